@@ -1,0 +1,1 @@
+//! bailiff: an authentication gate for HTTP apps whose users sign in with Clerk.
