@@ -1,0 +1,51 @@
+//! A Clerk of one's own, for the demo, the command line and the tests.
+//!
+//! Nothing in here guards anything. The issuer signs a token for whoever asks, the sample app shows
+//! whatever it receives, the builders make broken tokens on purpose. `bailiff serve` uses none of
+//! it; users are `bailiff demo`, `bailiff token mint`, `bailiff webhook sign|send` and the
+//! end-to-end tests, which run the same code in process.
+//!
+//! - [`key`]: an RSA key that signs, and its JWK and PEM forms
+//! - [`mint`]: session tokens as Clerk makes them, and every way to bend one
+//! - [`webhook`]: Svix signatures and Clerk's events
+
+pub mod key;
+pub mod mint;
+pub mod webhook;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What can go wrong while playing Clerk.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// The crypto library makes keys of certain sizes only.
+    #[error("RSA keys of {0} bits cannot be made; 2048, 3072, 4096 and 8192 can")]
+    KeySize(usize),
+    /// Making or encoding a key failed inside the crypto library.
+    #[error("the crypto library failed to {0}")]
+    Crypto(&'static str),
+    /// The text is not an RSA private key in PEM.
+    #[error("not an RSA private key in PEM: {0}")]
+    Pem(&'static str),
+    /// The webhook secret cannot be used; the secret itself is never shown.
+    #[error("not a webhook signing secret: {0}")]
+    Secret(&'static str),
+    /// A webhook could not be delivered.
+    #[error("sending the webhook to {url}")]
+    Send {
+        /// Where it was to go.
+        url: String,
+        /// What the HTTP client says.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+/// A random id such as `msg_3q2-7wAAbc…`. Without a working random source the id is not unique, which
+/// a development id survives.
+fn random_id(prefix: &str) -> String {
+    let mut bytes = [0_u8; 15];
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
