@@ -1,3 +1,4 @@
 //! bailiff: an authentication gate for HTTP apps whose users sign in with Clerk.
 
 pub mod dev;
+pub mod listen;

@@ -8,10 +8,18 @@
 //! - [`key`]: an RSA key that signs, and its JWK and PEM forms
 //! - [`mint`]: session tokens as Clerk makes them, and every way to bend one
 //! - [`webhook`]: Svix signatures and Clerk's events
+//! - [`issuer`]: the HTTP server that plays Clerk
+//! - [`sample_app`]: an upstream that shows what reached it
 
+pub mod issuer;
 pub mod key;
 pub mod mint;
+pub mod sample_app;
 pub mod webhook;
+
+mod answer;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,6 +48,16 @@ pub enum DevError {
         #[source]
         source: reqwest::Error,
     },
+}
+
+/// Unix time in milliseconds. The servers in here ask for it once per request; everything else takes
+/// the time as an argument.
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
 }
 
 /// A random id such as `msg_3q2-7wAAbc…`. Without a working random source the id is not unique, which
