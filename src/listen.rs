@@ -118,6 +118,8 @@ where
     };
     remove_stale(path)?;
     let listener = UnixListener::bind(path).map_err(failed("binding the socket"))?;
+    // For this one moment the umask decides who may connect: nobody else under the usual 022. Whoever
+    // slips in is a client like any other.
     let mode = Permissions::from_mode(UNIX_SOCKET_MODE);
     std::fs::set_permissions(path, mode.clone())
         .map_err(failed("setting the mode of the socket"))?;

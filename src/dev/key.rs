@@ -258,8 +258,7 @@ fn encode_pem(label: &str, der: &[u8]) -> String {
         pem.push('\n');
         rest = more;
     }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
+    pem + "-----END " + label + "-----\n"
 }
 
 #[cfg(test)]

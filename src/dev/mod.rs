@@ -60,6 +60,19 @@ fn now_ms() -> u64 {
         })
 }
 
+/// An error with what caused it, for an answer in plain text.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    // Bound: a chain that is longer than this explains nothing any more.
+    const CAUSES_MAX: usize = 8;
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.take(CAUSES_MAX) {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+    }
+    text
+}
+
 /// A random id such as `msg_3q2-7wAAbc…`. Without a working random source the id is not unique, which
 /// a development id survives.
 fn random_id(prefix: &str) -> String {

@@ -104,14 +104,17 @@ impl WebhookSigner {
 /// The envelope of an event, with the members that Clerk's have. `now_ms` is in milliseconds.
 #[must_use]
 pub fn event(kind: &str, data: Value, now_ms: u64, instance_id: &str) -> Value {
-    json!({
-        "data": data,
+    let mut event = json!({
         "event_attributes": {"http_request": {"client_ip": "127.0.0.1", "user_agent": "bailiff"}},
         "instance_id": instance_id,
         "object": "event",
         "timestamp": now_ms,
         "type": kind,
-    })
+    });
+    if let Some(members) = event.as_object_mut() {
+        members.insert("data".to_owned(), data);
+    }
+    event
 }
 
 #[cfg(test)]

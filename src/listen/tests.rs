@@ -1,6 +1,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream as TokioUnixStream;
 
 use super::*;
@@ -106,7 +107,12 @@ async fn a_unix_socket_is_for_its_owner_and_group_and_goes_with_the_service() {
 
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
-    TokioUnixStream::connect(&path).await.unwrap();
+    let mut stream = TokioUnixStream::connect(&path).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     stop.send(true).unwrap();
     serving.await.unwrap();
     assert!(!path.exists());

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::{Behaviour, Person, State, Target, events};
 use crate::dev::answer::{Query, answer, bound, json, read_body, text};
+use crate::dev::key::SigningKey;
 use crate::dev::mint::Mint;
 use crate::dev::webhook::deliver;
-use crate::dev::{now_ms, random_id};
+use crate::dev::{now_ms, random_id, with_causes};
 
 /// How long [`Behaviour::Hang`] holds a request: longer than any sane fetch, and not for ever.
 const HANG_TIME: Duration = Duration::from_secs(35);
@@ -64,7 +65,7 @@ impl State {
         self.jwks_hits.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.behaviour.load_full();
         match &*behaviour {
-            Behaviour::Normal => json(StatusCode::OK, &self.key_set()),
+            Behaviour::Normal => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
             Behaviour::Status(code) => {
                 // An informational status would leave the client waiting for the real one.
                 let status = StatusCode::from_u16(*code)
@@ -79,8 +80,8 @@ impl State {
             }
             Behaviour::EmptyKeys => json(StatusCode::OK, &json!({"keys": []})),
             Behaviour::Huge => {
-                let mut set = self.key_set();
-                set["padding"] = Value::String("x".repeat(HUGE_BYTES));
+                let padding = "x".repeat(HUGE_BYTES);
+                let set = json!({"keys": self.jwks_entries(), "padding": padding});
                 json(StatusCode::OK, &set)
             }
             Behaviour::Hang => {
@@ -98,9 +99,8 @@ impl State {
         }
     }
 
-    fn key_set(&self) -> Value {
-        let keys: Vec<Value> = self.keys.load().iter().map(|key| key.jwk()).collect();
-        json!({ "keys": keys })
+    fn jwks_entries(&self) -> Vec<Value> {
+        self.keys.load().iter().map(SigningKey::jwk).collect()
     }
 
     fn token(&self, name: &str, query: &Query) -> Response<Vec<u8>> {
@@ -159,7 +159,7 @@ impl State {
                     StatusCode::from_u16(delivery.status).unwrap_or(StatusCode::BAD_GATEWAY);
                 answer(status, "text/plain; charset=utf-8", delivery.body)
             }
-            Err(error) => text(StatusCode::BAD_GATEWAY, &error.to_string()),
+            Err(error) => text(StatusCode::BAD_GATEWAY, &with_causes(&error)),
         }
     }
 
