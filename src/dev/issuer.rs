@@ -1,0 +1,170 @@
+//! An HTTP server that plays Clerk: it publishes keys, hands out tokens, sends webhooks.
+//!
+//! Whoever can reach it gets a token for anybody, so it belongs on loopback. Tests misuse it on
+//! purpose through [`Issuer::set_keys`] and [`Issuer::set_behaviour`].
+
+mod events;
+mod routes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use async_trait::async_trait;
+use http::Response;
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+
+use super::key::SigningKey;
+use super::webhook::WebhookSigner;
+
+/// The instance in whose name the events are sent, unless another is set.
+pub const INSTANCE_ID: &str = "ins_bailiff_dev";
+
+/// Somebody who can get a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The short name in the addresses: `alice`.
+    pub name: String,
+    /// `user_…`
+    pub user_id: String,
+    /// The primary address.
+    pub email: Option<String>,
+    /// First and last name.
+    pub full_name: String,
+    /// The Clerk organizations this person is in.
+    pub orgs: Vec<Org>,
+}
+
+/// A membership in a Clerk organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Org {
+    /// `org_…`
+    pub id: String,
+    /// The readable name in addresses.
+    pub slug: String,
+    /// The role of the person, without `org:`.
+    pub role: String,
+    /// What the role allows, as `org:<feature>:<name>`.
+    pub permissions: Vec<String>,
+}
+
+/// How the key set is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// With the keys.
+    #[default]
+    Normal,
+    /// With this status and a short text. What is no status at all becomes 500.
+    Status(u16),
+    /// With 200 and a web page, as a captive portal or a broken CDN does.
+    Html,
+    /// With a well-formed set without keys.
+    EmptyKeys,
+    /// With the right keys inside of more than 1 MiB of JSON.
+    Huge,
+    /// Not within 30 seconds; after 35 with 503.
+    Hang,
+    /// With 302 to this address.
+    Redirect(String),
+    /// With 200, `application/json` and these bytes, of which at most 2 MiB are sent.
+    Raw(Vec<u8>),
+}
+
+/// The server. Clones share everything, so a test keeps one and serves another:
+/// `listen::spawn("issuer", issuer.clone(), listener, shutdown)`.
+#[derive(Clone)]
+pub struct Issuer(Arc<State>);
+
+struct State {
+    url: String,
+    keys: ArcSwap<Vec<SigningKey>>,
+    behaviour: ArcSwap<Behaviour>,
+    people: ArcSwap<Vec<Person>>,
+    azp: ArcSwapOption<String>,
+    webhook: ArcSwapOption<Target>,
+    instance_id: ArcSwap<String>,
+    jwks_hits: AtomicU64,
+}
+
+/// Where events go.
+struct Target {
+    url: String,
+    signer: WebhookSigner,
+}
+
+impl Issuer {
+    /// An issuer whose tokens say `url` in `iss`, which is also where it must be served: bind the
+    /// listener first. The first key signs; all are published.
+    #[must_use]
+    pub fn new(url: String, keys: Vec<SigningKey>) -> Self {
+        Self(Arc::new(State {
+            url,
+            keys: ArcSwap::from_pointee(keys),
+            behaviour: ArcSwap::default(),
+            people: ArcSwap::default(),
+            azp: ArcSwapOption::empty(),
+            webhook: ArcSwapOption::empty(),
+            instance_id: ArcSwap::from_pointee(INSTANCE_ID.to_owned()),
+            jwks_hits: AtomicU64::new(0),
+        }))
+    }
+
+    /// What tokens say in `iss`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// Where the keys are.
+    #[must_use]
+    pub fn jwks_url(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.0.url)
+    }
+
+    /// How often the keys were asked for, whatever the answer was.
+    #[must_use]
+    pub fn jwks_hits(&self) -> u64 {
+        self.0.jwks_hits.load(Ordering::SeqCst)
+    }
+
+    /// Who can get tokens. Nobody at first.
+    pub fn set_people(&self, people: Vec<Person>) {
+        self.0.people.store(Arc::new(people));
+    }
+
+    /// What tokens say in `azp` when the request asks for nothing else. Nothing at first.
+    pub fn set_azp(&self, origin: Option<String>) {
+        self.0.azp.store(origin.map(Arc::new));
+    }
+
+    /// Where events go and with what they are signed. Without it, `/send` and `/sign` answer 503.
+    pub fn set_webhook(&self, url: String, signer: WebhookSigner) {
+        self.0.webhook.store(Some(Arc::new(Target { url, signer })));
+    }
+
+    /// In whose name events are sent. [`INSTANCE_ID`] at first.
+    pub fn set_instance_id(&self, instance_id: String) {
+        self.0.instance_id.store(Arc::new(instance_id));
+    }
+
+    /// Replaces all keys, as a rotation does. The first one signs from now on.
+    pub fn set_keys(&self, keys: Vec<SigningKey>) {
+        self.0.keys.store(Arc::new(keys));
+    }
+
+    /// Changes how the key set is answered. The other addresses always behave.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.0.behaviour.store(Arc::new(behaviour));
+    }
+}
+
+#[async_trait]
+impl ServeHttp for Issuer {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        self.0.answer(session).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
