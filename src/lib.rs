@@ -1,1 +1,3 @@
 //! bailiff: an authentication gate for HTTP apps whose users sign in with Clerk.
+
+pub mod config;
