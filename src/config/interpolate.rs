@@ -161,13 +161,13 @@ pub fn resolve<'a>(text: &'a str, env: &dyn Env) -> Result<Resolved<'a>, Unresol
         });
     }
     let Some(inner) = text.strip_prefix("${") else {
-        return match text.contains("${") {
-            true => Err(Unresolved::Partial),
-            false => Ok(Resolved {
-                text: text.into(),
-                origin: Origin::Written,
-            }),
-        };
+        if text.contains("${") {
+            return Err(Unresolved::Partial);
+        }
+        return Ok(Resolved {
+            text: text.into(),
+            origin: Origin::Written,
+        });
     };
     match inner.split_once('}') {
         Some((inner, "")) if inner.contains("${") => Err(Unresolved::Form),

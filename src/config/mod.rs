@@ -14,10 +14,14 @@ pub mod secret;
 pub mod source;
 pub mod yaml;
 
+mod codes;
+mod field;
 mod fields;
 mod near;
 mod render;
+mod scalars;
 mod syntax;
+mod tree;
 mod units;
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ fn exhaust(bytes: &[u8]) -> String {
     let ctx = Ctx::new(&env);
     let source = match Source::from_bytes("any.yaml", bytes) {
         Ok(source) => source,
-        Err(fault) => {
-            ctx.push(fault);
+        Err(faults) => {
+            ctx.merge(faults);
             return ctx.into_faults().to_string();
         }
     };
@@ -127,6 +127,9 @@ fn bombs_end_soon_and_with_a_fault() {
     for level in 1..100 {
         deep += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
     }
+    let wrong_keys: String = (0..200_000)
+        .map(|key| format!("secret{key}: x, "))
+        .collect();
     for (name, text, code) in [
         ("billion laughs", laughs, "B015"),
         ("a long text repeated", long, "B015"),
@@ -148,11 +151,17 @@ fn bombs_end_soon_and_with_a_fault() {
             format!("a: {}", "x: ".repeat(1_000_000)),
             "B007",
         ),
+        (
+            "wrong keys in one line",
+            format!("{{{wrong_keys}}}"),
+            "B002",
+        ),
     ] {
         let start = Instant::now();
         let printed = exhaust(text.as_bytes());
         assert!(printed.contains(code), "given: {name}\n{printed:.1000}");
         assert!(printed.len() < 1 << 20, "given: {name}");
+        println!("{name} ended after {:?}", start.elapsed());
         assert!(
             start.elapsed() < Duration::from_secs(20),
             "given: {name}: {:?}",

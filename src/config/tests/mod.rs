@@ -2,6 +2,7 @@
 
 mod any_text;
 mod messages;
+mod secrecy;
 mod values;
 
 use super::interpolate::FakeEnv;
@@ -34,4 +35,9 @@ fn complaint<T>(
     reader: impl FnOnce(Field<'_>) -> Option<T>,
 ) -> String {
     read(text, &FakeEnv::new(), |fields| reader(fields.opt(key))).1
+}
+
+#[track_caller]
+fn assert_text(got: &str, expected: &str) {
+    assert!(got == expected, "got:\n{got}\nexpected:\n{expected}");
 }
