@@ -10,7 +10,7 @@ use super::source::{Place, Span, Value};
 use super::yaml::{Kind, Node, Style};
 
 /// One value that may be read as any type. It may also be absent: then every method gives `None`
-/// (for a required key the fault comes from [`Fields::finish`]).
+/// (for a required key the fault comes from [`finish`](super::reader::Fields::finish)).
 #[derive(Clone, Copy)]
 #[must_use = "a field that is not read is not checked"]
 pub struct Field<'a> {

@@ -340,6 +340,16 @@ mod tests {
     }
 
     #[test]
+    fn the_process_reads_no_more_than_it_may() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let content = ProcessEnv.read_file(&path, 10).expect("the manifest");
+        assert_eq!(content.bytes, b"[package]\nn");
+        assert_eq!(content.mode.is_some(), cfg!(unix));
+        assert!(ProcessEnv.read_file(Path::new("/"), 10).is_err());
+        assert_eq!(ProcessEnv.var("BAILIFF_TEST_THAT_NOBODY_SETS"), None);
+    }
+
+    #[test]
     fn the_default_is_found_in_the_written_reference() {
         let default = |raw: &'static str| default_within(raw).and_then(|range| raw.get(range));
         assert_eq!(default("${A:-b}"), Some("b"));
