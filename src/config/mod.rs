@@ -15,10 +15,14 @@ pub mod settings;
 pub mod source;
 pub mod yaml;
 
+mod codes;
+mod field;
 mod fields;
 mod near;
 mod render;
+mod scalars;
 mod syntax;
+mod tree;
 mod units;
 
 #[cfg(test)]
