@@ -8,6 +8,8 @@
 //! Fail closed: unknown keys, empty values, second documents and unknown words are errors.
 
 pub mod faults;
+pub mod load;
+pub mod membership;
 pub mod interpolate;
 pub mod reader;
 pub mod secret;
