@@ -66,6 +66,17 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
 
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     pub(super) fn admit(&mut self) -> Result<Admitted, Stop> {
+        let admitted = self.admit_whatever_size()?;
+        // Refused before the body is read; one that does not say its length is counted while it is.
+        let (max, reason) = match &admitted {
+            Admitted::Webhook { max_body } => (u64::try_from(*max_body).ok(), Rejection::WebhookTooLarge),
+            Admitted::Caller(..) => (self.route.max_body, Rejection::BodyTooLarge),
+        };
+        let said = self.head.content_length();
+        if said.zip(max).is_some_and(|(said, max)| said > max) { Err(reason.into()) } else { Ok(admitted) }
+    }
+
+    fn admit_whatever_size(&mut self) -> Result<Admitted, Stop> {
         let caller = match self.route.access {
             Access::Deny => return Err(Rejection::Denied.into()),
             Access::Public => Caller::Nobody,
