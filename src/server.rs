@@ -21,12 +21,12 @@ use crate::domain::membership::Table;
 use crate::listen;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer};
+use crate::state::World;
 use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
 use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
 use crate::state::reload::{Reloader, publish_membership, read_membership, tell};
-use crate::state::World;
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
@@ -55,7 +55,9 @@ impl Bound {
     fn at(address: &Address) -> Result<Self, Fault> {
         match address {
             Address::Unix(path) => Ok(Self::Unix(path.clone())),
-            Address::Tcp(socket) => TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error)),
+            Address::Tcp(socket) => {
+                TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error))
+            }
         }
     }
 
@@ -111,7 +113,9 @@ impl Server {
         let gate: Vec<_> = boot.listen.iter().filter_map(&mut bind).collect();
         let admin = bind(&boot.admin);
         let fetcher = Fetcher::new().map_err(|why| {
-            faults.push(Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why));
+            faults.push(
+                Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why),
+            );
         });
         match (admin, fetcher) {
             (Some(admin), Ok(fetcher)) if !faults.has_errors() => {
@@ -168,7 +172,7 @@ impl Server {
             publish_membership(&world, &metrics, table, source);
         }
         let keeper = KeyKeeper::new(world.clone(), fetcher, metrics.clone());
-        keeper.apply(&live);
+        keeper.apply(&live, |snapshot| snapshot.members.clone());
 
         let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
         tokio::spawn(upstream.clone().keep_resolved());

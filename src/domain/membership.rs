@@ -210,6 +210,23 @@ impl Members {
         next
     }
 
+    /// The same membership in the words of other roles: a role keeps its name, not its height. One whose name is gone is no role,
+    /// so its holder is out.
+    #[must_use]
+    pub fn with_roles(&self, old: &Roles, new: &Roles) -> Self {
+        let renamed = |role: Role| new.find(old.name(role));
+        let mut table = Table::clone(&self.table);
+        for workspace in table.workspaces.values_mut() {
+            workspace.members = workspace.members.drain().filter_map(|(u, r)| Some((u, renamed(r)?))).collect();
+        }
+        let change = |change: &MemberChange| match change {
+            MemberChange::Role(role) => renamed(*role).map_or(MemberChange::Removed, MemberChange::Role),
+            MemberChange::Removed => MemberChange::Removed,
+        };
+        let members = self.members.iter().map(|(key, (at, c))| (key.clone(), (*at, change(c)))).collect();
+        Self { table: Arc::new(table), members, ..self.clone() }
+    }
+
     /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
     /// events with the same time the one that takes access away wins.
     pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {

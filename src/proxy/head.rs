@@ -56,7 +56,8 @@ fn check_raw(raw: &[u8], target: &[u8]) -> Result<(), Rejection> {
 /// Whether a line of the raw head has this name, given in lower case.
 fn has_field(raw: &[u8], name: &[u8]) -> bool {
     raw.split(|b| *b == b'\n').any(|line| {
-        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) && line.get(name.len()) == Some(&b':')
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            && line.get(name.len()) == Some(&b':')
     })
 }
 
