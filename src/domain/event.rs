@@ -23,6 +23,21 @@ pub enum Change {
     Organization(OrgId, bool),
 }
 
+/// For the log: who is concerned, and how. No e-mail address, no name.
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user, UserChange::Deleted) => write!(f, "{user} is deleted"),
+            Self::User(user, UserChange::Described { banned: true, .. }) => write!(f, "{user} is banned or locked"),
+            Self::User(user, UserChange::Described { .. }) => write!(f, "{user} is described anew"),
+            Self::Member(org, user, MemberChange::Removed) => write!(f, "{user} is no member of {org}"),
+            Self::Member(org, user, MemberChange::Role(_)) => write!(f, "{user} has a new role in {org}"),
+            Self::Organization(org, true) => write!(f, "{org} is there"),
+            Self::Organization(org, false) => write!(f, "{org} is deleted"),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserChange {
     Deleted,

@@ -74,7 +74,7 @@ pub fn apply(world: &World, metrics: &Metrics, body: &[u8]) -> Result<(), Reject
         });
         let why = match published {
             Ok(generation) => {
-                tracing::info!(generation, change = ?change, "a webhook changed the membership");
+                tracing::info!(generation, %change, "a webhook changed the membership");
                 metrics.change(ChangeResult::Applied);
                 metrics.membership_applied(clock::now());
                 return Ok(());
