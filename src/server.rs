@@ -52,11 +52,11 @@ enum Bound {
 }
 
 impl Bound {
-    fn at(address: &Address) -> Result<Self, Fault> {
+    fn at(address: &Address) -> Result<Self, Faults> {
         match address {
             Address::Unix(path) => Ok(Self::Unix(path.clone())),
             Address::Tcp(socket) => {
-                TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error))
+                TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error).into())
             }
         }
     }
@@ -85,7 +85,6 @@ impl Bound {
 }
 
 /// The fault of an address that cannot be had, and what to do about it.
-#[must_use]
 pub fn cannot_listen(address: &Address, error: &std::io::Error) -> Fault {
     let fault = match error.kind() {
         std::io::ErrorKind::AddrInUse => Fault::error(Code::AddressTaken, format!("the address {address} is taken"))
@@ -109,7 +108,7 @@ impl Server {
             None
         });
         let boot = &loaded.settings.boot;
-        let mut bind = |address: &Address| Bound::at(address).map_err(|fault| faults.push(fault)).ok();
+        let mut bind = |address: &Address| Bound::at(address).map_err(|more| faults.merge(more)).ok();
         let gate: Vec<_> = boot.listen.iter().filter_map(&mut bind).collect();
         let admin = bind(&boot.admin);
         let fetcher = Fetcher::new().map_err(|why| {
