@@ -1,8 +1,10 @@
 //! No text, however hostile, does anything but give faults, and soon.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
+
+use crate::clock::monotonic;
 
 use crate::config::faults::Faults;
 use crate::config::interpolate::FakeEnv;
