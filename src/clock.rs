@@ -11,6 +11,14 @@ pub fn now() -> UnixTime {
     UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())
 }
 
+/// Milliseconds since 1970, for events that Clerk orders by milliseconds.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one caller")]
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A point in time for measuring durations.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one caller")]
