@@ -101,11 +101,13 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
     let members = folder.write("membership.yaml", &cast::membership())?;
     let secret_file = folder.write("webhook-secret", &secret)?;
     let (gate, admin) = block.release();
-    let text = cast::config(&cast::Places { gate, admin, issuer: &issuer_url, app: &app_url, members, secret_file });
+    let text = cast::config(&cast::Places { gate, admin, issuer: &issuer_url, app: &app_url, members: &members, secret_file: &secret_file });
     let config = folder.write("bailiff.yaml", &text)?;
 
-    let secret_path = folder.path("webhook-secret");
-    let env = FakeEnv::new().with_file(&secret_path.to_string_lossy(), secret.as_bytes(), 0o600);
+    let mut env = FakeEnv::new();
+    for (file, text) in [(&config, &text), (&secret_file, &secret)] {
+        env = env.with_file(&file.to_string_lossy(), text.as_bytes(), 0o600);
+    }
     let mut loaded = load(Some(&config), &Overrides::default(), &env)?;
     // A reload would read the user's environment, so only the membership is followed.
     loaded.files.clear();

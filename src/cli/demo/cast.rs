@@ -1,7 +1,7 @@
 //! Who is in the demo, and the two files that `serve` would read.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::dev::issuer::{INSTANCE_ID, Org, Person};
 
@@ -113,8 +113,8 @@ pub(super) struct Places<'p> {
     pub admin: SocketAddr,
     pub issuer: &'p str,
     pub app: &'p str,
-    pub members: PathBuf,
-    pub secret_file: PathBuf,
+    pub members: &'p Path,
+    pub secret_file: &'p Path,
 }
 
 /// The config file.
