@@ -22,8 +22,6 @@ mod answer;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::clock::now_ms;
-
 /// What can go wrong while playing Clerk.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
@@ -48,6 +46,12 @@ pub enum DevError {
         #[source]
         source: reqwest::Error,
     },
+}
+
+/// Unix time in milliseconds. The servers in here ask for it once per request; everything else takes
+/// the time as an argument.
+fn now_ms() -> u64 {
+    crate::clock::now_ms()
 }
 
 /// An error with what caused it, for an answer in plain text.

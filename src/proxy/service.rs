@@ -106,7 +106,7 @@ impl Gate {
             return refuse(Rejection::Internal);
         };
         let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
-        if let Err(reason) = webhook::apply(&self.world, &self.metrics, &ctx.snapshot, &body) {
+        if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
             return refuse(reason);
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
