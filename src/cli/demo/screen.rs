@@ -60,7 +60,7 @@ impl Addresses {
         }
         text += &format!("\n  {}\n\n  Try, in another terminal:\n\n", people.join(", "));
         for (number, tried) in self.tries().into_iter().enumerate() {
-            text += &format!("  {}  {:<58} -> {}\n", style.bold(&(number + 1).to_string()), tried.what, tried.status);
+            text += &format!("  {}  {:<62} -> {}\n", style.bold(&(number + 1).to_string()), tried.what, tried.status);
             tried.lines.iter().for_each(|line| text += &format!("     {line}\n"));
         }
         text += &format!(
