@@ -1,0 +1,19 @@
+//! The gate as its users and its attackers meet it: the real binary on ports of its own, a real app
+//! behind it that writes down every byte, an issuer that plays Clerk. Tests named `a_NN_…` bear the
+//! id of the attack that they try.
+
+mod harness;
+
+mod answers;
+mod cli;
+mod credentials;
+mod fastapi;
+mod harness_itself;
+mod identity_headers;
+mod keys;
+mod observability;
+mod paths;
+mod reload;
+mod serving;
+mod tokens;
+mod webhooks;
