@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{NOBODY, USER_A, World};
 
 /// Names that the app believes, in plain spelling.
-const TRUSTED: [&str; 13] = [
+const TRUSTED: [&str; 14] = [
     "x-user-id",
     "x-clerk-user-id",
     "x-session-id",
@@ -22,6 +22,7 @@ const TRUSTED: [&str; 13] = [
     "x-org-permissions",
     "x-actor-id",
     "x-auth-kind",
+    "x-service-name",
 ];
 
 #[test]
@@ -292,6 +293,21 @@ fn a_12_a_proxy_on_the_list_is_believed() {
     let seen = world.upstream.only();
     assert_eq!(seen.values("x-forwarded-for"), ["203.0.113.7, 127.0.0.1"]);
     assert_eq!(seen.values("x-forwarded-proto"), ["https"]);
+}
+
+#[test]
+fn a_12_another_spelling_passes_not_even_from_a_proxy_on_the_list() {
+    let plan = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"]));
+    let world = plan.start();
+
+    // The proxy writes the plain name; the alias beside it is what its client smuggled through.
+    let request = world.get("/public/x").header("X-Forwarded-For", "203.0.113.7");
+    let request = request.header("X_Forwarded_For", "10.6.6.6");
+    request.header("X-Original-URL", "/evil").send().passed();
+
+    let seen = world.upstream.only();
+    assert!(!seen.contains("10.6.6.6"), "the app got {:?}", seen.head);
+    assert!(!seen.contains("evil"), "the app got {:?}", seen.head);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod fastapi;
 mod harness_itself;
 mod identity_headers;
 mod keys;
+mod lifecycle;
 mod observability;
 mod paths;
 mod reload;

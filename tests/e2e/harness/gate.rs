@@ -46,8 +46,10 @@ impl Launch {
         self
     }
 
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
+    /// Changes the folder before the start.
+    pub fn prepare(self, change: impl FnOnce(&Path)) -> Self {
+        change(self.dir.path());
+        self
     }
 
     fn process(&self, input: &[u8]) -> Process {

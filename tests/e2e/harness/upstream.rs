@@ -63,7 +63,7 @@ impl Recorded {
 }
 
 /// The names of the contract, folded: small letters, every other sign an underscore.
-const TRUSTED: [&str; 13] = [
+const TRUSTED: [&str; 14] = [
     "x_user_id",
     "x_clerk_user_id",
     "x_session_id",
@@ -77,6 +77,7 @@ const TRUSTED: [&str; 13] = [
     "x_org_permissions",
     "x_actor_id",
     "x_auth_kind",
+    "x_service_name",
 ];
 
 fn is_trusted(name: &str) -> bool {

@@ -68,13 +68,15 @@ impl Plan {
         format!("{:#}\n", self.config)
     }
 
-    fn launch(&self) -> Launch {
+    /// What [`Plan::start`] would start, for tests that start it their own way.
+    pub fn launch(&self) -> Launch {
         let launch = Launch::with_config(&self.text()).file("membership.yaml", &self.membership);
         let with = |launch: Launch, (name, value): &(String, String)| launch.env(name, value);
         self.env.iter().fold(launch, with)
     }
 
-    fn with(self, gate: Gate) -> World {
+    /// The scene around a gate that was started from [`Plan::launch`].
+    pub fn with(self, gate: Gate) -> World {
         World {
             gate,
             upstream: self.upstream,
