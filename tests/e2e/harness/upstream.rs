@@ -80,9 +80,19 @@ const TRUSTED: [&str; 14] = [
     "x_service_name",
 ];
 
+/// The trusted names, folded.
+pub fn trusted_names() -> &'static [&'static str] {
+    &TRUSTED
+}
+
+/// A name as a careless app server may hand it on.
+pub fn fold(name: &str) -> String {
+    let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    name.chars().map(fold).collect()
+}
+
 fn is_trusted(name: &str) -> bool {
-    let fold = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    let folded: String = name.chars().map(fold).collect();
+    let folded = fold(name);
     let ours = ["x_clerk_", "x_bailiff_"];
     TRUSTED.contains(&folded.as_str()) || ours.iter().any(|prefix| folded.starts_with(prefix))
 }
