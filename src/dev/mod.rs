@@ -53,11 +53,20 @@ pub enum DevError {
 /// Unix time in milliseconds. The servers in here ask for it once per request; everything else takes
 /// the time as an argument.
 fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// An error with what caused it, for an answer in plain text.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    // Bound: a chain that is longer than this explains nothing any more.
+    const CAUSES_MAX: usize = 8;
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.take(CAUSES_MAX) {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+    }
+    text
 }
 
 /// A random id such as `msg_3q2-7wAAbc…`. Without a working random source the id is not unique, which

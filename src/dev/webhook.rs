@@ -104,14 +104,17 @@ impl WebhookSigner {
 /// The envelope of an event, with the members that Clerk's have. `now_ms` is in milliseconds.
 #[must_use]
 pub fn event(kind: &str, data: Value, now_ms: u64, instance_id: &str) -> Value {
-    json!({
-        "data": data,
+    let mut event = json!({
         "event_attributes": {"http_request": {"client_ip": "127.0.0.1", "user_agent": "bailiff"}},
         "instance_id": instance_id,
         "object": "event",
         "timestamp": now_ms,
         "type": kind,
-    })
+    });
+    if let Some(members) = event.as_object_mut() {
+        members.insert("data".to_owned(), data);
+    }
+    event
 }
 
 #[cfg(test)]
@@ -137,11 +140,7 @@ mod tests {
             ),
         ] {
             let signer = WebhookSigner::new(secret).unwrap();
-            assert_eq!(
-                signer.sign(id, timestamp, body.as_bytes()),
-                expected,
-                "given: {id}"
-            );
+            assert_eq!(signer.sign(id, timestamp, body.as_bytes()), expected, "given: {id}");
         }
     }
 
@@ -184,9 +183,6 @@ mod tests {
 
     #[test]
     fn a_signer_does_not_print_its_key() {
-        assert_eq!(
-            format!("{:?}", WebhookSigner::with_raw_key(b"k")),
-            "WebhookSigner(..)"
-        );
+        assert_eq!(format!("{:?}", WebhookSigner::with_raw_key(b"k")), "WebhookSigner(..)");
     }
 }

@@ -1,6 +1,11 @@
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
+use pingora::proxy::{ProxyHttp, Session, http_proxy};
+use pingora::server::configuration::ServerConf;
+use pingora::upstreams::peer::HttpPeer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream as TokioUnixStream;
 
 use super::*;
@@ -106,7 +111,12 @@ async fn a_unix_socket_is_for_its_owner_and_group_and_goes_with_the_service() {
 
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
-    TokioUnixStream::connect(&path).await.unwrap();
+    let mut stream = TokioUnixStream::connect(&path).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     stop.send(true).unwrap();
     serving.await.unwrap();
     assert!(!path.exists());
@@ -165,4 +175,40 @@ async fn a_successor_keeps_its_socket_when_the_predecessor_stops() {
     serving.await.unwrap();
 
     assert!(path.exists());
+}
+
+/// The smallest proxy: everything goes to one upstream.
+struct PassThrough(SocketAddr);
+
+#[async_trait]
+impl ProxyHttp for PassThrough {
+    type CTX = ();
+
+    fn new_ctx(&self) {}
+
+    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> pingora::Result<Box<HttpPeer>> {
+        Ok(Box::new(HttpPeer::new(self.0, false, String::new())))
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_served_in_the_same_way() {
+    let (_stop, shutdown) = watch::channel(false);
+    let (listener, upstream) = bound();
+    let _upstream = spawn("app", SampleApp, listener, shutdown.clone());
+    let (listener, gate) = bound();
+    let proxy = http_proxy(&Arc::new(ServerConf::default()), PassThrough(upstream));
+
+    let _gate = spawn("gate", proxy, listener, shutdown);
+
+    let client = reqwest::Client::new();
+    // The second request finds the connection of the first one reusable, body or not.
+    for body in ["{\"a\":1}".to_owned(), "x".repeat(2 << 20), String::new()] {
+        let length = body.len().min(1 << 20);
+        let answer = client.post(format!("http://{gate}/p")).body(body).send().await;
+        let echoed = answer.unwrap().text().await.unwrap();
+        assert!(echoed.contains(&format!("\"body_bytes\": {length},")), "{echoed}");
+    }
+    let head = client.head(format!("http://{gate}/p")).send().await.unwrap();
+    assert_eq!(head.status(), 200);
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::{Behaviour, Person, State, Target, events};
 use crate::dev::answer::{Query, answer, bound, json, read_body, text};
+use crate::dev::key::SigningKey;
 use crate::dev::mint::Mint;
 use crate::dev::webhook::deliver;
-use crate::dev::{now_ms, random_id};
+use crate::dev::{now_ms, random_id, with_causes};
 
 /// How long [`Behaviour::Hang`] holds a request: longer than any sane fetch, and not for ever.
 const HANG_TIME: Duration = Duration::from_secs(35);
@@ -49,10 +50,7 @@ impl State {
             (&Method::GET, ["token", name]) => self.token(name, &query),
             (&Method::POST, ["send", event, name]) => self.send(event, name, &query).await,
             (&Method::POST, ["sign"]) => self.sign(session, &query).await,
-            _ => text(
-                StatusCode::NOT_FOUND,
-                "nothing here; GET / lists what there is",
-            ),
+            _ => text(StatusCode::NOT_FOUND, "nothing here; GET / lists what there is"),
         }
     }
 
@@ -64,12 +62,10 @@ impl State {
         self.jwks_hits.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.behaviour.load_full();
         match &*behaviour {
-            Behaviour::Normal => json(StatusCode::OK, &self.key_set()),
+            Behaviour::Normal => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
             Behaviour::Status(code) => {
                 // An informational status would leave the client waiting for the real one.
-                let status = StatusCode::from_u16(*code)
-                    .ok()
-                    .filter(|status| status.as_u16() >= 200);
+                let status = StatusCode::from_u16(*code).ok().filter(|status| status.as_u16() >= 200);
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 text(status, "the issuer was told to answer this")
             }
@@ -79,16 +75,13 @@ impl State {
             }
             Behaviour::EmptyKeys => json(StatusCode::OK, &json!({"keys": []})),
             Behaviour::Huge => {
-                let mut set = self.key_set();
-                set["padding"] = Value::String("x".repeat(HUGE_BYTES));
+                let padding = "x".repeat(HUGE_BYTES);
+                let set = json!({"keys": self.jwks_entries(), "padding": padding});
                 json(StatusCode::OK, &set)
             }
             Behaviour::Hang => {
                 tokio::time::sleep(HANG_TIME).await;
-                text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the issuer was told to hang",
-                )
+                text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was told to hang")
             }
             Behaviour::Redirect(to) => redirect(to),
             Behaviour::Raw(bytes) => {
@@ -98,9 +91,8 @@ impl State {
         }
     }
 
-    fn key_set(&self) -> Value {
-        let keys: Vec<Value> = self.keys.load().iter().map(|key| key.jwk()).collect();
-        json!({ "keys": keys })
+    fn jwks_entries(&self) -> Vec<Value> {
+        self.keys.load().iter().map(SigningKey::jwk).collect()
     }
 
     fn token(&self, name: &str, query: &Query) -> Response<Vec<u8>> {
@@ -110,19 +102,14 @@ impl State {
         };
         let keys = self.keys.load();
         let Some(key) = keys.first() else {
-            return text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the issuer has no key to sign with",
-            );
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the issuer has no key to sign with");
         };
         let mut mint = Mint::new(&self.url, &person.user_id, now_ms() / 1000);
         if query.is_on("expired") {
             mint = mint.issued_at((now_ms() / 1000).saturating_sub(EXPIRED_SECS));
         }
         let default_azp = self.azp.load_full();
-        let azp = query
-            .get("azp")
-            .or(default_azp.as_deref().map(String::as_str));
+        let azp = query.get("azp").or(default_azp.as_deref().map(String::as_str));
         if let Some(azp) = azp.filter(|azp| !azp.is_empty()) {
             mint = mint.azp(azp);
         }
@@ -155,11 +142,10 @@ impl State {
         let id = random_id("msg_");
         match deliver(url, signer, &id, now / 1000, event.to_string().into_bytes()).await {
             Ok(delivery) => {
-                let status =
-                    StatusCode::from_u16(delivery.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                let status = StatusCode::from_u16(delivery.status).unwrap_or(StatusCode::BAD_GATEWAY);
                 answer(status, "text/plain; charset=utf-8", delivery.body)
             }
-            Err(error) => text(StatusCode::BAD_GATEWAY, &error.to_string()),
+            Err(error) => text(StatusCode::BAD_GATEWAY, &with_causes(&error)),
         }
     }
 
@@ -182,17 +168,11 @@ impl State {
         };
         let body = read_body(session).await;
         if !body.complete {
-            return text(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is incomplete or above 1 MiB",
-            );
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "the body is incomplete or above 1 MiB");
         }
         let headers = target.signer.headers(&id, timestamp, &body.bytes);
         let headers = headers.map(|(name, value)| (name.to_owned(), Value::String(value)));
-        json(
-            StatusCode::OK,
-            &Value::Object(headers.into_iter().collect()),
-        )
+        json(StatusCode::OK, &Value::Object(headers.into_iter().collect()))
     }
 
     fn who(&self) -> String {
@@ -223,10 +203,7 @@ fn not_in_org(person: &Person) -> String {
 }
 
 fn no_webhook() -> Response<Vec<u8>> {
-    text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the issuer was not told about a webhook address",
-    )
+    text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was not told about a webhook address")
 }
 
 fn redirect(to: &str) -> Response<Vec<u8>> {
@@ -236,9 +213,6 @@ fn redirect(to: &str) -> Response<Vec<u8>> {
             response.headers_mut().insert(LOCATION, location);
             response
         }
-        Err(_) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the address of the redirect is unusable",
-        ),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the address of the redirect is unusable"),
     }
 }

@@ -95,10 +95,7 @@ async fn a_token_verifies_against_the_keys_that_the_issuer_publishes() {
 
     assert_eq!(claims["iss"], running.issuer.url());
     assert_eq!(claims["sub"], "user_alice");
-    assert_eq!(
-        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
-        60
-    );
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
     assert_eq!(claims.get("o"), None);
     assert_eq!(claims.get("azp"), None);
 }
@@ -106,9 +103,7 @@ async fn a_token_verifies_against_the_keys_that_the_issuer_publishes() {
 #[tokio::test]
 async fn the_query_bends_the_token() {
     let running = start();
-    running
-        .issuer
-        .set_azp(Some("https://app.example.com".to_owned()));
+    running.issuer.set_azp(Some("https://app.example.com".to_owned()));
 
     let claims = running.claims("/token/alice?org=org_acme&expired=1").await;
     assert_eq!(claims["o"]["rol"], "admin");
@@ -116,9 +111,7 @@ async fn the_query_bends_the_token() {
     assert_eq!(claims["azp"], "https://app.example.com");
     assert!(claims["exp"].as_u64().unwrap() + 3000 < super::super::now_ms() / 1000);
 
-    let claims = running
-        .claims("/token/alice?azp=https%3A%2F%2Fevil.example")
-        .await;
+    let claims = running.claims("/token/alice?azp=https%3A%2F%2Fevil.example").await;
     assert_eq!(claims["azp"], "https://evil.example");
     assert_eq!(running.claims("/token/alice?azp=").await.get("azp"), None);
 }
@@ -130,10 +123,7 @@ async fn who_is_unknown_gets_a_sentence_with_the_known_names() {
     let (status, sentence) = running.get("/token/zoe").await;
 
     assert_eq!(status, 404);
-    assert_eq!(
-        sentence,
-        "there is nobody of this name; known names: alice, bob\n"
-    );
+    assert_eq!(sentence, "there is nobody of this name; known names: alice, bob\n");
     assert_eq!(running.get("/token/bob?org=org_acme").await.0, 404);
     assert_eq!(running.post("/send/user.created/zoe", "").await.0, 404);
     assert_eq!(running.get("/elsewhere").await.0, 404);
@@ -144,24 +134,16 @@ async fn the_first_page_lists_the_addresses_and_the_names() {
     let (status, page) = start().get("/").await;
 
     assert_eq!(status, 200);
-    assert!(
-        page.contains("/token/{name}") && page.contains("alice, bob"),
-        "{page}"
-    );
+    assert!(page.contains("/token/{name}") && page.contains("alice, bob"), "{page}");
 }
 
 #[tokio::test]
 async fn after_a_rotation_the_new_key_signs_and_both_are_published() {
     let running = start();
-    running
-        .issuer
-        .set_keys(vec![key().renamed("ins_new"), key()]);
+    running.issuer.set_keys(vec![key().renamed("ins_new"), key()]);
 
     let (_, token) = running.get("/token/alice").await;
-    assert_eq!(
-        decode_header(&token).unwrap().kid.as_deref(),
-        Some("ins_new")
-    );
+    assert_eq!(decode_header(&token).unwrap().kid.as_deref(), Some("ins_new"));
     let (_, keys) = running.get("/.well-known/jwks.json").await;
     assert_eq!(serde_json::from_str::<JwkSet>(&keys).unwrap().keys.len(), 2);
 
@@ -180,27 +162,15 @@ async fn the_key_set_misbehaves_as_told_and_every_request_is_counted() {
         (Behaviour::Html, 200, 1..100),
         (Behaviour::EmptyKeys, 200, 1..30),
         (Behaviour::Huge, 200, 1024 * 1024..2 * 1024 * 1024),
-        (
-            Behaviour::Redirect(format!("{}/", running.issuer.url())),
-            200,
-            200..2000,
-        ),
+        (Behaviour::Redirect(format!("{}/", running.issuer.url())), 200, 200..2000),
         (raw, 200, 10..11),
-        (
-            Behaviour::Raw(vec![b' '; 3 << 20]),
-            200,
-            (2 << 20)..(2 << 20) + 1,
-        ),
+        (Behaviour::Raw(vec![b' '; 3 << 20]), 200, (2 << 20)..(2 << 20) + 1),
     ] {
         running.issuer.set_behaviour(given.clone());
         let (seen, body) = running.get("/.well-known/jwks.json").await;
 
         assert_eq!(seen, status, "given: {given:.40?}");
-        assert!(
-            length.contains(&body.len()),
-            "given: {given:.40?}, {} bytes",
-            body.len()
-        );
+        assert!(length.contains(&body.len()), "given: {given:.40?}, {} bytes", body.len());
     }
     assert_eq!(running.issuer.jwks_hits(), 9);
 }
@@ -210,12 +180,7 @@ async fn a_hanging_key_set_leaves_the_other_addresses_alone() {
     let running = start();
     running.issuer.set_behaviour(Behaviour::Hang);
     let impatient = reqwest::Client::builder().timeout(Duration::from_millis(200));
-    let answer = impatient
-        .build()
-        .unwrap()
-        .get(running.issuer.jwks_url())
-        .send()
-        .await;
+    let answer = impatient.build().unwrap().get(running.issuer.jwks_url()).send().await;
 
     assert!(answer.unwrap_err().is_timeout());
     assert_eq!(running.issuer.jwks_hits(), 1);
@@ -240,15 +205,10 @@ async fn an_event_is_sent_signed_and_the_answer_comes_back() {
     assert_eq!(event["instance_id"], INSTANCE_ID);
     let header = |name: &str| {
         let headers = echoed["headers"].as_array().unwrap();
-        headers.iter().find(|pair| pair[0] == name).unwrap()[1]
-            .as_str()
-            .unwrap()
+        headers.iter().find(|pair| pair[0] == name).unwrap()[1].as_str().unwrap()
     };
     let timestamp = header("svix-timestamp").parse().unwrap();
-    assert_eq!(
-        header("svix-signature"),
-        signer.sign(header("svix-id"), timestamp, body.as_bytes())
-    );
+    assert_eq!(header("svix-signature"), signer.sign(header("svix-id"), timestamp, body.as_bytes()));
 }
 
 #[tokio::test]
@@ -277,7 +237,8 @@ async fn an_unreachable_gate_is_a_502_and_a_missing_one_a_503() {
     let signer = WebhookSigner::new(&generate_secret()).unwrap();
     running.issuer.set_webhook(url, signer);
     let (status, sentence) = running.post("/send/user.updated/alice", "").await;
-    assert_eq!(status, 502, "{sentence}");
+    assert_eq!(status, 502);
+    assert!(sentence.contains("refused"), "{sentence}");
 }
 
 #[tokio::test]

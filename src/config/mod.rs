@@ -1,0 +1,25 @@
+//! Reading configuration: from bytes to typed values, with every fault of a file in one run.
+//!
+//! The way up: [`source::Source`] (a text and its name) -> [`yaml::parse`] (a tree in which every
+//! key and value knows its place) -> [`reader::Fields`] (typed values) -> the settings of bailiff.
+//! Nothing on the way stops at the first mistake: each step adds to [`faults::Faults`] and goes on
+//! with what is left, and nothing may be used before [`faults::Faults::has_errors`] says no.
+//!
+//! Fail closed: unknown keys, empty values, second documents and unknown words are errors.
+
+pub mod faults;
+pub mod interpolate;
+pub mod reader;
+pub mod secret;
+pub mod settings;
+pub mod source;
+pub mod yaml;
+
+mod fields;
+mod near;
+mod render;
+mod syntax;
+mod units;
+
+#[cfg(test)]
+mod tests;

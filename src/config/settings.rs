@@ -1,0 +1,185 @@
+//! The settings after every check: nothing past this line sees a raw text with a meaning left in it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::keys::KeySet;
+use crate::domain::membership::AccessStatus;
+use crate::domain::snapshot::Rules;
+
+/// All settings of one gate.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub boot: Boot,
+    pub live: Live,
+}
+
+/// What is fixed while the process runs. A reload that changes it is refused by name, not half applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// Where requests come in; at least one.
+    pub listen: Vec<Address>,
+    /// Where metrics and health are served.
+    pub admin: Address,
+    /// Names under which the admin listener may be addressed, beside IP addresses and `localhost` (attack A-127).
+    pub admin_hosts: Vec<String>,
+    pub upstream: Upstream,
+    /// Worker threads; `None` for as many as the container's CPU limit allows.
+    pub threads: Option<usize>,
+    pub timeouts: Timeouts,
+    pub shutdown: Shutdown,
+}
+
+/// A local address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The app behind the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    pub address: UpstreamAddress,
+    /// HTTP/2 without TLS.
+    pub h2c: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamAddress {
+    /// A name or an IP address.
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.address {
+            UpstreamAddress::Tcp { host, port } => {
+                let scheme = if self.h2c { "h2c" } else { "http" };
+                if host.contains(':') {
+                    write!(f, "{scheme}://[{host}]:{port}")
+                } else {
+                    write!(f, "{scheme}://{host}:{port}")
+                }
+            }
+            UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// How long the gate waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the upstream to accept a connection.
+    pub connect: Duration,
+    /// For the next bytes of the upstream's answer. Does not cut WebSockets and event streams.
+    pub read: Duration,
+    /// For the upstream to take the next bytes of a request.
+    pub write: Duration,
+    /// How long an unused connection to the upstream is kept: less than the app keeps it (uvicorn and Node: 5 s).
+    pub upstream_idle: Duration,
+    /// How long a client's connection is kept between two requests, and how long a request may dawdle.
+    pub client: Duration,
+    /// For the whole body of a webhook.
+    pub webhook_body: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+            upstream_idle: Duration::from_secs(4),
+            client: Duration::from_secs(60),
+            webhook_body: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// After SIGTERM: how long requests are still accepted, while `/readyz` says no, so that load balancers notice.
+    pub delay: Duration,
+    /// Then: how long running requests may take to end.
+    pub drain: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, drain: Duration::from_secs(10) }
+    }
+}
+
+/// What can change while the process runs.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub rules: Arc<Rules>,
+    pub issuers: Vec<IssuerKeys>,
+    pub keys: KeyTimes,
+    pub membership: Option<MembershipSource>,
+}
+
+/// Where the keys of an issuer come from.
+#[derive(Clone, Debug)]
+pub struct IssuerKeys {
+    /// The same as [`crate::domain::issuer::Issuer::name`].
+    pub name: Arc<str>,
+    pub source: KeySource,
+}
+
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// A JWKS document.
+    Url(String),
+    /// A PEM in the config: needs no network, changes only with the config.
+    Pem(Arc<KeySet>),
+}
+
+/// When keys are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyTimes {
+    /// Between two fetches.
+    pub refresh: Duration,
+    /// How long keys are used when no fetch succeeds any more.
+    pub max_age: Duration,
+    /// Between two fetches for the sake of an unknown `kid`, whatever is sent.
+    pub cooldown: Duration,
+    /// How long a request waits for such a fetch.
+    pub wait: Duration,
+}
+
+impl Default for KeyTimes {
+    fn default() -> Self {
+        Self {
+            refresh: Duration::from_secs(3600),
+            max_age: Duration::from_secs(24 * 3600),
+            cooldown: Duration::from_secs(30),
+            wait: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Where the membership comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembershipSource {
+    pub file: PathBuf,
+    /// The status of a user of whom only a webhook has spoken.
+    pub new_users: AccessStatus,
+}

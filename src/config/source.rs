@@ -1,0 +1,213 @@
+//! Texts and places in them.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::faults::{Code, Fault};
+
+/// A configuration text and the name it is shown under. Cheap to clone.
+///
+/// A byte order mark at the start is dropped, so that columns count what people see.
+#[derive(Clone)]
+pub struct Source(Arc<Inner>);
+
+struct Inner {
+    name: Box<str>,
+    text: Box<str>,
+}
+
+impl Source {
+    /// A text that is already in memory.
+    #[must_use]
+    pub fn new(name: &str, text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self(Arc::new(Inner { name: name.into(), text: text.into() }))
+    }
+
+    /// A text from raw bytes.
+    ///
+    /// # Errors
+    /// A [`Code::Unreadable`] fault with the offset (0-based, in bytes) of the first byte that is not UTF-8.
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
+        let error = match std::str::from_utf8(bytes) {
+            Ok(text) => return Ok(Self::new(name, text)),
+            Err(error) => error,
+        };
+        let offset = error.valid_up_to();
+        let byte = bytes.get(offset).copied().unwrap_or_default();
+        let fault = Fault::error(Code::Unreadable, format!("{name} is not UTF-8 text"))
+            .saw(format!("byte 0x{byte:02x} at offset {offset}"))
+            .fix("save the file as UTF-8");
+        Err(fault)
+    }
+
+    /// Reads a regular file of at most `max` bytes; its path is the name.
+    ///
+    /// # Errors
+    /// A fault with the reason of the operating system, or that the file is too large or not UTF-8.
+    pub fn read(path: &Path, max: usize) -> Result<Self, Fault> {
+        let name = path.display().to_string();
+        let bytes = read_at_most(path, max)
+            .map_err(|error| Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()))?;
+        if bytes.0.len() > max {
+            let fault = Fault::error(Code::Bound, format!("{name} is larger than {max} bytes"));
+            return Err(fault);
+        }
+        Self::from_bytes(&name, &bytes.0)
+    }
+
+    /// The name, as messages show it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The place of `span` in this text.
+    #[must_use]
+    pub fn place(&self, span: Span) -> Place {
+        Place { source: self.clone(), span, redacted: false }
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Source {
+    /// Never the text: there may be secrets in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name())
+    }
+}
+
+/// Reads `path` up to one byte more than `max`, and its permission bits where there are any.
+///
+/// Only regular files: opening a pipe would wait for a writer for ever.
+pub(super) fn read_at_most(path: &Path, max: usize) -> io::Result<(Vec<u8>, Option<u32>)> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let file = File::open(path)?;
+    let mode = permission_bits(&file.metadata()?);
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok((bytes, mode))
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such bits")]
+fn permission_bits(meta: &fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(meta.permissions().mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn permission_bits(_: &fs::Metadata) -> Option<u32> {
+    None
+}
+
+/// A stretch of a text: bytes from `start` to before `end`; `line` and `column` (in characters) of
+/// the start count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset after the last byte.
+    pub end: u32,
+    /// Line of the start, from 1.
+    pub line: u32,
+    /// Column of the start in characters, from 1.
+    pub column: u32,
+}
+
+impl Span {
+    pub(super) fn bytes(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Where something stands: enough to show the line with a caret.
+#[derive(Clone)]
+pub struct Place {
+    pub(super) source: Source,
+    pub(super) span: Span,
+    pub(super) redacted: bool,
+}
+
+impl Place {
+    /// The same place, printed with `***` for what stands there.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        self.redacted = true;
+        self
+    }
+
+    /// The name of the text.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Line, from 1.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.span.line
+    }
+
+    /// Column in characters, from 1.
+    #[must_use]
+    pub fn column(&self) -> u32 {
+        self.span.column
+    }
+
+    /// The bytes of the line on which the place begins, without its line break.
+    pub(super) fn line_bytes(&self) -> Range<usize> {
+        let text = self.source.text();
+        let at = self.span.start as usize;
+        let start = text.get(..at).and_then(|t| t.rfind(BREAKS)).map_or(0, |b| b + 1);
+        let end = text.get(at..).and_then(|t| t.find(BREAKS)).map_or(text.len(), |b| at + b);
+        start..end
+    }
+}
+
+const BREAKS: [char; 2] = ['\n', '\r'];
+
+impl fmt::Display for Place {
+    /// `bailiff.yaml:14:3`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.name(), self.line(), self.column())
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({self})")
+    }
+}
+
+/// A value with the place it came from, for checks that come later.
+#[derive(Clone, Debug)]
+pub struct Value<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub at: Place,
+}
+
+impl<T> Value<T> {
+    /// Turns the value into another one from the same place.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Value<U> {
+        Value { value: change(self.value), at: self.at }
+    }
+}

@@ -1,0 +1,27 @@
+//! What people see: whole texts in, whole messages out.
+
+mod any_text;
+mod messages;
+mod values;
+
+use super::interpolate::FakeEnv;
+use super::reader::{Ctx, Field, Fields};
+use super::source::Source;
+use super::yaml::Bounds;
+
+/// A small config with one key of each kind; gives what was read and what is printed.
+fn read<T>(text: &str, env: &FakeEnv, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> (Option<T>, String) {
+    let ctx = Ctx::new(env);
+    let value = ctx.parse(&Source::new("bailiff.yaml", text), Bounds::default()).and_then(|root| {
+        let mut fields = Fields::of(&root, "the config", &ctx)?;
+        let value = read(&mut fields);
+        fields.finish();
+        value
+    });
+    (value, ctx.into_faults().to_string())
+}
+
+/// The messages for a text in which only `key` is known.
+fn complaint<T>(text: &str, key: &'static str, reader: impl FnOnce(Field<'_>) -> Option<T>) -> String {
+    read(text, &FakeEnv::new(), |fields| reader(fields.opt(key))).1
+}

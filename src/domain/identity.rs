@@ -1,0 +1,309 @@
+//! The headers that an upstream may believe, and the one place that writes them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, header};
+
+/// Names under which bailiff speaks to the upstream. Whatever folds to one of them never comes from outside.
+pub mod name {
+    pub const USER_ID: &str = "x-user-id";
+    pub const CLERK_USER_ID: &str = "x-clerk-user-id";
+    pub const SESSION_ID: &str = "x-session-id";
+    pub const USER_EMAIL: &str = "x-user-email";
+    pub const USER_NAME: &str = "x-user-name";
+    pub const ACCESS_STATUS: &str = "x-access-status";
+    pub const WORKSPACE_ID: &str = "x-workspace-id";
+    pub const WORKSPACE_ROLE: &str = "x-workspace-role";
+    pub const ORG_ID: &str = "x-org-id";
+    pub const ORG_ROLE: &str = "x-org-role";
+    pub const ORG_PERMISSIONS: &str = "x-org-permissions";
+    pub const ACTOR_ID: &str = "x-actor-id";
+    pub const AUTH_KIND: &str = "x-auth-kind";
+    pub const SERVICE_NAME: &str = "x-service-name";
+    pub const REQUEST_ID: &str = "x-request-id";
+    pub const FORWARDED_FOR: &str = "x-forwarded-for";
+    pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
+    pub const FORWARDED_HOST: &str = "x-forwarded-host";
+
+    /// The identity headers.
+    pub const IDENTITY: &[&str] = &[
+        USER_ID,
+        CLERK_USER_ID,
+        SESSION_ID,
+        USER_EMAIL,
+        USER_NAME,
+        ACCESS_STATUS,
+        WORKSPACE_ID,
+        WORKSPACE_ROLE,
+        ORG_ID,
+        ORG_ROLE,
+        ORG_PERMISSIONS,
+        ACTOR_ID,
+        AUTH_KIND,
+        SERVICE_NAME,
+    ];
+}
+
+/// Folded names that make an app read another method or path than the one that was judged. Never passed on (A-12, A-39).
+const REWRITERS: &[&str] = &[
+    "x_original_url",
+    "x_original_uri",
+    "x_original_method",
+    "x_rewrite_url",
+    "x_http_method_override",
+    "x_http_method",
+    "x_method_override",
+];
+/// Folded beginnings of names that speak for Clerk or for us.
+const RESERVED: &[&[u8]] = &[b"x_clerk_", b"x_bailiff_"];
+/// Folded names by which a proxy in front tells where a request came from. Passed on from trusted proxies only.
+const FORWARDING: &[&str] = &["forwarded", "x_real_ip", "x_client_ip", "x_cluster_client_ip", "true_client_ip"];
+const FORWARDING_PREFIX: &[u8] = b"x_forwarded_";
+
+/// A name as an app server may hand it to the app: letters in one case, everything else the same. WSGI, CGI, PHP and Rack
+/// give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one variable (CVE-2025-64484, CVE-2026-54763).
+fn fold(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|b| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'_' })
+}
+
+/// Everything that is stripped from a request.
+#[derive(Clone, Debug)]
+pub struct TrustedNames {
+    folded: HashSet<Box<[u8]>>,
+    longest: usize,
+}
+
+impl TrustedNames {
+    /// The names of design 2.5, and `further` ones from the config.
+    pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
+        let all = name::IDENTITY.iter().chain(REWRITERS).copied().chain(further);
+        let folded: HashSet<Box<[u8]>> = all.map(|name| fold(name).collect()).collect();
+        let longest = folded.iter().map(|name| name.len()).max().unwrap_or(0);
+        Self { folded, longest }
+    }
+
+    /// Whether `name` is taken by bailiff, so that no header from a claim may use it.
+    #[must_use]
+    pub fn reserves(name: &str) -> bool {
+        let folded: Vec<u8> = fold(name).collect();
+        let fixed = name::IDENTITY.iter().chain(REWRITERS).chain(FORWARDING).chain(&[name::REQUEST_ID]);
+        let ours = fixed.copied().any(|fixed| fold(fixed).eq(folded.iter().copied()));
+        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || folded.starts_with(FORWARDING_PREFIX)
+    }
+
+    /// Whether a field of this name is stripped. `trusted_peer`: a proxy in front whose forwarding headers count.
+    fn strips(&self, name: &HeaderName, trusted_peer: bool) -> bool {
+        const MAX: usize = 64;
+        let name = name.as_str();
+        let mut buffer = [0; MAX];
+        let length = buffer.iter_mut().zip(fold(name)).map(|(to, b)| *to = b).count();
+        let folded = buffer.get(..length).unwrap_or_default();
+        let whole = name.len() == length && name.len() <= self.longest;
+        let ours = whole && self.folded.contains(folded);
+        let forwarding = || {
+            let exact = name.len() == length && FORWARDING.iter().any(|f| f.as_bytes() == folded);
+            exact || folded.starts_with(FORWARDING_PREFIX)
+        };
+        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || (!trusted_peer && forwarding())
+    }
+}
+
+/// The name of one trusted header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// One of [`name`]: lower case, known to the compiler.
+    Fixed(&'static str),
+    /// From the config.
+    Configured(HeaderName),
+}
+
+impl Name {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Configured(name) => name.as_str(),
+        }
+    }
+}
+
+/// The complete set of headers that an upstream may believe.
+///
+/// Invariant: the only way out of this type is [`TrustedHeaders::apply`], which strips everything that folds to a trusted name
+/// before it writes our values. A value that the client sent under a trusted name cannot survive, whoever calls this, also
+/// on routes where we have nothing to say.
+#[derive(Clone, Debug)]
+pub struct TrustedHeaders {
+    names: Arc<TrustedNames>,
+    trusted_peer: bool,
+    drop_authorization: bool,
+    values: Vec<(Name, HeaderValue)>,
+}
+
+/// A header block that can be edited: `http::HeaderMap` in tests and fuzzing, Pingora's own type in the gate.
+pub trait Headers {
+    fn names(&self) -> impl Iterator<Item = &HeaderName>;
+    /// Removes all fields of this name.
+    fn remove(&mut self, name: &HeaderName);
+    /// Writes one field in the place of all fields of this name.
+    fn set(&mut self, name: &Name, value: &HeaderValue);
+}
+
+impl TrustedHeaders {
+    pub(super) fn new(names: Arc<TrustedNames>, trusted_peer: bool) -> Self {
+        Self { names, trusted_peer, drop_authorization: false, values: Vec::with_capacity(16) }
+    }
+
+    pub(super) fn drop_authorization(&mut self) {
+        self.drop_authorization = true;
+    }
+
+    pub(super) fn say(&mut self, name: &'static str, value: HeaderValue) {
+        self.values.push((Name::Fixed(name), value));
+    }
+
+    pub(super) fn say_if(&mut self, name: &'static str, value: Option<HeaderValue>) {
+        if let Some(value) = value {
+            self.say(name, value);
+        }
+    }
+
+    pub(super) fn say_configured(&mut self, name: HeaderName, value: HeaderValue) {
+        self.values.push((Name::Configured(name), value));
+    }
+
+    /// What the upstream will be told.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Strips, then writes. Applying twice is the same as once, which Pingora's retries rely on.
+    pub fn apply(&self, headers: &mut impl Headers) {
+        let forged: Vec<_> = headers.names().filter(|n| self.names.strips(n, self.trusted_peer)).cloned().collect();
+        forged.iter().for_each(|name| headers.remove(name));
+        if self.drop_authorization {
+            headers.remove(&header::AUTHORIZATION);
+        }
+        self.values.iter().for_each(|(name, value)| headers.set(name, value));
+    }
+}
+
+impl Headers for http::HeaderMap {
+    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.keys()
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        self.remove(name);
+    }
+
+    fn set(&mut self, name: &Name, value: &HeaderValue) {
+        let name = match name {
+            Name::Fixed(name) => HeaderName::from_static(name),
+            Name::Configured(name) => name.clone(),
+        };
+        self.insert(name, value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn alice() -> TrustedHeaders {
+        let mut headers = TrustedHeaders::new(Arc::new(TrustedNames::new(["x-plan"])), false);
+        headers.say(name::USER_ID, HeaderValue::from_static("alice"));
+        headers.say(name::AUTH_KIND, HeaderValue::from_static("user"));
+        headers
+    }
+
+    fn listing(headers: &HeaderMap) -> Vec<(String, String)> {
+        let text = |v: &HeaderValue| v.to_str().expect("ASCII").to_owned();
+        headers.iter().map(|(n, v)| (n.to_string(), text(v))).collect()
+    }
+
+    fn after(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::try_from(*name).expect("a name"), value.parse().expect("a value"));
+        }
+        alice().apply(&mut headers);
+        alice().apply(&mut headers);
+        let mut listing = listing(&headers);
+        listing.retain(|(name, _)| name != "x-auth-kind");
+        listing
+    }
+
+    #[test]
+    fn a_client_cannot_speak_under_a_trusted_name() {
+        for forged in ["x-user-id", "X-USER-ID", "x_user_id", "X-User_Id", "x.user.id", "x~user|id", "x-user-id "] {
+            let seen = after(&[(forged.trim(), "admin"), ("x-user-id", "admin")]);
+            assert_eq!(seen, [("x-user-id".to_owned(), "alice".to_owned())], "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_name_for_which_we_have_no_value_is_absent_and_not_the_clients() {
+        for forged in [
+            "x-workspace-role",
+            "x_workspace_role",
+            "x-plan",
+            "X_Plan",
+            "x-clerk-auth-token",
+            "x-bailiff-x",
+            "x_clerk_y",
+        ] {
+            assert_eq!(after(&[(forged, "owner")]).len(), 1, "{forged}");
+        }
+    }
+
+    #[test]
+    fn headers_that_change_method_path_or_origin_do_not_come_from_strangers() {
+        for forged in [
+            "x-http-method-override",
+            "x-original-url",
+            "x-rewrite-url",
+            "forwarded",
+            "x-forwarded-host",
+            "x_forwarded_for",
+            "x-real-ip",
+            "x-forwarded-prefix",
+        ] {
+            assert_eq!(after(&[(forged, "/admin")]).len(), 1, "{forged}");
+        }
+        assert_eq!(after(&[("accept", "*/*"), ("x-user", "me"), ("x-user-idx", "1")]).len(), 4, "others pass");
+    }
+
+    #[test]
+    fn a_claim_cannot_be_sent_under_a_name_of_ours() {
+        for name in ["x-user-id", "X_User_Id", "x-clerk-plan", "x-request-id", "x-forwarded-for", "forwarded"] {
+            assert!(TrustedNames::reserves(name), "{name}");
+        }
+        assert!(!TrustedNames::reserves("x-plan"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_spelling_the_upstream_sees_exactly_our_value(
+            which in 0..name::IDENTITY.len(),
+            separators in proptest::collection::vec("[-_.!~|^+*'$&#%`]", 4),
+            upper in proptest::collection::vec(any::<bool>(), 40),
+        ) {
+            let mut separators = separators.into_iter().cycle();
+            let spelled: String = name::IDENTITY[which].chars().zip(upper).map(|(c, up)| match c {
+                '-' => separators.next().expect("a cycle"),
+                c if up => c.to_uppercase().to_string(),
+                c => c.to_string(),
+            }).collect();
+            let mut headers = HeaderMap::new();
+            headers.append(HeaderName::try_from(&spelled).expect("a token"), HeaderValue::from_static("forged"));
+            alice().apply(&mut headers);
+            prop_assert!(headers.values().all(|v| v != "forged"), "{}", spelled);
+            prop_assert_eq!(headers.len(), 2);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The table of contents of the product: what happens to a request, given one snapshot and one second.
+//!
+//! [`judge`] is total and deterministic. It answers with a [`Step`]: the verdict, or the one thing that it still needs. The
+//! caller meets a need once and asks again; what then is still missing has its verdict in [`Step::NeedKey`] already.
+
+mod access;
+mod conditions;
+mod grant;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::cors::Fields;
+use super::head::RequestHead;
+use super::identity::TrustedHeaders;
+use super::ids::{ClerkUserId, ServiceName, SvixId, WorkspaceId};
+use super::routes::{Access, Mode, Route};
+use super::snapshot::Snapshot;
+use super::token::{SignedClaims, VerifiedClaims};
+use super::webhook::{Envelope, SignedWebhook};
+use super::{Rejection, UnixTime};
+
+/// What happens next to a request.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    Judged(Verdict),
+    /// The token names a key that its issuer did not have when the snapshot was made: fetch once, ask again.
+    NeedKey {
+        issuer: Arc<str>,
+        /// The verdict when the key cannot be had.
+        otherwise: Verdict,
+    },
+    /// A webhook route: nothing can be said before the body is here. Read at most `max_body` bytes, then [`judge_webhook`].
+    NeedBody {
+        route: Arc<Route>,
+        max_body: usize,
+    },
+}
+
+/// The end of a judgement.
+#[derive(Debug)]
+#[must_use]
+pub enum Verdict {
+    Forward(Grant),
+    Reject(Refusal),
+    /// A preflight of a listed origin: 204 with these fields.
+    Preflight(Fields),
+    /// A webhook that the upstream has already taken: 200, and nobody is told again.
+    Acknowledge(Arc<Route>, SvixId),
+}
+
+/// Leave to go to the upstream, with the headers that it may believe. Only this floor makes one; the proxy can do nothing
+/// towards the upstream without it. Owned, so that it can wait in the request's context.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    route: Arc<Route>,
+    caller: Caller,
+    who: Who,
+    headers: TrustedHeaders,
+    /// What would have been refused, on a route in report mode.
+    reported: Option<Rejection>,
+}
+
+impl Grant {
+    #[must_use]
+    pub fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    #[must_use]
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
+    #[must_use]
+    pub fn headers(&self) -> &TrustedHeaders {
+        &self.headers
+    }
+
+    #[must_use]
+    pub fn reported(&self) -> Option<Rejection> {
+        self.reported
+    }
+}
+
+/// Who comes in.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    Nobody,
+    User(VerifiedClaims),
+    Service(ServiceName),
+    Webhook(SvixId),
+}
+
+/// A refusal, with the route if one matched.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub route: Option<Arc<Route>>,
+    pub reason: Rejection,
+    pub who: Who,
+}
+
+impl Refusal {
+    /// A refusal of a request of which nothing is known.
+    #[must_use]
+    pub fn bare(reason: Rejection) -> Self {
+        Self { route: None, reason, who: Who::default() }
+    }
+}
+
+/// What was found out about the caller on the way, for the log.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    pub user: Option<ClerkUserId>,
+    pub workspace: Option<WorkspaceId>,
+}
+
+/// Signatures that were checked before. A cache of these saves the RSA arithmetic; it holds no verdict, so time, policy and
+/// membership are looked at on every request (Oathkeeper CVE-2026-33496 cached verdicts).
+pub trait Proofs {
+    /// The claims of exactly this token, if its signature was good.
+    fn find(&self, token: &str) -> Option<Arc<SignedClaims>>;
+    fn keep(&self, token: &str, signed: &Arc<SignedClaims>);
+}
+
+/// No cache: every signature is checked.
+impl Proofs for () {
+    fn find(&self, _: &str) -> Option<Arc<SignedClaims>> {
+        None
+    }
+
+    fn keep(&self, _: &str, _: &Arc<SignedClaims>) {}
+}
+
+/// Watches the steps of a judgement, for `bailiff explain`.
+pub trait Trace {
+    fn step(&mut self, text: impl FnOnce() -> String);
+}
+
+/// Nobody watches.
+impl Trace for () {
+    fn step(&mut self, _: impl FnOnce() -> String) {}
+}
+
+/// Judges a request. No panic, no clock, no randomness: the same arguments always give the same step.
+pub fn judge(snapshot: &Snapshot, head: &RequestHead, now: UnixTime, proofs: &impl Proofs) -> Step {
+    judge_traced(snapshot, head, now, proofs, &mut ())
+}
+
+/// As [`judge`], with every step told to `trace`.
+pub fn judge_traced(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    now: UnixTime,
+    proofs: &impl Proofs,
+    trace: &mut impl Trace,
+) -> Step {
+    if let Some(fields) = snapshot.rules.cors.preflight(head) {
+        trace.step(|| "a preflight of a listed origin: answered here".into());
+        return Step::Judged(Verdict::Preflight(fields));
+    }
+    let Some(route) = snapshot.rules.routes.find(head.method, &head.path) else {
+        trace.step(|| format!("no route covers {} {}", head.method, head.path.as_str()));
+        return Step::Judged(Verdict::Reject(Refusal::bare(Rejection::NoRoute)));
+    };
+    trace.step(|| format!("route {} asks for {}", route.pattern.text(), access::describe(route, &snapshot.rules)));
+
+    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, who: Who::default() };
+    let admitted = judgement.admit();
+    let who = std::mem::take(&mut judgement.who);
+    match admitted {
+        Ok(access::Admitted::Caller(caller, joined)) => {
+            Step::Judged(Verdict::Forward(grant::grant(snapshot, head, route, caller, who, joined)))
+        }
+        Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
+        Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),
+        Err(access::Stop::NeedKey(issuer)) => {
+            Step::NeedKey { issuer, otherwise: refuse(snapshot, head, route, Rejection::UnknownKey, who) }
+        }
+    }
+}
+
+/// The second half of a webhook's judgement, with its whole body. `taken` tells whether the upstream has already taken the
+/// delivery with this id.
+pub fn judge_webhook(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    route: &Arc<Route>,
+    body: &[u8],
+    now: UnixTime,
+    taken: impl FnOnce(&SvixId) -> bool,
+) -> Verdict {
+    let verified = verify_webhook(snapshot, head, route, body, now);
+    match verified {
+        Err(reason) => Verdict::Reject(Refusal { route: Some(route.clone()), reason, who: Who::default() }),
+        // Asked only after the signature: nobody can probe which ids are known.
+        Ok(signed) if taken(signed.id()) => Verdict::Acknowledge(route.clone(), signed.id().clone()),
+        Ok(signed) => {
+            let caller = Caller::Webhook(signed.id().clone());
+            Verdict::Forward(grant::grant(snapshot, head, route, caller, Who::default(), None))
+        }
+    }
+}
+
+fn verify_webhook(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    route: &Route,
+    body: &[u8],
+    now: UnixTime,
+) -> Result<SignedWebhook, Rejection> {
+    let Some(policy) = snapshot.rules.webhooks.as_ref().filter(|_| route.access == Access::Webhook) else {
+        return Err(Rejection::Internal);
+    };
+    Envelope::read(head.headers)?.verify(body, &policy.secrets, policy.tolerance, now)
+}
+
+/// Refuses, or on a route in report mode lets nobody in particular pass and says what would have been refused.
+fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: Rejection, who: Who) -> Verdict {
+    if route.mode == Mode::Report && route.access != Access::Webhook {
+        let mut grant = grant::grant(snapshot, head, route, Caller::Nobody, who, None);
+        grant.reported = Some(reason);
+        return Verdict::Forward(grant);
+    }
+    Verdict::Reject(Refusal { route: Some(route.clone()), reason, who })
+}

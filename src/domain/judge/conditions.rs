@@ -1,0 +1,75 @@
+//! The lines of `require:`. Every one must hold, and what cannot be told does not hold (Clerk CVE-2026-42349).
+
+use crate::domain::membership::Members;
+use crate::domain::routes::Condition;
+use crate::domain::token::{Organization, VerifiedClaims};
+use crate::domain::{Rejection, UnixTime};
+
+use super::access::Joined;
+
+/// What a condition may look at.
+pub(super) struct Scope<'s> {
+    pub claims: &'s VerifiedClaims,
+    pub joined: Option<&'s Joined>,
+    pub members: Option<&'s Members>,
+    pub now: UnixTime,
+}
+
+impl Scope<'_> {
+    pub(super) fn check(&self, condition: &Condition) -> Result<(), Rejection> {
+        let (holds, otherwise) = match condition {
+            Condition::Role(role) => (self.joined.is_some_and(|j| j.role >= *role), Rejection::RoleTooLow),
+            Condition::Permission(wanted) => (self.has_permission(wanted), Rejection::NoPermission),
+            Condition::Feature(wanted) => (self.lists(&self.claims.claims().features, wanted), Rejection::NoFeature),
+            Condition::Plan(wanted) => (self.lists(&self.claims.claims().plans, wanted), Rejection::NoPlan),
+            Condition::SecondFactorWithin(within) => (self.second_factor(within.as_secs()), Rejection::SecondFactor),
+            Condition::Issuer(names) => (names.contains(self.claims.issuer()), Rejection::IssuerNotAllowed),
+            Condition::NoImpersonation => (self.claims.claims().actor.is_none(), Rejection::Impersonated),
+        };
+        if holds { Ok(()) } else { Err(otherwise) }
+    }
+
+    /// The organization whose permissions count. On a workspace route that must be the workspace's own: what somebody may do
+    /// in one organization says nothing about another.
+    fn organization(&self) -> Option<&Organization> {
+        let org = self.claims.claims().org.as_ref()?;
+        match (self.joined, self.members) {
+            (None, _) => Some(org),
+            (Some(joined), Some(members)) => {
+                members.org_of(&joined.workspace).is_some_and(|of| of == org.id).then_some(org)
+            }
+            (Some(_), None) => None,
+        }
+    }
+
+    fn has_permission(&self, wanted: &str) -> bool {
+        let plain = |p: &str| p.strip_prefix("org:").unwrap_or(p).to_owned();
+        self.organization().is_some_and(|org| org.permissions.iter().any(|p| plain(p) == plain(wanted)))
+    }
+
+    /// Whether `scope:name` is in the list, for `wanted` with or without scope. What the organization has bought counts only
+    /// where the organization counts.
+    fn lists(&self, list: &[Box<str>], wanted: &str) -> bool {
+        list.iter().any(|entry| {
+            let Some((scope, name)) = entry.split_once(':') else { return false };
+            let (scope_fits, name_fits) = match wanted.split_once(':') {
+                Some((wanted_scope, wanted_name)) => (scope.contains(wanted_scope), name == wanted_name),
+                None => (true, name == wanted),
+            };
+            let of_user = scope.contains('u') && !wanted.starts_with("o:");
+            scope_fits && name_fits && (of_user || self.organization().is_some())
+        })
+    }
+
+    /// Clerk counts whole minutes up to `iat`; the time since `iat` is added.
+    fn second_factor(&self, within: u64) -> bool {
+        let claims = self.claims.claims();
+        let minutes = claims.factor_age.and_then(|(_, second)| u64::try_from(second).ok());
+        match (minutes, claims.iat) {
+            (Some(minutes), Some(iat)) => {
+                minutes.saturating_mul(60).saturating_add(self.now.since(UnixTime(iat))) <= within
+            }
+            _ => false,
+        }
+    }
+}

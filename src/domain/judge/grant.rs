@@ -1,0 +1,126 @@
+//! From a caller to the headers that tell the upstream about them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, header};
+use serde_json::Value;
+
+use super::access::Joined;
+use super::{Caller, Grant, Who};
+use crate::domain::head::RequestHead;
+use crate::domain::identity::{TrustedHeaders, name};
+use crate::domain::ids::text_header;
+use crate::domain::membership::Standing;
+use crate::domain::routes::Route;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::token::{Organization, VerifiedClaims};
+
+/// Longest list of permissions in a header, in bytes. A longer one is left out whole: half a list would be a lie.
+const MAX_PERMISSIONS: usize = 8 * 1024;
+
+pub(super) fn grant(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    route: &Arc<Route>,
+    caller: Caller,
+    who: Who,
+    joined: Option<Joined>,
+) -> Grant {
+    let trusted_peer = snapshot.rules.trusts(head.peer);
+    let mut headers = TrustedHeaders::new(snapshot.rules.names.clone(), trusted_peer);
+    let (kind, forward_token) = match &caller {
+        Caller::Nobody => ("none", true),
+        Caller::User(claims) => {
+            say_user(&mut headers, snapshot, claims);
+            ("user", true)
+        }
+        Caller::Service(service) => {
+            headers.say(name::SERVICE_NAME, service.to_header());
+            // A service token lives for months; the app has no use for it.
+            ("service", false)
+        }
+        Caller::Webhook(_) => ("webhook", true),
+    };
+    headers.say(name::AUTH_KIND, HeaderValue::from_static(kind));
+    if let Some(joined) = joined {
+        let role = snapshot.rules.roles.as_ref().and_then(|roles| roles.header(joined.role));
+        headers.say(name::WORKSPACE_ID, joined.workspace.to_header());
+        headers.say_if(name::WORKSPACE_ROLE, role);
+    }
+    headers.say(name::REQUEST_ID, head.request_id.to_header());
+    say_forwarding(&mut headers, head, trusted_peer);
+    if !route.forward_token.unwrap_or(forward_token) {
+        headers.drop_authorization();
+    }
+    Grant { route: route.clone(), caller, who, headers, reported: None }
+}
+
+fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &VerifiedClaims) {
+    let claims = verified.claims();
+    let clerk_id = verified.user().to_header();
+    let standing = snapshot.members.as_ref().map(|members| members.standing(verified.user()));
+    let (mut id, mut email, mut full_name) = (clerk_id.clone(), claims.email.clone(), claims.name.clone());
+    if let Some(Standing::Known(known)) = standing {
+        if let Some(own) = known.id {
+            id = own.to_header();
+        }
+        email = known.email.cloned().or(email);
+        full_name = known.name.cloned().or(full_name);
+        let access = if known.founder { "active" } else { known.access.name() };
+        headers.say(name::ACCESS_STATUS, HeaderValue::from_static(access));
+    }
+    headers.say(name::USER_ID, id);
+    headers.say(name::CLERK_USER_ID, clerk_id);
+    headers.say_if(name::SESSION_ID, claims.sid.as_ref().map(|sid| sid.to_header()));
+    headers.say_if(name::USER_EMAIL, email);
+    headers.say_if(name::USER_NAME, full_name);
+    headers.say_if(name::ACTOR_ID, claims.actor.as_deref().and_then(|a| HeaderValue::from_str(a).ok()));
+    if let Some(org) = &claims.org {
+        say_organization(headers, org);
+    }
+    for (header, claim) in &snapshot.rules.claim_headers {
+        if let Some(value) = claims.all.get(&**claim).and_then(claim_text).as_deref().and_then(text_header) {
+            headers.say_configured(header.clone(), value);
+        }
+    }
+}
+
+fn say_organization(headers: &mut TrustedHeaders, org: &Organization) {
+    headers.say(name::ORG_ID, org.id.to_header());
+    headers.say_if(name::ORG_ROLE, org.role.as_deref().and_then(|role| HeaderValue::from_str(role).ok()));
+    let list = org.permissions.join(",");
+    if !list.is_empty() && list.len() <= MAX_PERMISSIONS {
+        headers.say_if(name::ORG_PERMISSIONS, HeaderValue::from_str(&list).ok());
+    }
+}
+
+/// A claim as text: a text, number or truth value as it is, a list of texts with commas. Anything else has no one reading.
+fn claim_text(claim: &Value) -> Option<String> {
+    match claim {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(claim.to_string()),
+        Value::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(|i| i.as_str().filter(|t| !t.contains(','))).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// Where the request came from. A stranger's word about it was stripped; a trusted proxy's stays, with that proxy's own
+/// address behind it (attack A-12).
+fn say_forwarding(headers: &mut TrustedHeaders, head: &RequestHead, trusted_peer: bool) {
+    let address = head.peer.map(|peer: IpAddr| peer.to_canonical().to_string());
+    let told = |name: &str| head.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
+    let before = if trusted_peer { told(name::FORWARDED_FOR) } else { vec![] };
+    let chain: Vec<_> = before.into_iter().chain(address.as_deref()).collect();
+    let value = Some(chain.join(", ")).filter(|chain| !chain.is_empty() && chain.len() <= 1024);
+    headers.say_if(name::FORWARDED_FOR, value.and_then(|chain| HeaderValue::from_str(&chain).ok()));
+    if !trusted_peer || told(name::FORWARDED_PROTO).is_empty() {
+        headers.say(name::FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if !trusted_peer || told(name::FORWARDED_HOST).is_empty() {
+        headers.say_if(name::FORWARDED_HOST, head.headers.get(header::HOST).cloned());
+    }
+}

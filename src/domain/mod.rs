@@ -1,0 +1,49 @@
+//! The floor: given a snapshot, a request head and a second, what happens?
+//!
+//! Everything here is a pure function of its arguments. Nothing in this module opens a socket or a file, asks the
+//! clock, takes a lock, or knows Pingora and tokio; `tests/layering.rs` fails when an import reaches upward. That is
+//! what lets the gate, `bailiff explain`, the tests, the benches and the fuzzers all run the same judgement.
+//!
+//! Start reading at [`judge`].
+
+pub mod answer;
+pub mod cors;
+pub mod event;
+pub mod head;
+pub mod identity;
+pub mod ids;
+pub mod issuer;
+pub mod judge;
+pub mod keys;
+pub mod membership;
+pub mod path;
+pub mod rejection;
+pub mod routes;
+pub mod service_token;
+pub mod snapshot;
+pub mod token;
+pub mod webhook;
+
+pub use head::RequestHead;
+pub use identity::{Headers, TrustedHeaders};
+pub use judge::{Grant, Refusal, Step, Verdict, judge};
+pub use rejection::Rejection;
+pub use snapshot::{Rules, Snapshot};
+
+/// Seconds since 1970-01-01T00:00:00Z. Always an argument, never asked for: the caller of the floor owns the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixTime(pub u64);
+
+impl UnixTime {
+    /// The time `duration` later; stays at the end of time instead of wrapping.
+    #[must_use]
+    pub fn plus(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_secs()))
+    }
+
+    /// Seconds from `earlier` to `self`, or 0 when `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}

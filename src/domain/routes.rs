@@ -1,0 +1,426 @@
+//! Which rule covers a request: patterns of whole segments, the most specific first, and no implicit default.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+
+use super::membership::Role;
+use super::path::CleanPath;
+
+/// One line of `routes:`.
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub pattern: Pattern,
+    pub methods: Methods,
+    pub access: Access,
+    /// Each must hold; none is skipped because it cannot be told (attack A-63).
+    pub require: Vec<Condition>,
+    /// Where the workspace is named. With more than one, all must name the same (attack A-42).
+    pub workspace: Vec<WorkspaceSource>,
+    pub mode: Mode,
+    /// Longest wait for the upstream's next bytes; `None` for the gate's own setting.
+    pub timeout: Option<Duration>,
+    /// Largest request body in bytes; `None` for no bound of ours.
+    pub max_body: Option<u64>,
+    /// Whether the upstream gets the Authorization field; `None` for the default of the kind of caller.
+    pub forward_token: Option<bool>,
+    /// Whether a suspended user passes `access: user`, say to see the profile that says so.
+    pub allow_suspended: bool,
+}
+
+/// The one word of `access:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, without identity.
+    Public,
+    /// Anybody; with identity if there is a token, which then must be good.
+    Optional,
+    /// A valid token. The membership need not know the user yet.
+    User,
+    /// A user whose access is active.
+    Active,
+    /// A member of the workspace with this role or a higher one.
+    Role(Role),
+    /// A holder of a static service token.
+    Service,
+    /// A signed webhook.
+    Webhook,
+    /// Nobody.
+    Deny,
+}
+
+impl Access {
+    /// Words that let a request pass without a token. They cover exactly what they say, never a trailing slash more
+    /// (attack A-117).
+    fn opens(self) -> bool {
+        matches!(self, Self::Public | Self::Optional | Self::Webhook)
+    }
+}
+
+/// A line of `require:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Role(Role),
+    /// `org:feature:permission`, as Clerk writes it.
+    Permission(String),
+    /// A feature, `dashboard` in any scope or `o:dashboard` in one.
+    Feature(String),
+    /// A plan, `pro` in any scope or `o:pro` in one.
+    Plan(String),
+    /// A second factor, given at most so long ago.
+    SecondFactorWithin(Duration),
+    /// One of these issuers, by name.
+    Issuer(Vec<Arc<str>>),
+    /// No impersonation.
+    NoImpersonation,
+}
+
+/// Where a request names its workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkspaceSource {
+    /// The path segment with this index, named `{workspace}` in the pattern.
+    Segment(usize),
+    Header(HeaderName),
+    /// The active organization of the token.
+    TokenOrg,
+}
+
+/// What happens to a request that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Enforce,
+    /// Log what would be refused and forward it without identity.
+    Report,
+}
+
+/// The methods that a route covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS. A method that nobody named is not covered (attack A-39).
+    Usual,
+    /// Exactly these. GET covers HEAD too, as a server answers both from one resource (RFC 9110, 9.3.2).
+    These(Vec<Method>),
+}
+
+impl Methods {
+    fn cover(&self, method: &Method) -> bool {
+        match self {
+            Self::Usual => matches!(
+                *method,
+                Method::GET
+                    | Method::HEAD
+                    | Method::POST
+                    | Method::PUT
+                    | Method::PATCH
+                    | Method::DELETE
+                    | Method::OPTIONS
+            ),
+            Self::These(list) => list.contains(method) || (*method == Method::HEAD && list.contains(&Method::GET)),
+        }
+    }
+
+    fn overlap(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Usual, Self::Usual) => true,
+            (Self::These(list), any) | (any, Self::These(list)) => {
+                let covered_back = matches!(any, Self::These(other) if other.iter().any(|m| self.cover(m)));
+                covered_back || list.iter().any(|m| any.cover(m))
+            }
+        }
+    }
+}
+
+/// A path pattern: literal segments, `{name}` for any one segment, `/**` at the end for any rest, also none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    text: Arc<str>,
+    segments: Vec<Segment>,
+    rest: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(Box<str>),
+    Any(Box<str>),
+}
+
+/// Why a text is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    #[error("a path pattern starts with `/`")]
+    NoSlash,
+    #[error("`**` stands only at the end, as a segment of its own: `/x/**`")]
+    Rest,
+    #[error("`{{name}}` is a whole segment with a name of letters, digits and `_`")]
+    Name,
+    #[error("`{0}` stands twice")]
+    Twice(String),
+    #[error(
+        "a pattern is written as plain text: no `%`, `*`, `?`, `#`, `;`, empty or dot segment, and no slash at the end"
+    )]
+    Literal,
+    #[error("a pattern has at most {MAX_SEGMENTS} segments")]
+    TooLong,
+}
+
+/// Most segments in a pattern.
+pub const MAX_SEGMENTS: usize = 32;
+
+impl std::str::FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let body = text.strip_prefix('/').ok_or(PatternError::NoSlash)?;
+        let (body, rest) = match body.strip_suffix("**") {
+            Some("") => ("", true),
+            Some(head) => (head.strip_suffix('/').ok_or(PatternError::Rest)?, true),
+            None => (body, false),
+        };
+        let mut segments = Vec::new();
+        if !body.is_empty() || (rest && text != "/**") {
+            for part in body.split('/') {
+                let segment = segment(part)?;
+                if let Segment::Any(name) = &segment
+                    && segments.contains(&segment)
+                {
+                    return Err(PatternError::Twice(name.to_string()));
+                }
+                segments.push(segment);
+            }
+        }
+        if segments.len() > MAX_SEGMENTS {
+            return Err(PatternError::TooLong);
+        }
+        Ok(Self { text: text.into(), segments, rest })
+    }
+}
+
+fn segment(part: &str) -> Result<Segment, PatternError> {
+    if part.contains("**") {
+        return Err(PatternError::Rest);
+    }
+    if part.contains(['{', '}']) {
+        let name = part.strip_prefix('{').and_then(|p| p.strip_suffix('}')).ok_or(PatternError::Name)?;
+        let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        return if good { Ok(Segment::Any(name.into())) } else { Err(PatternError::Name) };
+    }
+    // A pattern that no clean path can equal would be a rule that never matches.
+    let never = |c: char| c.is_control() || "%*?#;\\".contains(c);
+    if matches!(part, "" | "." | "..") || part.contains(never) {
+        return Err(PatternError::Literal);
+    }
+    Ok(Segment::Literal(part.into()))
+}
+
+impl Pattern {
+    /// The pattern as it stands in the config: what metrics and logs call the route.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Index of the path segment with this `{name}`.
+    #[must_use]
+    pub fn position(&self, wanted: &str) -> Option<usize> {
+        self.segments.iter().position(|s| matches!(s, Segment::Any(name) if **name == *wanted))
+    }
+
+    /// Whether `path` has exactly these segments, or these and more under `/**`.
+    #[must_use]
+    pub fn matches(&self, path: &CleanPath) -> bool {
+        let mut parts = path.segments();
+        let fits = self.segments.iter().all(|segment| match (segment, parts.next()) {
+            (Segment::Literal(text), Some(part)) => **text == *part,
+            (Segment::Any(_), Some(_)) => true,
+            (_, None) => false,
+        });
+        fits && (self.rest || parts.next().is_none())
+    }
+
+    /// More specific first: at the leftmost difference a literal comes before `{name}` before the end before `/**`.
+    fn specificity(&self, other: &Self) -> Ordering {
+        let rank = |pattern: &Self, i: usize| match pattern.segments.get(i) {
+            Some(Segment::Literal(_)) => 0,
+            Some(Segment::Any(_)) => 1,
+            None if pattern.rest => 3,
+            None => 2,
+        };
+        (0..=MAX_SEGMENTS).map(|i| rank(self, i).cmp(&rank(other, i))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// Whether both cover the same paths: the same but for the names in braces.
+    #[must_use]
+    pub fn same_paths(&self, other: &Self) -> bool {
+        let alike = |(a, b): (&Segment, &Segment)| match (a, b) {
+            (Segment::Any(_), Segment::Any(_)) => true,
+            (a, b) => a == b,
+        };
+        self.rest == other.rest
+            && self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(alike)
+    }
+}
+
+/// All routes, most specific first.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTable {
+    routes: Vec<Arc<Route>>,
+}
+
+impl RouteTable {
+    /// Sorts the routes. Two that cover the same method and path are a contradiction: their indices are the error.
+    pub fn new(routes: Vec<Route>) -> Result<Self, (usize, usize)> {
+        for (later, b) in routes.iter().enumerate() {
+            let same = |a: &Route| a.pattern.same_paths(&b.pattern) && contradict(&a.methods, &b.methods);
+            if let Some(earlier) = routes.iter().take(later).position(same) {
+                return Err((earlier, later));
+            }
+        }
+        let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
+        // With equal patterns, the route that names its methods goes before the one that does not.
+        routes.sort_by(|a, b| {
+            let unnamed = |r: &Route| matches!(r.methods, Methods::Usual);
+            a.pattern.specificity(&b.pattern).then(unnamed(a).cmp(&unnamed(b)))
+        });
+        Ok(Self { routes })
+    }
+
+    /// The most specific route that covers the request. `None` means refused: there is no default.
+    ///
+    /// A trailing slash is judged as the path without it, because many frameworks serve both alike and a rule for
+    /// `/admin` must not be left by `/admin/` (attack A-32). Only routes that open a path to everybody do not stretch.
+    #[must_use]
+    pub fn find(&self, method: &Method, path: &CleanPath) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| {
+            let stretched = path.trailing_slash() && !route.pattern.rest && route.access.opens();
+            route.methods.cover(method) && !stretched && route.pattern.matches(path)
+        })
+    }
+
+    /// All routes, most specific first.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.iter()
+    }
+}
+
+/// Two method sets of one pattern contradict each other unless one of them names its methods and the other does not.
+fn contradict(a: &Methods, b: &Methods) -> bool {
+    match (a, b) {
+        (Methods::Usual, Methods::These(_)) | (Methods::These(_), Methods::Usual) => false,
+        _ => a.overlap(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::path::Target;
+
+    fn route(path: &str, methods: &[Method], access: Access) -> Route {
+        Route {
+            pattern: path.parse().expect("a pattern"),
+            methods: if methods.is_empty() { Methods::Usual } else { Methods::These(methods.to_vec()) },
+            access,
+            require: vec![],
+            workspace: vec![],
+            mode: Mode::Enforce,
+            timeout: None,
+            max_body: None,
+            forward_token: None,
+            allow_suspended: false,
+        }
+    }
+
+    fn found(table: &RouteTable, method: &str, target: &str) -> Option<String> {
+        let target = Target::parse(target.as_bytes()).expect("a clean target");
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        table.find(&method, &target.path).map(|r| r.pattern.text().to_string())
+    }
+
+    fn table() -> RouteTable {
+        RouteTable::new(vec![
+            route("/**", &[], Access::User),
+            route("/api/**", &[], Access::Active),
+            route("/api/ws/{workspace}/**", &[], Access::User),
+            route("/api/ws/{workspace}", &[Method::DELETE], Access::Deny),
+            route("/api/ws/new", &[], Access::Active),
+            route("/healthz", &[Method::GET], Access::Public),
+            route("/hooks", &[Method::POST], Access::Webhook),
+            route("/v1.0/x", &[], Access::Public),
+        ])
+        .expect("no contradiction")
+    }
+
+    #[test]
+    fn the_most_specific_route_wins_whatever_the_order_in_the_file() {
+        let table = table();
+        for (method, target, expected) in [
+            ("GET", "/", "/**"),
+            ("GET", "/other", "/**"),
+            ("GET", "/api", "/api/**"),
+            ("GET", "/api/x/y", "/api/**"),
+            ("GET", "/apix", "/**"),
+            ("GET", "/api/ws/1", "/api/ws/{workspace}/**"),
+            ("DELETE", "/api/ws/1", "/api/ws/{workspace}"),
+            ("DELETE", "/api/ws/1/boards", "/api/ws/{workspace}/**"),
+            ("GET", "/api/ws/new", "/api/ws/new"),
+            ("GET", "/api/w%73/new", "/api/ws/new"),
+            ("HEAD", "/healthz", "/healthz"),
+            ("POST", "/healthz", "/**"),
+        ] {
+            assert_eq!(found(&table, method, target).as_deref(), Some(expected), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn a_trailing_slash_neither_leaves_a_rule_nor_opens_one() {
+        let table = table();
+        assert_eq!(found(&table, "DELETE", "/api/ws/1/").as_deref(), Some("/api/ws/{workspace}"));
+        assert_eq!(found(&table, "GET", "/healthz/").as_deref(), Some("/**"));
+        assert_eq!(found(&table, "POST", "/hooks/").as_deref(), Some("/**"));
+    }
+
+    #[test]
+    fn a_literal_is_no_pattern_and_letter_case_counts() {
+        let table = table();
+        assert_eq!(found(&table, "GET", "/v1.0/x").as_deref(), Some("/v1.0/x"));
+        assert_eq!(found(&table, "GET", "/v1x0/x").as_deref(), Some("/**"));
+        assert_eq!(found(&table, "GET", "/HEALTHZ").as_deref(), Some("/**"));
+    }
+
+    #[test]
+    fn nothing_covers_a_method_or_path_that_nobody_named() {
+        let table = table();
+        for method in ["get", "PROPFIND", "TRACE", "CONNECT", "X"] {
+            assert_eq!(found(&table, method, "/api/x"), None, "{method}");
+        }
+        let narrow = RouteTable::new(vec![route("/a", &[], Access::Public)]).unwrap();
+        assert_eq!(found(&narrow, "GET", "/b"), None);
+        assert_eq!(found(&narrow, "GET", "/a/b"), None);
+    }
+
+    #[test]
+    fn two_routes_for_the_same_requests_are_a_contradiction() {
+        let same = vec![route("/a/{x}", &[], Access::User), route("/a/{y}", &[], Access::Public)];
+        assert_eq!(RouteTable::new(same).err(), Some((0, 1)));
+        let head = vec![route("/a", &[Method::GET], Access::User), route("/a", &[Method::HEAD], Access::Public)];
+        assert_eq!(RouteTable::new(head).err(), Some((0, 1)), "GET covers HEAD");
+        let narrower = vec![route("/a", &[], Access::User), route("/a", &[Method::PUT], Access::Deny)];
+        let table = RouteTable::new(narrower).unwrap();
+        assert_eq!(table.find(&Method::PUT, &Target::parse(b"/a").unwrap().path).unwrap().access, Access::Deny);
+    }
+
+    #[test]
+    fn a_pattern_that_can_never_match_is_refused() {
+        for bad in
+            ["", "a", "/a/", "/a//b", "/a/../b", "/a/**/b", "/a**", "/%61", "/a;b", "/{x}y", "/{}", "/{x}/{x}", "/*"]
+        {
+            assert!(bad.parse::<Pattern>().is_err(), "accepted: {bad}");
+        }
+        for good in ["/", "/**", "/a", "/{x}/**", "/a.b/{c_1}"] {
+            assert!(good.parse::<Pattern>().is_ok(), "refused: {good}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Everything that a request is judged by. Immutable, and replaced whole: a request sees one version, never two.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+use super::answer::Answers;
+use super::cors::Cors;
+use super::identity::TrustedNames;
+use super::issuer::Issuer;
+use super::keys::KeySet;
+use super::membership::{Members, Roles};
+use super::routes::RouteTable;
+use super::service_token::ServiceToken;
+use super::webhook::WebhookSecret;
+
+/// One version of the world.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Grows by one with each version; every log line names it.
+    pub generation: u64,
+    pub rules: Arc<Rules>,
+    /// The keys of each issuer that has ever given some, by the issuer's name.
+    pub keys: HashMap<Arc<str>, Arc<KeySet>>,
+    /// `None` while a configured membership is not loaded.
+    pub members: Option<Members>,
+}
+
+/// The part of the settings that judges requests and can change while running.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub routes: RouteTable,
+    pub issuers: Vec<Issuer>,
+    /// The roles of the membership; `None` when no membership is configured.
+    pub roles: Option<Roles>,
+    pub services: Vec<ServiceToken>,
+    pub webhooks: Option<WebhookPolicy>,
+    pub cors: Cors,
+    pub names: Arc<TrustedNames>,
+    /// Further headers, each from a claim.
+    pub claim_headers: Vec<(HeaderName, Box<str>)>,
+    pub answers: Answers,
+    /// Proxies in front whose forwarding headers are passed on.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Which webhooks are believed.
+#[derive(Clone, Debug)]
+pub struct WebhookPolicy {
+    /// One, or two while rotating.
+    pub secrets: Vec<WebhookSecret>,
+    /// Largest distance between the timestamp and now.
+    pub tolerance: Duration,
+    /// Largest body in bytes.
+    pub max_body: usize,
+}
+
+impl Rules {
+    /// The issuer with this `iss`.
+    #[must_use]
+    pub fn issuer(&self, iss: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| *issuer.iss == *iss)
+    }
+
+    /// Whether the peer is a proxy whose forwarding headers count.
+    #[must_use]
+    pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical())))
+    }
+
+    /// The `instance_id` that webhooks must have, where one is configured.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        self.issuers.first()?.instance_id.as_deref()
+    }
+}

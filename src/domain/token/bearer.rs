@@ -1,0 +1,88 @@
+//! Which token came with the request: exactly one, or none.
+
+use http::{HeaderMap, header};
+
+use crate::domain::Rejection;
+
+/// Longest token in bytes. Clerk's session tokens fit into a cookie (4 KB); templates may be larger.
+pub const MAX_TOKEN: usize = 16 * 1024;
+
+/// The bearer token of the request (RFC 6750, 2.1): the scheme in any letter case, one space, the token. There is no other
+/// place: never the query, never a cookie.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
+    let mut fields = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(field) = fields.next() else { return Ok(None) };
+    // Attack A-58: with two fields, app and gate could each believe another one.
+    if fields.next().is_some() {
+        return Err(Rejection::SeveralTokens);
+    }
+    // The bound comes before any look at the content (attack A-60).
+    if field.len() > MAX_TOKEN + "Bearer ".len() {
+        return Err(Rejection::MalformedToken);
+    }
+    let text = field.to_str().map_err(|_| Rejection::MalformedToken)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Rejection::MalformedToken)?;
+    let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+    if scheme.eq_ignore_ascii_case("Bearer") && visible { Ok(Some(token)) } else { Err(Rejection::MalformedToken) }
+}
+
+/// Clerk's session cookies of the request, `__session` and `__session_<suffix>`: same-origin browsers send them beside the
+/// header. They are never used as a token; a caller only makes sure that they do not speak of somebody else.
+pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        let ours = name == "__session" || name.starts_with("__session_");
+        ours.then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for value in values {
+            map.append(header::AUTHORIZATION, http::HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
+        }
+        map
+    }
+
+    #[test]
+    fn one_bearer_token_is_read_whatever_the_case_of_the_scheme() {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c"] {
+            assert_eq!(bearer(&headers(&[value])), Ok(Some("a.b.c")), "{value}");
+        }
+        assert_eq!(bearer(&headers(&[])), Ok(None));
+    }
+
+    #[test]
+    fn everything_else_in_the_field_is_refused_and_never_taken_for_no_token() {
+        for value in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer  a",
+            "Bearer a b",
+            "Bearer\ta",
+            "Basic eDp5",
+            "a.b.c",
+            "Bearer a,Bearer b",
+            "Bearer ä",
+        ] {
+            assert_eq!(bearer(&headers(&[value])), Err(Rejection::MalformedToken), "{value:?}");
+        }
+        let huge = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
+        assert_eq!(bearer(&headers(&[&huge])), Err(Rejection::MalformedToken));
+        assert_eq!(bearer(&headers(&["Bearer a", "Bearer a"])), Err(Rejection::SeveralTokens));
+    }
+
+    #[test]
+    fn session_cookies_are_found_among_others() {
+        let mut map = HeaderMap::new();
+        map.append(header::COOKIE, "a=1; __session=x.y.z; __session_ab12=q".parse().unwrap());
+        map.append(header::COOKIE, "__sessions=no; __client_uat=1".parse().unwrap());
+        assert_eq!(session_cookies(&map).collect::<Vec<_>>(), ["x.y.z", "q"]);
+    }
+}

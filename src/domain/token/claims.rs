@@ -1,0 +1,281 @@
+//! The claims of a session token, read into types. Clerk's page "Session tokens" is the source; both token versions.
+
+use http::HeaderValue;
+use serde_json::{Map, Value};
+
+use crate::domain::Rejection;
+use crate::domain::ids::{ClerkUserId, OrgId, SessionId, text_header};
+
+use super::permissions;
+
+/// Claims, each of the type that its meaning asks for. A claim of a wrong type makes the whole token malformed.
+#[derive(Debug)]
+pub struct Claims {
+    pub iss: Box<str>,
+    /// `None` when missing or no user: see [`Claims::subject_fault`].
+    pub sub: Option<ClerkUserId>,
+    pub subject_fault: Rejection,
+    pub sid: Option<SessionId>,
+    pub azp: Option<Box<str>>,
+    pub aud: Vec<Box<str>>,
+    pub exp: u64,
+    pub nbf: Option<u64>,
+    pub iat: Option<u64>,
+    /// `sts` is there and is not `active`.
+    pub pending: bool,
+    /// Minutes since first and second factor at the time of `iat`; -1 for never.
+    pub factor_age: Option<(i64, i64)>,
+    pub plans: Vec<Box<str>>,
+    pub features: Vec<Box<str>>,
+    /// Who acts as this user, when the session is impersonated.
+    pub actor: Option<Box<str>>,
+    pub org: Option<Organization>,
+    /// E-mail address and name as header values, where the token has them.
+    pub email: Option<HeaderValue>,
+    pub name: Option<HeaderValue>,
+    /// The claims as they came, for headers that the config takes from them.
+    pub all: Map<String, Value>,
+}
+
+/// The organization that is active in the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    pub id: OrgId,
+    /// With its `org:` prefix in both token versions.
+    pub role: Option<Box<str>>,
+    /// Each as `org:feature:permission`.
+    pub permissions: Vec<Box<str>>,
+}
+
+/// 9999-12-31T23:59:59Z. A time beyond it is no time but an overflow looking for a place (policy P7).
+const END_OF_TIME: u64 = 253_402_300_799;
+
+type Read<T> = Result<T, Rejection>;
+
+impl Claims {
+    /// Reads the payload of a token whose signature was good.
+    pub(super) fn read(all: Map<String, Value>) -> Read<Self> {
+        let text = |name| optional_text(&all, name);
+        let (sub, subject_fault) = subject(&all);
+        Ok(Self {
+            iss: text("iss")?.ok_or(Rejection::WrongIssuer)?.into(),
+            sub,
+            subject_fault,
+            sid: text("sid")?.map(SessionId::parse).transpose().map_err(|_| Rejection::MalformedToken)?,
+            azp: text("azp")?.map(Into::into),
+            aud: audience(&all)?,
+            exp: seconds(&all, "exp")?.ok_or(Rejection::MalformedToken)?,
+            nbf: seconds(&all, "nbf")?,
+            iat: seconds(&all, "iat")?,
+            // Policy P12: absent or `active` passes. A word that Clerk may invent later is not `active`.
+            pending: text("sts")?.is_some_and(|sts| sts != "active"),
+            factor_age: factor_age(&all)?,
+            plans: list(text("pla")?),
+            features: list(text("fea")?),
+            actor: actor(&all)?,
+            org: organization(&all)?,
+            email: first_text(&all, &["email", "email_address", "primary_email_address"]).and_then(text_header),
+            name: full_name(&all).as_deref().and_then(text_header),
+            all,
+        })
+    }
+}
+
+fn optional_text<'a>(all: &'a Map<String, Value>, name: &str) -> Read<Option<&'a str>> {
+    match all.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Rejection::MalformedToken),
+    }
+}
+
+/// A NumericDate (RFC 7519, 2) as whole seconds. A text, a fraction, a negative or a huge number is no time: libraries that
+/// accepted those were fooled by them (jsonwebtoken CVE-2026-25537; attack A-52).
+fn seconds(all: &Map<String, Value>, name: &str) -> Read<Option<u64>> {
+    match all.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_u64() {
+            Some(secs) if secs <= END_OF_TIME => Ok(Some(secs)),
+            _ => Err(Rejection::MalformedToken),
+        },
+    }
+}
+
+/// Policy P11. A machine (`mch_`) is another kind of token, not a broken one.
+fn subject(all: &Map<String, Value>) -> (Option<ClerkUserId>, Rejection) {
+    let sub = all.get("sub").and_then(Value::as_str).unwrap_or_default();
+    let fault = if sub.starts_with("mch_") { Rejection::WrongTokenType } else { Rejection::MissingSubject };
+    (ClerkUserId::parse(sub).ok(), fault)
+}
+
+fn audience(all: &Map<String, Value>) -> Read<Vec<Box<str>>> {
+    match all.get("aud") {
+        None | Some(Value::Null) => Ok(vec![]),
+        Some(Value::String(one)) => Ok(vec![one.as_str().into()]),
+        Some(Value::Array(many)) => {
+            many.iter().map(|v| v.as_str().map(Into::into).ok_or(Rejection::MalformedToken)).collect()
+        }
+        Some(_) => Err(Rejection::MalformedToken),
+    }
+}
+
+fn factor_age(all: &Map<String, Value>) -> Read<Option<(i64, i64)>> {
+    match all.get("fva") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(pair)) => match pair.iter().map(Value::as_i64).collect::<Vec<_>>()[..] {
+            [Some(first), Some(second)] => Ok(Some((first, second))),
+            _ => Err(Rejection::MalformedToken),
+        },
+        Some(_) => Err(Rejection::MalformedToken),
+    }
+}
+
+/// Fail closed: a session that says it is impersonated, but not by whom, is refused rather than taken for the user's own.
+fn actor(all: &Map<String, Value>) -> Read<Option<Box<str>>> {
+    match all.get("act") {
+        None | Some(Value::Null) => Ok(None),
+        Some(act) => {
+            let sub = act.get("sub").and_then(Value::as_str).ok_or(Rejection::MalformedToken)?;
+            crate::domain::ids::AppUserId::parse(sub).map_err(|_| Rejection::MalformedToken)?;
+            Ok(Some(sub.into()))
+        }
+    }
+}
+
+/// Policy P1 for organizations: version 2 has only `o`, version 1 (or none) only the flat claims, and an unknown version is
+/// a user without organization.
+fn organization(all: &Map<String, Value>) -> Read<Option<Organization>> {
+    match all.get("v").map(Value::as_u64) {
+        Some(Some(2)) => organization_v2(all),
+        None | Some(Some(1)) => organization_v1(all),
+        _ => Ok(None),
+    }
+}
+
+fn organization_v1(all: &Map<String, Value>) -> Read<Option<Organization>> {
+    let Some(id) = optional_text(all, "org_id")? else { return Ok(None) };
+    let listed = match all.get("org_permissions") {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    };
+    Ok(Some(Organization {
+        id: OrgId::parse(id).map_err(|_| Rejection::MalformedToken)?,
+        role: optional_text(all, "org_role")?.filter(|role| permissions::is_word(role)).map(Into::into),
+        permissions: listed.into_iter().filter(|p| permissions::is_word(p)).map(Into::into).collect(),
+    }))
+}
+
+fn organization_v2(all: &Map<String, Value>) -> Read<Option<Organization>> {
+    let org = match all.get("o") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(org)) => org,
+        Some(_) => return Err(Rejection::MalformedToken),
+    };
+    let id = optional_text(org, "id")?.ok_or(Rejection::MalformedToken)?;
+    let role = optional_text(org, "rol")?.filter(|role| permissions::is_word(role));
+    let names = optional_text(org, "per")?.unwrap_or_default();
+    let masks = optional_text(org, "fpm")?.unwrap_or_default();
+    let features = optional_text(all, "fea")?.unwrap_or_default();
+    Ok(Some(Organization {
+        id: OrgId::parse(id).map_err(|_| Rejection::MalformedToken)?,
+        role: role.map(|role| format!("org:{role}").into()),
+        permissions: permissions::unpack(features, names, masks),
+    }))
+}
+
+fn list(text: Option<&str>) -> Vec<Box<str>> {
+    text.unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
+}
+
+fn first_text<'a>(all: &'a Map<String, Value>, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| all.get(*name).and_then(Value::as_str)).filter(|text| !text.is_empty())
+}
+
+fn full_name(all: &Map<String, Value>) -> Option<String> {
+    if let Some(name) = first_text(all, &["name", "full_name"]) {
+        return Some(name.to_owned());
+    }
+    let parts: Vec<_> = ["first_name", "last_name"].iter().filter_map(|part| first_text(all, &[part])).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(extra: Value) -> Read<Claims> {
+        let mut all = json!({"iss": "https://clerk.test", "sub": "user_a", "exp": 100});
+        all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        Claims::read(all.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn a_time_of_a_wrong_type_makes_the_token_malformed() {
+        for name in ["exp", "nbf", "iat"] {
+            for bad in [
+                json!("9999999999"),
+                json!(-1),
+                json!(1.5),
+                json!(null),
+                json!([1]),
+                json!(1e300),
+                json!(253_402_300_800_u64),
+                json!(true),
+            ] {
+                assert_eq!(read(json!({name: bad})).err(), Some(Rejection::MalformedToken), "{name}: {bad}");
+            }
+        }
+        assert_eq!(
+            Claims::read(json!({"iss": "i", "sub": "user_a"}).as_object().unwrap().clone()).err(),
+            Some(Rejection::MalformedToken)
+        );
+    }
+
+    #[test]
+    fn only_a_user_is_a_subject() {
+        for (sub, fault) in [
+            (json!("mch_1"), Rejection::WrongTokenType),
+            (json!(""), Rejection::MissingSubject),
+            (json!("user_"), Rejection::MissingSubject),
+            (json!("user_a\r\nx: y"), Rejection::MissingSubject),
+            (json!(["user_a"]), Rejection::MissingSubject),
+            (json!(null), Rejection::MissingSubject),
+        ] {
+            let claims = read(json!({"sub": sub})).expect("other claims are good");
+            assert_eq!((claims.sub, claims.subject_fault), (None, fault), "{sub}");
+        }
+    }
+
+    #[test]
+    fn both_token_versions_give_the_same_organization() {
+        let v1 = json!({"org_id": "org_1", "org_role": "org:admin", "org_permissions": ["org:teams:read"]});
+        let v2 = json!({"v": 2, "fea": "o:teams", "o": {"id": "org_1", "rol": "admin", "per": "read", "fpm": "1"}});
+        let expected = Organization {
+            id: OrgId::parse("org_1").unwrap(),
+            role: Some("org:admin".into()),
+            permissions: vec!["org:teams:read".into()],
+        };
+        assert_eq!(read(v1.clone()).unwrap().org.as_ref(), Some(&expected));
+        assert_eq!(read(v2).unwrap().org, Some(expected));
+        let mut unknown = v1;
+        unknown["v"] = json!(3);
+        assert_eq!(read(unknown).unwrap().org, None, "an unknown version speaks of no organization");
+    }
+
+    #[test]
+    fn an_impersonated_session_without_an_impersonator_is_malformed() {
+        assert_eq!(read(json!({"act": {"sub": "user_admin"}})).unwrap().actor.as_deref(), Some("user_admin"));
+        for bad in [json!({}), json!("user_x"), json!({"sub": ""}), json!({"sub": "a\nb"})] {
+            assert_eq!(read(json!({"act": bad})).err(), Some(Rejection::MalformedToken), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_put_together_from_what_is_there() {
+        assert_eq!(read(json!({"first_name": "Alex", "last_name": "Chen"})).unwrap().name.unwrap(), "Alex Chen");
+        assert_eq!(read(json!({"last_name": "Chen"})).unwrap().name.unwrap(), "Chen");
+        assert!(read(json!({})).unwrap().name.is_none());
+    }
+}

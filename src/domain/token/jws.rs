@@ -1,0 +1,157 @@
+//! A JSON Web Signature in compact form (RFC 7515): strict parsing, then the signature.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use super::claims::Claims;
+use super::json;
+use crate::domain::Rejection;
+use crate::domain::issuer::Issuer;
+use crate::domain::keys::{Fingerprint, VerifyingKey};
+
+/// A token that is well-formed and nothing more: nobody vouches for a word of it.
+#[derive(Debug)]
+pub struct UnverifiedToken<'t> {
+    signing_input: &'t str,
+    signature: &'t str,
+    header: Header,
+    payload: Map<String, Value>,
+}
+
+/// The members of the header that decide something. Unknown ones are ignored, as RFC 7515, 4 says.
+#[derive(Debug)]
+struct Header {
+    kid: Option<String>,
+    category: Category,
+}
+
+/// Clerk's token categories (`cat`). All of them are signed by the same key, so the signature alone proves no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// Absent, or the instance opted out: nothing is said.
+    Unsaid,
+    Session,
+    Template,
+}
+
+/// Claims that a key of ours has signed. Nothing else is known about them yet: they may have expired a year ago.
+/// This is what a cache may keep; a verdict never is.
+#[derive(Debug)]
+pub struct SignedClaims {
+    issuer: Arc<str>,
+    key: Fingerprint,
+    category: Category,
+    claims: Claims,
+}
+
+impl<'t> UnverifiedToken<'t> {
+    /// Three non-empty segments of strict base64url, header and payload JSON objects, RS256, no extension that we would have
+    /// to understand (`crit`, `b64`: RFC 7515, 4.1.11 and RFC 7797).
+    pub fn parse(token: &'t str) -> Result<Self, Rejection> {
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(Rejection::MalformedToken)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(Rejection::MalformedToken)?;
+        let decode = |segment: &str| {
+            let bytes = URL_SAFE_NO_PAD.decode(segment).ok().filter(|bytes| !bytes.is_empty());
+            bytes.ok_or(Rejection::MalformedToken)
+        };
+        // A second dot in `payload` is no base64url character, so four segments fail here.
+        let header = json::object(&decode(header)?).ok_or(Rejection::MalformedToken)?;
+        let header = Header::read(&header)?;
+        let payload = json::object(&decode(payload)?).ok_or(Rejection::MalformedToken)?;
+        decode(signature)?;
+        Ok(Self { signing_input, signature, header, payload })
+    }
+
+    /// The `iss` that the token claims. Only good for choosing whose keys to try.
+    #[must_use]
+    pub fn claimed_issuer(&self) -> Option<&str> {
+        self.payload.get("iss").and_then(Value::as_str)
+    }
+
+    /// The `sub` that the token claims. Only good for comparing two unverified tokens.
+    #[must_use]
+    pub fn claimed_subject(&self) -> Option<&str> {
+        self.payload.get("sub").and_then(Value::as_str)
+    }
+
+    /// The `kid` that the token names.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
+    /// Checks the signature with `key`, which belongs to `issuer`. Only after that the claims are read (policy P6), so that
+    /// their faults tell nothing to somebody who cannot sign.
+    pub fn verify(self, issuer: &Issuer, key: &VerifyingKey) -> Result<SignedClaims, Rejection> {
+        let message = self.signing_input.as_bytes();
+        let good = jsonwebtoken::crypto::verify(self.signature, message, key.decoding_key(), Algorithm::RS256);
+        // Fail closed: an error of the library is a bad signature.
+        if !good.unwrap_or(false) {
+            return Err(Rejection::BadSignature);
+        }
+        Ok(SignedClaims {
+            issuer: issuer.name.clone(),
+            key: key.fingerprint(),
+            category: self.header.category,
+            claims: Claims::read(self.payload)?,
+        })
+    }
+}
+
+impl Header {
+    fn read(header: &Map<String, Value>) -> Result<Self, Rejection> {
+        // Attacks: compared exactly, before any key is looked up. `none`, `HS256` and `rs256` all end here.
+        if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+            return Err(Rejection::WrongAlgorithm);
+        }
+        if header.contains_key("crit") || header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
+            return Err(Rejection::MalformedToken);
+        }
+        // `jwk`, `jku`, `x5u` and `x5c` are never looked at: the token does not choose its key (A-74, CVE-2018-0114).
+        match header.get("typ").map(Value::as_str) {
+            None | Some(Some("JWT")) => {}
+            _ => return Err(Rejection::WrongTokenType),
+        }
+        let category = match header.get("cat").map(Value::as_str) {
+            None | Some(Some("cl_I7d4PD111III")) => Category::Unsaid,
+            Some(Some("cl_B7d4PD111AAA")) => Category::Session,
+            Some(Some("cl_B7d4PD222AAA")) => Category::Template,
+            // Attack A-56: machine tokens, and whatever comes next.
+            _ => return Err(Rejection::WrongTokenType),
+        };
+        let kid = match header.get("kid") {
+            None => None,
+            Some(Value::String(kid)) if kid.len() <= 255 => Some(kid.clone()),
+            Some(_) => return Err(Rejection::MalformedToken),
+        };
+        Ok(Self { kid, category })
+    }
+}
+
+impl SignedClaims {
+    /// Name of the issuer whose key made the signature.
+    #[must_use]
+    pub fn issuer(&self) -> &Arc<str> {
+        &self.issuer
+    }
+
+    /// The key that made the signature. A cached proof counts only while the issuer still has this key.
+    #[must_use]
+    pub fn key(&self) -> Fingerprint {
+        self.key
+    }
+
+    #[must_use]
+    pub fn category(&self) -> Category {
+        self.category
+    }
+
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}

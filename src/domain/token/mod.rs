@@ -1,0 +1,14 @@
+//! From the Authorization field to claims that passed every check, in steps that cannot be skipped:
+//! [`bearer`] → [`UnverifiedToken`] → [`SignedClaims`] → [`VerifiedClaims`]. Each is built only by the check before it.
+
+pub mod bearer;
+pub mod claims;
+pub mod json;
+pub mod jws;
+mod permissions;
+pub mod verify;
+
+pub use bearer::bearer;
+pub use claims::{Claims, Organization};
+pub use jws::{SignedClaims, UnverifiedToken};
+pub use verify::VerifiedClaims;
