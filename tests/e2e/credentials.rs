@@ -16,8 +16,14 @@ fn a_58_of_two_tokens_none_wins() {
         ("two users", world.get("/api/x").bearer(&ours).bearer(&other)),
         ("the same twice", world.get("/api/x").bearer(&ours).bearer(&ours)),
         ("a list", world.get("/api/x").header("Authorization", format!("{}, {}", bearer(&ours), bearer(&other)))),
-        ("a cookie of another user", world.get("/api/x").bearer(&ours).header("Cookie", format!("a=1; __session={other}"))),
-        ("a suffixed cookie", world.get("/api/x").bearer(&ours).header("Cookie", format!("__session_ab12cd34={other}"))),
+        (
+            "a cookie of another user",
+            world.get("/api/x").bearer(&ours).header("Cookie", format!("a=1; __session={other}")),
+        ),
+        (
+            "a suffixed cookie",
+            world.get("/api/x").bearer(&ours).header("Cookie", format!("__session_ab12cd34={other}")),
+        ),
     ] {
         let answer = request.send();
         assert!([400, 401].contains(&answer.status), "given: {given}, {answer:?}");
@@ -128,10 +134,7 @@ fn a_61_a_bad_token_is_not_no_token_where_identity_is_optional() {
 #[test]
 fn a_62_a_service_token_is_compared_whole() {
     let world = World::start();
-    let (shorter, wrong) = (
-        SERVICE_TOKEN.get(1..).unwrap_or_default(),
-        SERVICE_TOKEN.replacen('s', "t", 1),
-    );
+    let (shorter, wrong) = (SERVICE_TOKEN.get(1..).unwrap_or_default(), SERVICE_TOKEN.replacen('s', "t", 1));
     for (given, token) in [
         ("one wrong byte", wrong.as_str()),
         ("a part of it", shorter),

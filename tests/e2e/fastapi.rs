@@ -31,7 +31,9 @@ fn start_app(parser: &str) -> (Process, String) {
         .args(["-m", "uvicorn", "fastapi_app:app", "--host", "127.0.0.1", "--port", "0"])
         .args(["--http", parser, "--no-access-log", "--app-dir", "tests/apps"])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
-    let process = Process::start(command, &[], b"");
+    // No compiled leftovers beside the sources.
+    let quiet = [("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned())];
+    let process = Process::start(command, &quiet, b"");
     let address = |line: &str| {
         let (_, rest) = line.split_once("running on ")?;
         rest.split_whitespace().next().map(str::to_owned)

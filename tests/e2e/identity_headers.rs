@@ -283,10 +283,7 @@ fn a_12_headers_of_a_trusted_proxy_from_a_stranger_are_removed_or_rebuilt() {
 fn a_12_a_proxy_on_the_list_is_believed() {
     let plan = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"]));
     let world = plan.start();
-    let request = world.get("/public/x").headers([
-        ("X-Forwarded-For", "203.0.113.7"),
-        ("X-Forwarded-Proto", "https"),
-    ]);
+    let request = world.get("/public/x").headers([("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")]);
 
     request.send().passed();
 

@@ -17,9 +17,7 @@ fn restless() -> Plan {
 #[track_caller]
 fn refetched(world: &World) {
     let before = world.clerk.hits();
-    eventually("the keys were fetched twice more", || {
-        (world.clerk.hits() >= before + 2).then_some(())
-    });
+    eventually("the keys were fetched twice more", || (world.clerk.hits() >= before + 2).then_some(()));
 }
 
 fn status(world: &World, token: &str) -> u16 {
@@ -43,9 +41,7 @@ fn a_70_without_keys_the_gate_is_not_ready_and_protected_routes_say_503() {
         world.upstream.saw_nothing();
 
         world.clerk.behave(Behaviour::Normal);
-        eventually("the gate was ready", || {
-            (world.gate.admin("/readyz").status == 200).then_some(())
-        });
+        eventually("the gate was ready", || (world.gate.admin("/readyz").status == 200).then_some(()));
         world.get("/api/me").bearer(&token).send().passed();
     }
 }
@@ -129,7 +125,7 @@ fn a_72_a_removed_key_is_refused_after_the_next_refresh() {
     let (next, old) = (world.clerk.next_key(), world.token("user_a"));
     world.get("/api/me").bearer(&old).send().passed();
 
-    world.clerk.publish(&[next.clone()]);
+    world.clerk.publish(std::slice::from_ref(&next));
     refetched(&world);
 
     world.get("/api/me").bearer(&old).send().not_authenticated();
@@ -191,11 +187,7 @@ fn a_73_unusable_keys_are_skipped_and_the_good_one_beside_them_counts() {
 fn a_73_a_name_that_two_keys_bear_opens_nothing_for_the_second() {
     let plan = World::plan();
     let impostor = foreign_key().renamed("ins_standard");
-    plan.clerk.publish_raw(&[
-        plan.clerk.next_key().jwk(),
-        plan.clerk.key().jwk(),
-        impostor.jwk(),
-    ]);
+    plan.clerk.publish_raw(&[plan.clerk.next_key().jwk(), plan.clerk.key().jwk(), impostor.jwk()]);
     let world = plan.start();
 
     let forged = world.mint("user_a").sign(&impostor);

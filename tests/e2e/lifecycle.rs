@@ -2,9 +2,9 @@
 
 use std::net::{TcpListener, TcpStream};
 
+use bailiff::dev::mint::Mint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bailiff::dev::mint::Mint;
 use serde_json::json;
 
 use crate::harness::{Gate, Launch, Script, Upstream, World, eventually, foreign_key, now};

@@ -2,13 +2,21 @@
 //! behind it that writes down every byte, an issuer that plays Clerk. Tests named `a_NN_…` bear the
 //! id of the attack that they try.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "tests wait in real time, and a panic is how a test fails"
+)]
+
 mod harness;
 
 mod answers;
 mod cli;
+mod connections;
 mod credentials;
 mod fastapi;
 mod harness_itself;
+mod hosts_and_methods;
 mod identity_headers;
 mod keys;
 mod lifecycle;
@@ -17,4 +25,5 @@ mod paths;
 mod reload;
 mod serving;
 mod tokens;
+mod webhook_effects;
 mod webhooks;

@@ -234,7 +234,9 @@ fn a_126_nothing_that_is_sent_makes_a_second_line_or_a_control_character() {
         world.get("/public/%C2%85%E2%80%A8x"),
         world.get("/public/x").header("x-request-id", "forged\",\"status\":\"200"),
         world.get("/api/x").bearer(&world.sign(&world.mint("user_a").claim("sub", format!("user_a\n{line}")))),
-        world.get("/api/x").bearer(&world.mint("user_a").header("kid", format!("k\r\n{line}")).sign(&world.clerk.key())),
+        world
+            .get("/api/x")
+            .bearer(&world.mint("user_a").header("kid", format!("k\r\n{line}")).sign(&world.clerk.key())),
         world.get("/api/ws/%22%0A/x").bearer(&world.token("user_a")),
         world.request("GET", "/api/ws/\u{1b}[2J/x"),
     ];

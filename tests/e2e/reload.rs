@@ -14,9 +14,7 @@ fn status(world: &World, user: &str) -> u16 {
 
 #[track_caller]
 fn becomes(world: &World, user: &str, expected: u16) {
-    eventually(&format!("{user} got {expected}"), || {
-        (status(world, user) == expected).then_some(())
-    });
+    eventually(&format!("{user} got {expected}"), || (status(world, user) == expected).then_some(()));
 }
 
 /// The standard membership without one line.
@@ -204,9 +202,9 @@ fn what_needs_a_restart_is_refused_by_name_and_not_half_applied() {
         });
     });
 
-    world.gate.log_line("a word about `upstream`", |line| {
-        line["level"] != "INFO" && line.to_string().contains("upstream")
-    });
+    world
+        .gate
+        .log_line("a word about `upstream`", |line| line["level"] != "INFO" && line.to_string().contains("upstream"));
     assert_eq!(world.get("/half/x").send().status, 404);
     assert_eq!(status(&world, "user_a"), 200);
 }
@@ -214,9 +212,8 @@ fn what_needs_a_restart_is_refused_by_name_and_not_half_applied() {
 #[test]
 fn each_request_sees_one_whole_version_while_files_change() {
     const ROUNDS: usize = 40;
-    let version = |n: usize| {
-        format!("users: {{user_a: {{id: id-{n}, name: name-{n}, access: active}}}}\nworkspaces: {{}}\n")
-    };
+    let version =
+        |n: usize| format!("users: {{user_a: {{id: id-{n}, name: name-{n}, access: active}}}}\nworkspaces: {{}}\n");
     let world = World::plan().membership(&version(0)).start();
     let token = world.token("user_a");
     let mut connection = world.connect();

@@ -2,9 +2,9 @@
 //! where a valid token is all that is asked for, and must not reach the app.
 
 use aws_lc_rs::hmac;
+use bailiff::dev::mint::Mint;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
 
 use crate::harness::{APP, Clerk, World, foreign_key, now};

@@ -53,11 +53,7 @@ impl Clerk {
         let _inside = runtime().enter();
         let app = HttpServer::new_app(issuer.clone());
         let _serving = listen::spawn("issuer", app, listener, stopped);
-        Self {
-            issuer,
-            key,
-            shutdown,
-        }
+        Self { issuer, key, shutdown }
     }
 
     pub fn url(&self) -> String {

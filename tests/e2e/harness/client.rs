@@ -79,9 +79,7 @@ pub struct Connection {
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
         let wire = TcpStream::connect_timeout(&address, PATIENCE).and_then(Wire::new);
-        Self {
-            wire: wire.unwrap_or_else(|e| panic!("no connection to {address}: {e}")),
-        }
+        Self { wire: wire.unwrap_or_else(|e| panic!("no connection to {address}: {e}")) }
     }
 
     /// Sends exactly these bytes. A peer that has already closed is no failure of the test: what
@@ -94,8 +92,7 @@ impl Connection {
     /// The next final answer; interim ones (100, 103) are passed over.
     #[track_caller]
     pub fn answer(&mut self, method: &str) -> Response {
-        self.try_answer(method)
-            .unwrap_or_else(|e| panic!("no answer: {e}"))
+        self.try_answer(method).unwrap_or_else(|e| panic!("no answer: {e}"))
     }
 
     /// As [`Connection::answer`]; an error means that the connection ended without one.
@@ -117,8 +114,7 @@ impl Connection {
         let status = head.word(1).parse().map_err(io::Error::other)?;
         let mut body = Vec::new();
         let framing = Framing::of_answer(&head, status, method);
-        self.wire
-            .body(&framing, deadline, |piece| body.extend_from_slice(piece))?;
+        self.wire.body(&framing, deadline, |piece| body.extend_from_slice(piece))?;
         Ok(Response { status, head, body })
     }
 
@@ -197,25 +193,16 @@ pub struct Request {
 
 impl Request {
     pub fn new(address: SocketAddr, method: &str, target: &str) -> Self {
-        Self {
-            address,
-            method: method.to_owned(),
-            target: target.to_owned(),
-            fields: Vec::new(),
-            body: None,
-        }
+        Self { address, method: method.to_owned(), target: target.to_owned(), fields: Vec::new(), body: None }
     }
 
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.fields
-            .push((name.to_owned(), value.as_ref().to_vec()));
+        self.fields.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
     pub fn headers<'a>(self, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        fields
-            .into_iter()
-            .fold(self, |request, (name, value)| request.header(name, value))
+        fields.into_iter().fold(self, |request, (name, value)| request.header(name, value))
     }
 
     pub fn bearer(self, token: &str) -> Self {

@@ -72,9 +72,7 @@ impl Launch {
     #[track_caller]
     pub fn start(self) -> Gate {
         let gate = self.start_unready();
-        eventually("the gate was ready", || {
-            (gate.admin("/readyz").status == 200).then_some(())
-        });
+        eventually("the gate was ready", || (gate.admin("/readyz").status == 200).then_some(()));
         gate
     }
 
@@ -84,12 +82,7 @@ impl Launch {
         let mut process = self.process(b"");
         let gate = listening(&mut process, "gate");
         let admin = listening(&mut process, "admin");
-        Gate {
-            process,
-            dir: self.dir,
-            gate,
-            admin,
-        }
+        Gate { process, dir: self.dir, gate, admin }
     }
 }
 
@@ -163,12 +156,6 @@ impl Gate {
     /// Everything on stderr so far.
     pub fn logs(&self) -> Vec<String> {
         self.process.stderr.all()
-    }
-
-    /// Both streams so far, for tests that look for what must not be there.
-    pub fn everything_said(&self) -> String {
-        let lines = [self.process.stdout.all(), self.process.stderr.all()].concat();
-        lines.join("\n")
     }
 
     /// Waits for a line of the log that is JSON and fits.

@@ -117,9 +117,7 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         if let Some(mut stdin) = child.stdin.take() {
             // A process that does not read its input may be gone already.
             let _unread = stdin.write_all(input);
@@ -128,12 +126,7 @@ impl Process {
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|stream| stdout.follow(stream)));
         readers.extend(child.stderr.take().map(|stream| stderr.follow(stream)));
-        Self {
-            child,
-            readers,
-            stdout,
-            stderr,
-        }
+        Self { child, readers, stdout, stderr }
     }
 
     /// The exit status, once it has ended.
@@ -148,11 +141,7 @@ impl Process {
         for reader in self.readers.drain(..) {
             let _panicked = reader.join();
         }
-        Finished {
-            status,
-            stdout: self.stdout.all().join("\n"),
-            stderr: self.stderr.all().join("\n"),
-        }
+        Finished { status, stdout: self.stdout.all().join("\n"), stderr: self.stderr.all().join("\n") }
     }
 
     /// Asks it to end, as an orchestrator does.

@@ -36,13 +36,7 @@ impl Script {
     }
 
     /// Answers; `false` ends the connection.
-    pub fn answer(
-        &self,
-        wire: &mut Wire,
-        head: &Head,
-        body: &[u8],
-        released: impl Fn() -> bool,
-    ) -> io::Result<bool> {
+    pub fn answer(&self, wire: &mut Wire, head: &Head, body: &[u8], released: impl Fn() -> bool) -> io::Result<bool> {
         let bodyless = head.word(0) == "HEAD";
         let echo = match body {
             [] => b"hello from the app",
@@ -63,13 +57,7 @@ impl Script {
     }
 }
 
-fn respond(
-    wire: &mut Wire,
-    status: u16,
-    lines: &[&str],
-    body: &[u8],
-    bodyless: bool,
-) -> io::Result<bool> {
+fn respond(wire: &mut Wire, status: u16, lines: &[&str], body: &[u8], bodyless: bool) -> io::Result<bool> {
     let mut head = format!("HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\n");
     for line in lines {
         head.push_str(line);

@@ -48,9 +48,7 @@ impl Recorded {
     pub fn identity(&self) -> Vec<String> {
         let trusted = |(name, _): &&(String, Vec<u8>)| is_trusted(name);
         let fields = self.head.fields.iter().filter(trusted);
-        let line = |(name, value): &(String, Vec<u8>)| {
-            format!("{}: {}", name.to_lowercase(), text(value))
-        };
+        let line = |(name, value): &(String, Vec<u8>)| format!("{}: {}", name.to_lowercase(), text(value));
         let mut lines: Vec<_> = fields.map(line).collect();
         lines.sort();
         lines
@@ -268,12 +266,7 @@ fn serve(stream: TcpStream, connection: usize, shared: &Shared) -> io::Result<()
     // Idle connections in the gate's pool outlive the patience of one exchange.
     while let Some(head) = wire.head(Instant::now() + 3 * PATIENCE)? {
         let framing = Framing::of_request(&head);
-        let recorded = Recorded {
-            connection,
-            head: head.clone(),
-            body: Vec::new(),
-            complete: false,
-        };
+        let recorded = Recorded { connection, head: head.clone(), body: Vec::new(), complete: false };
         let (index, script) = shared.change(|stage| {
             stage.requests.push(recorded);
             let script = stage.next.pop_front();

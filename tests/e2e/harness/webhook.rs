@@ -24,13 +24,8 @@ impl Delivery {
     pub fn of(body: impl AsRef<[u8]>) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let id = format!("msg_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Self {
-            id,
-            timestamp: now().to_string(),
-            signature: String::new(),
-            body: body.as_ref().to_vec(),
-        }
-        .signed(WEBHOOK_SECRET)
+        Self { id, timestamp: now().to_string(), signature: String::new(), body: body.as_ref().to_vec() }
+            .signed(WEBHOOK_SECRET)
     }
 
     pub fn event(event: &Value) -> Self {

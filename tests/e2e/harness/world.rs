@@ -7,8 +7,8 @@ use bailiff::dev::key::SigningKey;
 use bailiff::dev::mint::Mint;
 use serde_json::Value;
 
-use super::client::{Connection, RawResponse, Request, raw};
 use super::clerk::Clerk;
+use super::client::{Connection, RawResponse, Request, raw};
 use super::gate::{Gate, Launch};
 use super::layout::{self, APP};
 use super::process::Finished;
@@ -77,12 +77,7 @@ impl Plan {
 
     /// The scene around a gate that was started from [`Plan::launch`].
     pub fn with(self, gate: Gate) -> World {
-        World {
-            gate,
-            upstream: self.upstream,
-            clerk: self.clerk,
-            config: self.config,
-        }
+        World { gate, upstream: self.upstream, clerk: self.clerk, config: self.config }
     }
 
     #[track_caller]
@@ -123,13 +118,7 @@ impl World {
     pub fn plan() -> Plan {
         let (upstream, clerk) = (Upstream::start(), Clerk::start());
         let config = layout::config(&clerk.url(), &clerk.jwks_url(), &upstream.url());
-        Plan {
-            upstream,
-            clerk,
-            config,
-            membership: layout::MEMBERSHIP.to_owned(),
-            env: Vec::new(),
-        }
+        Plan { upstream, clerk, config, membership: layout::MEMBERSHIP.to_owned(), env: Vec::new() }
     }
 
     pub fn request(&self, method: &str, target: &str) -> Request {
