@@ -1,10 +1,65 @@
-//! Mappings: those with keys that bailiff knows, and those with keys of the user's own.
+//! Lists and mappings: those with keys that bailiff knows, and those with keys of the user's own.
 
 use super::faults::{Code, Fault, quoted};
+use super::field::{Field, Shape};
 use super::near::nearest;
-use super::reader::{Ctx, Field, Name};
+use super::reader::{Ctx, Name};
 use super::source::{Place, Span};
-use super::yaml::{Entry, Node};
+use super::yaml::{Entry, Kind, Node};
+
+impl<'a> Field<'a> {
+    /// The items of a list; it may be empty (see [`Field::nonempty_list`]).
+    #[must_use]
+    pub fn list(self) -> Option<Vec<Field<'a>>> {
+        match self.node?.kind() {
+            Kind::List(items) => {
+                let item = |(index, node)| Field { name: self.name.item(index), key: None, node: Some(node), ..self };
+                Some(items.iter().enumerate().map(item).collect())
+            }
+            _ => self.wrong_shape("a list", "a list: [a, b], or one `- item` per line"),
+        }
+    }
+
+    /// The items of a list of at least one.
+    #[must_use]
+    pub fn nonempty_list(self) -> Option<Vec<Field<'a>>> {
+        let items = self.list()?;
+        if items.is_empty() {
+            self.reject(
+                Fault::error(Code::WrongValue, format!("{} is an empty list", self.name)).expected("at least one item"),
+            );
+            return None;
+        }
+        Some(items)
+    }
+
+    /// The items of a list of at least one, or the value itself if it is no list.
+    #[must_use]
+    pub fn one_or_more(self) -> Option<Vec<Field<'a>>> {
+        match self.shape()? {
+            Shape::List => self.nonempty_list(),
+            Shape::Scalar | Shape::Map => Some(vec![self]),
+        }
+    }
+
+    /// The keys of a mapping that bailiff knows; `what` names it in messages: "a route".
+    #[must_use]
+    pub fn fields(self, what: &'a str) -> Option<Fields<'a>> {
+        match self.node?.kind() {
+            Kind::Map(entries) => Some(Fields::new(self, entries, what)),
+            _ => self.wrong_shape("a mapping", "keys and values: `key: value`"),
+        }
+    }
+
+    /// The keys and values of a mapping whose keys are the user's own.
+    #[must_use]
+    pub fn members(self) -> Option<Vec<Member<'a>>> {
+        match self.node?.kind() {
+            Kind::Map(entries) => Some(Member::all(self, entries)),
+            _ => self.wrong_shape("a mapping", "keys and values: `key: value`"),
+        }
+    }
+}
 
 /// A mapping whose keys are asked for by name. End with [`Fields::finish`], which reports missing
 /// and unknown keys; forgetting it is itself a fault, so that nothing is ever silently ignored.
@@ -44,7 +99,7 @@ impl<'a> Fields<'a> {
             self.asked.push(key);
         }
         let entry = self.entries.iter().find(|entry| &*entry.key == key);
-        let name = Name { key, index: None };
+        let name = Name::Key(key);
         Field { name, key: entry.map(|entry| entry.key_span), node: entry.map(|entry| &entry.value), ..self.of }
     }
 
@@ -62,25 +117,34 @@ impl<'a> Fields<'a> {
     /// Reports each required key that is missing and each key that nobody asked for.
     pub fn finish(mut self) {
         self.finished = true;
-        let ctx = self.of.ctx;
-        for entry in self.entries.iter().filter(|entry| !self.asked.contains(&&*entry.key)) {
-            // Words are only compared while somebody will read the answer.
-            let absent = |key: &&'static str| !self.entries.iter().any(|entry| &*entry.key == *key);
-            let free = || self.asked.iter().copied().filter(absent);
-            let near = if ctx.is_full() { None } else { nearest(&entry.key, free()) };
+        let asked = std::mem::take(&mut self.asked);
+        let unknown: Vec<&Entry> = self.entries.iter().filter(|entry| !asked.contains(&&*entry.key)).collect();
+        // A key that is there already was not meant.
+        let absent = |key: &&str| !unknown.is_empty() && !self.entries.iter().any(|entry| &*entry.key == *key);
+        let free: Vec<&'static str> = asked.iter().copied().filter(absent).collect();
+        for entry in unknown {
+            let near = self.unknown(entry, &asked, &free);
             // A misspelt required key is one mistake, not two.
             self.missing.retain(|key| Some(*key) != near);
-            let what = format!("unknown key {}", quoted(&entry.key));
-            let fault = Fault::error(Code::UnknownKey, what).at(entry.value.source().place(entry.key_span));
-            ctx.push(match near {
-                Some(word) => fault.near(word),
-                None => fault.expected(known(&self.asked)),
-            });
         }
         for key in &self.missing {
             let fault = Fault::error(Code::MissingKey, format!("missing key `{key}`"));
             self.of.reject(fault.expected(format!("`{key}` in {}", self.what)));
         }
+    }
+
+    /// Reports an unknown key and gives back the one that was probably meant.
+    fn unknown(&self, entry: &Entry, asked: &[&'static str], free: &[&'static str]) -> Option<&'static str> {
+        let ctx = self.of.ctx;
+        // Bound: words are only compared while somebody will read the answer.
+        let near = if ctx.is_full() { None } else { nearest(&entry.key, free.iter().copied()) };
+        let what = format!("unknown key {}", quoted(&entry.key));
+        let fault = Fault::error(Code::UnknownKey, what).at(entry.value.source().place(entry.key_span));
+        ctx.push(match near {
+            Some(word) => fault.near(word),
+            None => fault.expected(known(asked)),
+        });
+        near
     }
 }
 
@@ -122,7 +186,7 @@ impl<'a> Member<'a> {
     pub(super) fn all(of: Field<'a>, entries: &'a [Entry]) -> Vec<Self> {
         let mut members = Vec::with_capacity(entries.len());
         for entry in entries {
-            let name = Name { key: &entry.key, index: None };
+            let name = Name::Key(&entry.key);
             let value = Field { name, key: Some(entry.key_span), node: Some(&entry.value), ..of };
             let member = Self { key: &entry.key, value, span: entry.key_span };
             if entry.key.is_empty() || entry.key.starts_with("${") {

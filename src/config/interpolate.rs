@@ -155,10 +155,10 @@ pub fn resolve<'a>(text: &'a str, env: &dyn Env) -> Result<Resolved<'a>, Unresol
         return Ok(Resolved { text: rest.into(), origin: Origin::Written });
     }
     let Some(inner) = text.strip_prefix("${") else {
-        return match text.contains("${") {
-            true => Err(Unresolved::Partial),
-            false => Ok(Resolved { text: text.into(), origin: Origin::Written }),
-        };
+        if text.contains("${") {
+            return Err(Unresolved::Partial);
+        }
+        return Ok(Resolved { text: text.into(), origin: Origin::Written });
     };
     match inner.split_once('}') {
         Some((inner, "")) if inner.contains("${") => Err(Unresolved::Form),
@@ -290,6 +290,16 @@ mod tests {
             }
             assert_eq!(text, expected, "given: {given}");
         }
+    }
+
+    #[test]
+    fn the_process_reads_no_more_than_it_may() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let content = ProcessEnv.read_file(&path, 10).expect("the manifest");
+        assert_eq!(content.bytes, b"[package]\nn");
+        assert_eq!(content.mode.is_some(), cfg!(unix));
+        assert!(ProcessEnv.read_file(Path::new("/"), 10).is_err());
+        assert_eq!(ProcessEnv.var("BAILIFF_TEST_THAT_NOBODY_SETS"), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! Fail closed: unknown keys, empty values, second documents and unknown words are errors.
 
 pub mod faults;
+pub mod load;
+pub mod membership;
 pub mod interpolate;
 pub mod reader;
 pub mod secret;
@@ -15,10 +17,14 @@ pub mod settings;
 pub mod source;
 pub mod yaml;
 
+mod codes;
+mod field;
 mod fields;
 mod near;
 mod render;
+mod scalars;
 mod syntax;
+mod tree;
 mod units;
 
 #[cfg(test)]

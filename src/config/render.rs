@@ -63,33 +63,40 @@ pub(super) fn line(place: &Place, code: Code, hidden: &[(Source, Range<usize>)])
     let bytes = place.line_bytes();
     let text = place.source.text().get(bytes.clone()).unwrap_or_default();
     let mut masks = likely_secrets(text, bytes.start, code);
-    masks.extend(hidden.iter().filter(|(source, _)| source.is(&place.source)).map(|(_, range)| range.clone()));
+    let near = |range: &Range<usize>| range.start < bytes.end && bytes.start < range.end;
+    masks.extend(
+        hidden.iter().filter(|(source, range)| near(range) && source.is(&place.source)).map(|(_, range)| range.clone()),
+    );
     if place.redacted {
         masks.push(place.span.bytes());
     }
-    crop(mask(text, bytes.start, &place.span.bytes(), &masks))
+    crop(mask(text, bytes.start, &place.span.bytes(), masks))
 }
 
 /// Writes the line with `***` for each run of masked characters.
-fn mask(text: &str, offset: usize, span: &Range<usize>, masks: &[Range<usize>]) -> Line {
-    let mut line = Line { text: String::with_capacity(text.len()), caret: usize::MAX, width: 0 };
-    let mut column = 0; // of what is written
+fn mask(text: &str, offset: usize, span: &Range<usize>, mut masks: Vec<Range<usize>>) -> Line {
+    masks.sort_by_key(|mask| mask.start);
+    let mut masks = masks.into_iter().peekable();
+    let mut masked_until = 0; // offset
     let mut masking = None; // column at which the run of masked characters began
+    let mut column = 0; // of what is written
+    let mut line = Line { text: String::with_capacity(text.len()), caret: usize::MAX, width: 0 };
     for (index, c) in text.char_indices() {
         let at = offset + index;
-        let masked = masks.iter().any(|mask| mask.contains(&at));
-        if masked && masking.is_none() {
-            masking = Some(column);
-            line.text.push_str(MASK);
-            column += MASK.len();
-        } else if !masked {
+        while let Some(mask) = masks.next_if(|mask| mask.start <= at) {
+            masked_until = masked_until.max(mask.end);
+        }
+        if at >= masked_until {
             masking = None;
             line.text.push(if is_unprintable(c) && c != '\t' { '\u{fffd}' } else { c });
             column += 1;
+        } else if masking.is_none() {
+            masking = Some(column);
+            line.text.push_str(MASK);
+            column += MASK.len();
         }
-        let from = masking.unwrap_or_else(|| column.saturating_sub(1));
         if at == span.start {
-            line.caret = from;
+            line.caret = masking.unwrap_or(column.saturating_sub(1));
         }
         if span.contains(&at) {
             line.width = column.saturating_sub(line.caret);
@@ -185,19 +192,19 @@ mod tests {
     #[test]
     fn the_caret_follows_what_is_masked() {
         let text = "{secret: hunter2, leeway: 10q}";
-        let line = mask(text, 100, &(126..129), &[109..116]);
+        let line = mask(text, 100, &(126..129), std::iter::once(109..116).collect());
         assert_eq!(shown(&line), ("{secret: ***, leeway: 10q}".into(), "                      ^^^".into()));
-        let line = mask(text, 100, &(109..116), &[109..116]);
+        let line = mask(text, 100, &(109..116), std::iter::once(109..116).collect());
         assert_eq!(shown(&line), ("{secret: ***, leeway: 10q}".into(), "         ^^^".into()));
     }
 
     #[test]
     fn a_long_line_is_cut_around_the_caret() {
         let text = format!("{}X{}", "a".repeat(5000), "b".repeat(5000));
-        let line = crop(mask(&text, 0, &(5000..5001), &[]));
+        let line = crop(mask(&text, 0, &(5000..5001), Vec::new()));
         assert_eq!(line.text.chars().count(), 122);
         assert_eq!(line.text.chars().nth(line.caret), Some('X'));
-        let line = crop(mask(&text, 0, &(0..10_001), &[]));
+        let line = crop(mask(&text, 0, &(0..10_001), Vec::new()));
         assert!(line.width <= 121 && line.caret == 0);
     }
 
@@ -213,7 +220,7 @@ mod tests {
             ("max_token_age: 10q", Code::WrongValue, "max_token_age: 10q"),
             ("leway: 10s", Code::UnknownKey, "leway: 10s"),
         ] {
-            let line = mask(given, 0, &(0..1), &likely_secrets(given, 0, code));
+            let line = mask(given, 0, &(0..1), likely_secrets(given, 0, code));
             assert_eq!(line.text, expected);
         }
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::faults::{Code, Fault};
+use super::faults::{Code, Fault, Faults};
 
 /// A configuration text and the name it is shown under. Cheap to clone.
 ///
@@ -32,7 +32,7 @@ impl Source {
     ///
     /// # Errors
     /// A [`Code::Unreadable`] fault with the offset (0-based, in bytes) of the first byte that is not UTF-8.
-    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Faults> {
         let error = match std::str::from_utf8(bytes) {
             Ok(text) => return Ok(Self::new(name, text)),
             Err(error) => error,
@@ -42,20 +42,21 @@ impl Source {
         let fault = Fault::error(Code::Unreadable, format!("{name} is not UTF-8 text"))
             .saw(format!("byte 0x{byte:02x} at offset {offset}"))
             .fix("save the file as UTF-8");
-        Err(fault)
+        Err(fault.into())
     }
 
     /// Reads a regular file of at most `max` bytes; its path is the name.
     ///
     /// # Errors
     /// A fault with the reason of the operating system, or that the file is too large or not UTF-8.
-    pub fn read(path: &Path, max: usize) -> Result<Self, Fault> {
+    pub fn read(path: &Path, max: usize) -> Result<Self, Faults> {
         let name = path.display().to_string();
-        let bytes = read_at_most(path, max)
-            .map_err(|error| Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()))?;
+        let bytes = read_at_most(path, max).map_err(|error| {
+            Faults::from(Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()))
+        })?;
         if bytes.0.len() > max {
             let fault = Fault::error(Code::Bound, format!("{name} is larger than {max} bytes"));
-            return Err(fault);
+            return Err(fault.into());
         }
         Self::from_bytes(&name, &bytes.0)
     }
@@ -171,17 +172,19 @@ impl Place {
         self.span.column
     }
 
-    /// The bytes of the line on which the place begins, without its line break.
+    /// The bytes of the line on which the place begins, without its line break; of a very long
+    /// line so much around the place that a secret which begins far away is still recognised.
     pub(super) fn line_bytes(&self) -> Range<usize> {
-        let text = self.source.text();
-        let at = self.span.start as usize;
-        let start = text.get(..at).and_then(|t| t.rfind(BREAKS)).map_or(0, |b| b + 1);
-        let end = text.get(at..).and_then(|t| t.find(BREAKS)).map_or(text.len(), |b| at + b);
+        const REACH: usize = 8 << 10; // bytes
+        let (text, at) = (self.source.text(), self.span.start as usize);
+        let from = text.floor_char_boundary(at.saturating_sub(REACH));
+        let to = text.floor_char_boundary(at.saturating_add(REACH));
+        let is_break = |c| matches!(c, '\n' | '\r');
+        let start = text.get(from..at).and_then(|t| t.rfind(is_break)).map_or(from, |found| from + found + 1);
+        let end = text.get(at..to).and_then(|t| t.find(is_break)).map_or(to, |found| at + found);
         start..end
     }
 }
-
-const BREAKS: [char; 2] = ['\n', '\r'];
 
 impl fmt::Display for Place {
     /// `bailiff.yaml:14:3`

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{complaint, read};
+use super::{assert_text, complaint, read};
 use crate::config::faults::{Code, Fault, Faults, Severity, quoted};
 use crate::config::interpolate::FakeEnv;
 use crate::config::reader::{Ctx, Field, Fields};
@@ -11,11 +11,6 @@ const MINUTE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::fr
 
 fn leeway(field: Field<'_>) -> Option<Duration> {
     field.duration(MINUTE)
-}
-
-#[track_caller]
-fn assert_text(got: &str, expected: &str) {
-    assert!(got == expected, "got:\n{got}\nexpected:\n{expected}");
 }
 
 #[test]
@@ -210,96 +205,6 @@ error[B014]: `upstream`: only whole values are replaced
 }
 
 #[test]
-fn a_value_from_outside_is_never_shown() {
-    let env = FakeEnv::new().with_var("PORT", "hunter2");
-    let (_, got) = read("port: ${PORT}\nmode: ${PORT}\nurl: ${PORT}\n", &env, |fields| {
-        let _ = fields.req("port").u64(1..=65_535);
-        let _ = fields.req("mode").one_of(&["enforce", "report"]);
-        fields.req("url").parse_with("a URL", |text| Err::<(), _>(format!("cannot parse {text}")))
-    });
-    let expected = "\
-error[B002]: `port` is not a whole number
- --> bailiff.yaml:1:7
-1 | port: ${PORT}
-  |       ^^^^^^^ expected a whole number from 1 to 65535
-  saw    the value of `${PORT}`, not shown
-
-error[B002]: `mode` is not one of the words for it
- --> bailiff.yaml:2:7
-2 | mode: ${PORT}
-  |       ^^^^^^^ expected `enforce` or `report`
-  saw    the value of `${PORT}`, not shown
-
-error[B002]: `url` is not right
- --> bailiff.yaml:3:6
-3 | url: ${PORT}
-  |      ^^^^^^^ expected a URL
-  saw    the value of `${PORT}`, not shown
-";
-    assert_text(&got, expected);
-}
-
-#[test]
-fn a_secret_is_masked_in_its_own_line_and_in_the_faults_of_its_neighbours() {
-    let text = "clerk: {key: hunter2, other: \"${K:-hunter2}\", leeway: 10q}\nweak: hunter2\n";
-    let (_, got) = read(text, &FakeEnv::new(), |fields| {
-        let mut clerk = fields.req("clerk").fields("an issuer")?;
-        let _ = clerk.opt("leeway").duration(MINUTE);
-        let _ = clerk.req("key").secret();
-        let _ = clerk.req("other").secret();
-        clerk.finish();
-        let weak = fields.req("weak");
-        let secret = weak.secret()?;
-        weak.reject(
-            Fault::error(Code::Secret, "`weak` is too short")
-                .saw(format!("{} bytes", secret.len()))
-                .expected("at least 32 bytes"),
-        );
-        Some(())
-    });
-    let expected = "\
-error[B002]: `leeway` is not a duration
- --> bailiff.yaml:1:55
-1 | clerk: {key: ***, other: \"${K:-***}\", leeway: 10q}
-  |                                               ^^^ expected a duration from 0s to 1m, such as 10s or 15m
-
-error[B009]: `weak` is too short
- --> bailiff.yaml:2:7
-2 | weak: ***
-  |       ^^^ expected at least 32 bytes
-  saw    7 bytes
-";
-    assert_text(&got, expected);
-    assert!(!got.contains("hunter2"));
-}
-
-#[test]
-fn a_secret_in_a_block_or_under_a_wrong_key_is_not_shown() {
-    let block = complaint("jwt_key: |\n  hunter2\n", "jwt_key", |field| field.hidden().u64(0..=1));
-    let misspelt = complaint("secret_kye: hunter2\n", "secret_key", |f| f.secret());
-    let twice = complaint("secret_key: a\nsecret_key: hunter2\n", "secret_key", |f| f.secret());
-    let broken = complaint("secret_key: hunter2: x\n", "secret_key", |f| f.secret());
-    for text in [block, misspelt, twice, broken] {
-        assert!(text.starts_with("error[") && !text.contains("hunter2"), "{text}");
-    }
-}
-
-#[test]
-fn a_secret_file_that_everybody_can_read_is_a_warning() {
-    let env = FakeEnv::new().with_file("/run/secrets/x", b"s3cret\n", 0o644);
-    let (secret, got) = read("key: ${file:/run/secrets/x}\n", &env, |fields| fields.req("key").secret());
-    let expected = "\
-warning[B013]: every user of this machine can read /run/secrets/x
- --> bailiff.yaml:1:6
-1 | key: ${file:/run/secrets/x}
-  |      ^^^^^^^^^^^^^^^^^^^^^^
-  fix    chmod o-r /run/secrets/x
-";
-    assert_text(&got, expected);
-    assert_eq!(secret.as_ref().map(|secret| secret.expose()), Some(&b"s3cret"[..]));
-}
-
-#[test]
 fn all_faults_of_a_text_come_at_once_and_in_its_order() {
     let text = "\
 listen: 0.0.0.0:8484
@@ -356,11 +261,11 @@ fn texts_that_are_no_config_say_so() {
         assert_text(&faults.to_string(), expected);
     }
     let fault = Source::from_bytes("c.yaml", b"a: \xff\n").expect_err("not UTF-8");
-    assert_eq!(fault.saw.as_deref(), Some("byte 0xff at offset 3"));
+    assert!(fault.to_string().contains("saw    byte 0xff at offset 3"), "{fault}");
     let fault = Source::read(std::path::Path::new("/nonexistent/c.yaml"), 10).expect_err("no file");
-    assert_eq!(fault.saw.as_deref(), Some("No such file or directory (os error 2)"));
+    assert!(fault.to_string().contains("saw    No such file or directory (os error 2)"), "{fault}");
     let fault = Source::read(std::path::Path::new("/dev/zero"), 10).expect_err("endless");
-    assert_eq!(fault.saw.as_deref(), Some("not a regular file"));
+    assert!(fault.to_string().contains("saw    not a regular file"), "{fault}");
 }
 
 #[test]

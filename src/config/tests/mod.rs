@@ -2,6 +2,7 @@
 
 mod any_text;
 mod messages;
+mod secrecy;
 mod values;
 
 use super::interpolate::FakeEnv;
@@ -24,4 +25,9 @@ fn read<T>(text: &str, env: &FakeEnv, read: impl FnOnce(&mut Fields<'_>) -> Opti
 /// The messages for a text in which only `key` is known.
 fn complaint<T>(text: &str, key: &'static str, reader: impl FnOnce(Field<'_>) -> Option<T>) -> String {
     read(text, &FakeEnv::new(), |fields| reader(fields.opt(key))).1
+}
+
+#[track_caller]
+fn assert_text(got: &str, expected: &str) {
+    assert!(got == expected, "got:\n{got}\nexpected:\n{expected}");
 }

@@ -1,0 +1,19 @@
+//! The only place that asks what time it is. Everything else is told.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::domain::UnixTime;
+
+/// Seconds since 1970. A clock before that is taken for 1970: every token is then from the future, which refuses.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one caller")]
+pub fn now() -> UnixTime {
+    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())
+}
+
+/// A point in time for measuring durations.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one caller")]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
