@@ -1,9 +1,9 @@
-//! What the people on both sides of the gate see on an ordinary day: who passes, what the app
-//! learns of them, and how connections are kept.
+//! What the people on both sides of the gate see on an ordinary day: who passes, and what the
+//! app learns of them.
 
 use serde_json::json;
 
-use crate::harness::{NOBODY, SERVICE_TOKEN, Script, USER_A, World, eventually};
+use crate::harness::{NOBODY, SERVICE_TOKEN, USER_A, World};
 
 #[test]
 fn a_member_passes_and_the_app_sees_the_role() {
