@@ -211,7 +211,7 @@ fn a_10_a_value_that_is_not_header_safe_never_splits_a_header() {
     let long = "n".repeat(10_000);
     let membership = format!(
         "users:\n  user_a: {{access: active, name: \"Zo\\u00eb\\r\\nX-User-Id: root 100%\"}}\n  \
-         user_b: {{access: active, name: \"{long}\", email: \"a\\0b@example.com\"}}\n"
+         user_b: {{access: active, name: \"{long}\", email: \"a\\0b@example.com\"}}\nworkspaces: {{}}\n"
     );
     let world = World::plan().membership(&membership).start();
 

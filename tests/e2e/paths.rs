@@ -169,22 +169,30 @@ fn a_34_what_is_no_utf_8_after_decoding_is_refused() {
 }
 
 #[test]
-fn a_35_what_a_parser_would_repair_is_refused() {
+fn a_35_characters_that_no_target_may_hold_are_refused() {
     let world = World::start();
     for target in [
-        &b"/pub lic"[..],
-        b"/public/a b",
-        b"/public/<x>",
+        &b"/public/<x>"[..],
         b"/public/\"x\"",
         b"/public/\x01",
         b"/public/\x7f",
         b"/public/\xe4",
         b"/public/\xc3\xa4",
+        b"/public/{x}",
+        b"/public/x|y",
         b"/public/a\tb",
-        b"/public/x?q=a b",
         b"/public/x?q=\xff",
+        b"/public/x?q=<y>",
     ] {
         try_target(&world, target, Ends::Ambiguous);
+    }
+}
+
+#[test]
+fn a_35_a_raw_space_in_the_target_is_refused_and_not_repaired() {
+    let world = World::start();
+    for target in ["/public/a b", "/public/x?q=a b", "/pub lic", "/public/x HTTP/1.1 /y"] {
+        try_target(&world, target.as_bytes(), Ends::Ambiguous);
     }
 }
 
