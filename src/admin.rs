@@ -46,9 +46,7 @@ impl Admin {
                 None => say(StatusCode::OK, "ready"),
                 Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, &why),
             },
-            "/metrics" => {
-                (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render(&self.world.load()))
-            }
+            "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render(&self.world.load())),
             _ => say(StatusCode::NOT_FOUND, "here are /metrics, /livez and /readyz"),
         }
     }
@@ -74,9 +72,8 @@ impl Admin {
 /// not take every replica out of service.
 #[must_use]
 pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
-    let without = |issuer: &&crate::domain::issuer::Issuer| {
-        !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now))
-    };
+    let without =
+        |issuer: &&crate::domain::issuer::Issuer| !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now));
     if let Some(issuer) = snapshot.rules.issuers.iter().find(without) {
         return Some(format!("no keys of the issuer `{}`", issuer.name));
     }

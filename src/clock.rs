@@ -6,9 +6,19 @@ use crate::domain::UnixTime;
 
 /// Seconds since 1970. A clock before that is taken for 1970: every token is then from the future, which refuses.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one caller")]
 pub fn now() -> UnixTime {
-    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())
+    UnixTime(since_1970().as_secs())
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one caller")]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 /// A point in time for measuring durations.

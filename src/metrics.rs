@@ -9,7 +9,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::domain::routes::{Access, Mode};
@@ -133,28 +134,64 @@ impl Metrics {
             .const_label("version", env!("CARGO_PKG_VERSION"));
         keep(&registry, IntGauge::with_opts(build).expect(VALID)).set(1);
         let metrics = Self {
-            requests: counters("bailiff_requests_total", "Requests by route, verdict and reason.", &["route", "verdict", "reason"]),
+            requests: counters(
+                "bailiff_requests_total",
+                "Requests by route, verdict and reason.",
+                &["route", "verdict", "reason"],
+            ),
             by_route: ArcSwap::default(),
-            request_duration: histogram("bailiff_request_duration_seconds", "From the request's head to the end of its answer.", HTTP),
-            decision_duration: histogram("bailiff_decision_duration_seconds", "What judging took, with fetches it waited for.", DECISION),
-            upstream_duration: histogram("bailiff_upstream_duration_seconds", "From the verdict to the head of the upstream's answer.", HTTP),
+            request_duration: histogram(
+                "bailiff_request_duration_seconds",
+                "From the request's head to the end of its answer.",
+                HTTP,
+            ),
+            decision_duration: histogram(
+                "bailiff_decision_duration_seconds",
+                "What judging took, with fetches it waited for.",
+                DECISION,
+            ),
+            upstream_duration: histogram(
+                "bailiff_upstream_duration_seconds",
+                "From the verdict to the head of the upstream's answer.",
+                HTTP,
+            ),
             in_flight: gauge("bailiff_requests_in_flight", "Requests that are being handled."),
             cache_hits: cache.with_label_values(&["hit"]),
             cache_misses: cache.with_label_values(&["miss"]),
             key_fetches: counters("bailiff_key_fetches_total", "Fetches of an issuer's keys.", &["issuer", "result"]),
-            keys_fetched: keep(&registry, GaugeVec::new(
-                Opts::new("bailiff_keys_fetched_timestamp_seconds", "When an issuer's keys were last fetched."),
-                &["issuer"],
-            ).expect(VALID)),
-            membership_applied: keep(&registry, Gauge::new(
-                "bailiff_membership_applied_timestamp_seconds", "When the membership was last loaded or changed.",
-            ).expect(VALID)),
+            keys_fetched: keep(
+                &registry,
+                GaugeVec::new(
+                    Opts::new("bailiff_keys_fetched_timestamp_seconds", "When an issuer's keys were last fetched."),
+                    &["issuer"],
+                )
+                .expect(VALID),
+            ),
+            membership_applied: keep(
+                &registry,
+                Gauge::new(
+                    "bailiff_membership_applied_timestamp_seconds",
+                    "When the membership was last loaded or changed.",
+                )
+                .expect(VALID),
+            ),
             reloads: counters("bailiff_reloads_total", "Reloads of a changed part.", &["part", "result"]),
             members: gauge("bailiff_members", "Memberships of users in workspaces, as the source gave them."),
             webhooks: counters("bailiff_webhooks_total", "Webhooks by what became of them.", &["result"]),
-            changes: counters("bailiff_webhook_changes_total", "Verified webhooks by what they did to the membership.", &["result"]),
-            generation: gauge("bailiff_snapshot_generation", "Grows by one with each change of rules, keys or membership."),
-            log_lines_lost: keep(&registry, IntCounter::new("bailiff_log_lines_lost_total", "Log lines dropped because their reader was too slow.").expect(VALID)),
+            changes: counters(
+                "bailiff_webhook_changes_total",
+                "Verified webhooks by what they did to the membership.",
+                &["result"],
+            ),
+            generation: gauge(
+                "bailiff_snapshot_generation",
+                "Grows by one with each change of rules, keys or membership.",
+            ),
+            log_lines_lost: keep(
+                &registry,
+                IntCounter::new("bailiff_log_lines_lost_total", "Log lines dropped because their reader was too slow.")
+                    .expect(VALID),
+            ),
             lost_lines: OnceLock::new(),
             registry,
         };
@@ -298,7 +335,10 @@ fn keep<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C 
     collector
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit into the 52 bits of an f64 for 140 million years")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds since 1970 fit into the 52 bits of an f64 for 140 million years"
+)]
 fn seconds(at: UnixTime) -> f64 {
     at.0 as f64
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
-use crate::admin::Admin;
+use crate::admin::{Admin, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
@@ -21,17 +21,19 @@ use crate::domain::membership::Table;
 use crate::listen;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer};
+use crate::state::World;
 use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
 use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
 use crate::state::reload::{Reloader, publish_membership, read_membership, tell};
-use crate::state::World;
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
-/// Between two looks whether the last request has ended.
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// How long the first requests may wait for the first keys.
+const FIRST_KEYS: Duration = Duration::from_secs(3);
+/// Between two looks whether the first keys are there, or the last request has ended.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A gate that is ready to run: every file was read and every address is bound, so nothing of that can fail any more.
 pub struct Server {
@@ -52,10 +54,12 @@ enum Bound {
 }
 
 impl Bound {
-    fn at(address: &Address) -> Result<Self, Fault> {
+    fn at(address: &Address) -> Result<Self, Faults> {
         match address {
             Address::Unix(path) => Ok(Self::Unix(path.clone())),
-            Address::Tcp(socket) => TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error)),
+            Address::Tcp(socket) => {
+                TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error).into())
+            }
         }
     }
 
@@ -83,7 +87,6 @@ impl Bound {
 }
 
 /// The fault of an address that cannot be had, and what to do about it.
-#[must_use]
 pub fn cannot_listen(address: &Address, error: &std::io::Error) -> Fault {
     let fault = match error.kind() {
         std::io::ErrorKind::AddrInUse => Fault::error(Code::AddressTaken, format!("the address {address} is taken"))
@@ -107,11 +110,13 @@ impl Server {
             None
         });
         let boot = &loaded.settings.boot;
-        let mut bind = |address: &Address| Bound::at(address).map_err(|fault| faults.push(fault)).ok();
+        let mut bind = |address: &Address| Bound::at(address).map_err(|more| faults.merge(more)).ok();
         let gate: Vec<_> = boot.listen.iter().filter_map(&mut bind).collect();
         let admin = bind(&boot.admin);
         let fetcher = Fetcher::new().map_err(|why| {
-            faults.push(Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why));
+            faults.push(
+                Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why),
+            );
         });
         match (admin, fetcher) {
             (Some(admin), Ok(fetcher)) if !faults.has_errors() => {
@@ -157,6 +162,7 @@ impl Server {
 
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
+        let signals = Signals::new()?;
         let Self { loaded, path, overrides, members, gate, admin, fetcher, metrics } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
@@ -168,13 +174,27 @@ impl Server {
             publish_membership(&world, &metrics, table, source);
         }
         let keeper = KeyKeeper::new(world.clone(), fetcher, metrics.clone());
-        keeper.apply(&live);
+        keeper.apply(&live, |snapshot| snapshot.members.clone());
 
         let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
         tokio::spawn(upstream.clone().keep_resolved());
         let draining = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
         let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
+        // The admin listener lives until the very end, so that the drain can be watched.
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let address = admin.address();
+        let app = Admin {
+            world: world.clone(),
+            metrics: metrics.clone(),
+            hosts: boot.admin_hosts.clone(),
+            draining: draining.clone(),
+        };
+        admin.serve("admin", pingora::apps::http_app::HttpServer::new_app(app), admin_stopped)?;
+        tracing::info!(listener = "admin", address, "listening");
+
+        // The sockets are bound: whoever connects now waits in their queues until the keys are there.
+        wait_until_ready(&world).await;
         let proofs = ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone());
         let deliveries = Deliveries::default();
         for bound in gate {
@@ -192,22 +212,11 @@ impl Server {
             bound.serve("gate", http_proxy(&conf, service), stopped.clone())?;
             tracing::info!(listener = "gate", address, upstream = %boot.upstream, "listening");
         }
-        // The admin listener lives until the very end, so that the drain can be watched.
-        let (stop_admin, admin_stopped) = watch::channel(false);
-        let address = admin.address();
-        let app = Admin {
-            world: world.clone(),
-            metrics: metrics.clone(),
-            hosts: boot.admin_hosts.clone(),
-            draining: draining.clone(),
-        };
-        admin.serve("admin", pingora::apps::http_app::HttpServer::new_app(app), admin_stopped)?;
-        tracing::info!(listener = "admin", address, "listening");
 
         let told = Arc::new(Notify::new());
         let reloader = Reloader::new(world, keeper, metrics.clone(), path, overrides, loaded);
         let reloading = tokio::spawn(reloader.run(told.clone()));
-        wait_for_the_end(&told).await?;
+        signals.end(&told).await;
         reloading.abort();
         drain(&boot.shutdown, &draining, &stop, &metrics).await;
         let _ = stop_admin.send(true);
@@ -226,25 +235,51 @@ pub enum ServeError {
     Listen(#[from] listen::ListenError),
 }
 
-/// Returns at SIGTERM or SIGINT. SIGHUP wakes the reloader.
-async fn wait_for_the_end(told: &Notify) -> Result<(), ServeError> {
-    let on = |kind| signal(kind).map_err(ServeError::Signals);
-    let (mut term, mut int, mut hup) =
-        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
-    loop {
-        tokio::select! {
-            _ = term.recv() => break,
-            _ = int.recv() => break,
-            _ = hup.recv() => told.notify_one(),
+/// Waits for the first keys, within bounds: without them every token would be answered with 503.
+async fn wait_until_ready(world: &World) {
+    let end = clock::monotonic() + FIRST_KEYS;
+    while let Some(why) = unready(&world.load(), clock::now()) {
+        if clock::monotonic() >= end {
+            tracing::warn!(why, "serving all the same: requests that need it get 503 until it is there");
+            return;
         }
+        tokio::time::sleep(LOOK).await;
     }
-    // Whoever is in a hurry asks twice.
-    tokio::spawn(async move {
-        int.recv().await;
-        tracing::warn!("interrupted a second time: ending at once");
-        std::process::exit(1);
-    });
-    Ok(())
+}
+
+/// The signals that the process listens to. Made before anything else, as an unheard one ends the process at once.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, ServeError> {
+        let on = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            term: on(SignalKind::terminate())?,
+            int: on(SignalKind::interrupt())?,
+            hup: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT. SIGHUP wakes the reloader.
+    async fn end(mut self, told: &Notify) {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => break,
+                _ = self.int.recv() => break,
+                _ = self.hup.recv() => told.notify_one(),
+            }
+        }
+        // Whoever is in a hurry asks twice.
+        tokio::spawn(async move {
+            self.int.recv().await;
+            tracing::warn!("interrupted a second time: ending at once");
+            std::process::exit(1);
+        });
+    }
 }
 
 /// Says "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
@@ -256,7 +291,7 @@ async fn drain(shutdown: &Shutdown, draining: &AtomicBool, stop: &watch::Sender<
     let _ = stop.send(true);
     let end = clock::monotonic() + shutdown.drain;
     while metrics.in_flight.get() > 0 && clock::monotonic() < end {
-        tokio::time::sleep(DRAIN_LOOK).await;
+        tokio::time::sleep(LOOK).await;
     }
     let cut_off = metrics.in_flight.get();
     if cut_off > 0 {

@@ -8,9 +8,9 @@
 //! Fail closed: unknown keys, empty values, second documents and unknown words are errors.
 
 pub mod faults;
+pub mod interpolate;
 pub mod load;
 pub mod membership;
-pub mod interpolate;
 pub mod reader;
 pub mod secret;
 pub mod settings;

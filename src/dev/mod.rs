@@ -19,8 +19,6 @@ pub mod webhook;
 
 mod answer;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -53,7 +51,7 @@ pub enum DevError {
 /// Unix time in milliseconds. The servers in here ask for it once per request; everything else takes
 /// the time as an argument.
 fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    crate::clock::now_ms()
 }
 
 /// An error with what caused it, for an answer in plain text.

@@ -48,7 +48,17 @@ fn check_raw(raw: &[u8], target: &[u8]) -> Result<(), Rejection> {
         return Err(Rejection::AmbiguousPath);
     }
     let bare_lf = raw.windows(2).skip(start).any(|w| w.first() != Some(&b'\r') && w.last() == Some(&b'\n'));
-    if bare_lf { Err(Rejection::BadRequest) } else { Ok(()) }
+    // Attack A-80: Pingora drops Content-Length when Transfer-Encoding is there too, so only the wire shows both.
+    let both = has_field(raw, b"content-length") && has_field(raw, b"transfer-encoding");
+    if bare_lf || both { Err(Rejection::BadRequest) } else { Ok(()) }
+}
+
+/// Whether a line of the raw head has this name, given in lower case.
+fn has_field(raw: &[u8], name: &[u8]) -> bool {
+    raw.split(|b| *b == b'\n').any(|line| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            && line.get(name.len()) == Some(&b':')
+    })
 }
 
 #[cfg(test)]
@@ -65,5 +75,7 @@ mod tests {
         assert_eq!(check("GET /a HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", "/a"), Err(Rejection::BadRequest));
         assert_eq!(check("GET /a HTTP/1.1\nHost: a\n\n", "/a"), Err(Rejection::BadRequest));
         assert_eq!(check("", "/a"), Err(Rejection::BadRequest));
+        let both = "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH: 3\r\n\r\n";
+        assert_eq!(check(both, "/a"), Err(Rejection::BadRequest));
     }
 }

@@ -44,7 +44,9 @@ impl UpstreamPeer {
             match tokio::net::lookup_host((host.as_str(), *port)).await.map(|mut found| found.next()) {
                 Ok(Some(address)) => self.resolved.store(Some(Arc::new(address))),
                 Ok(None) => tracing::warn!(upstream = %self.upstream, "the upstream's name has no address"),
-                Err(error) => tracing::warn!(upstream = %self.upstream, %error, "the upstream's name cannot be resolved"),
+                Err(error) => {
+                    tracing::warn!(upstream = %self.upstream, %error, "the upstream's name cannot be resolved")
+                }
             }
             tokio::time::sleep(RESOLVE).await;
         }

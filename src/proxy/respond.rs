@@ -21,6 +21,10 @@ pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> ping
     if let Some(seconds) = answer.retry_after {
         fields.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
+    // Whoever sends what cannot be read with certainty is not listened to any further on this connection.
+    if matches!(answer.status, 400 | 408 | 413 | 414 | 431) {
+        session.set_keepalive(None);
+    }
     write(session, ctx, answer.status, fields, answer.body).await?;
     Ok(answer.status)
 }

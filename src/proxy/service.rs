@@ -24,10 +24,10 @@ use crate::domain::judge::judge_webhook;
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
 use crate::metrics::{Metrics, WebhookResult};
+use crate::state::World;
 use crate::state::deliveries::Deliveries;
 use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
-use crate::state::World;
 
 /// The gate as Pingora sees it.
 pub struct Gate {
@@ -106,7 +106,7 @@ impl Gate {
             return refuse(Rejection::Internal);
         };
         let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
-        if let Err(reason) = webhook::apply(&self.world, &self.metrics, &ctx.snapshot, &body) {
+        if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
             return refuse(reason);
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
@@ -134,10 +134,16 @@ impl Gate {
 
     /// How long to wait for the next bytes of the upstream's answer. A WebSocket or an event stream may be quiet for hours.
     fn read_timeout(&self, session: &Session, grant: &Grant) -> Option<Duration> {
-        let accepts_events = session.req_header().headers.get(header::ACCEPT).is_some_and(|accept| {
-            accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream"))
-        });
-        if session.is_upgrade_req() || accepts_events { None } else { Some(grant.route().timeout.unwrap_or(self.timeouts.read)) }
+        let accepts_events = session
+            .req_header()
+            .headers
+            .get(header::ACCEPT)
+            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")));
+        if session.is_upgrade_req() || accepts_events {
+            None
+        } else {
+            Some(grant.route().timeout.unwrap_or(self.timeouts.read))
+        }
     }
 }
 
@@ -149,9 +155,10 @@ fn failure(error: &Error) -> Rejection {
         (ErrorSource::Upstream, kind) if connecting(kind) => Rejection::UpstreamConnect,
         (ErrorSource::Upstream, _) => Rejection::UpstreamProtocol,
         (ErrorSource::Downstream, ReadTimedout) => Rejection::BodyTimeout,
-        (ErrorSource::Downstream, ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | WriteTimedout) => {
-            Rejection::ClientGone
-        }
+        (
+            ErrorSource::Downstream,
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | WriteTimedout,
+        ) => Rejection::ClientGone,
         (ErrorSource::Downstream, _) => Rejection::BadRequest,
         (ErrorSource::Internal | ErrorSource::Unset, kind) if connecting(kind) => Rejection::UpstreamConnect,
         (ErrorSource::Internal | ErrorSource::Unset, _) => Rejection::Internal,
@@ -315,11 +322,7 @@ impl ProxyHttp for Gate {
             ctx.request_id = id.and_then(|(_, id)| id.to_str().ok()?.parse().ok());
         }
         let answered = session.response_written().is_some() || reason == Rejection::ClientGone;
-        let error_code = if answered {
-            0
-        } else {
-            respond::refuse(session, ctx, reason).await.unwrap_or(0)
-        };
+        let error_code = if answered { 0 } else { respond::refuse(session, ctx, reason).await.unwrap_or(0) };
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 

@@ -14,7 +14,7 @@ use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
 
 use super::ctx::WebhookOutcome;
 use crate::clock;
-use crate::domain::event::{Meaning, meaning};
+use crate::domain::event::{Change, EventTime, Meaning, meaning};
 use crate::domain::membership::TooManyChanges;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
@@ -50,51 +50,67 @@ pub async fn read_body(session: &mut Session, max: usize, within: Duration) -> R
     tokio::time::timeout(within, read).await.unwrap_or(Err(Rejection::BodyTimeout))
 }
 
+/// Why an event was not applied.
+enum NotApplied {
+    /// The config was reloaded while the event was read: it has to be read by the new one.
+    OtherRules,
+    NotLoaded,
+    Full(TooManyChanges),
+}
+
 /// Applies what the event says to the membership, before the upstream hears of it. `Err` when it could not be kept.
-pub fn apply(world: &World, metrics: &Metrics, snapshot: &Snapshot, body: &[u8]) -> Result<(), Rejection> {
+pub fn apply(world: &World, metrics: &Metrics, body: &[u8]) -> Result<(), Rejection> {
+    // Reloads come one after another and take longer than this; a third turn would be a fault.
+    for _ in 0..3 {
+        let snapshot = world.load();
+        let Some((change, time)) = change(&snapshot, metrics, body) else { return Ok(()) };
+        let published = world.publish(|now| {
+            if !Arc::ptr_eq(&now.rules, &snapshot.rules) {
+                return Err(NotApplied::OtherRules);
+            }
+            let members = now.members.as_ref().ok_or(NotApplied::NotLoaded)?;
+            let members = members.changed(change.clone(), time).map_err(NotApplied::Full)?;
+            Ok(Snapshot { members: Some(members), ..now.clone() })
+        });
+        let why = match published {
+            Ok(generation) => {
+                tracing::info!(generation, %change, "a webhook changed the membership");
+                metrics.change(ChangeResult::Applied);
+                metrics.membership_applied(clock::now());
+                return Ok(());
+            }
+            Err(NotApplied::OtherRules) => continue,
+            // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
+            Err(NotApplied::NotLoaded) if snapshot.rules.roles.is_none() => {
+                metrics.change(ChangeResult::Nothing);
+                return Ok(());
+            }
+            Err(NotApplied::NotLoaded) => "the membership is not loaded".to_owned(),
+            Err(NotApplied::Full(why)) => why.to_string(),
+        };
+        tracing::error!(why, "a webhook could not be kept; its sender is asked to send it again");
+        break;
+    }
+    metrics.change(ChangeResult::NotKept);
+    Err(Rejection::WebhookNotKept)
+}
+
+/// The change that the event asks for, if it asks for one.
+fn change(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<(Change, EventTime)> {
     let rules = &snapshot.rules;
-    let (change, time) = match meaning(body, rules.instance(), rules.roles.as_ref()) {
-        Meaning::Change(change, time) => (change, time),
-        Meaning::Nothing => {
-            metrics.change(ChangeResult::Nothing);
-            return Ok(());
-        }
+    match meaning(body, rules.instance(), rules.roles.as_ref()) {
+        Meaning::Change(change, time) => return Some((change, time)),
+        Meaning::Nothing => metrics.change(ChangeResult::Nothing),
         Meaning::OtherInstance => {
             tracing::warn!("a webhook of another Clerk instance changes nothing here (see clerk.instance_id)");
             metrics.change(ChangeResult::OtherInstance);
-            return Ok(());
         }
         Meaning::Unreadable(why) => {
             tracing::warn!(why, "a signed webhook is not understood and changes nothing here; it is passed on");
             metrics.change(ChangeResult::Unreadable);
-            return Ok(());
-        }
-    };
-    let published = world.publish(|snapshot| {
-        let members = snapshot.members.as_ref().ok_or(None)?;
-        let members = members.changed(change.clone(), time).map_err(Some)?;
-        Ok(Snapshot { members: Some(members), ..snapshot.clone() })
-    });
-    match published {
-        Ok(generation) => {
-            tracing::info!(generation, change = ?change, "a webhook changed the membership");
-            metrics.change(ChangeResult::Applied);
-            metrics.membership_applied(clock::now());
-            Ok(())
-        }
-        // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
-        Err(None) if snapshot.rules.roles.is_none() => {
-            metrics.change(ChangeResult::Nothing);
-            Ok(())
-        }
-        Err(why) => {
-            let why: Option<TooManyChanges> = why;
-            let why = why.map_or_else(|| "the membership is not loaded".to_owned(), |e| e.to_string());
-            tracing::error!(why, "a webhook could not be kept; its sender is asked to send it again");
-            metrics.change(ChangeResult::NotKept);
-            Err(Rejection::WebhookNotKept)
         }
     }
+    None
 }
 
 /// Sends the verified webhook on and the upstream's answer back.

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::settings::{KeySource, KeyTimes, Live};
 use crate::domain::Snapshot;
 use crate::domain::keys::{KeySet, MAX_JWKS_BYTES};
+use crate::domain::membership::Members;
 use crate::metrics::Metrics;
 
 /// First and longest pause after a failed fetch.
@@ -54,10 +55,11 @@ impl KeyKeeper {
         Arc::new(Self { world, fetcher, metrics, issuers: Mutex::default() })
     }
 
-    /// Puts `live` in force: its rules and, in the same publication, exactly the keys of its issuers. An issuer that stays as
+    /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
+    /// membership. An issuer that stays as
     /// it was keeps its keys and its rhythm; the keys of one that has gone or has moved are dropped with it, so that they never
     /// vouch for anybody again.
-    pub fn apply(self: &Arc<Self>, live: &Live) -> u64 {
+    pub fn apply(self: &Arc<Self>, live: &Live, members: impl FnOnce(&Snapshot) -> Option<Members>) -> u64 {
         let mut followed = self.issuers.lock();
         let (mut stay, mut begin, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
         for issuer in &live.issuers {
@@ -76,7 +78,8 @@ impl KeyKeeper {
             let mut keys = snapshot.keys.clone();
             keys.retain(|name, _| stay.iter().any(|f| f.name == *name));
             keys.extend(fixed);
-            Ok::<_, Infallible>(Snapshot { keys, rules: live.rules.clone(), ..snapshot.clone() })
+            let (rules, members) = (live.rules.clone(), members(snapshot));
+            Ok::<_, Infallible>(Snapshot { keys, rules, members, generation: snapshot.generation })
         });
         stay.extend(begin.into_iter().map(|(name, url)| self.start(name, url, live.keys)));
         *followed = stay;
@@ -145,9 +148,9 @@ impl KeyKeeper {
         let fetched = self.fetcher.get(&issuer.url, MAX_JWKS_BYTES).await;
         let now = clock::now();
         let until = now.plus(issuer.times.max_age);
-        let read = fetched.map_err(|e| e.to_string()).and_then(|body| {
-            KeySet::from_jwks(&body, Some(until)).map_err(|e| format!("{}: {e}", issuer.url))
-        });
+        let read = fetched
+            .map_err(|e| e.to_string())
+            .and_then(|body| KeySet::from_jwks(&body, Some(until)).map_err(|e| format!("{}: {e}", issuer.url)));
         match read {
             Ok((keys, skipped)) => {
                 for why in skipped {

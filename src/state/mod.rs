@@ -3,6 +3,7 @@
 pub mod deliveries;
 pub mod fetch;
 pub mod keys;
+mod print;
 pub mod proofs;
 pub mod reload;
 pub mod watch;

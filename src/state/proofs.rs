@@ -47,7 +47,11 @@ fn key(token: &str) -> [u8; 32] {
 impl Proofs for ProofCache {
     fn find(&self, token: &str) -> Option<Arc<SignedClaims>> {
         let found = self.cache.get(&key(token)).map(|(signed, _)| signed);
-        if found.is_some() { self.hits.inc() } else { self.misses.inc() }
+        if found.is_some() {
+            self.hits.inc()
+        } else {
+            self.misses.inc()
+        }
         found
     }
 

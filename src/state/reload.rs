@@ -1,13 +1,12 @@
 //! Follows the config and the membership file: a new version counts whole or not at all.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-
 use super::World;
 use super::keys::KeyKeeper;
+use super::print::{Print, Prints};
 use super::watch::Watch;
 use crate::clock;
 use crate::config::faults::Faults;
@@ -23,9 +22,6 @@ use crate::metrics::{Metrics, Part};
 /// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
 const STEADY: Duration = Duration::from_millis(50);
 
-/// What the files said when they were last read; compared to tell whether they say something new.
-type Print = [u8; 32];
-
 /// Applies what changes in the files.
 pub struct Reloader {
     world: Arc<World>,
@@ -35,8 +31,10 @@ pub struct Reloader {
     overrides: Overrides,
     settings: Settings,
     files: Vec<PathBuf>,
+    prints: Prints,
+    /// What config and membership said when they were last read.
     config_print: Print,
-    members_print: Option<Print>,
+    members_print: Print,
 }
 
 /// Reads the membership that `live` asks for.
@@ -58,15 +56,15 @@ impl Reloader {
         loaded: Loaded,
     ) -> Self {
         let Loaded { settings, files, .. } = loaded;
-        // Prints of nothing: the first look reads everything once more, so that no change between start and watch is lost.
-        let config_print = print(&files);
-        Self { world, keeper, metrics, path, overrides, settings, files, config_print, members_print: None }
+        let mut prints = Prints::default();
+        let config_print = prints.of(files.iter().map(PathBuf::as_path));
+        let members_print = prints.of(settings.live.membership.iter().map(|source| source.file.as_path()));
+        Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print }
     }
 
     /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
     pub async fn run(mut self, told: Arc<tokio::sync::Notify>) {
         let mut watch = Watch::new();
-        self.members_print = self.membership().map(|source| print(std::slice::from_ref(&source.file)));
         loop {
             let members = self.membership().map(|source| source.file.clone());
             watch.follow(self.files.iter().map(PathBuf::as_path).chain(members.as_deref()));
@@ -83,15 +81,14 @@ impl Reloader {
     }
 
     async fn look(&mut self) {
-        if let Some(print) = changed(&self.files, &self.config_print).await {
+        if let Some(print) = self.changed(&self.files.clone(), self.config_print).await {
             self.config_print = print;
             let good = self.reload_config();
             self.metrics.reloaded(Part::Config, good);
         }
         let Some(file) = self.membership().map(|source| source.file.clone()) else { return };
-        let last = self.members_print.unwrap_or_default();
-        if let Some(print) = changed(&[file], &last).await {
-            self.members_print = Some(print);
+        if let Some(print) = self.changed(&[file], self.members_print).await {
+            self.members_print = print;
             // A large file takes a while: not on a thread that serves requests.
             let live = self.settings.live.clone();
             let read = tokio::task::spawn_blocking(move || read_membership(&live)).await;
@@ -99,10 +96,24 @@ impl Reloader {
             match read {
                 Ok(Ok(read)) => self.apply_membership(read),
                 Ok(Err(faults)) => refused("membership", &faults),
-                Err(error) => tracing::error!(%error, "reading the membership ended abnormally; the last good one stays"),
+                Err(error) => {
+                    tracing::error!(%error, "reading the membership ended abnormally; the last good one stays")
+                }
             }
             self.metrics.reloaded(Part::Membership, good);
         }
+    }
+
+    /// The print of `files`, if it is another one than `last` and stays so for a moment.
+    async fn changed(&mut self, files: &[PathBuf], last: Print) -> Option<Print> {
+        let paths = || files.iter().map(PathBuf::as_path);
+        let first = self.prints.of(paths());
+        if first == last {
+            return None;
+        }
+        tokio::time::sleep(STEADY).await;
+        // Still being written: the next look will see the end of it.
+        (self.prints.of(paths()) == first).then_some(first)
     }
 
     fn reload_config(&mut self) -> bool {
@@ -132,17 +143,18 @@ impl Reloader {
             }
         };
         self.metrics.prepare_routes(&live.rules);
-        if other_members {
-            // Roles are heights: the old table under new roles could lift somebody. Between the two, nobody is a member.
-            let _ = self.world.publish(|s| Ok::<_, ()>(Snapshot { members: None, ..s.clone() }));
-        }
-        let generation = self.keeper.apply(live);
+        let table = members.map(|(table, warnings)| {
+            tell(&warnings);
+            table
+        });
+        let generation = self.keeper.apply(live, |snapshot| carried_over(snapshot, live, table));
         tracing::info!(part = "config", generation, "the new config is in force");
         self.settings = loaded.settings;
         self.files = loaded.files;
         if other_members {
-            self.members_print = self.membership().map(|source| print(std::slice::from_ref(&source.file)));
-            self.apply_membership(members);
+            let file = self.membership().map(|source| source.file.clone());
+            self.members_print = self.prints.of(file.as_deref());
+            self.metrics.membership_applied(clock::now());
         }
         true
     }
@@ -152,6 +164,16 @@ impl Reloader {
         tell(&warnings);
         let generation = publish_membership(&self.world, &self.metrics, table, source);
         tracing::info!(part = "membership", generation, "the new membership is in force");
+    }
+}
+
+/// The membership under a new config: what webhooks have changed stays, whatever the roles are called now.
+fn carried_over(snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
+    let source = live.membership.as_ref()?;
+    let Some(table) = table else { return snapshot.members.clone() };
+    match (&snapshot.members, &snapshot.rules.roles, &live.rules.roles) {
+        (Some(members), Some(old), Some(new)) => Some(members.with_roles(old, new).reloaded(table, source.new_users)),
+        _ => Some(Members::new(table, source.new_users)),
     }
 }
 
@@ -181,32 +203,4 @@ pub fn tell(warnings: &Faults) {
     if !warnings.is_empty() {
         tracing::warn!(warnings = %warnings, "the config works, but look at this");
     }
-}
-
-/// The print of `files`, if it is another one than `last` and stays so for a moment.
-async fn changed(files: &[PathBuf], last: &Print) -> Option<Print> {
-    let first = print(files);
-    if first == *last {
-        return None;
-    }
-    tokio::time::sleep(STEADY).await;
-    // Still being written: the next look will see the end of it.
-    (print(files) == first).then_some(first)
-}
-
-/// SHA-256 over the contents of `files`. A file that cannot be read has a content too: its absence.
-fn print(files: &[PathBuf]) -> Print {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for file in files {
-        match std::fs::read(Path::new(file)) {
-            Ok(bytes) => {
-                context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
-                context.update(&bytes);
-            }
-            Err(error) => context.update(error.kind().to_string().as_bytes()),
-        }
-    }
-    let mut print = [0; 32];
-    print.copy_from_slice(context.finish().as_ref());
-    print
 }
