@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::faults::Faults;
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Loaded, Overrides, load};
-use crate::config::membership::{MAX_FILE, parse_membership};
+use crate::config::membership::{BOUNDS, parse_membership};
 use crate::config::settings::{Live, MembershipSource, Settings};
 use crate::config::source::Source;
 use crate::domain::Snapshot;
@@ -40,7 +40,7 @@ pub struct Reloader {
 /// Reads the membership that `live` asks for.
 pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
     let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else { return Ok(None) };
-    let read = Source::read(&source.file, MAX_FILE)?;
+    let read = Source::read(&source.file, BOUNDS.bytes)?;
     parse_membership(&read, roles).map(Some)
 }
 
