@@ -1,6 +1,11 @@
-//! The log: JSON lines on stderr, written by a thread of its own, so that a slow reader never slows a request.
+//! The log on stderr, written by a thread of its own, so that a slow reader never slows a request: JSON lines for machines,
+//! and for the demo on a terminal one short line per request.
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+mod lines;
+
+use std::io::IsTerminal as _;
+
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -16,6 +21,13 @@ pub struct Log {
 }
 
 impl Log {
+    fn on_stderr() -> (NonBlocking, Self) {
+        let (writer, guard) =
+            NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
+        let lost = writer.error_counter();
+        (writer, Self { _writer: guard, lost })
+    }
+
     /// Tells how many lines were dropped so far.
     pub fn lost_lines(&self) -> impl Fn() -> usize + Send + Sync + 'static {
         let lost = self.lost.clone();
@@ -25,9 +37,7 @@ impl Log {
 
 /// Starts the log as JSON lines. `BAILIFF_LOG` (error, warn, info, debug, trace) sets how much bailiff says.
 pub fn json() -> Log {
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
-    let lost = writer.error_counter();
+    let (writer, log) = Log::on_stderr();
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -37,7 +47,20 @@ pub fn json() -> Log {
         .with_filter(filter());
     tracing_subscriber::registry().with(lines).init();
     count_panics();
-    Log { _writer: guard, lost }
+    log
+}
+
+/// Starts the log as lines for somebody who watches.
+pub fn lines() -> Log {
+    let (writer, log) = Log::on_stderr();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(lines::Lines { colours })
+        .with_writer(writer)
+        .with_filter(lines::filter());
+    tracing_subscriber::registry().with(lines).init();
+    count_panics();
+    log
 }
 
 /// How much is said. The libraries below us print whole requests at their lower levels, tokens among them (attack A-125), so

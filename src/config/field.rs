@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::faults::{Code, Fault, quoted};
-use super::interpolate::{Origin, Unresolved, resolve};
+use super::interpolate::{Origin, Resolved, Unresolved, resolve};
 use super::reader::{Ctx, Name};
 use super::source::{Place, Span, Value};
 use super::yaml::{Kind, Node, Style};
@@ -66,7 +66,7 @@ impl<'a> Field<'a> {
     /// Where to point at: the scalar, else the key that leads to the list, mapping or block.
     #[must_use]
     pub fn place(self) -> Option<Place> {
-        let node = self.node?;
+        let node = self.node.filter(|node| !node.source().is_nowhere())?;
         let inline = matches!(node.kind(), Kind::Scalar { style: Style::Plain | Style::Quoted, .. });
         match self.key {
             Some(key) if !inline || node.is_null() => Some(node.source().place(key)),
@@ -109,9 +109,15 @@ impl<'a> Field<'a> {
         if node.is_null() {
             return self.empty_value("a value");
         }
-        let resolved = match resolve(text, self.ctx.env) {
-            Ok(resolved) => resolved,
-            Err(error) => {
+        let resolved = match self.ctx.env.map(|env| resolve(text, env)) {
+            None if text.starts_with("${") => {
+                let fault = Fault::error(Code::Reference, format!("{}: nothing is replaced in this file", self.name));
+                self.reject(fault.fix("write the value itself"));
+                return None;
+            }
+            None => Resolved { text: Cow::Borrowed(&**text), origin: Origin::Written },
+            Some(Ok(resolved)) => resolved,
+            Some(Err(error)) => {
                 self.reject(unresolved(&error, self.name));
                 return None;
             }

@@ -99,6 +99,7 @@ impl<'a> Fields<'a> {
             self.asked.push(key);
         }
         let entry = self.entries.iter().find(|entry| &*entry.key == key);
+        self.of.ctx.know(self.what, key, entry.is_some());
         let name = Name::Key(key);
         Field { name, key: entry.map(|entry| entry.key_span), node: entry.map(|entry| &entry.value), ..self.of }
     }

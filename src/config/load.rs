@@ -1,19 +1,195 @@
-//! stub replaced by merge
-use super::faults::Faults;
-use super::interpolate::Env;
-use super::settings::Settings;
+//! From flags, environment and file to [`Settings`], with every fault of all of them in one run.
+
+use std::cell::RefCell;
+use std::io;
 use std::path::{Path, PathBuf};
-#[derive(Clone, Debug, Default)]
+use std::sync::Arc;
+
+use crate::domain::identity::TrustedNames;
+use crate::domain::issuer::Issuer;
+use crate::domain::snapshot::Rules;
+
+use super::coverage::{self, Rest};
+use super::faults::{Code, Fault, Faults};
+use super::interpolate::{Env, FileContent};
+use super::outside::{Outside, Run};
+use super::reader::{Ctx, Field, Fields, Keys};
+use super::roles::{self, Membership};
+use super::settings::{IssuerKeys, Live, Settings};
+use super::source::Source;
+use super::yaml::{Bounds, Node};
+use super::{boot, headers, issuers, keys, routes, webhooks};
+
+/// What the command line says. It counts more than the environment and the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
+    /// `--upstream`
     pub upstream: Option<String>,
+    /// `--listen`
     pub listen: Option<String>,
+    /// `--admin`
     pub admin: Option<String>,
 }
+
+/// A configuration without errors.
+#[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
+    /// What somebody should look at.
     pub warnings: Faults,
+    /// Every file that was read: the config, and each that a `${file:…}` or a `NAME_FILE` names. When one of them changes,
+    /// the settings may. The membership file is not among them: it is a source of its own.
     pub files: Vec<PathBuf>,
 }
-pub fn load(_: Option<&Path>, _: &Overrides, _: &dyn Env) -> Result<Loaded, Faults> {
-    todo!()
+
+/// Reads the whole configuration: the file at `path` if there is one, `overrides`, and the environment.
+///
+/// # Errors
+/// Every fault that was found, warnings included, if one of them is an error.
+pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result<Loaded, Faults> {
+    let recorder = Recorder { env, files: RefCell::default() };
+    let ctx = Ctx::new(&recorder);
+    let outside = Outside::look(overrides, &recorder, &ctx);
+    let run = Run { ctx: &ctx, outside: &outside };
+    let root = match path {
+        Some(path) => read(path, &recorder, &ctx),
+        None => Some(Node::nothing()),
+    };
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    let settings = root.and_then(|root| settings(&root, folder, run));
+    let (settings, warnings) = ctx.into_faults().judge(settings)?;
+    Ok(Loaded { settings, warnings, files: recorder.files.into_inner() })
+}
+
+/// All keys that a config may have, and whether `source` uses them.
+#[must_use]
+pub fn known_keys(source: &Source, env: &dyn Env) -> Keys {
+    let ctx = Ctx::new(env);
+    let outside = Outside::look(&Overrides::default(), env, &ctx);
+    let run = Run { ctx: &ctx, outside: &outside };
+    if let Some(root) = ctx.parse(source, Bounds::default()) {
+        let _ = settings(&root, Path::new(""), run);
+    }
+    ctx.keys()
+}
+
+fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
+    let (name, bounds) = (path.display().to_string(), Bounds::default());
+    let source = match env.read_file(path, bounds.bytes) {
+        Ok(content) if content.bytes.len() > bounds.bytes => {
+            Err(Fault::error(Code::Bound, format!("{name} is larger than {} bytes", bounds.bytes)).into())
+        }
+        Ok(content) => Source::from_bytes(&name, &content.bytes),
+        Err(error) => Err(Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()).into()),
+    };
+    match source {
+        Ok(source) => ctx.parse(&source, bounds),
+        Err(faults) => {
+            ctx.merge(faults);
+            None
+        }
+    }
+}
+
+fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings> {
+    let mut root = Fields::of(root, "the config", run.ctx)?;
+    bypasses(run);
+    let boot = boot::boot(&mut root, run);
+    let live = live(&mut root, folder, run);
+    root.finish();
+    Some(Settings { boot: boot?, live: live? })
+}
+
+fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> {
+    let membership = roles::membership(root, folder);
+    let issuers = issuers::issuers(root, run);
+    let times = keys::times(root);
+    let webhooks = webhooks::webhooks(root, run);
+    let services = webhooks::services(root, run);
+    let cors = headers::cors(root, run);
+    let claim_headers = headers::claim_headers(root);
+    let answers = headers::answers(root);
+    let trusted_proxies = headers::trusted_proxies(root);
+    let lines = routes::routes(root, &membership);
+
+    let (issuers, keys): (Option<Vec<Issuer>>, Vec<IssuerKeys>) = match issuers {
+        Some(found) => {
+            let (issuers, keys) = found.into_iter().unzip();
+            (Some(issuers), keys)
+        }
+        None => (None, vec![]),
+    };
+    let rest = Rest {
+        membership: &membership,
+        issuers: issuers.as_deref(),
+        webhooks: webhooks.as_ref().map(Option::is_some),
+        services: services.as_ref().map(|services| !services.is_empty()),
+        webhooks_at: root.opt("webhooks"),
+        services_at: services_at(root, run),
+    };
+    let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
+    let claim_headers = claim_headers?;
+    let rules = Rules {
+        routes: routes?,
+        issuers: issuers?,
+        roles: membership.roles().cloned(),
+        services: services?,
+        webhooks: webhooks?,
+        cors: cors?,
+        names: Arc::new(TrustedNames::new(claim_headers.iter().map(|(name, _)| name.as_str()))),
+        claim_headers,
+        answers: answers?,
+        trusted_proxies: trusted_proxies?,
+    };
+    let membership = match membership {
+        Membership::None => None,
+        Membership::Broken => return None,
+        Membership::Read(_, source) => Some(source),
+    };
+    Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership })
+}
+
+/// Variables that switch authentication off elsewhere. Fail closed: who sets one would be surprised either way, and a
+/// refused start is the surprise that does no harm.
+fn bypasses(run: Run<'_>) {
+    let mode = run.outside("AUTH_MODE");
+    if mode.str().is_some_and(|mode| mode != "clerk") {
+        let fault = Fault::error(Code::WrongValue, format!("{} is not a mode of this version", mode.name));
+        mode.reject(fault.expected("`clerk`, or not set"));
+    }
+    let disabled = run.outside("AUTH_DISABLED");
+    if disabled.str().is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")) {
+        let what =
+            format!("{} asks for a gate that lets everybody in, which is not part of this version", disabled.name);
+        let fault = Fault::error(Code::Contradiction, what).expected("`false`, or not set");
+        disabled
+            .reject(fault.fix("unset it; `bailiff demo` needs no account, and `access: public` opens single routes"));
+    }
+}
+
+/// The tokens of services, wherever they come from.
+fn services_at<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Field<'a> {
+    let file = root.opt("service_tokens");
+    if file.is_present() { file } else { run.outside("SERVICE_AUTH_TOKEN") }
+}
+
+/// An environment that remembers which files were asked for.
+struct Recorder<'e> {
+    env: &'e dyn Env,
+    files: RefCell<Vec<PathBuf>>,
+}
+
+impl Env for Recorder<'_> {
+    fn var(&self, name: &str) -> Option<String> {
+        self.env.var(name)
+    }
+
+    fn read_file(&self, path: &Path, max: usize) -> io::Result<FileContent> {
+        let mut files = self.files.borrow_mut();
+        if !files.iter().any(|known| known == path) {
+            files.push(path.to_owned());
+        }
+        drop(files);
+        self.env.read_file(path, max)
+    }
 }

@@ -17,15 +17,28 @@ pub mod settings;
 pub mod source;
 pub mod yaml;
 
+mod boot;
+mod claims;
 mod codes;
+mod conditions;
+mod coverage;
 mod field;
 mod fields;
+mod headers;
+mod issuers;
+mod keys;
 mod near;
+mod outside;
+mod publishable;
 mod render;
+mod roles;
+mod routes;
 mod scalars;
 mod syntax;
 mod tree;
 mod units;
+mod url;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -70,16 +71,27 @@ use super::yaml::{self, Bounds, Node};
 
 /// What a whole run of reading shares: the outside world and the faults found so far.
 pub struct Ctx<'e> {
-    pub(super) env: &'e dyn Env,
+    /// `None` where nothing is replaced.
+    pub(super) env: Option<&'e dyn Env>,
     // Borrowed within one method at a time, never across a call of foreign code.
     faults: RefCell<Faults>,
+    keys: RefCell<Keys>,
 }
+
+/// For each kind of mapping ("a route"): the keys that it may have, and whether the texts of this run use them.
+pub type Keys = BTreeMap<String, BTreeMap<&'static str, bool>>;
 
 impl<'e> Ctx<'e> {
     /// A run without faults.
     #[must_use]
     pub fn new(env: &'e dyn Env) -> Self {
-        Self { env, faults: RefCell::default() }
+        Self { env: Some(env), faults: RefCell::default(), keys: RefCell::default() }
+    }
+
+    /// A run over texts in which a `${…}` is a fault, because nothing is replaced.
+    #[must_use]
+    pub fn literal() -> Self {
+        Self { env: None, faults: RefCell::default(), keys: RefCell::default() }
     }
 
     /// Reads and parses a file into this run; see [`Source::read`] and [`yaml::parse`].
@@ -120,6 +132,21 @@ impl<'e> Ctx<'e> {
     #[must_use]
     pub fn into_faults(self) -> Faults {
         self.faults.into_inner()
+    }
+
+    /// Every key that was asked for in this run.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        self.keys.borrow().clone()
+    }
+
+    pub(super) fn know(&self, what: &str, key: &'static str, used: bool) {
+        let mut keys = self.keys.borrow_mut();
+        // A file may have 100,000 mappings of one kind: their name is copied once.
+        match keys.get_mut(what) {
+            Some(known) => *known.entry(key).or_default() |= used,
+            None => _ = keys.insert(what.to_owned(), BTreeMap::from([(key, used)])),
+        }
     }
 
     pub(super) fn hide(&self, node: &Node) {

@@ -28,6 +28,15 @@ impl Source {
         Self(Arc::new(Inner { name: name.into(), text: text.into() }))
     }
 
+    /// The source of values that stand in no text, such as environment variables: nothing in it has a place.
+    pub(super) fn nowhere() -> Self {
+        Self::new("", "")
+    }
+
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.name().is_empty()
+    }
+
     /// A text from raw bytes.
     ///
     /// # Errors
@@ -120,7 +129,7 @@ fn permission_bits(_: &fs::Metadata) -> Option<u32> {
 
 /// A stretch of a text: bytes from `start` to before `end`; `line` and `column` (in characters) of
 /// the start count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Offset of the first byte.
     pub start: u32,

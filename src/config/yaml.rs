@@ -100,6 +100,16 @@ impl Node {
         self.span
     }
 
+    /// A single text that stands in no YAML: a flag or an environment variable.
+    pub(super) fn scalar(source: Source, span: Span, text: &str, style: Style) -> Self {
+        Self { source, span, kind: Kind::Scalar { text: text.into(), style } }
+    }
+
+    /// A mapping without keys: the config of somebody who has none.
+    pub(super) fn nothing() -> Self {
+        Self { source: Source::nowhere(), span: Span::default(), kind: Kind::Map(Arc::new([])) }
+    }
+
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> &Kind {

@@ -55,7 +55,7 @@ fn now_ms() -> u64 {
 }
 
 /// An error with what caused it, for an answer in plain text.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     // Bound: a chain that is longer than this explains nothing any more.
     const CAUSES_MAX: usize = 8;
     let mut text = error.to_string();
@@ -69,7 +69,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// A random id such as `msg_3q2-7wAAbc…`. Without a working random source the id is not unique, which
 /// a development id survives.
-fn random_id(prefix: &str) -> String {
+pub(crate) fn random_id(prefix: &str) -> String {
     let mut bytes = [0_u8; 15];
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))

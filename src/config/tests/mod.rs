@@ -31,3 +31,5 @@ fn complaint<T>(text: &str, key: &'static str, reader: impl FnOnce(Field<'_>) ->
 fn assert_text(got: &str, expected: &str) {
     assert!(got == expected, "got:\n{got}\nexpected:\n{expected}");
 }
+
+mod load;

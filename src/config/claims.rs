@@ -1,0 +1,67 @@
+//! What the claims of an issuer's tokens must say.
+
+use std::time::Duration;
+
+use crate::domain::issuer::{ClaimsPolicy, Leeway};
+
+use super::faults::{Code, Fault};
+use super::outside::Run;
+use super::reader::{Field, Fields};
+use super::url::{ORIGIN, origin};
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Reads the checks of one issuer. With `outer`, variables fill what the file leaves out.
+pub(super) fn policy<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<ClaimsPolicy> {
+    let default = ClaimsPolicy::default();
+    let mut filled = |key, variable| match outer {
+        Some(run) => run.fill(fields, key, variable),
+        None => fields.opt(key),
+    };
+    let leeway =
+        filled("leeway", "CLERK_LEEWAY").maybe(|f| Leeway::new(f.duration(Duration::ZERO..=Leeway::MAX)?).ok());
+    let verify_iat = filled("verify_iat", "CLERK_VERIFY_IAT").bool_or(default.verify_iat);
+    let authorized_parties = authorized_parties(fields);
+    let azp_optional = azp(fields);
+    let audience = fields.opt("audience").maybe(|field| {
+        Field::each(field.one_or_more(), Field::str).map(|list| list.into_iter().map(Into::into).collect())
+    });
+    let allow_pending = fields.opt("allow_pending").bool_or(false);
+    let allow_jwt_templates = fields.opt("allow_jwt_templates").bool_or(false);
+    let max_token_age = fields.opt("max_token_age").maybe(|field| field.duration(Duration::from_secs(1)..=YEAR));
+    Some(ClaimsPolicy {
+        leeway: leeway?.unwrap_or(default.leeway),
+        verify_iat: verify_iat?,
+        authorized_parties: authorized_parties?,
+        azp_optional: azp_optional?,
+        audience: audience?,
+        allow_pending: allow_pending?,
+        allow_jwt_templates: allow_jwt_templates?,
+        max_token_age: max_token_age?,
+    })
+}
+
+fn authorized_parties(fields: &mut Fields<'_>) -> Option<Option<Vec<Box<str>>>> {
+    let field = fields.opt("authorized_parties");
+    if !field.is_present() {
+        let what = "no `authorized_parties`: a token passes whatever website asked for it";
+        let fault = Fault::warning(Code::MissingKey, what);
+        fields.reject(fault.fix("`authorized_parties: [https://app.example.com]`, the origins of your own pages"));
+    }
+    field.maybe(|field| Field::each(field.one_or_more(), |item| item.told(Code::WrongValue, ORIGIN, origin)))
+}
+
+/// Whether a token without `azp` passes.
+fn azp(fields: &mut Fields<'_>) -> Option<bool> {
+    let (field, parties) = (fields.opt("azp"), fields.opt("authorized_parties"));
+    let optional = field.maybe(|field| field.choice(&[("required", false), ("optional", true)]))?;
+    if optional.is_some() && !parties.is_present() {
+        let fault = Fault::error(
+            Code::Contradiction,
+            "`azp` without `authorized_parties`: there is nothing to compare it with",
+        );
+        field.reject(fault.fix("add `authorized_parties: [https://app.example.com]`, or remove `azp`"));
+        return None;
+    }
+    Some(optional.unwrap_or(false))
+}

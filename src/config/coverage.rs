@@ -1,0 +1,170 @@
+//! What routes must have in common with each other and with the rest of the config.
+
+use crate::domain::issuer::Issuer;
+use crate::domain::routes::{Access, Condition, Route, RouteTable};
+
+use super::faults::{Code, Fault, quoted};
+use super::near::nearest;
+use super::outside::Run;
+use super::reader::Field;
+use super::roles::Membership;
+use super::routes::{Line, Lines};
+
+/// What a route may ask for. `None` where reading it failed: then nothing is said about it here.
+pub(super) struct Rest<'r> {
+    pub(super) membership: &'r Membership,
+    pub(super) issuers: Option<&'r [Issuer]>,
+    pub(super) webhooks: Option<bool>,
+    pub(super) services: Option<bool>,
+    /// What to point at when no route uses them.
+    pub(super) webhooks_at: Field<'r>,
+    pub(super) services_at: Field<'r>,
+}
+
+/// Checks every route against the rest and against each other, and sorts them.
+pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<RouteTable> {
+    let Lines { lines, all } = read;
+    let mut good = all;
+    for line in &lines {
+        good &= has_what_it_asks(line, rest);
+    }
+    good &= has_issuer(&lines, rest, run);
+    if all {
+        unused(&lines, rest);
+    }
+    distinct(lines).filter(|_| good)
+}
+
+/// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
+fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
+    let asked = |access: Access| lines.iter().any(|line| line.route.access == access);
+    for (field, access, word) in
+        [(rest.services_at, Access::Service, "service"), (rest.webhooks_at, Access::Webhook, "webhook")]
+    {
+        if field.is_present() && !asked(access) {
+            let what = format!("{} has no effect, because no route has `access: {word}`", field.name);
+            field.reject(Fault::warning(Code::Route, what).fix(format!("add such a route, or remove {}", field.name)));
+        }
+    }
+}
+
+fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
+    let mut good = true;
+    let mut refuse = |field: Field<'_>, what: String, fix: &str| {
+        field.reject(Fault::error(Code::Route, what).fix(fix));
+        good = false;
+    };
+    let route = &line.route;
+    let access = quoted(&line.access.str().unwrap_or_default());
+    let absent = matches!(rest.membership, Membership::None);
+    let named = !route.workspace.is_empty();
+    match route.access {
+        Access::Role(_) if !named => refuse(
+            line.access,
+            format!("access {access} is a role in a workspace, and the route does not say in which"),
+            "write `{workspace}` into the path, or add `workspace: {header: x-workspace-id}` or `workspace: {claim: org}`",
+        ),
+        Access::Active if absent => {
+            refuse(line.access, format!("access {access} needs to know who is active"), "add a `membership:` section");
+        }
+        Access::User if absent && named => refuse(
+            line.item,
+            "a route with a workspace needs to know its members".to_owned(),
+            "add a `membership:` section, or call the segment something else than `{workspace}`",
+        ),
+        Access::Webhook if rest.webhooks == Some(false) => refuse(
+            line.access,
+            format!("access {access} without a secret: no webhook could be verified"),
+            "add `webhooks: {secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]}`",
+        ),
+        Access::Service if rest.services == Some(false) => refuse(
+            line.access,
+            format!("access {access} without a service token: nobody could pass"),
+            "add `service_tokens: [{name: engine, token: \"${ENGINE_TOKEN}\"}]`",
+        ),
+        _ => {}
+    }
+    if !named && route.require.iter().any(|condition| matches!(condition, Condition::Role(_))) {
+        let what = "`require.role` is a role in a workspace, and the route does not say in which".to_owned();
+        refuse(line.require, what, "write `{workspace}` into the path, or add `workspace:`");
+    }
+    good & knows_issuers(line, rest)
+}
+
+fn knows_issuers(line: &Line<'_>, rest: &Rest<'_>) -> bool {
+    let Some(issuers) = rest.issuers else { return true };
+    let mut good = true;
+    for field in &line.issuers {
+        let Some(name) = field.str() else { continue };
+        if issuers.iter().any(|issuer| *issuer.name == *name) {
+            continue;
+        }
+        let names = || issuers.iter().map(|issuer| &*issuer.name);
+        let fault = Fault::error(Code::Route, format!("no issuer is called {}", quoted(&name)));
+        field.reject(match nearest(&name, names()) {
+            Some(near) => fault.near(near),
+            None => fault.expected(format!("one of {}", names().map(quoted).collect::<Vec<_>>().join(", "))),
+        });
+        good = false;
+    }
+    good
+}
+
+/// Somebody must be able to sign what the routes ask for.
+fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
+    let asks =
+        |route: &Route| matches!(route.access, Access::Optional | Access::User | Access::Active | Access::Role(_));
+    let Some(line) = lines.iter().find(|line| asks(&line.route)) else { return true };
+    if rest.issuers.is_none_or(|issuers| !issuers.is_empty()) {
+        return true;
+    }
+    let what = format!(
+        "the route {} asks for a token, and there is no issuer whose tokens count",
+        quoted(line.route.pattern.text())
+    );
+    let fault = Fault::error(Code::MissingKey, what);
+    let fault = fault.fix("export CLERK_PUBLISHABLE_KEY=pk_…, or add `clerk: {publishable_key: pk_…}`");
+    let fault = match twin(run) {
+        Some(twin) => fault.saw(format!("`{twin}`, which is for the build of a web page and is not read")),
+        None => fault,
+    };
+    match line.place() {
+        Some(place) => run.push(fault.at(place)),
+        None => run.push(fault),
+    }
+    false
+}
+
+/// The name under which frameworks want the publishable key, if it is set.
+fn twin(run: Run<'_>) -> Option<String> {
+    const PREFIXES: [&str; 6] = ["NEXT_PUBLIC_", "VITE_", "PUBLIC_", "EXPO_PUBLIC_", "NUXT_PUBLIC_", "REACT_APP_"];
+    let names = PREFIXES.into_iter().map(|prefix| format!("{prefix}CLERK_PUBLISHABLE_KEY"));
+    names.into_iter().find(|name| run.ctx.env.is_some_and(|env| env.var(name).is_some()))
+}
+
+/// Finds every pair of routes for the same requests.
+fn distinct(mut lines: Vec<Line<'_>>) -> Option<RouteTable> {
+    // Bound: each round takes one route out.
+    const MOST: usize = 20;
+    let mut good = true;
+    for _ in 0..MOST {
+        match RouteTable::new(lines.iter().map(|line| line.route.clone()).collect()) {
+            Ok(table) => return good.then_some(table),
+            Err((earlier, later)) => {
+                good = false;
+                report_pair(lines.get(earlier)?, lines.get(later)?);
+                lines.remove(later);
+            }
+        }
+    }
+    None
+}
+
+fn report_pair(earlier: &Line<'_>, later: &Line<'_>) {
+    let what = format!("the route {} is for requests that another one is for", quoted(later.route.pattern.text()));
+    let fault = Fault::error(Code::Route, what).fix("remove one of them, or give them different `methods`");
+    later.item.reject(match earlier.place() {
+        Some(place) => fault.saw(format!("{} at {place}", quoted(earlier.route.pattern.text()))),
+        None => fault,
+    });
+}

@@ -1,0 +1,271 @@
+//! `routes:`: each line by itself. What they must have in common with the rest of the config is checked in
+//! [`super::coverage`].
+
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+
+use crate::domain::identity::TrustedNames;
+use crate::domain::routes::{Access, Methods, Mode, Pattern, Route, WorkspaceSource};
+
+use super::conditions;
+use super::faults::{Code, Fault, quoted};
+use super::near::nearest;
+use super::reader::{Field, Fields, Shape};
+use super::roles::{ACCESS_WORDS, Membership};
+use super::source::Place;
+
+/// A route and the fields that later checks point at.
+pub(super) struct Line<'a> {
+    pub(super) route: Route,
+    pub(super) item: Field<'a>,
+    pub(super) access: Field<'a>,
+    pub(super) require: Field<'a>,
+    pub(super) issuers: Vec<Field<'a>>,
+}
+
+impl Line<'_> {
+    pub(super) fn place(&self) -> Option<Place> {
+        self.item.place()
+    }
+}
+
+/// All routes that could be read, and whether that is all that there are.
+pub(super) struct Lines<'a> {
+    pub(super) lines: Vec<Line<'a>>,
+    pub(super) all: bool,
+}
+
+/// Reads all routes. Without the key: one that lets every user in and nobody else.
+pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Option<Lines<'a>> {
+    let field = root.opt("routes");
+    if !field.is_present() {
+        let route = Route {
+            pattern: "/**".parse().ok()?,
+            methods: Methods::Usual,
+            access: Access::User,
+            require: vec![],
+            workspace: vec![],
+            mode: Mode::Enforce,
+            timeout: None,
+            max_body: None,
+            forward_token: None,
+            allow_suspended: false,
+        };
+        let line = Line { route, item: field, access: field, require: field, issuers: vec![] };
+        return Some(Lines { lines: vec![line], all: true });
+    }
+    let read: Vec<_> = field.nonempty_list()?.into_iter().map(|item| line(item, membership)).collect();
+    let all = read.iter().all(Option::is_some);
+    Some(Lines { lines: read.into_iter().flatten().collect(), all })
+}
+
+fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
+    let mut fields = item.fields("a route")?;
+    let path = fields.req("path").told(Code::Route, "a pattern such as /api/things/{thing} or /api/**", pattern);
+    let methods = fields.opt("methods");
+    let access = fields.req("access");
+    let require = fields.opt("require");
+    let workspace = fields.opt("workspace");
+    let mode = fields.opt("mode");
+    let allow_suspended = fields.opt("allow_suspended");
+    let timeout =
+        fields.opt("timeout").maybe(|f| f.duration(Duration::from_millis(100)..=Duration::from_secs(24 * 3600)));
+    let max_body = fields.opt("max_body");
+    let forward_token = fields.opt("forward_token").maybe(Field::bool);
+    fields.finish();
+
+    let word = access_word(access, membership);
+    let named = methods.maybe(|field| self::methods(field, word));
+    let conditions = require.maybe(|field| conditions::require(field, membership));
+    let named_workspace = workspace.maybe(sources);
+    let mode_value = mode.maybe(|field| field.choice(&[("enforce", Mode::Enforce), ("report", Mode::Report)]));
+    let suspended = allow_suspended.bool_or(false);
+    let size = max_body.maybe(|field| field.bytes(0..=1 << 40));
+    let (path, access_value) = (path?, word?);
+    let good =
+        fits(access_value, access, &[require, workspace, mode, allow_suspended, max_body], mode_value?, suspended?);
+
+    let (conditions, issuers) = conditions?.unwrap_or_default();
+    let route = Route {
+        workspace: all_sources(&path, access_value, named_workspace?.unwrap_or_default()),
+        methods: match named? {
+            Some(methods) => Methods::These(methods),
+            None if access_value == Access::Webhook => Methods::These(vec![Method::POST]),
+            None => Methods::Usual,
+        },
+        pattern: path,
+        access: access_value,
+        require: conditions,
+        mode: mode_value?.unwrap_or(Mode::Enforce),
+        timeout: timeout?,
+        max_body: size?,
+        forward_token: forward_token?,
+        allow_suspended: suspended?,
+    };
+    good.then_some(Line { route, item, access, require, issuers })
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    text.parse::<Pattern>().map_err(|error| format!("is not a pattern: {error}"))
+}
+
+fn access_word(field: Field<'_>, membership: &Membership) -> Option<Access> {
+    let text = field.str()?;
+    let word = match text.as_str() {
+        "public" => Access::Public,
+        "optional" => Access::Optional,
+        "user" => Access::User,
+        "active" => Access::Active,
+        "service" => Access::Service,
+        "webhook" => Access::Webhook,
+        "deny" => Access::Deny,
+        name => return role(field, name, ACCESS_WORDS, membership).map(Access::Role),
+    };
+    Some(word)
+}
+
+/// The role with this name; `words` are what else could have been meant.
+pub(super) fn role(
+    field: Field<'_>,
+    name: &str,
+    words: &[&str],
+    membership: &Membership,
+) -> Option<crate::domain::membership::Role> {
+    let roles = match membership {
+        Membership::Read(roles, _) => Some(roles),
+        Membership::None => None,
+        // Its faults are told already; what the roles are nobody knows.
+        Membership::Broken => return None,
+    };
+    if let Some(role) = roles.and_then(|roles| roles.find(name)) {
+        return Some(role);
+    }
+    let names: Vec<&str> = roles.into_iter().flat_map(|roles| roles.names()).collect();
+    let all = || words.iter().chain(&names).copied();
+    let listed = all().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let what = if words.is_empty() { "names an unknown role" } else { "is neither an access word nor a role" };
+    let fault = Fault::error(Code::Route, format!("{} {what}", field.name));
+    let expected =
+        if listed.is_empty() { "a role, which needs `membership:`".to_owned() } else { format!("one of {listed}") };
+    field.reject(match nearest(name, all()) {
+        Some(near) => fault.near(near),
+        None if roles.is_none() => fault.expected(expected).fix("roles need a `membership:` section"),
+        None => fault.expected(expected),
+    });
+    None
+}
+
+const KNOWN_METHODS: &[&str] = &[
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "QUERY",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+    "ACL",
+    "MKCALENDAR",
+    "BIND",
+    "UNBIND",
+    "REBIND",
+    "LINK",
+    "UNLINK",
+];
+
+fn methods(field: Field<'_>, access: Option<Access>) -> Option<Vec<Method>> {
+    let methods: Vec<Method> = Field::each(field.one_or_more(), method)?;
+    if let Some((_, twice)) = methods.iter().enumerate().find(|(i, m)| methods.iter().take(*i).any(|n| n == *m)) {
+        field.wrongly(Code::Route, format_args!("names {twice} twice"), "each method once");
+        return None;
+    }
+    if access == Some(Access::Webhook) && methods != [Method::POST] {
+        field.wrongly(Code::Route, "of a webhook are wrong", "[POST], or leave it out: webhooks are nothing else");
+        return None;
+    }
+    Some(methods)
+}
+
+fn method(field: Field<'_>) -> Option<Method> {
+    let name = field.one_of(KNOWN_METHODS)?;
+    Method::from_bytes(name.as_bytes()).ok()
+}
+
+/// `workspace:`: one source or a list of them.
+fn sources(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
+    let items = match field.shape() {
+        Some(Shape::List) => field.nonempty_list(),
+        _ => Some(vec![field]),
+    };
+    Some(Field::each(items, source)?.into_iter().flatten().collect())
+}
+
+fn source(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
+    let mut fields = field.fields("the source of the workspace")?;
+    let header = fields
+        .opt("header")
+        .maybe(|field| field.told(Code::Route, "a header such as x-workspace-id", workspace_header));
+    let claim = fields.opt("claim").maybe(|field| field.one_of(&["org"]));
+    fields.finish();
+    let sources: Vec<_> =
+        header?.map(WorkspaceSource::Header).into_iter().chain(claim?.map(|_| WorkspaceSource::TokenOrg)).collect();
+    if sources.is_empty() {
+        field.wrongly(Code::Route, "names no source", "{header: x-workspace-id} or {claim: org}");
+        return None;
+    }
+    Some(sources)
+}
+
+fn workspace_header(text: &str) -> Result<HeaderName, &'static str> {
+    let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
+    match name.as_str() {
+        // The only names of ours that may come in: they are read, stripped, and written anew.
+        "x-workspace-id" | "x-org-id" => Ok(name),
+        other if TrustedNames::reserves(other) => Err("is a header that never comes from outside"),
+        other if super::headers::has_meaning(other) => Err("is a header with a meaning of its own"),
+        _ => Ok(name),
+    }
+}
+
+/// `{workspace}` in the pattern names the workspace wherever somebody's membership is looked at.
+fn all_sources(path: &Pattern, access: Access, further: Vec<WorkspaceSource>) -> Vec<WorkspaceSource> {
+    let looks = matches!(access, Access::User | Access::Active | Access::Role(_));
+    let segment = path.position("workspace").filter(|_| looks).map(WorkspaceSource::Segment);
+    segment.into_iter().chain(further).collect()
+}
+
+/// Keys that would never be looked at on a route of this kind: somebody believes that they guard it.
+fn fits(access: Access, word: Field<'_>, keys: &[Field<'_>; 5], mode: Option<Mode>, suspended: bool) -> bool {
+    let [require, workspace, mode_field, suspended_field, max_body] = *keys;
+    let mut good = true;
+    let mut refuse = |field: Field<'_>, what: &str, fix: &str| {
+        let (name, word) = (field.name, word.str().unwrap_or_default());
+        let fault = Fault::error(Code::Route, format!("{name} {what} on a route with access {}", quoted(&word)));
+        field.reject(fault.fix(fix));
+        good = false;
+    };
+    let judged = matches!(access, Access::User | Access::Active | Access::Role(_));
+    for field in [require, workspace].into_iter().filter(|field| field.is_present() && !judged) {
+        refuse(field, "is never looked at", "remove it, or use `access: user`, `active` or a role");
+    }
+    if suspended && !matches!(access, Access::User | Access::Optional) {
+        refuse(suspended_field, "has no effect", "remove it, or use `access: user`");
+    }
+    if mode == Some(Mode::Report) && matches!(access, Access::Webhook | Access::Public) {
+        refuse(mode_field, "cannot be `report`", "remove it");
+    }
+    if access == Access::Webhook && max_body.is_present() {
+        refuse(max_body, "has no effect", "set `webhooks.max_body`");
+    }
+    good
+}

@@ -1,0 +1,36 @@
+//! Whole configurations in, settings or messages out.
+
+mod smoke;
+
+use std::path::Path;
+
+use super::super::faults::Faults;
+use super::super::interpolate::FakeEnv;
+use super::super::load::{Loaded, Overrides, load};
+
+/// A key of `https://amused-cat-7.clerk.accounts.dev`.
+const KEY: &str = "pk_test_YW11c2VkLWNhdC03LmNsZXJrLmFjY291bnRzLmRldiQ";
+const APP: &str = "http://127.0.0.1:3000";
+
+/// Loads `text` as `/etc/bailiff/bailiff.yaml`.
+fn file(text: &str, env: FakeEnv) -> Result<Loaded, Faults> {
+    let env = env.with_file("/etc/bailiff/bailiff.yaml", text.as_bytes(), 0o600);
+    load(Some(Path::new("/etc/bailiff/bailiff.yaml")), &Overrides::default(), &env)
+}
+
+/// Loads the environment alone.
+fn alone(env: &FakeEnv) -> Result<Loaded, Faults> {
+    load(None, &Overrides::default(), env)
+}
+
+fn env() -> FakeEnv {
+    FakeEnv::new().with_var("CLERK_PUBLISHABLE_KEY", KEY).with_var("BAILIFF_UPSTREAM", APP)
+}
+
+/// Everything that is printed.
+fn printed(loaded: Result<Loaded, Faults>) -> String {
+    match loaded {
+        Ok(loaded) => loaded.warnings.to_string(),
+        Err(faults) => faults.to_string(),
+    }
+}
