@@ -74,8 +74,8 @@ fn a_03_letter_case_makes_no_other_name() {
 
 #[test]
 fn a_03_a_name_from_the_config_is_guarded_in_every_letter_case() {
-    let plan = World::plan().config(|c| c["headers"] = json!({"claims": {"X-Plan": "pla"}}));
-    let world = plan.start();
+    let with = |name: &str| World::plan().config(|c| c["headers"] = json!({"claims": {name: "pla"}}));
+    let world = with("x-plan").start();
     let token = world.sign(&world.mint("user_a").claim("pla", "u:free"));
 
     for name in ["x-plan", "X-PLAN", "x_plan", "X.Plan"] {
@@ -83,6 +83,11 @@ fn a_03_a_name_from_the_config_is_guarded_in_every_letter_case() {
         let seen = world.upstream.only();
         assert_eq!(seen.values("x-plan"), ["u:free"], "given: {name}");
         assert!(!seen.contains("o:pro"), "given: {name}, the app got {:?}", seen.head);
+    }
+    // There is one spelling for the config, and no claim can take a name that is the gate's own.
+    for name in ["X-Plan", "x_plan", "x-user-id", "x-clerk-plan", "x-forwarded-for", "authorization", "host"] {
+        let finished = with(name).run();
+        assert_eq!(finished.code(), 78, "given: {name}\n{}", finished.stderr);
     }
 }
 
@@ -208,11 +213,8 @@ fn a_09_an_assertion_from_the_client_is_not_passed_on() {
 
 #[test]
 fn a_10_a_value_that_is_not_header_safe_never_splits_a_header() {
-    let long = "n".repeat(10_000);
-    let membership = format!(
-        "users:\n  user_a: {{access: active, name: \"Zo\\u00eb\\r\\nX-User-Id: root 100%\"}}\n  \
-         user_b: {{access: active, name: \"{long}\", email: \"a\\0b@example.com\"}}\nworkspaces: {{}}\n"
-    );
+    let name = "Zo\\u00eb\\r\\nX-User-Id: root 100%";
+    let membership = format!("users: {{user_a: {{access: active, name: \"{name}\"}}}}\nworkspaces: {{}}\n");
     let world = World::plan().membership(&membership).start();
 
     world.get("/api/x").bearer(&world.token("user_a")).send().passed();
@@ -220,10 +222,12 @@ fn a_10_a_value_that_is_not_header_safe_never_splits_a_header() {
     assert_eq!(seen.values("x-user-name"), ["Zo%C3%AB%0D%0AX-User-Id: root 100%25"]);
     assert_eq!(seen.values("x-user-id"), ["user_a"]);
 
-    world.get("/api/x").bearer(&world.token("user_b")).send().passed();
+    let claims = world.mint("user_new").claim("name", "n".repeat(10_000)).claim("email", "a\0b@example.com\r\nx: y");
+    world.get("/api/me").bearer(&world.sign(&claims)).send().passed();
     let seen = world.upstream.only();
     assert_eq!(seen.values("x-user-name"), [""; 0], "too long to be sent");
-    assert!(seen.values("x-user-email").iter().all(|v| v == "a%00b@example.com"));
+    assert_eq!(seen.values("x-user-email"), ["a%00b@example.com%0D%0Ax: y"]);
+    assert_eq!(seen.values("x"), [""; 0]);
 }
 
 #[test]

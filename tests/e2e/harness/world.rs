@@ -68,9 +68,29 @@ impl Plan {
         format!("{:#}\n", self.config)
     }
 
+    /// A good token in the making, for a test to break.
+    pub fn mint(&self, sub: &str) -> Mint {
+        Mint::new(&self.clerk.url(), sub, now()).azp(APP)
+    }
+
+    pub fn sign(&self, mint: &Mint) -> String {
+        mint.sign(&self.clerk.key())
+    }
+
+    /// A good token.
+    pub fn token(&self, sub: &str) -> String {
+        self.sign(&self.mint(sub))
+    }
+
     /// What [`Plan::start`] would start, for tests that start it their own way.
     pub fn launch(&self) -> Launch {
-        let launch = Launch::with_config(&self.text()).file("membership.yaml", &self.membership);
+        self.command(&["serve", "--config", "bailiff.yaml"])
+    }
+
+    /// `bailiff` with these arguments, beside the config and the membership of the scene.
+    pub fn command(&self, args: &[&str]) -> Launch {
+        let launch = Launch::with_args(args).file("bailiff.yaml", &self.text());
+        let launch = launch.file("membership.yaml", &self.membership);
         let with = |launch: Launch, (name, value): &(String, String)| launch.env(name, value);
         self.env.iter().fold(launch, with)
     }
