@@ -76,14 +76,18 @@ pub(crate) fn run(args: &DemoArgs) -> Ending {
 fn refuse_production(environment: impl Iterator<Item = (String, String)>) -> Result<(), Stop> {
     for (name, value) in environment {
         if name == "KUBERNETES_SERVICE_HOST" {
-            return Err(Stop::failed("the demo does not run in a Kubernetes cluster: it gives a token to whoever asks")
-                .saw("KUBERNETES_SERVICE_HOST is set")
-                .fix("run `bailiff serve` here, and the demo on your own machine"));
+            return Err(Stop::failed(
+                "the demo does not run in a Kubernetes cluster: it gives a token to whoever asks",
+            )
+            .saw("KUBERNETES_SERVICE_HOST is set")
+            .fix("run `bailiff serve` here, and the demo on your own machine"));
         }
         if name.contains("CLERK") && (value.contains("sk_live_") || value.contains("pk_live_")) {
-            return Err(Stop::failed("the demo does not run beside a live Clerk key: it gives a token to whoever asks")
-                .saw(format!("the environment variable {name} holds a live key"))
-                .fix(format!("env -u {name} bailiff demo      or, for the real gate, `bailiff serve`")));
+            return Err(Stop::failed(
+                "the demo does not run beside a live Clerk key: it gives a token to whoever asks",
+            )
+            .saw(format!("the environment variable {name} holds a live key"))
+            .fix(format!("env -u {name} bailiff demo      or, for the real gate, `bailiff serve`")));
         }
     }
     Ok(())
@@ -101,7 +105,14 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
     let members = folder.write("membership.yaml", &cast::membership())?;
     let secret_file = folder.write("webhook-secret", &secret)?;
     let (gate, admin) = block.release();
-    let text = cast::config(&cast::Places { gate, admin, issuer: &issuer_url, app: &app_url, members: &members, secret_file: &secret_file });
+    let text = cast::config(&cast::Places {
+        gate,
+        admin,
+        issuer: &issuer_url,
+        app: &app_url,
+        members: &members,
+        secret_file: &secret_file,
+    });
     let config = folder.write("bailiff.yaml", &text)?;
 
     let mut env = FakeEnv::new();

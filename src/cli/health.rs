@@ -59,7 +59,8 @@ pub(crate) fn run(args: &HealthArgs) -> Ending {
 fn configured(args: &HealthArgs) -> Option<Address> {
     let config = ConfigArgs { config: args.config.clone(), ..ConfigArgs::default() };
     // Any upstream will do: the one of the gate may have come by a flag.
-    let overrides = crate::config::load::Overrides { upstream: Some("http://127.0.0.1:1".to_owned()), ..config.overrides() };
+    let overrides =
+        crate::config::load::Overrides { upstream: Some("http://127.0.0.1:1".to_owned()), ..config.overrides() };
     load(config.path().as_deref(), &overrides, &ProcessEnv).ok().map(|loaded| loaded.settings.boot.admin)
 }
 
@@ -69,7 +70,9 @@ fn ask(admin: &str) -> Result<io::Result<(u16, String)>, Stop> {
     }
     match admin.parse::<SocketAddr>() {
         Ok(_) => Ok(ask_tcp(admin)),
-        Err(_) => Err(Stop::usage("--admin takes an IP address with a port, or unix:/path").fix(format!("--admin {USUAL}"))),
+        Err(_) => {
+            Err(Stop::usage("--admin takes an IP address with a port, or unix:/path").fix(format!("--admin {USUAL}")))
+        }
     }
 }
 

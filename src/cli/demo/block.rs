@@ -69,7 +69,9 @@ fn refused(taken: &Taken, first: u16) -> Stop {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let next = first.checked_add(STEP).filter(|next| *next <= 65532).unwrap_or(FIRST);
-            stop.fix(format!("bailiff demo --port {next}      or stop what listens there: `ss -ltnp 'sport = :{port}'` names it"))
+            stop.fix(format!(
+                "bailiff demo --port {next}      or stop what listens there: `ss -ltnp 'sport = :{port}'` names it"
+            ))
         }
         io::ErrorKind::PermissionDenied => stop.fix("bailiff demo --port 8484: ports below 1024 are for root"),
         _ => stop.fix("give an address of this machine to --bind"),
@@ -86,7 +88,9 @@ impl Block {
     /// Where somebody on this machine reaches `listener`.
     pub(super) fn url(&self, listener: &TcpListener) -> Result<String, Stop> {
         let address = listener.local_addr();
-        address.map(|a| self.url_of(&a.to_string())).map_err(|e| Stop::failed("a socket has no address").saw(e.to_string()))
+        address
+            .map(|a| self.url_of(&a.to_string()))
+            .map_err(|e| Stop::failed("a socket has no address").saw(e.to_string()))
     }
 
     /// As [`Block::url`], for an address as text. "All addresses" are reached over loopback.

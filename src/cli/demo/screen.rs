@@ -50,7 +50,11 @@ impl Addresses {
         for (name, address, what) in [
             ("gate", gate, "ask here".to_owned()),
             ("app", app, "sample upstream: answers with the headers that reached it".to_owned()),
-            ("issuer", issuer, "pretends to be Clerk: tokens live 60 s, /send/EVENT/NAME sends signed webhooks".to_owned()),
+            (
+                "issuer",
+                issuer,
+                "pretends to be Clerk: tokens live 60 s, /send/EVENT/NAME sends signed webhooks".to_owned(),
+            ),
             ("admin", admin, "/metrics /livez /readyz".to_owned()),
             ("config", &self.config.display().to_string(), String::new()),
             ("members", &self.membership.display().to_string(), "edit and save: the gate follows".to_owned()),
@@ -74,7 +78,8 @@ impl Addresses {
     fn tries(&self) -> Vec<Try> {
         let Self { gate, issuer, .. } = self;
         let bearer = |name: &str| format!(r#"-H "Authorization: Bearer $(curl -s {issuer}/token/{name})""#);
-        let board = |workspace: &str, name: &str| format!("curl -i {gate}/workspaces/ws_{workspace}/board {}", bearer(name));
+        let board =
+            |workspace: &str, name: &str| format!("curl -i {gate}/workspaces/ws_{workspace}/board {}", bearer(name));
         let explain = format!(
             "curl -s {issuer}/token/bob | {} explain --config {} --method GET --path /workspaces/ws_globex/board --token -",
             program(),

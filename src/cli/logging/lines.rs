@@ -21,7 +21,8 @@ use crate::domain::UnixTime;
 /// What is worth a line on a screen: requests, what changes the membership, and what goes wrong.
 pub(super) fn filter() -> Targets {
     let quiet = [("bailiff", LevelFilter::WARN)];
-    let told = ["access", "bailiff::proxy::webhook", "bailiff::state::reload"].map(|target| (target, LevelFilter::INFO));
+    let told =
+        ["access", "bailiff::proxy::webhook", "bailiff::state::reload"].map(|target| (target, LevelFilter::INFO));
     Targets::new().with_default(LevelFilter::ERROR).with_targets(quiet).with_targets(told)
 }
 
@@ -148,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_request_that_passed_names_its_user_and_the_time_of_the_app() {
-        let given = [("status", "200"), ("subject", "user_alice"), ("upstream_ms", "0.4"), ("method", "GET"), ("path", "/me")];
+        let given =
+            [("status", "200"), ("subject", "user_alice"), ("upstream_ms", "0.4"), ("method", "GET"), ("path", "/me")];
         let line = request(&fields(&given), true);
         assert!(line.contains("\u{1b}[32m200") && line.contains("user_alice") && line.contains("app 0.4 ms"), "{line}");
     }
