@@ -24,50 +24,53 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Boot> {
     let threads = root.opt("threads").maybe(|threads| usize::try_from(threads.u64(1..=1024)?).ok());
     let timeouts = timeouts(root.opt("timeouts"));
     let shutdown = shutdown(root.opt("shutdown"));
-    let (admin, admin_hosts) = admin?;
-    let boot = Boot {
+    let (admin, admin_hosts) = admin.unzip();
+    if let (Some(listen), Some(admin), Some(upstream)) = (&listen, &admin, &upstream) {
+        agree(&Ends { listen, admin, upstream }, root, run)?;
+    }
+    Some(Boot {
         listen: listen?,
-        admin,
-        admin_hosts,
+        admin: admin?,
+        admin_hosts: admin_hosts?,
         upstream: upstream?,
         threads: threads?,
         timeouts: timeouts?,
         shutdown: shutdown?,
-    };
-    agree(&boot, root, run).then_some(boot)
+    })
+}
+
+/// All ends of connections, each right by itself.
+struct Ends<'b> {
+    listen: &'b [Address],
+    admin: &'b Address,
+    upstream: &'b Upstream,
 }
 
 /// Checks that no two of the addresses are the same.
-fn agree<'a>(boot: &Boot, root: &mut Fields<'a>, run: Run<'a>) -> bool {
+fn agree<'a>(ends: &Ends<'_>, root: &mut Fields<'a>, run: Run<'a>) -> Option<()> {
+    let Ends { listen, admin, upstream } = *ends;
     let mut good = true;
-    let mut clash = |key: &'static str, flag: &'static str, variable: &'static str, fault: Fault| {
-        let places = [run.outside(flag), run.outside(variable), root.opt(key)];
-        match places.into_iter().find(|field| field.is_present()) {
+    let mut clash = |key: &'static str, what: String, fix: &str| {
+        let fault = Fault::error(Code::Contradiction, what).fix(fix);
+        match run.places(key, root.opt(key)).into_iter().find(|field| field.is_present()) {
             Some(field) => field.reject(fault),
             None => run.push(fault),
         }
         good = false;
     };
-    if let Some(own) = boot.listen.iter().chain([&boot.admin]).find(|own| reaches(&boot.upstream, own)) {
-        let what = format!("`upstream` {} is bailiff's own address {own}: requests would go in circles", boot.upstream);
-        let fix = "let the app listen on another port, and name that one";
-        clash("upstream", "--upstream", "BAILIFF_UPSTREAM", Fault::error(Code::Contradiction, what).fix(fix));
+    if let Some(own) = listen.iter().chain([admin]).find(|own| reaches(upstream, own)) {
+        let what = format!("`upstream` {upstream} is bailiff's own address {own}: requests would go in circles");
+        clash("upstream", what, "let the app listen on another port, and name that one");
     }
-    if boot.listen.iter().any(|listen| same_listener(listen, &boot.admin)) {
-        let what = format!("`admin` and `listen` are both {}", boot.admin);
-        clash("admin", "--admin", "BAILIFF_ADMIN", Fault::error(Code::Contradiction, what).fix("give them two ports"));
+    if listen.iter().any(|listen| same_listener(listen, admin)) {
+        clash("admin", format!("`admin` and `listen` are both {admin}"), "give them two ports");
     }
-    let twice = |(i, a): &(usize, &Address)| boot.listen.iter().take(*i).any(|b| same_listener(a, b));
-    if let Some((_, twice)) = boot.listen.iter().enumerate().find(twice) {
+    let twice = |(i, a): &(usize, &Address)| listen.iter().take(*i).any(|b| same_listener(a, b));
+    if let Some((_, twice)) = listen.iter().enumerate().find(twice) {
         let what = format!("`listen` names {twice} twice, or once by itself and once among all addresses");
-        clash(
-            "listen",
-            "--listen",
-            "BAILIFF_LISTEN",
-            Fault::error(Code::Contradiction, what).fix("remove one of them"),
-        );
+        clash("listen", what, "remove one of them");
     }
-    good
+    good.then_some(())
 }
 
 /// Whether a connection to `upstream` ends at the listener `own`.
@@ -87,7 +90,7 @@ fn reaches(upstream: &Upstream, own: &Address) -> bool {
 fn same_listener(a: &Address, b: &Address) -> bool {
     match (a, b) {
         (Address::Tcp(a), Address::Tcp(b)) => {
-            let all = a.ip().is_unspecified() || b.ip().is_unspecified();
+            let all = a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified());
             // Port 0 is another free port each time.
             a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || all)
         }
@@ -96,13 +99,18 @@ fn same_listener(a: &Address, b: &Address) -> bool {
 }
 
 fn listen<'a>(file: Field<'a>, run: Run<'a>) -> Option<Vec<Address>> {
-    let (flag, variable) = (run.outside("--listen"), run.outside("BAILIFF_LISTEN"));
-    if [flag, variable, file].iter().any(|field| field.is_present()) {
-        return Run::first(&[flag, variable, file], |field| Field::each(field.one_or_more(), listener));
+    let places = run.places("listen", file);
+    if places.iter().any(|field| field.is_present()) {
+        return Run::first(&places, |field| Field::each(field.one_or_more(), listener));
     }
     let port = run.outside("PORT");
-    let number =
-        if port.is_present() { port.told(Code::WrongValue, "a port from 1 to 65535", url::parse_port)? } else { 8484 };
+    let number = if port.is_present() {
+        port.told(Code::WrongValue, "a number from 1 to 65535", |text| {
+            url::parse_port(text).map_err(|_| "is not a port")
+        })?
+    } else {
+        8484
+    };
     Some(vec![Address::Tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)))])
 }
 
@@ -170,7 +178,7 @@ fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<(Address, Vec<String>)> {
         hosts = if names.is_present() { Field::each(names.one_or_more(), host) } else { hosts };
         fields.finish();
     }
-    let places = [run.outside("--admin"), run.outside("BAILIFF_ADMIN"), written];
+    let places = run.places("admin", written);
     let address = if places.iter().any(|field| field.is_present()) {
         Run::first(&places, listener)
     } else {
@@ -185,7 +193,7 @@ fn host(field: Field<'_>) -> Option<String> {
 }
 
 fn upstream<'a>(file: Field<'a>, run: Run<'a>) -> Option<Upstream> {
-    let places = [run.outside("--upstream"), run.outside("BAILIFF_UPSTREAM"), file];
+    let places = run.places("upstream", file);
     if !places.iter().any(|field| field.is_present()) {
         let fault = Fault::error(Code::MissingKey, "no upstream: nobody said where the app is");
         run.push(fault.fix("`upstream: http://127.0.0.1:3000` in the config, BAILIFF_UPSTREAM, or --upstream"));

@@ -8,7 +8,7 @@ use super::near::nearest;
 use super::outside::Run;
 use super::reader::Field;
 use super::roles::Membership;
-use super::routes::Line;
+use super::routes::{Line, Lines};
 
 /// What a route may ask for. `None` where reading it failed: then nothing is said about it here.
 pub(super) struct Rest<'r> {
@@ -16,17 +16,36 @@ pub(super) struct Rest<'r> {
     pub(super) issuers: Option<&'r [Issuer]>,
     pub(super) webhooks: Option<bool>,
     pub(super) services: Option<bool>,
+    /// What to point at when no route uses them.
+    pub(super) webhooks_at: Field<'r>,
+    pub(super) services_at: Field<'r>,
 }
 
 /// Checks every route against the rest and against each other, and sorts them.
-pub(super) fn table(lines: Vec<Line<'_>>, rest: &Rest<'_>, run: Run<'_>) -> Option<RouteTable> {
-    let mut good = true;
+pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<RouteTable> {
+    let Lines { lines, all } = read;
+    let mut good = all;
     for line in &lines {
         good &= has_what_it_asks(line, rest);
     }
     good &= has_issuer(&lines, rest, run);
-    let table = distinct(lines);
-    table.filter(|_| good)
+    if all {
+        unused(&lines, rest);
+    }
+    distinct(lines).filter(|_| good)
+}
+
+/// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
+fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
+    let asked = |access: Access| lines.iter().any(|line| line.route.access == access);
+    for (field, access, word) in
+        [(rest.services_at, Access::Service, "service"), (rest.webhooks_at, Access::Webhook, "webhook")]
+    {
+        if field.is_present() && !asked(access) {
+            let what = format!("{} has no effect, because no route has `access: {word}`", field.name);
+            field.reject(Fault::warning(Code::Route, what).fix(format!("add such a route, or remove {}", field.name)));
+        }
+    }
 }
 
 fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
@@ -105,11 +124,22 @@ fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
     );
     let fault = Fault::error(Code::MissingKey, what);
     let fault = fault.fix("export CLERK_PUBLISHABLE_KEY=pk_…, or add `clerk: {publishable_key: pk_…}`");
+    let fault = match twin(run) {
+        Some(twin) => fault.saw(format!("`{twin}`, which is for the build of a web page and is not read")),
+        None => fault,
+    };
     match line.place() {
         Some(place) => run.push(fault.at(place)),
         None => run.push(fault),
     }
     false
+}
+
+/// The name under which frameworks want the publishable key, if it is set.
+fn twin(run: Run<'_>) -> Option<String> {
+    const PREFIXES: [&str; 6] = ["NEXT_PUBLIC_", "VITE_", "PUBLIC_", "EXPO_PUBLIC_", "NUXT_PUBLIC_", "REACT_APP_"];
+    let names = PREFIXES.into_iter().map(|prefix| format!("{prefix}CLERK_PUBLISHABLE_KEY"));
+    names.into_iter().find(|name| run.ctx.env.is_some_and(|env| env.var(name).is_some()))
 }
 
 /// Finds every pair of routes for the same requests.

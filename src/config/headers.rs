@@ -40,38 +40,35 @@ pub(super) fn claim_headers(root: &mut Fields<'_>) -> Option<Vec<(HeaderName, Bo
         return None;
     }
     let mut found: Vec<(HeaderName, Box<str>)> = vec![];
-    let mut good = true;
     for member in &claims {
         let claim = member.value.told(Code::WrongValue, "the name of a claim at the top of the token", claim);
-        match header_name(member.key, &found) {
+        match header_name(member.key) {
             Ok(name) => found.extend(claim.map(|claim| (name, claim))),
             Err(why) => {
-                let what = format!("{} {why}", quoted(member.key));
-                member.reject(Fault::error(Code::WrongValue, what).expected("a header of your own such as x-plan"));
+                let fault = Fault::error(Code::WrongValue, format!("{} {why}", quoted(member.key)));
+                member.reject(fault.expected("a header of your own such as x-plan"));
             }
         }
-        good &= found.last().is_some_and(|(name, _)| name.as_str() == member.key);
     }
-    good.then_some(found)
+    (found.len() == claims.len()).then_some(found)
 }
 
 fn claim(text: &str) -> Result<Box<str>, &'static str> {
     if text.len() <= 255 { Ok(text.into()) } else { Err("is too long for the name of a claim") }
 }
 
-fn header_name(text: &str, others: &[(HeaderName, Box<str>)]) -> Result<HeaderName, &'static str> {
+fn header_name(text: &str) -> Result<HeaderName, &'static str> {
     if text.len() > MAX_NAME {
         return Err("is longer than 64 bytes");
     }
     // `_` and `.` would be folded by app servers into a name that another header may have as well.
-    if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err("is not made of lower-case letters, digits and `-`");
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err("is not made of letters, digits and `-`");
     }
     let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
-    match text {
+    match name.as_str() {
         text if TrustedNames::reserves(text) => Err("is a header that bailiff writes or strips itself"),
         text if has_meaning(text) => Err("is a header with a meaning of its own"),
-        _ if others.iter().any(|(other, _)| *other == name) => Err("stands twice"),
         _ => Ok(name),
     }
 }
@@ -120,7 +117,7 @@ fn answer(member: &Member<'_>) -> Option<(u16, Bytes)> {
         let fault = Fault::error(Code::WrongValue, format!("bailiff never answers {}", quoted(member.key)));
         member.reject(fault.expected(format!("one of {known}")));
     }
-    if member.value.shape() == Some(Shape::Scalar) {
+    if member.value.shape()? != Shape::Map {
         member.value.wrongly(
             Code::WrongValue,
             "must be a mapping",

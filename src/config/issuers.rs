@@ -33,6 +33,9 @@ pub(super) fn issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Vec<(Is
         found.push(run.nothing("an issuer").and_then(clerks));
     }
     check_api_url(run.outside("CLERK_API_URL"));
+    if found.is_empty() {
+        let _ = secret(run.outside("CLERK_SECRET_KEY"));
+    }
     let listed = |item: Field<'a>| Some((item, one(item.fields("an issuer")?, None, run)?));
     match others.maybe(Field::nonempty_list) {
         Some(items) => found.extend(items.into_iter().flatten().map(listed)),
@@ -133,7 +136,7 @@ fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, 
     let iss = issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, iss));
     let url = jwks_url.maybe(|field| field.told(Code::WrongValue, JWKS, jwks));
     let set = jwt_key.maybe(pem);
-    let live = secret.hidden().maybe(|field| field.told(Code::Secret, publishable::SECRET, secret_key));
+    let live = self::secret(secret);
     let parts = Parts {
         publishable: (publishable, key?),
         issuer: (issuer, iss?),
@@ -144,6 +147,11 @@ fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, 
     let good = parts.check(fields);
     let found = parts.combine(fields);
     found.filter(|_| good)
+}
+
+/// Nothing uses the secret key yet; whether it is one is checked, and whether it is of a production instance.
+fn secret(field: Field<'_>) -> Option<Option<bool>> {
+    field.hidden().maybe(|field| field.told(Code::Secret, publishable::SECRET, secret_key))
 }
 
 /// The key of the file; else the variable, unless `other` in the file has already answered the question.

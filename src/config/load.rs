@@ -13,7 +13,7 @@ use super::coverage::{self, Rest};
 use super::faults::{Code, Fault, Faults};
 use super::interpolate::{Env, FileContent};
 use super::outside::{Outside, Run};
-use super::reader::{Ctx, Fields, Keys};
+use super::reader::{Ctx, Field, Fields, Keys};
 use super::roles::{self, Membership};
 use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
@@ -124,6 +124,8 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         issuers: issuers.as_deref(),
         webhooks: webhooks.as_ref().map(Option::is_some),
         services: services.as_ref().map(|services| !services.is_empty()),
+        webhooks_at: root.opt("webhooks"),
+        services_at: services_at(root, run),
     };
     let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
     let claim_headers = claim_headers?;
@@ -156,13 +158,19 @@ fn bypasses(run: Run<'_>) {
         mode.reject(fault.expected("`clerk`, or not set"));
     }
     let disabled = run.outside("AUTH_DISABLED");
-    if disabled.str().is_some_and(|value| !matches!(value.as_str(), "false" | "0")) {
+    if disabled.str().is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")) {
         let what =
             format!("{} asks for a gate that lets everybody in, which is not part of this version", disabled.name);
         let fault = Fault::error(Code::Contradiction, what).expected("`false`, or not set");
         disabled
             .reject(fault.fix("unset it; `bailiff demo` needs no account, and `access: public` opens single routes"));
     }
+}
+
+/// The tokens of services, wherever they come from.
+fn services_at<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Field<'a> {
+    let file = root.opt("service_tokens");
+    if file.is_present() { file } else { run.outside("SERVICE_AUTH_TOKEN") }
 }
 
 /// An environment that remembers which files were asked for.

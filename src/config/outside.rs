@@ -103,6 +103,16 @@ impl<'a> Run<'a> {
         self.outside.field(key, self.ctx)
     }
 
+    /// Where a value that may be overridden comes from, what counts first: the flag, the variable, the file.
+    pub(super) fn places(self, key: &str, file: Field<'a>) -> [Field<'a>; 3] {
+        let (flag, variable) = match key {
+            "listen" => ("--listen", "BAILIFF_LISTEN"),
+            "admin" => ("--admin", "BAILIFF_ADMIN"),
+            _ => ("--upstream", "BAILIFF_UPSTREAM"),
+        };
+        [self.outside(flag), self.outside(variable), file]
+    }
+
     /// A mapping that is not written in the file, so that variables alone can fill it.
     pub(super) fn nothing(self, what: &'a str) -> Option<(Field<'a>, Fields<'a>)> {
         let field = Field::root(&self.outside.nothing, what, self.ctx);

@@ -30,8 +30,14 @@ impl Line<'_> {
     }
 }
 
+/// All routes that could be read, and whether that is all that there are.
+pub(super) struct Lines<'a> {
+    pub(super) lines: Vec<Line<'a>>,
+    pub(super) all: bool,
+}
+
 /// Reads all routes. Without the key: one that lets every user in and nobody else.
-pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Option<Vec<Line<'a>>> {
+pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Option<Lines<'a>> {
     let field = root.opt("routes");
     if !field.is_present() {
         let route = Route {
@@ -46,9 +52,12 @@ pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Opti
             forward_token: None,
             allow_suspended: false,
         };
-        return Some(vec![Line { route, item: field, access: field, require: field, issuers: vec![] }]);
+        let line = Line { route, item: field, access: field, require: field, issuers: vec![] };
+        return Some(Lines { lines: vec![line], all: true });
     }
-    Field::each(field.nonempty_list(), |item| line(item, membership))
+    let read: Vec<_> = field.nonempty_list()?.into_iter().map(|item| line(item, membership)).collect();
+    let all = read.iter().all(Option::is_some);
+    Some(Lines { lines: read.into_iter().flatten().collect(), all })
 }
 
 fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {

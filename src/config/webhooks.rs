@@ -78,10 +78,9 @@ fn outer_secrets(outer: &[Field<'_>]) -> Option<Vec<WebhookSecret>> {
 }
 
 fn webhook_secret(field: Field<'_>) -> Option<(Secret, WebhookSecret)> {
-    let parsed = field.hidden().told(Code::Secret, SECRET, |text| {
+    field.hidden().told(Code::Secret, SECRET, |text| {
         WebhookSecret::parse(text).map(|secret| (Secret::from(text.to_owned()), secret))
-    });
-    parsed
+    })
 }
 
 fn distinct(secrets: Vec<(Secret, WebhookSecret)>, field: Field<'_>) -> Option<Vec<(Secret, WebhookSecret)>> {

@@ -110,11 +110,8 @@ impl Gate {
             return refuse(reason);
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
-        let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body).await.ask();
+        let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
         let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
-        if taken {
-            delivery.taken();
-        }
         self.metrics.webhook(if taken { WebhookResult::Delivered } else { WebhookResult::NotTaken });
         ctx.failure = outcome.failure;
         ctx.upstream_took = outcome.upstream_took;
@@ -201,6 +198,7 @@ impl ProxyHttp for Gate {
         if let Some(forwarded) = forwarded.and_then(|any| any.downcast_mut::<Forwarded>()) {
             ctx.snapshot = forwarded.snapshot.clone();
             ctx.delivery = Some(forwarded.outcome.clone());
+            ctx.in_flight = None;
             ctx.phase = Phase::Forwarding(forwarded.grant.clone());
             ctx.forwarded_at = Some(clock::monotonic());
             return Ok(false);
@@ -300,7 +298,7 @@ impl ProxyHttp for Gate {
             self.metrics.upstream_duration.observe(took.as_secs_f64());
         }
         if let Some(outcome) = &ctx.delivery {
-            outcome.tell(|o| (o.status, o.upstream_took) = (Some(response.status.as_u16()), took));
+            outcome.answered(response.status.as_u16(), took);
         }
         if let Some(grant) = ctx.grant()
             && let Some((_, id)) = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID)
@@ -313,7 +311,7 @@ impl ProxyHttp for Gate {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
         let reason = *ctx.failure.get_or_insert_with(|| failure(error));
         if let Some(outcome) = &ctx.delivery {
-            outcome.tell(|o| (o.status, o.failure) = (None, Some(reason)));
+            outcome.failed(reason);
         }
         if let Some(grant) = ctx.grant()
             && ctx.request_id.is_none()

@@ -14,7 +14,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("no connection to {url} within {} s: {why}", CONNECT.as_secs())]
+    #[error("no connection to {url}: {why}")]
     Connect { url: String, why: String },
     #[error("{url} did not answer within {} s", TOTAL.as_secs())]
     Timeout { url: String },

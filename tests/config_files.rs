@@ -1,0 +1,252 @@
+//! The files under `config/` are the first that people copy: each is loaded by the code that will load it for them.
+
+use std::path::Path;
+
+use bailiff::config::interpolate::FakeEnv;
+use bailiff::config::load::{Loaded, Overrides, known_keys, load};
+use bailiff::config::membership::parse_membership;
+use bailiff::config::settings::{Address, KeyTimes, Shutdown, Timeouts, UpstreamAddress};
+use bailiff::config::source::Source;
+use bailiff::domain::keys::KeySet;
+use bailiff::domain::membership::{Roles, Table};
+use bailiff::domain::routes::{Access, Mode};
+use serde_json::Value;
+
+const MINIMAL: &str = include_str!("../config/minimal.yaml");
+const FULL: &str = include_str!("../config/full.yaml");
+const MEMBERSHIP: &str = include_str!("../config/membership.yaml");
+const SIDECAR: &str = include_str!("../config/kubernetes/sidecar.yaml");
+
+const KEY: &str = "pk_test_YW11c2VkLWNhdC03LmNsZXJrLmFjY291bnRzLmRldiQ";
+const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// A key that nobody has the private half of any more.
+const PEM: &str = "\
+    MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr+fwG08nK1HyIDkBaQ8RXkvXauJvqOZkMzwdHrx53/xlqjuWwU/P\
+    vYfSO8j5C+iMq6XoerekKckFaoxJPbCegwducGdTNsGrEJOfpFzCrDuNRRGhCErn5capmko7USnvjQOU/y093h5i8PMmEC8T\
+    EL9rUkDfifnqUg0HO/OJzZjjiKPiXh5qB6yTdUp7OXf7fxujq54UmoDJRB2pnwo6UOkxy07Ap2w/3d5jE6Z65EhPwCH+9tPt\
+    5Xkqo3jk6x2PY3ZC/siYMHtdTH3eH/uBMZ3FcNzFUcC7gh7rnnzFXUoQQSvyHEaGitRTBulZnpHmB29p9My6Y6xa+uDYYENZ\
+    gwIDAQAB";
+
+fn env() -> FakeEnv {
+    FakeEnv::new()
+        .with_var("CLERK_PUBLISHABLE_KEY", KEY)
+        .with_var("CLERK_SECRET_KEY", "sk_test_abcdefghijklmnopqrst")
+        .with_var("CLERK_WEBHOOK_SIGNING_SECRET", WEBHOOK_SECRET)
+        .with_var("OFFLINE_JWT_KEY", PEM)
+        .with_var("ENGINE_TOKEN", "0123456789abcdef0123456789abcdef")
+        .with_file("/run/secrets/clerk/webhook-signing-secret", WEBHOOK_SECRET.as_bytes(), 0o440)
+}
+
+fn loaded(path: &str, text: &str) -> Loaded {
+    let env = env().with_file(path, text.as_bytes(), 0o644);
+    load(Some(Path::new(path)), &Overrides::default(), &env).unwrap_or_else(|faults| panic!("{path}:\n{faults}"))
+}
+
+fn members(text: &str, roles: &Roles) -> Table {
+    let (table, warnings) =
+        parse_membership(&Source::new("membership.yaml", text), roles).unwrap_or_else(|faults| panic!("{faults}"));
+    assert!(warnings.is_empty(), "{warnings}");
+    table
+}
+
+fn roles() -> Roles {
+    Roles::new(&["member", "admin", "owner"].map(str::to_owned)).expect("roles")
+}
+
+#[test]
+fn the_minimal_config_loads_without_a_warning() {
+    let loaded = loaded("/etc/bailiff.yaml", MINIMAL);
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    assert_eq!(loaded.settings.live.rules.routes.iter().count(), 2);
+}
+
+#[test]
+fn the_full_config_loads_and_its_only_warning_is_the_one_that_it_announces() {
+    let loaded = loaded("/etc/bailiff.yaml", FULL);
+    let warnings = loaded.warnings.to_string();
+    assert_eq!(warnings.matches("warning[").count(), 1, "{warnings}");
+    assert!(warnings.contains("`max_age` has no effect on a file"), "{warnings}");
+    let live = &loaded.settings.live;
+    assert_eq!(live.rules.issuers.len(), 3);
+    assert_eq!(live.rules.services.len(), 2);
+    assert!(KeySet::from_pem(PEM).is_ok());
+}
+
+#[test]
+fn the_full_config_names_every_key_that_there_is() {
+    let known = known_keys(&Source::new("full.yaml", FULL), &env());
+    let missing: Vec<String> = known
+        .iter()
+        .flat_map(|(what, keys)| keys.iter().filter(|(_, used)| !**used).map(move |(key, _)| format!("{what}: {key}")))
+        .collect();
+    assert!(missing.is_empty(), "config/full.yaml does not use {missing:?}");
+    assert!(known.len() > 10, "{known:?}");
+}
+
+/// The comments say "default" of these; a default that changes in the code must change there too.
+#[test]
+fn the_full_config_shows_the_defaults_as_they_are() {
+    let settings = loaded("/etc/bailiff.yaml", FULL).settings;
+    let bare = load(
+        None,
+        &Overrides { upstream: Some("http://127.0.0.1:3000".into()), ..Overrides::default() },
+        &FakeEnv::new().with_var("CLERK_PUBLISHABLE_KEY", KEY),
+    )
+    .expect("the defaults")
+    .settings;
+    assert_eq!(settings.boot.listen, bare.boot.listen);
+    assert_eq!(settings.boot.admin, bare.boot.admin);
+    assert_eq!(settings.boot.timeouts, Timeouts::default());
+    assert_eq!(settings.boot.shutdown, Shutdown::default());
+    assert_eq!(settings.live.keys, KeyTimes::default());
+    let [shown, default] = [&settings, &bare].map(|settings| settings.live.rules.issuers[0].claims.clone());
+    assert_eq!((shown.leeway, shown.verify_iat), (default.leeway, default.verify_iat));
+    assert_eq!((shown.azp_optional, shown.allow_pending), (default.azp_optional, default.allow_pending));
+    assert_eq!(shown.allow_jwt_templates, default.allow_jwt_templates);
+
+    let sections = "membership: {file: m.yaml}\nwebhooks: {secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]}\n\
+                    cors: {origins: [https://app.example.com]}\nupstream: http://127.0.0.1:3000\n";
+    let sparse = loaded("/etc/bailiff.yaml", sections).settings;
+    assert_eq!(settings.live.rules.roles, sparse.live.rules.roles);
+    assert_eq!(settings.live.membership.map(|m| m.new_users), sparse.live.membership.map(|m| m.new_users));
+    let [shown, default] = [&settings.live.rules, &sparse.live.rules].map(|r| r.webhooks.clone().expect("webhooks"));
+    assert_eq!((shown.tolerance, shown.max_body), (default.tolerance, default.max_body));
+    assert_eq!(settings.live.rules.cors, sparse.live.rules.cors);
+}
+
+#[test]
+fn the_membership_file_loads_with_the_roles_of_the_full_config() {
+    assert_eq!(members(MEMBERSHIP, &roles()).size(), (3, 2, 3));
+}
+
+// ---- The sidecar ----
+
+fn documents() -> Vec<Value> {
+    SIDECAR.split("\n---\n").map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
+}
+
+fn document(kind: &str, name: &str) -> Value {
+    let fits = |document: &Value| document["kind"] == kind && document["metadata"]["name"] == name;
+    documents().into_iter().find(fits).unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+fn pod() -> Value {
+    document("Deployment", "board")["spec"]["template"]["spec"].clone()
+}
+
+fn gate() -> Value {
+    pod()["initContainers"][0].clone()
+}
+
+fn app() -> Value {
+    pod()["containers"][0].clone()
+}
+
+fn sidecar_config() -> Loaded {
+    let map = document("ConfigMap", "bailiff-config");
+    loaded("/etc/bailiff/config/bailiff.yaml", map["data"]["bailiff.yaml"].as_str().expect("a text"))
+}
+
+fn port_of(address: &Address) -> u64 {
+    match address {
+        Address::Tcp(address) => address.port().into(),
+        Address::Unix(_) => panic!("a port is needed"),
+    }
+}
+
+#[test]
+fn the_config_and_the_membership_of_the_sidecar_load_without_a_warning() {
+    let loaded = sidecar_config();
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    let map = document("ConfigMap", "bailiff-membership");
+    let roles = loaded.settings.live.rules.roles.clone().expect("roles");
+    assert_eq!(members(map["data"]["membership.yaml"].as_str().expect("a text"), &roles).size(), (2, 1, 2));
+}
+
+#[test]
+fn the_sidecar_starts_before_the_app_and_ends_after_it() {
+    let (pod, gate, app) = (pod(), gate(), app());
+    assert_eq!(gate["restartPolicy"], "Always");
+    assert_eq!(gate["startupProbe"]["httpGet"]["path"], "/livez");
+    assert_eq!(app["lifecycle"]["preStop"]["sleep"]["seconds"], 8);
+    assert_eq!(pod["terminationGracePeriodSeconds"], 40);
+    let Shutdown { delay, drain } = sidecar_config().settings.boot.shutdown;
+    assert!(8 + delay.as_secs() + drain.as_secs() < 40 - 10, "at least 10 s are left for the app's own end");
+}
+
+#[test]
+fn the_probes_of_the_sidecar_and_the_service_ask_where_somebody_listens() {
+    let (gate, boot) = (gate(), sidecar_config().settings.boot);
+    let ports = gate["ports"].as_array().expect("ports").clone();
+    let named = |name: &str| {
+        ports.iter().find(|port| port["name"] == name).and_then(|port| port["containerPort"].as_u64()).expect("a port")
+    };
+    assert_eq!(named("http"), port_of(&boot.listen[0]));
+    assert_eq!(named("admin"), port_of(&boot.admin));
+    for (probe, path) in [("startupProbe", "/livez"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")] {
+        assert_eq!(gate[probe]["httpGet"]["port"], "admin", "{probe}");
+        assert_eq!(gate[probe]["httpGet"]["path"], path, "{probe}");
+    }
+    let Address::Tcp(admin) = boot.admin else { panic!("probes need TCP") };
+    assert!(!admin.ip().is_loopback(), "the kubelet comes to the address of the Pod");
+    let service = document("Service", "board");
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], "http");
+    assert_eq!(service["spec"]["selector"], document("Deployment", "board")["spec"]["template"]["metadata"]["labels"]);
+    let policy = document("NetworkPolicy", "board");
+    assert_eq!(policy["spec"]["ingress"][0]["ports"][0]["port"], named("http"));
+    assert_eq!(policy["spec"]["ingress"][1]["ports"][0]["port"], named("admin"));
+}
+
+#[test]
+fn the_app_of_the_sidecar_is_reached_through_the_gate_only() {
+    let (app, settings) = (app(), sidecar_config().settings);
+    let command: Vec<_> = app["command"].as_array().expect("a command").iter().filter_map(Value::as_str).collect();
+    assert!(command.windows(2).any(|pair| pair == ["--host", "127.0.0.1"]), "{command:?}");
+    assert!(app.get("ports").is_none());
+    let UpstreamAddress::Tcp { host, port } = settings.boot.upstream.address else { panic!("TCP") };
+    assert_eq!(host, "127.0.0.1");
+    assert!(command.windows(2).any(|pair| pair == ["--port", &port.to_string()]), "{command:?}");
+    for probe in ["readinessProbe", "livenessProbe"] {
+        assert_eq!(app[probe]["httpGet"]["port"], port_of(&settings.boot.listen[0]), "{probe}");
+        let path = app[probe]["httpGet"]["path"].as_str().expect("a path").to_owned();
+        let route = settings.live.rules.routes.iter().find(|route| **route.pattern.text() == *path).expect("a route");
+        assert_eq!((route.access, route.mode), (Access::Public, Mode::Enforce));
+    }
+}
+
+#[test]
+fn the_sidecar_mounts_what_its_config_names_as_directories() {
+    let (gate, loaded) = (gate(), sidecar_config());
+    assert!(!SIDECAR.contains("subPath:"));
+    let mounts: Vec<_> = gate["volumeMounts"].as_array().expect("mounts").clone();
+    let volumes = pod()["volumes"].as_array().expect("volumes").clone();
+    let mounted = |path: &Path| {
+        let mount =
+            mounts.iter().find(|m| m["mountPath"].as_str().is_some_and(|at| path.parent() == Some(Path::new(at))));
+        let name = &mount.unwrap_or_else(|| panic!("{} is not mounted", path.display()))["name"];
+        volumes.iter().find(|volume| volume["name"] == *name).expect("a volume").clone()
+    };
+    let config = Path::new(gate["args"][2].as_str().expect("a path"));
+    assert_eq!(mounted(config)["configMap"]["name"], "bailiff-config");
+    let membership = loaded.settings.live.membership.expect("a membership").file;
+    assert_eq!(mounted(&membership)["configMap"]["name"], "bailiff-membership");
+    assert_eq!(loaded.files[0], config);
+    assert_eq!(mounted(&loaded.files[1])["secret"]["secretName"], "clerk");
+}
+
+#[test]
+fn the_pod_of_the_sidecar_passes_the_restricted_standard() {
+    let pod = pod();
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["runAsUser"], 65_532);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    for container in [gate(), app()] {
+        let security = &container["securityContext"];
+        assert_eq!(security["readOnlyRootFilesystem"], true);
+        assert_eq!(security["allowPrivilegeEscalation"], false);
+        assert_eq!(security["capabilities"]["drop"][0], "ALL");
+        assert_eq!(container["resources"]["requests"]["memory"], container["resources"]["limits"]["memory"]);
+        assert!(container["resources"]["limits"].get("cpu").is_none());
+    }
+}
