@@ -1,6 +1,10 @@
 //! Whole configurations in, settings or messages out.
 
-mod smoke;
+mod membership;
+mod messages;
+mod precedence;
+mod secrecy;
+mod values;
 
 use std::path::Path;
 
