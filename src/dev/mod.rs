@@ -19,8 +19,6 @@ pub mod webhook;
 
 mod answer;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -53,11 +51,11 @@ pub enum DevError {
 /// Unix time in milliseconds. The servers in here ask for it once per request; everything else takes
 /// the time as an argument.
 fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    crate::clock::now_ms()
 }
 
 /// An error with what caused it, for an answer in plain text.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     // Bound: a chain that is longer than this explains nothing any more.
     const CAUSES_MAX: usize = 8;
     let mut text = error.to_string();
@@ -71,7 +69,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// A random id such as `msg_3q2-7wAAbc…`. Without a working random source the id is not unique, which
 /// a development id survives.
-fn random_id(prefix: &str) -> String {
+pub(crate) fn random_id(prefix: &str) -> String {
     let mut bytes = [0_u8; 15];
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))

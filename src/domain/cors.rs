@@ -85,3 +85,137 @@ fn has_body(headers: &HeaderMap) -> bool {
     let length = headers.get(header::CONTENT_LENGTH).is_some_and(|l| l.as_bytes() != b"0");
     length || headers.contains_key(header::TRANSFER_ENCODING)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use http::Version;
+
+    use super::*;
+    use crate::domain::head::Incoming;
+    use crate::domain::ids::RequestId;
+
+    const APP: &str = "https://app.test";
+
+    fn cors(credentials: bool) -> Cors {
+        Cors { origins: vec![APP.into(), "https://app.test:8443".into()], credentials, max_age: 600 }
+    }
+
+    fn header_map(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
+            headers.append(HeaderName::try_from(*name).expect("a name"), value);
+        }
+        headers
+    }
+
+    fn told(fields: Fields) -> Vec<String> {
+        fields.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII"))).collect()
+    }
+
+    fn preflight(cors: &Cors, method: &Method, fields: &[(&str, &str)]) -> Option<Vec<String>> {
+        let mut headers = header_map(fields);
+        headers.insert("host", HeaderValue::from_static("api.test"));
+        let incoming = Incoming {
+            method,
+            target: b"/admin",
+            version: Version::HTTP_11,
+            headers: &headers,
+            peer: None::<IpAddr>,
+            fresh_id: RequestId::parse("r").expect("an id"),
+        };
+        cors.preflight(&RequestHead::parse(incoming).expect("a good head")).map(told)
+    }
+
+    const ORIGIN: (&str, &str) = ("origin", APP);
+    const METHOD: (&str, &str) = ("access-control-request-method", "DELETE");
+
+    #[test]
+    fn a_preflight_of_a_listed_origin_is_answered_with_exactly_what_it_asked_for() {
+        let asked = ("access-control-request-headers", "authorization, X-Workspace_Id");
+        assert_eq!(
+            preflight(&cors(true), &Method::OPTIONS, &[ORIGIN, METHOD, asked]).expect("an answer"),
+            [
+                "access-control-allow-origin: https://app.test",
+                "vary: Origin",
+                "access-control-allow-credentials: true",
+                "access-control-allow-methods: DELETE",
+                "access-control-allow-headers: authorization, X-Workspace_Id",
+                "access-control-max-age: 600",
+            ]
+        );
+        assert_eq!(
+            preflight(&cors(false), &Method::OPTIONS, &[ORIGIN, METHOD, ("content-length", "0")]).expect("an answer"),
+            [
+                "access-control-allow-origin: https://app.test",
+                "vary: Origin",
+                "access-control-allow-methods: DELETE",
+                "access-control-max-age: 600",
+            ]
+        );
+    }
+
+    // Attack A-120.
+    #[test]
+    fn less_than_a_whole_preflight_goes_the_way_of_every_request() {
+        let long = "a".repeat(1025);
+        for (given, method, fields) in [
+            ("another method", Method::GET, vec![ORIGIN, METHOD]),
+            ("no origin", Method::OPTIONS, vec![METHOD]),
+            ("no method asked for", Method::OPTIONS, vec![ORIGIN]),
+            ("an empty method", Method::OPTIONS, vec![ORIGIN, ("access-control-request-method", "")]),
+            ("no method at all", Method::OPTIONS, vec![ORIGIN, ("access-control-request-method", "A B")]),
+            ("two methods", Method::OPTIONS, vec![ORIGIN, METHOD, METHOD]),
+            ("two origins", Method::OPTIONS, vec![ORIGIN, ORIGIN, METHOD]),
+            ("a body", Method::OPTIONS, vec![ORIGIN, METHOD, ("content-length", "5")]),
+            ("a chunked body", Method::OPTIONS, vec![ORIGIN, METHOD, ("transfer-encoding", "chunked")]),
+            ("odd headers", Method::OPTIONS, vec![ORIGIN, METHOD, ("access-control-request-headers", "a: b")]),
+            ("endless headers", Method::OPTIONS, vec![ORIGIN, METHOD, ("access-control-request-headers", &long)]),
+        ] {
+            assert_eq!(preflight(&cors(true), &method, &fields), None, "{given}");
+        }
+        let nobody = Cors::default();
+        assert_eq!(preflight(&nobody, &Method::OPTIONS, &[ORIGIN, METHOD]), None, "no origin is listed");
+    }
+
+    // Attack A-121.
+    #[test]
+    fn an_origin_is_listed_to_the_letter_or_not_at_all() {
+        for origin in [
+            "null",
+            "*",
+            "",
+            "https://app.test.evil.com",
+            "https://evilapp.test",
+            "https://APP.test",
+            "HTTPS://app.test",
+            "https://app.test/",
+            "https://app.test:443",
+            "https://app.test:84430",
+            "http://app.test",
+            "https://app.test https://evil.test",
+            "https://user@app.test",
+            "https://\u{e4}pp.test",
+        ] {
+            let fields = [("origin", origin), METHOD];
+            assert_eq!(preflight(&cors(true), &Method::OPTIONS, &fields), None, "{origin}");
+            let refused = told(cors(true).on_refusal(&header_map(&fields)));
+            assert_eq!(refused, ["vary: Origin"], "a cache must not mix them up: {origin}");
+        }
+        assert!(preflight(&cors(true), &Method::OPTIONS, &[("origin", "https://app.test:8443"), METHOD]).is_some());
+    }
+
+    // Attack A-122.
+    #[test]
+    fn a_listed_origin_may_read_a_refusal() {
+        let fields = |credentials| told(cors(credentials).on_refusal(&header_map(&[ORIGIN])));
+        let allowed = "access-control-allow-origin: https://app.test";
+        let exposed = "access-control-expose-headers: x-request-id, www-authenticate";
+        assert_eq!(fields(false), [allowed, "vary: Origin", exposed]);
+        assert_eq!(fields(true), [allowed, "vary: Origin", "access-control-allow-credentials: true", exposed]);
+        assert_eq!(told(cors(true).on_refusal(&header_map(&[ORIGIN, ORIGIN]))), ["vary: Origin"]);
+        assert!(Cors::default().on_refusal(&header_map(&[ORIGIN])).is_empty());
+    }
+}

@@ -23,6 +23,21 @@ pub enum Change {
     Organization(OrgId, bool),
 }
 
+/// For the log: who is concerned, and how. No e-mail address, no name.
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user, UserChange::Deleted) => write!(f, "{user} is deleted"),
+            Self::User(user, UserChange::Described { banned: true, .. }) => write!(f, "{user} is banned or locked"),
+            Self::User(user, UserChange::Described { .. }) => write!(f, "{user} is described anew"),
+            Self::Member(org, user, MemberChange::Removed) => write!(f, "{user} is no member of {org}"),
+            Self::Member(org, user, MemberChange::Role(_)) => write!(f, "{user} has a new role in {org}"),
+            Self::Organization(org, true) => write!(f, "{org} is there"),
+            Self::Organization(org, false) => write!(f, "{org} is deleted"),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserChange {
     Deleted,
@@ -33,12 +48,32 @@ impl UserChange {
     pub(super) fn takes_access(&self) -> bool {
         matches!(self, Self::Deleted | Self::Described { banned: true, .. })
     }
+
+    /// Which of two changes with the same time counts: the heavier. What takes access weighs most; the texts only make sure
+    /// that any two differ, so that replicas agree whatever order each of them saw.
+    pub(super) fn weight(&self) -> impl Ord + use<'_> {
+        let bytes = |text: &'_ Option<HeaderValue>| text.as_ref().map(|t| t.as_bytes().to_vec());
+        match self {
+            Self::Deleted => (2_u8, None, None),
+            Self::Described { banned, email, name } => (u8::from(*banned), bytes(email), bytes(name)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberChange {
     Role(Role),
     Removed,
+}
+
+impl MemberChange {
+    /// As [`UserChange::weight`]: no role weighs most, then the lower one.
+    pub(super) fn weight(self) -> impl Ord {
+        match self {
+            Self::Removed => (true, None),
+            Self::Role(role) => (false, Some(std::cmp::Reverse(role))),
+        }
+    }
 }
 
 /// What an event means for us.
@@ -74,9 +109,11 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
         ("organizationMembership", "created" | "updated" | "deleted") => member(data, deleted, roles),
         _ => return Meaning::Nothing,
     };
-    // A deletion has no time of its own; neither has the row after it, so the envelope's time orders both (clerk.md 8).
-    let own = if deleted { None } else { data.get("updated_at").and_then(milliseconds) };
-    let time = own.or_else(|| event.get("timestamp").and_then(milliseconds));
+    let told = |time: Option<&Value>| time.and_then(|time| milliseconds(time, deleted));
+    let (own, sent) = (told(data.get("updated_at")), told(event.get("timestamp")));
+    // A deletion happened after the last update of its row, so the envelope's time orders it. Without one it counts as that
+    // update, of which a deletion is the stronger: a deletion that is not applied leaves somebody in.
+    let time = if deleted { sent.or(own) } else { own.or(sent) };
     match (read, time) {
         (Ok(change), Some(time)) => Meaning::Change(change, time),
         (Ok(_), None) => Meaning::Unreadable("the event has neither `updated_at` nor `timestamp`"),
@@ -84,11 +121,13 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
     }
 }
 
-/// Clerk writes milliseconds in most places and seconds in some: told apart by size.
-fn milliseconds(value: &Value) -> Option<EventTime> {
+/// Clerk writes milliseconds in most places and seconds in some: told apart by size. Fail closed: a deletion that is timed in
+/// seconds counts from the end of its second, or an update in the same second would look newer than it.
+fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {
     const SMALLEST_MS: u64 = 100_000_000_000;
     let number = value.as_u64()?;
-    Some(EventTime(if number > SMALLEST_MS { number } else { number.saturating_mul(1000) }))
+    let rest = if deleted { 999 } else { 0 };
+    Some(EventTime(if number > SMALLEST_MS { number } else { number.saturating_mul(1000).saturating_add(rest) }))
 }
 
 fn user(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
@@ -135,3 +174,6 @@ fn member(data: &Map<String, Value>, deleted: bool, roles: Option<&Roles>) -> Re
 fn text<'a>(data: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     data.get(name).and_then(Value::as_str)
 }
+
+#[cfg(test)]
+mod tests;

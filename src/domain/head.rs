@@ -56,6 +56,12 @@ impl<'r> RequestHead<'r> {
         Ok(Self { method, path: target.path, origin_form: target.origin_form, headers, peer, request_id })
     }
 
+    /// The length that the body says it has; `None` for a chunked one, which does not say.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
     /// The one value of a field that a rule reads. Twice, or as bytes that are no visible ASCII, is refused: the app
     /// could read it otherwise than we (attacks ).
     pub fn single(&self, name: &HeaderName) -> Result<Option<&'r str>, Rejection> {

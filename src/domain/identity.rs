@@ -60,6 +60,23 @@ const RESERVED: &[&[u8]] = &[b"x_clerk_", b"x_bailiff_"];
 /// Folded names by which a proxy in front tells where a request came from. Passed on from trusted proxies only.
 const FORWARDING: &[&str] = &["forwarded", "x_real_ip", "x_client_ip", "x_cluster_client_ip", "true_client_ip"];
 const FORWARDING_PREFIX: &[u8] = b"x_forwarded_";
+/// Folded names that say what the message is and to whom it goes. A claim under one of them would break the request, or
+/// speak as another caller.
+const MESSAGE: &[&str] = &[
+    "host",
+    "connection",
+    "content_length",
+    "transfer_encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "keep_alive",
+    "proxy_connection",
+    "authorization",
+    "proxy_authorization",
+    "cookie",
+];
 
 /// A name as an app server may hand it to the app: letters in one case, everything else the same. WSGI, CGI, PHP and Rack
 /// give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one variable (CVE-2025-64484, CVE-2026-54763).
@@ -87,7 +104,7 @@ impl TrustedNames {
     #[must_use]
     pub fn reserves(name: &str) -> bool {
         let folded: Vec<u8> = fold(name).collect();
-        let fixed = name::IDENTITY.iter().chain(REWRITERS).chain(FORWARDING).chain(&[name::REQUEST_ID]);
+        let fixed = name::IDENTITY.iter().chain(REWRITERS).chain(FORWARDING).chain(MESSAGE).chain(&[name::REQUEST_ID]);
         let ours = fixed.copied().any(|fixed| fold(fixed).eq(folded.iter().copied()));
         ours || RESERVED.iter().any(|start| folded.starts_with(start)) || folded.starts_with(FORWARDING_PREFIX)
     }
@@ -99,13 +116,19 @@ impl TrustedNames {
         let mut buffer = [0; MAX];
         let length = buffer.iter_mut().zip(fold(name)).map(|(to, b)| *to = b).count();
         let folded = buffer.get(..length).unwrap_or_default();
-        let whole = name.len() == length && name.len() <= self.longest;
-        let ours = whole && self.folded.contains(folded);
+        let ours = match name.len() {
+            longer if longer > self.longest => false,
+            1..=MAX => self.folded.contains(folded),
+            // A name from the config may be longer than any of ours.
+            _ => self.folded.contains(fold(name).collect::<Vec<_>>().as_slice()),
+        };
         let forwarding = || {
             let exact = name.len() == length && FORWARDING.iter().any(|f| f.as_bytes() == folded);
             exact || folded.starts_with(FORWARDING_PREFIX)
         };
-        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || (!trusted_peer && forwarding())
+        // A proxy in front writes `x-forwarded-for`. `x_forwarded_for` is what a client got past it (CVE-2026-52845).
+        let odd = || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || (forwarding() && (!trusted_peer || odd()))
     }
 }
 
@@ -208,102 +231,4 @@ impl Headers for http::HeaderMap {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderMap;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn alice() -> TrustedHeaders {
-        let mut headers = TrustedHeaders::new(Arc::new(TrustedNames::new(["x-plan"])), false);
-        headers.say(name::USER_ID, HeaderValue::from_static("alice"));
-        headers.say(name::AUTH_KIND, HeaderValue::from_static("user"));
-        headers
-    }
-
-    fn listing(headers: &HeaderMap) -> Vec<(String, String)> {
-        let text = |v: &HeaderValue| v.to_str().expect("ASCII").to_owned();
-        headers.iter().map(|(n, v)| (n.to_string(), text(v))).collect()
-    }
-
-    fn after(fields: &[(&str, &str)]) -> Vec<(String, String)> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(HeaderName::try_from(*name).expect("a name"), value.parse().expect("a value"));
-        }
-        alice().apply(&mut headers);
-        alice().apply(&mut headers);
-        let mut listing = listing(&headers);
-        listing.retain(|(name, _)| name != "x-auth-kind");
-        listing
-    }
-
-    #[test]
-    fn a_client_cannot_speak_under_a_trusted_name() {
-        for forged in ["x-user-id", "X-USER-ID", "x_user_id", "X-User_Id", "x.user.id", "x~user|id", "x-user-id "] {
-            let seen = after(&[(forged.trim(), "admin"), ("x-user-id", "admin")]);
-            assert_eq!(seen, [("x-user-id".to_owned(), "alice".to_owned())], "{forged}");
-        }
-    }
-
-    #[test]
-    fn a_name_for_which_we_have_no_value_is_absent_and_not_the_clients() {
-        for forged in [
-            "x-workspace-role",
-            "x_workspace_role",
-            "x-plan",
-            "X_Plan",
-            "x-clerk-auth-token",
-            "x-bailiff-x",
-            "x_clerk_y",
-        ] {
-            assert_eq!(after(&[(forged, "owner")]).len(), 1, "{forged}");
-        }
-    }
-
-    #[test]
-    fn headers_that_change_method_path_or_origin_do_not_come_from_strangers() {
-        for forged in [
-            "x-http-method-override",
-            "x-original-url",
-            "x-rewrite-url",
-            "forwarded",
-            "x-forwarded-host",
-            "x_forwarded_for",
-            "x-real-ip",
-            "x-forwarded-prefix",
-        ] {
-            assert_eq!(after(&[(forged, "/admin")]).len(), 1, "{forged}");
-        }
-        assert_eq!(after(&[("accept", "*/*"), ("x-user", "me"), ("x-user-idx", "1")]).len(), 4, "others pass");
-    }
-
-    #[test]
-    fn a_claim_cannot_be_sent_under_a_name_of_ours() {
-        for name in ["x-user-id", "X_User_Id", "x-clerk-plan", "x-request-id", "x-forwarded-for", "forwarded"] {
-            assert!(TrustedNames::reserves(name), "{name}");
-        }
-        assert!(!TrustedNames::reserves("x-plan"));
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_the_spelling_the_upstream_sees_exactly_our_value(
-            which in 0..name::IDENTITY.len(),
-            separators in proptest::collection::vec("[-_.!~|^+*'$&#%`]", 4),
-            upper in proptest::collection::vec(any::<bool>(), 40),
-        ) {
-            let mut separators = separators.into_iter().cycle();
-            let spelled: String = name::IDENTITY[which].chars().zip(upper).map(|(c, up)| match c {
-                '-' => separators.next().expect("a cycle"),
-                c if up => c.to_uppercase().to_string(),
-                c => c.to_string(),
-            }).collect();
-            let mut headers = HeaderMap::new();
-            headers.append(HeaderName::try_from(&spelled).expect("a token"), HeaderValue::from_static("forged"));
-            alice().apply(&mut headers);
-            prop_assert!(headers.values().all(|v| v != "forged"), "{}", spelled);
-            prop_assert_eq!(headers.len(), 2);
-        }
-    }
-}
+mod tests;

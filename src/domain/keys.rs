@@ -40,7 +40,11 @@ impl fmt::Debug for VerifyingKey {
 impl VerifyingKey {
     fn new(decoding: DecodingKey, public: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
-        public.iter().for_each(|part| context.update(part));
+        for part in public {
+            // The length, so that no other cut between modulus and exponent has the same fingerprint.
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(context.finish().as_ref());
         Self(Arc::new(Inner { decoding, fingerprint }))
@@ -159,7 +163,8 @@ impl KeySet {
 fn read_jwk(jwk: &Value) -> Result<(Kid, VerifyingKey), String> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     if text("kty") != Some("RSA") {
-        return Err(format!("kty is {}, RSA is needed", text("kty").unwrap_or("missing")));
+        let word = |kty: &&str| kty.len() <= 16 && kty.bytes().all(|b| b.is_ascii_alphanumeric());
+        return Err(format!("kty is {}, RSA is needed", text("kty").filter(word).unwrap_or("missing or no word")));
     }
     if jwk.get("use").is_some_and(|u| u != "sig") {
         return Err("use is not `sig`".into());
@@ -264,8 +269,10 @@ mod der {
 
     fn positive(integer: &[u8]) -> Option<&[u8]> {
         match integer {
-            [0, rest @ ..] => Some(rest),
-            [first, ..] if first & 0x80 == 0 => Some(integer),
+            // A zero stands only before a high bit. Behind further zeros a short modulus would pass for a long one, and the
+            // exponent 1 for another.
+            [0, rest @ ..] if rest.first().is_some_and(|b| b & 0x80 != 0) => Some(rest),
+            [1..=0x7f, ..] => Some(integer),
             _ => None,
         }
     }
@@ -288,3 +295,6 @@ mod der {
         rest.split_at_checked(length)
     }
 }
+
+#[cfg(test)]
+mod tests;

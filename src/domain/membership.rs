@@ -152,6 +152,10 @@ impl Table {
 /// **Who wins:** for each user and each membership, the last to speak. A webhook stands above the table that was loaded
 /// before it; a reloaded table takes back only the rows that it changed itself. So editing one row of a file does not undo
 /// the ban of another user, and an operator can always overrule a webhook by writing the row.
+///
+/// What takes access away falls only to a row that gives it anew: a new row, or another `access`. An app that follows a
+/// deletion by removing its row, or that writes down the new name of a banned user, gives nobody access back by that, and an
+/// older event that is delivered later still finds the newer one.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     table: Arc<Table>,
@@ -202,44 +206,78 @@ impl Members {
     pub fn reloaded(&self, table: Table, new_users: AccessStatus) -> Self {
         let old = &self.table;
         let mut next = self.clone();
-        next.users.retain(|user, _| old.users.get(user) == table.users.get(user));
-        next.members.retain(|(org, user), _| old.role_in_org(org, user) == table.role_in_org(org, user));
-        next.orgs.retain(|org, _| old.by_org.contains_key(org) == table.by_org.contains_key(org));
+        next.users.retain(|user, (_, change)| {
+            let (before, after) = (old.users.get(user), table.users.get(user));
+            let access = |user: &User| (user.access, user.founder);
+            let gives = after.is_some() && before.map(access) != after.map(access);
+            before == after || (change.takes_access() && !gives)
+        });
+        next.members.retain(|(org, user), (_, change)| {
+            let (before, after) = (old.role_in_org(org, user), table.role_in_org(org, user));
+            before == after || (*change == MemberChange::Removed && after.is_none())
+        });
+        next.orgs.retain(|org, (_, exists)| {
+            let (before, after) = (old.by_org.contains_key(org), table.by_org.contains_key(org));
+            before == after || (!*exists && !after)
+        });
         next.table = Arc::new(table);
         next.new_users = Some(new_users);
         next
     }
 
-    /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
-    /// events with the same time the one that takes access away wins.
-    pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
-        if self.users.len() + self.members.len() + self.orgs.len() >= MAX_CHANGES {
-            return Err(TooManyChanges);
+    /// The same membership in the words of other roles: a role keeps its name, not its height. One whose name is gone is no role,
+    /// so its holder is out.
+    #[must_use]
+    pub fn with_roles(&self, old: &Roles, new: &Roles) -> Self {
+        let renamed = |role: Role| new.find(old.name(role));
+        let mut table = Table::clone(&self.table);
+        for workspace in table.workspaces.values_mut() {
+            workspace.members = workspace.members.drain().filter_map(|(u, r)| Some((u, renamed(r)?))).collect();
         }
+        let change = |change: &MemberChange| match change {
+            MemberChange::Role(role) => renamed(*role).map_or(MemberChange::Removed, MemberChange::Role),
+            MemberChange::Removed => MemberChange::Removed,
+        };
+        let members = self.members.iter().map(|(key, (at, c))| (key.clone(), (*at, change(c)))).collect();
+        Self { table: Arc::new(table), members, ..self.clone() }
+    }
+
+    /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
+    /// events with the same time the one that takes more access away wins, so that no order of delivery matters.
+    pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+        self.changed_within(MAX_CHANGES, change, at)
+    }
+
+    fn changed_within(&self, max: usize, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
         let mut next = self.clone();
         match change {
             Change::User(user, change) => {
-                let earlier = next.users.get(&user);
-                if newer(at, earlier.map(|(t, c)| (*t, c.takes_access())), change.takes_access()) {
+                let earlier = next.users.get(&user).map(|(then, c)| (*then, c.weight()));
+                if earlier.is_none_or(|earlier| (at, change.weight()) > earlier) {
                     next.users.insert(user, (at, change));
                 }
             }
             Change::Member(org, user, change) => {
                 let key = (org, user);
-                let takes = change == MemberChange::Removed;
-                let earlier = next.members.get(&key).map(|(t, c)| (*t, *c == MemberChange::Removed));
-                if newer(at, earlier, takes) {
+                let earlier = next.members.get(&key).map(|(then, c)| (*then, c.weight()));
+                if earlier.is_none_or(|earlier| (at, change.weight()) > earlier) {
                     next.members.insert(key, (at, change));
                 }
             }
             Change::Organization(org, exists) => {
-                let earlier = next.orgs.get(&org).map(|(t, exists)| (*t, !exists));
-                if newer(at, earlier, !exists) {
+                let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));
+                if earlier.is_none_or(|earlier| (at, !exists) > earlier) {
                     next.orgs.insert(org, (at, exists));
                 }
             }
         }
-        Ok(next)
+        // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters.
+        let (before, after) = (self.changes(), next.changes());
+        if after > before && after > max { Err(TooManyChanges) } else { Ok(next) }
+    }
+
+    fn changes(&self) -> usize {
+        self.users.len() + self.members.len() + self.orgs.len()
     }
 
     /// What is known of `user`.
@@ -303,13 +341,8 @@ impl Members {
     #[must_use]
     pub fn size(&self) -> (usize, usize, usize, usize) {
         let (users, workspaces, members) = self.table.size();
-        (users, workspaces, members, self.users.len() + self.members.len() + self.orgs.len())
+        (users, workspaces, members, self.changes())
     }
-}
-
-/// Whether an event at `at` counts against the `earlier` one.
-fn newer(at: EventTime, earlier: Option<(EventTime, bool)>, takes_access: bool) -> bool {
-    earlier.is_none_or(|(then, took)| at > then || (at == then && takes_access && !took))
 }
 
 impl User {
@@ -325,3 +358,6 @@ impl User {
         Self { id, email: email.and_then(text_header), name: name.and_then(text_header), access, founder }
     }
 }
+
+#[cfg(test)]
+mod tests;

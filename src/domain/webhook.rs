@@ -1,6 +1,6 @@
 //! Svix signatures over the raw bytes of a webhook (Standard Webhooks 1.0, Clerk's page "Webhooks").
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName};
@@ -128,9 +128,16 @@ impl<'r> Envelope<'r> {
         }
         let entries = self.signatures.split(' ').take(MAX_SIGNATURES).filter_map(signature);
         let macs: Vec<_> = entries.collect();
-        let signed = [self.id.as_str().as_bytes(), b".", self.timestamp.as_bytes(), b".", body].concat();
-        // `hmac::verify` compares whole MACs in constant time: svix CVE-2024-21491 compared up to the shorter one.
-        let fits = |secret: &WebhookSecret| macs.iter().any(|mac| hmac::verify(&secret.0, &signed, mac).is_ok());
+        // Bound: one pass over the body per secret, however many signatures a stranger puts into the list (attack A-105).
+        let fits = |secret: &WebhookSecret| {
+            let mut context = hmac::Context::with_key(&secret.0);
+            let head = [self.id.as_str().as_bytes(), b".", self.timestamp.as_bytes(), b"."];
+            head.iter().for_each(|part| context.update(part));
+            context.update(body);
+            let ours = context.sign();
+            // Whole MACs, in constant time: svix CVE-2024-21491 compared up to the shorter one.
+            macs.iter().any(|mac| constant_time::verify_slices_are_equal(mac, ours.as_ref()).is_ok())
+        };
         if !macs.is_empty() && secrets.iter().any(fits) {
             Ok(SignedWebhook { id: self.id })
         } else {
@@ -155,7 +162,10 @@ fn seconds(text: &str) -> Option<UnixTime> {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::dev::webhook::WebhookSigner;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const BODY: &[u8] = b"{\"test\": 2432232314}";
@@ -259,5 +269,55 @@ mod tests {
             assert!(WebhookSecret::parse(bad).is_err(), "accepted: {bad}");
         }
         assert_eq!(format!("{:?}", WebhookSecret::parse(SECRET).unwrap()), "WebhookSecret(..)");
+    }
+
+    #[test]
+    fn a_list_of_many_signatures_is_bounded_and_its_good_entry_counts_within_the_bound() {
+        let wrong = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
+        let at = |position: usize| format!("{}{GOOD}", wrong.repeat(position));
+        assert!(check(&with(&at(MAX_SIGNATURES - 1)), BODY, TIME).is_ok());
+        assert_eq!(check(&with(&at(MAX_SIGNATURES)), BODY, TIME), Err(Rejection::WebhookSignature));
+        assert_eq!(check(&with(&at(100)), BODY, TIME), Err(Rejection::WebhookHeaders));
+    }
+
+    proptest! {
+        #[test]
+        fn a_webhook_with_any_one_bit_changed_does_not_verify(
+            body in proptest::collection::vec(any::<u8>(), 1..64),
+            secret in proptest::collection::vec(any::<u8>(), MIN_SECRET..64),
+            part in 0_usize..4,
+            at in 0_usize..1024,
+            bit in 0_u32..8,
+        ) {
+            let signer = WebhookSigner::with_raw_key(&secret);
+            let secrets = [WebhookSecret::parse(&STANDARD.encode(&secret)).unwrap()];
+            let [id, time, signature] = signer.headers("msg_2b", TIME, &body).map(|(_, value)| value.into_bytes());
+            let mut parts = [id, time, signature, body];
+            let verifies = |[id, time, signature, body]: &[Vec<u8>; 4]| {
+                let mut headers = HeaderMap::new();
+                for (name, value) in [("svix-id", id), ("svix-timestamp", time), ("svix-signature", signature)] {
+                    let Ok(value) = http::HeaderValue::from_bytes(value) else { return false };
+                    headers.insert(name, value);
+                }
+                let envelope = Envelope::read(&headers);
+                envelope.and_then(|e| e.verify(body, &secrets, Duration::from_secs(300), UnixTime(TIME))).is_ok()
+            };
+            prop_assert!(verifies(&parts));
+            let length = parts[part].len();
+            parts[part][at % length] ^= 1 << bit;
+            prop_assert!(!verifies(&parts));
+        }
+
+        #[test]
+        fn any_header_values_are_read_without_a_panic(values in proptest::collection::vec("[ -~\\x80-\\xff]{0,60}", 3)) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in ["svix-id", "svix-timestamp", "svix-signature"].into_iter().zip(&values) {
+                headers.insert(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            if let Ok(envelope) = Envelope::read(&headers) {
+                let secrets = [WebhookSecret::parse(SECRET).unwrap()];
+                prop_assert!(envelope.verify(BODY, &secrets, Duration::MAX, UnixTime(TIME)).is_err());
+            }
+        }
     }
 }

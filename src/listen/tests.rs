@@ -201,7 +201,7 @@ async fn a_proxy_is_served_in_the_same_way() {
 
     let _gate = spawn("gate", proxy, listener, shutdown);
 
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().build().unwrap();
     // The second request finds the connection of the first one reusable, body or not.
     for body in ["{\"a\":1}".to_owned(), "x".repeat(2 << 20), String::new()] {
         let length = body.len().min(1 << 20);

@@ -51,7 +51,9 @@ impl Running {
     }
 
     async fn post(&self, path: &str, body: &str) -> (u16, String) {
-        let answer = reqwest::Client::new()
+        let answer = reqwest::Client::builder()
+            .build()
+            .unwrap()
             .post(format!("{}{path}", self.issuer.url()))
             .body(body.to_owned())
             .send()

@@ -85,7 +85,9 @@ async fn a_json_body_is_shown_and_another_one_counted() {
 async fn of_a_large_body_one_mebibyte_is_read_and_the_answer_still_arrives() {
     let (address, _stop) = serve();
 
-    let answer = reqwest::Client::new()
+    let answer = reqwest::Client::builder()
+        .build()
+        .unwrap()
         .post(format!("http://{address}/"))
         .body(vec![b'x'; 3 * 1024 * 1024])
         .send()

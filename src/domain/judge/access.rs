@@ -66,7 +66,21 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
 
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     pub(super) fn admit(&mut self) -> Result<Admitted, Stop> {
+        let admitted = self.admit_whatever_size()?;
+        // Refused before the body is read; one that does not say its length is counted while it is.
+        let (max, reason) = match &admitted {
+            Admitted::Webhook { max_body } => (u64::try_from(*max_body).ok(), Rejection::WebhookTooLarge),
+            Admitted::Caller(..) => (self.route.max_body, Rejection::BodyTooLarge),
+        };
+        let said = self.head.content_length();
+        if said.zip(max).is_some_and(|(said, max)| said > max) { Err(reason.into()) } else { Ok(admitted) }
+    }
+
+    fn admit_whatever_size(&mut self) -> Result<Admitted, Stop> {
+        // Fail closed: what is required of a user holds for nobody else, not even where a route lets others in (attack A-63).
+        let conditional = !self.route.require.is_empty();
         let caller = match self.route.access {
+            Access::Public | Access::Service | Access::Webhook if conditional => return Err(Rejection::Denied.into()),
             Access::Deny => return Err(Rejection::Denied.into()),
             Access::Public => Caller::Nobody,
             Access::Webhook => {
@@ -76,7 +90,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                 return Ok(Admitted::Webhook { max_body: policy.max_body });
             }
             Access::Service => self.service()?,
-            Access::Optional if bearer(self.head.headers)?.is_none() => {
+            Access::Optional if !conditional && bearer(self.head.headers)?.is_none() => {
                 self.trace.step(|| "no token: passes as nobody".into());
                 Caller::Nobody
             }
@@ -144,10 +158,11 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     /// Attack A-58: a header of one user beside a session cookie of another. The app may well read the cookie, so this is
     /// refused; a cookie of another application, or of nobody, is none of our business.
     fn check_cookies(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
+        let (iss, user) = (&*claims.claims().iss, claims.user().as_str());
         let other = session_cookies(self.head.headers).any(|cookie| {
             UnverifiedToken::parse(cookie).is_ok_and(|token| {
-                token.claimed_issuer() == Some(&claims.claims().iss)
-                    && token.claimed_subject() != Some(claims.user().as_str())
+                let ours = token.claimed_issuer().is_some_and(|iss| self.snapshot.rules.issuer(iss).is_some());
+                ours && (token.claimed_issuer(), token.claimed_subject()) != (Some(iss), Some(user))
             })
         });
         if other { Err(Rejection::SeveralTokens) } else { Ok(()) }
@@ -160,16 +175,13 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         if let Some(members) = members {
             self.check_standing(&members.standing(claims.user()))?;
         }
-        let wanted = match route.access {
-            Access::Role(role) => Some(role),
-            _ if route.workspace.is_empty() => None,
-            _ => self.snapshot.rules.roles.as_ref().map(|roles| roles.lowest()),
-        };
-        let joined = match (wanted, members) {
-            (Some(role), Some(members)) => Some(self.join(claims, members, role)?),
-            // A workspace is asked for, and there is no membership that could tell.
-            (Some(_), None) => return Err(Rejection::NotAMember),
-            (None, _) => None,
+        let in_workspace = matches!(route.access, Access::Role(_)) || !route.workspace.is_empty();
+        let joined = match members {
+            // Fail closed: the route asks for what only a membership could tell, and there is none.
+            None if in_workspace => return Err(Rejection::NotAMember),
+            None if route.access == Access::Active => return Err(Rejection::NotActive),
+            Some(members) if in_workspace => Some(self.join(claims, members)?),
+            _ => None,
         };
         let scope = conditions::Scope { claims, joined: joined.as_ref(), members, now: self.now };
         for condition in &route.require {
@@ -212,7 +224,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
     }
 
-    fn join(&mut self, claims: &VerifiedClaims, members: &Members, wanted: Role) -> Result<Joined, Rejection> {
+    fn join(&mut self, claims: &VerifiedClaims, members: &Members) -> Result<Joined, Rejection> {
         let workspace = self.workspace(claims, members)?;
         self.who.workspace = Some(workspace.clone());
         let role = members.role(&workspace, claims.user()).ok_or(Rejection::NotAMember)?;
@@ -220,7 +232,10 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             let name = self.snapshot.rules.roles.as_ref().map_or("?", |roles| roles.name(role));
             format!("workspace {workspace}: role `{name}`")
         });
-        if role < wanted { Err(Rejection::RoleTooLow) } else { Ok(Joined { workspace, role }) }
+        match self.route.access {
+            Access::Role(wanted) if role < wanted => Err(Rejection::RoleTooLow),
+            _ => Ok(Joined { workspace, role }),
+        }
     }
 
     /// The workspace that the request names: by the configured sources alone, and the same in all of them (attack A-42).

@@ -29,11 +29,13 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
 /// Clerk's session cookies of the request, `__session` and `__session_<suffix>`: same-origin browsers send them beside the
 /// header. They are never used as a token; a caller only makes sure that they do not speak of somebody else.
 pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
+    // Bytes, not text: an odd byte in another cookie of the line must not hide ours.
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    pairs.filter_map(|pair| {
+        let (name, value) = std::str::from_utf8(pair).ok()?.trim().split_once('=')?;
         let ours = name == "__session" || name.starts_with("__session_");
-        ours.then_some(value)
+        // RFC 6265, 4.1.1: a value may stand in quotes, and apps read it without them.
+        ours.then_some(value.trim_matches('"'))
     })
 }
 
@@ -83,6 +85,7 @@ mod tests {
         let mut map = HeaderMap::new();
         map.append(header::COOKIE, "a=1; __session=x.y.z; __session_ab12=q".parse().unwrap());
         map.append(header::COOKIE, "__sessions=no; __client_uat=1".parse().unwrap());
-        assert_eq!(session_cookies(&map).collect::<Vec<_>>(), ["x.y.z", "q"]);
+        map.append(header::COOKIE, http::HeaderValue::from_bytes(b"a=\xff; __session=\"r\"").unwrap());
+        assert_eq!(session_cookies(&map).collect::<Vec<_>>(), ["x.y.z", "q", "r"]);
     }
 }

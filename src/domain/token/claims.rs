@@ -188,7 +188,7 @@ fn list(text: Option<&str>) -> Vec<Box<str>> {
 }
 
 fn first_text<'a>(all: &'a Map<String, Value>, names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|name| all.get(*name).and_then(Value::as_str)).filter(|text| !text.is_empty())
+    names.iter().find_map(|name| all.get(*name).and_then(Value::as_str).filter(|text| !text.is_empty()))
 }
 
 fn full_name(all: &Map<String, Value>) -> Option<String> {
@@ -276,6 +276,7 @@ mod tests {
     fn a_name_is_put_together_from_what_is_there() {
         assert_eq!(read(json!({"first_name": "Alex", "last_name": "Chen"})).unwrap().name.unwrap(), "Alex Chen");
         assert_eq!(read(json!({"last_name": "Chen"})).unwrap().name.unwrap(), "Chen");
+        assert_eq!(read(json!({"name": "", "full_name": "Alex"})).unwrap().name.unwrap(), "Alex");
         assert!(read(json!({})).unwrap().name.is_none());
     }
 }

@@ -1,0 +1,102 @@
+//! The listener for those who watch: `/metrics`, `/livez`, `/readyz`. Read-only, and not for the public.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Response, StatusCode};
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+
+use crate::clock;
+use crate::domain::{Snapshot, UnixTime};
+use crate::metrics::Metrics;
+use crate::state::World;
+
+/// Bound: one read, one write, and what is left of a body that nobody asked for.
+const IO: Duration = Duration::from_secs(10);
+
+/// What the admin listener serves.
+pub struct Admin {
+    pub world: Arc<World>,
+    pub metrics: Arc<Metrics>,
+    /// Names under which it may be addressed, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Set when the process is ending: then it is alive, but not ready.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl Admin {
+    fn answer(&self, method: &Method, path: &str, host: Option<&str>) -> (StatusCode, &'static str, Vec<u8>) {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        let say = |status, text: &str| (status, TEXT, format!("{text}\n").into_bytes());
+        // Attack A-127: a page of another site that has its name point here sends that name as Host.
+        if !host.is_some_and(|host| self.known(host)) {
+            return say(StatusCode::FORBIDDEN, "this host name is not allowed here: see admin.hosts in the config");
+        }
+        if *method != Method::GET && *method != Method::HEAD {
+            return say(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+        }
+        match path {
+            "/livez" => say(StatusCode::OK, "ok"),
+            "/readyz" | "/startupz" => match self.unready() {
+                None => say(StatusCode::OK, "ready"),
+                Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, &why),
+            },
+            "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render(&self.world.load())),
+            _ => say(StatusCode::NOT_FOUND, "here are /metrics, /livez and /readyz"),
+        }
+    }
+
+    fn known(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let listed = self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+        listed || name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    }
+
+    fn unready(&self) -> Option<String> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Some("not ready: the process is ending".into());
+        }
+        unready(&self.world.load(), clock::now()).map(|why| format!("not ready: {why}"))
+    }
+}
+
+/// Why requests cannot be judged yet; `None` when they can. Depends on what is in memory only: an issuer that is down now must
+/// not take every replica out of service.
+#[must_use]
+pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
+    let without =
+        |issuer: &&crate::domain::issuer::Issuer| !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now));
+    if let Some(issuer) = snapshot.rules.issuers.iter().find(without) {
+        return Some(format!("no keys of the issuer `{}`", issuer.name));
+    }
+    (snapshot.rules.roles.is_some() && snapshot.members.is_none()).then(|| "the membership is not loaded".into())
+}
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        session.set_read_timeout(Some(IO));
+        session.set_write_timeout(Some(IO));
+        session.set_total_drain_timeout(Some(IO));
+        let request = session.req_header();
+        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let (status, kind, body) = self.answer(&request.method, request.uri.path(), host);
+        let length = body.len();
+        let shown = if request.method == Method::HEAD { vec![] } else { body };
+        let mut response = Response::new(shown);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

@@ -1,0 +1,106 @@
+//! Four ports in a row, all of them free.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use crate::cli::ending::{Stop, talk};
+
+/// The usual first port.
+const FIRST: u16 = 8484;
+/// From a block that is taken to the next one, and how often.
+const STEP: u16 = 10;
+const MOVES: u16 = 5;
+/// What listens on the four, in order.
+const NAMES: [&str; 4] = ["gate", "admin", "issuer", "app"];
+
+/// The four, bound.
+pub(super) struct Block {
+    own: Option<[(SocketAddr, TcpListener); 2]>,
+    pub issuer: TcpListener,
+    pub app: TcpListener,
+}
+
+/// An address that cannot be had.
+struct Taken {
+    name: &'static str,
+    address: SocketAddr,
+    error: io::Error,
+}
+
+/// Binds the block at `port`, or without one the first that is free.
+pub(super) fn take(ip: IpAddr, port: Option<u16>) -> Result<Block, Stop> {
+    if let Some(port) = port {
+        return bind(ip, port).map_err(|taken| refused(&taken, port));
+    }
+    for moves in 0..=MOVES {
+        let first = FIRST + moves * STEP;
+        match bind(ip, first) {
+            Ok(block) => return Ok(block),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AddrInUse && moves < MOVES => {
+                let next = first + STEP;
+                talk(&format!("port {} is taken: trying {next} to {}\n", taken.address.port(), next + 3));
+            }
+            Err(taken) => return Err(refused(&taken, first)),
+        }
+    }
+    // The last turn of the loop has returned.
+    Err(Stop::failed("no free block of ports"))
+}
+
+fn bind(ip: IpAddr, first: u16) -> Result<Block, Taken> {
+    let one = |offset: u16| {
+        let port = if first == 0 { 0 } else { first.saturating_add(offset) };
+        let address = SocketAddr::new(ip, port);
+        let name = NAMES.get(usize::from(offset)).copied().unwrap_or_default();
+        TcpListener::bind(address).map(|l| (address, l)).map_err(|error| Taken { name, address, error })
+    };
+    let (gate, admin, (_, issuer), (_, app)) = (one(0)?, one(1)?, one(2)?, one(3)?);
+    Ok(Block { own: Some([gate, admin]), issuer, app })
+}
+
+fn refused(taken: &Taken, first: u16) -> Stop {
+    let Taken { name, address, error } = taken;
+    let port = address.port();
+    let stop = match error.kind() {
+        io::ErrorKind::AddrInUse => Stop::failed(format!("{address} is taken, and the demo needs it for its {name}")),
+        _ => Stop::failed(format!("{address} cannot be listened on, and the demo needs it for its {name}")),
+    };
+    let stop = stop.saw(error.to_string());
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let next = first.checked_add(STEP).filter(|next| *next <= 65532).unwrap_or(FIRST);
+            stop.fix(format!(
+                "bailiff demo --port {next}      or stop what listens there: `ss -ltnp 'sport = :{port}'` names it"
+            ))
+        }
+        io::ErrorKind::PermissionDenied => stop.fix("bailiff demo --port 8484: ports below 1024 are for root"),
+        _ => stop.fix("give an address of this machine to --bind"),
+    }
+}
+
+impl Block {
+    /// Lets go of the gate's and the admin's address, which the server binds for itself right after.
+    pub(super) fn release(&mut self) -> (SocketAddr, SocketAddr) {
+        let unset = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        self.own.take().map_or((unset, unset), |[(gate, _), (admin, _)]| (gate, admin))
+    }
+
+    /// Where somebody on this machine reaches `listener`.
+    pub(super) fn url(&self, listener: &TcpListener) -> Result<String, Stop> {
+        let address = listener.local_addr();
+        address
+            .map(|a| self.url_of(&a.to_string()))
+            .map_err(|e| Stop::failed("a socket has no address").saw(e.to_string()))
+    }
+
+    /// As [`Block::url`], for an address as text. "All addresses" are reached over loopback.
+    pub(super) fn url_of(&self, address: &str) -> String {
+        let Ok(mut address) = address.parse::<SocketAddr>() else { return format!("http://{address}") };
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}")
+    }
+}

@@ -1,0 +1,49 @@
+//! A folder that only its owner can read, gone when the demo ends.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::cli::ending::Stop;
+
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> Result<Self, Stop> {
+        let path = std::env::temp_dir().join(format!("bailiff-demo-{}", Uuid::now_v7().simple()));
+        // Not recursive: a folder of this name that is there already is somebody else's.
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.map(|()| Self(path.clone())).map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// The path of a file in it.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a new file and gives its path.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Stop> {
+        let path = self.path(name);
+        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        match open.and_then(|mut file| file.write_all(text.as_bytes())) {
+            Ok(()) => Ok(path),
+            Err(error) => Err(cannot_write(&path, &error)),
+        }
+    }
+}
+
+fn cannot_write(path: &std::path::Path, error: &io::Error) -> Stop {
+    Stop::failed(format!("cannot write {}", path.display()))
+        .saw(error.to_string())
+        .fix("set TMPDIR to a folder that can be written, with some free space")
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is removed with everything else in the temporary folder.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

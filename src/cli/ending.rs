@@ -1,0 +1,92 @@
+//! How a command ends: results on stdout, and on stderr why there is none.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use crate::config::faults::Faults;
+
+/// Exit status: the answer is no, or it failed.
+pub(crate) const FAILED: u8 = 1;
+/// Exit status: the command was used in a way that makes no sense.
+pub(crate) const USAGE: u8 = 2;
+/// Exit status: somebody else does not answer (`EX_UNAVAILABLE` of sysexits.h).
+pub(crate) const UNREACHABLE: u8 = 69;
+/// Exit status of a wrong config (`EX_CONFIG` of sysexits.h).
+pub(crate) const CONFIG: u8 = 78;
+
+/// What a command gives: its exit status, or why it stopped.
+pub(crate) type Ending = Result<u8, Stop>;
+
+/// Why a command stops without its result. The text is complete: what is wrong, what was seen, what to do.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Stop {
+    pub status: u8,
+    pub text: String,
+}
+
+impl Stop {
+    fn new(status: u8, what: &str) -> Self {
+        Self { status, text: format!("error: {what}\n") }
+    }
+
+    pub(crate) fn failed(what: impl AsRef<str>) -> Self {
+        Self::new(FAILED, what.as_ref())
+    }
+
+    pub(crate) fn usage(what: impl AsRef<str>) -> Self {
+        Self::new(USAGE, what.as_ref())
+    }
+
+    /// What was seen, for whoever doubts the first sentence.
+    pub(crate) fn saw(self, saw: impl AsRef<str>) -> Self {
+        self.line("saw   ", saw.as_ref())
+    }
+
+    /// What to do now.
+    pub(crate) fn fix(self, fix: impl AsRef<str>) -> Self {
+        self.line("fix   ", fix.as_ref())
+    }
+
+    fn line(mut self, word: &str, text: &str) -> Self {
+        let _ = writeln!(self.text, "  {word} {text}");
+        self
+    }
+}
+
+impl From<Faults> for Stop {
+    fn from(faults: Faults) -> Self {
+        Self { status: CONFIG, text: faults.to_string() }
+    }
+}
+
+/// Writes a result to stdout. A reader that went away is no failure of ours; a full disk is.
+pub(crate) fn print(text: &str) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Stop::failed("the result could not be written to stdout").saw(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As [`print`], for programs: one JSON value.
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Stop> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Talks to whoever sits there. Nobody is hurt when stderr is closed.
+pub(crate) fn talk(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Runs what has to wait for the network.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Stop> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
+    let result = runtime.block_on(future);
+    // Looking up a name runs on a thread of its own, which nobody waits for.
+    runtime.shutdown_background();
+    Ok(result)
+}

@@ -1,0 +1,344 @@
+//! Every metric, on a registry of our own. Names are a contract with dashboards: design 2.7.
+//!
+//! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::domain::routes::{Access, Mode};
+use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
+
+/// How a request ended, as the label `verdict` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Forward,
+    Refuse,
+    /// Forwarded without identity from a route in report mode.
+    Report,
+    Preflight,
+    Acknowledge,
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Refuse => "refuse",
+            Self::Report => "report",
+            Self::Preflight => "preflight",
+            Self::Acknowledge => "acknowledge",
+        }
+    }
+}
+
+/// The label `route` of a request that no route covers.
+pub const NO_ROUTE: &str = "none";
+/// The label `reason` of a request that went well.
+pub const NO_REASON: &str = "none";
+
+/// What can go wrong with a request after it was let through.
+const AFTER_FORWARD: &[Rejection] = &[
+    Rejection::UpstreamConnect,
+    Rejection::UpstreamTimeout,
+    Rejection::UpstreamProtocol,
+    Rejection::ClientGone,
+    Rejection::BodyTimeout,
+    Rejection::BodyTooLarge,
+    Rejection::Internal,
+];
+
+/// Results of `bailiff_webhooks_total`.
+#[derive(Clone, Copy, Debug)]
+pub enum WebhookResult {
+    Delivered,
+    NotTaken,
+    Duplicate,
+    Refused,
+}
+
+/// Results of `bailiff_webhook_changes_total`.
+#[derive(Clone, Copy, Debug)]
+pub enum ChangeResult {
+    Applied,
+    Nothing,
+    OtherInstance,
+    Unreadable,
+    NotKept,
+}
+
+/// Parts that are reloaded.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    Config,
+    Membership,
+}
+
+type Series = HashMap<(Outcome, &'static str), IntCounter>;
+
+/// All metrics. Handles are kept; nothing is looked up by label while a request waits, but one hash of the route's name.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    by_route: ArcSwap<HashMap<Arc<str>, Arc<Series>>>,
+    pub request_duration: Histogram,
+    pub decision_duration: Histogram,
+    pub upstream_duration: Histogram,
+    pub in_flight: IntGauge,
+    pub cache_hits: IntCounter,
+    pub cache_misses: IntCounter,
+    key_fetches: IntCounterVec,
+    keys_fetched: GaugeVec,
+    membership_applied: Gauge,
+    reloads: IntCounterVec,
+    members: IntGauge,
+    webhooks: IntCounterVec,
+    changes: IntCounterVec,
+    generation: IntGauge,
+    log_lines_lost: IntCounter,
+    lost_lines: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+}
+
+/// Seconds: 2.5 µs to 1 s. A decision is a few microseconds; the usual buckets would put every one into the first.
+const DECISION: &[f64] = &[
+    2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0,
+];
+/// Seconds: the buckets of OpenTelemetry for HTTP.
+const HTTP: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// Names and help texts are constants, so that building them cannot fail.
+const VALID: &str = "a constant name, label and help text are valid and registered once";
+
+impl Metrics {
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            keep(&registry, IntCounterVec::new(Opts::new(name, help), labels).expect(VALID))
+        };
+        let gauge = |name: &str, help: &str| keep(&registry, IntGauge::new(name, help).expect(VALID));
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            keep(&registry, Histogram::with_opts(opts).expect(VALID))
+        };
+        let cache = counters("bailiff_token_cache_total", "Look-ups of checked signatures.", &["result"]);
+        let build = Opts::new("bailiff_build_info", "Always 1; the labels tell what is running.")
+            .const_label("version", env!("CARGO_PKG_VERSION"));
+        keep(&registry, IntGauge::with_opts(build).expect(VALID)).set(1);
+        let metrics = Self {
+            requests: counters(
+                "bailiff_requests_total",
+                "Requests by route, verdict and reason.",
+                &["route", "verdict", "reason"],
+            ),
+            by_route: ArcSwap::default(),
+            request_duration: histogram(
+                "bailiff_request_duration_seconds",
+                "From the request's head to the end of its answer.",
+                HTTP,
+            ),
+            decision_duration: histogram(
+                "bailiff_decision_duration_seconds",
+                "What judging took, with fetches it waited for.",
+                DECISION,
+            ),
+            upstream_duration: histogram(
+                "bailiff_upstream_duration_seconds",
+                "From the verdict to the head of the upstream's answer.",
+                HTTP,
+            ),
+            in_flight: gauge("bailiff_requests_in_flight", "Requests that are being handled."),
+            cache_hits: cache.with_label_values(&["hit"]),
+            cache_misses: cache.with_label_values(&["miss"]),
+            key_fetches: counters("bailiff_key_fetches_total", "Fetches of an issuer's keys.", &["issuer", "result"]),
+            keys_fetched: keep(
+                &registry,
+                GaugeVec::new(
+                    Opts::new("bailiff_keys_fetched_timestamp_seconds", "When an issuer's keys were last fetched."),
+                    &["issuer"],
+                )
+                .expect(VALID),
+            ),
+            membership_applied: keep(
+                &registry,
+                Gauge::new(
+                    "bailiff_membership_applied_timestamp_seconds",
+                    "When the membership was last loaded or changed.",
+                )
+                .expect(VALID),
+            ),
+            reloads: counters("bailiff_reloads_total", "Reloads of a changed part.", &["part", "result"]),
+            members: gauge("bailiff_members", "Memberships of users in workspaces, as the source gave them."),
+            webhooks: counters("bailiff_webhooks_total", "Webhooks by what became of them.", &["result"]),
+            changes: counters(
+                "bailiff_webhook_changes_total",
+                "Verified webhooks by what they did to the membership.",
+                &["result"],
+            ),
+            generation: gauge(
+                "bailiff_snapshot_generation",
+                "Grows by one with each change of rules, keys or membership.",
+            ),
+            log_lines_lost: keep(
+                &registry,
+                IntCounter::new("bailiff_log_lines_lost_total", "Log lines dropped because their reader was too slow.")
+                    .expect(VALID),
+            ),
+            lost_lines: OnceLock::new(),
+            registry,
+        };
+        metrics.start_at_zero();
+        Arc::new(metrics)
+    }
+
+    fn start_at_zero(&self) {
+        for result in ["delivered", "not_taken", "duplicate", "refused"] {
+            self.webhooks.with_label_values(&[result]);
+        }
+        for result in ["applied", "nothing", "other_instance", "unreadable", "not_kept"] {
+            self.changes.with_label_values(&[result]);
+        }
+        for part in ["config", "membership"] {
+            self.reloads.with_label_values(&[part, "ok"]);
+            self.reloads.with_label_values(&[part, "failed"]);
+        }
+    }
+
+    /// Makes the series of all routes, so that a scrape shows zeros and not gaps.
+    pub fn prepare_routes(&self, rules: &Rules) {
+        let mut by_route = HashMap::new();
+        by_route.insert(Arc::from(NO_ROUTE), Arc::new(self.series(NO_ROUTE, None, Mode::Enforce)));
+        for route in rules.routes.iter() {
+            let text = route.pattern.text().clone();
+            let series = self.series(&text, Some(route.access), route.mode);
+            // Two routes with one pattern and other methods share their series.
+            let entry: &mut Arc<Series> = by_route.entry(text).or_default();
+            let mut merged = Series::clone(entry);
+            merged.extend(series);
+            *entry = Arc::new(merged);
+        }
+        self.by_route.store(Arc::new(by_route));
+    }
+
+    fn series(&self, route: &str, access: Option<Access>, mode: Mode) -> Series {
+        let mut series = Series::new();
+        let mut add = |outcome: Outcome, reason: &'static str| {
+            series.insert((outcome, reason), self.requests.with_label_values(&[route, outcome.label(), reason]));
+        };
+        let Some(access) = access else {
+            add(Outcome::Preflight, NO_REASON);
+            Rejection::ALL.iter().for_each(|r| add(Outcome::Refuse, r.label()));
+            return series;
+        };
+        add(Outcome::Forward, NO_REASON);
+        AFTER_FORWARD.iter().for_each(|r| add(Outcome::Forward, r.label()));
+        let refused = if mode == Mode::Report { Outcome::Report } else { Outcome::Refuse };
+        Rejection::ALL.iter().for_each(|r| add(refused, r.label()));
+        if access == Access::Webhook {
+            add(Outcome::Acknowledge, NO_REASON);
+        }
+        series
+    }
+
+    /// Counts one request. This is called once per request, from one place.
+    pub fn request(&self, route: Option<&str>, outcome: Outcome, reason: Option<Rejection>, took: Duration) {
+        let (route, reason) = (route.unwrap_or(NO_ROUTE), reason.map_or(NO_REASON, Rejection::label));
+        match self.by_route.load().get(route).and_then(|series| series.get(&(outcome, reason))) {
+            Some(counter) => counter.inc(),
+            // A route that a reload has just taken away, or a pair that nobody foresaw: counted all the same.
+            None => self.requests.with_label_values(&[route, outcome.label(), reason]).inc(),
+        }
+        self.request_duration.observe(took.as_secs_f64());
+    }
+
+    pub fn prepare_issuer(&self, issuer: &str) {
+        self.key_fetches.with_label_values(&[issuer, "ok"]);
+        self.key_fetches.with_label_values(&[issuer, "failed"]);
+        self.keys_fetched.with_label_values(&[issuer]);
+    }
+
+    pub fn keys_fetched(&self, issuer: &str, at: UnixTime) {
+        self.key_fetches.with_label_values(&[issuer, "ok"]).inc();
+        self.keys_fetched.with_label_values(&[issuer]).set(seconds(at));
+    }
+
+    pub fn keys_not_fetched(&self, issuer: &str) {
+        self.key_fetches.with_label_values(&[issuer, "failed"]).inc();
+    }
+
+    pub fn reloaded(&self, part: Part, good: bool) {
+        let part = match part {
+            Part::Config => "config",
+            Part::Membership => "membership",
+        };
+        self.reloads.with_label_values(&[part, if good { "ok" } else { "failed" }]).inc();
+    }
+
+    pub fn membership_applied(&self, at: UnixTime) {
+        self.membership_applied.set(seconds(at));
+    }
+
+    pub fn webhook(&self, result: WebhookResult) {
+        let result = match result {
+            WebhookResult::Delivered => "delivered",
+            WebhookResult::NotTaken => "not_taken",
+            WebhookResult::Duplicate => "duplicate",
+            WebhookResult::Refused => "refused",
+        };
+        self.webhooks.with_label_values(&[result]).inc();
+    }
+
+    pub fn change(&self, result: ChangeResult) {
+        let result = match result {
+            ChangeResult::Applied => "applied",
+            ChangeResult::Nothing => "nothing",
+            ChangeResult::OtherInstance => "other_instance",
+            ChangeResult::Unreadable => "unreadable",
+            ChangeResult::NotKept => "not_kept",
+        };
+        self.changes.with_label_values(&[result]).inc();
+    }
+
+    /// `lost` tells how many log lines were dropped so far.
+    pub fn watch_log(&self, lost: impl Fn() -> usize + Send + Sync + 'static) {
+        let _ = self.lost_lines.set(Box::new(lost));
+    }
+
+    /// The Prometheus text format, with the figures of `snapshot`.
+    #[must_use]
+    pub fn render(&self, snapshot: &Snapshot) -> Vec<u8> {
+        self.generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+        let members = snapshot.members.as_ref().map_or(0, |members| members.size().2);
+        self.members.set(i64::try_from(members).unwrap_or(i64::MAX));
+        if let Some(lost) = self.lost_lines.get() {
+            let lost = u64::try_from(lost()).unwrap_or(u64::MAX);
+            self.log_lines_lost.inc_by(lost.saturating_sub(self.log_lines_lost.get()));
+        }
+        let mut text = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => text,
+            Err(error) => format!("# the metrics could not be written: {error}\n").into_bytes(),
+        }
+    }
+}
+
+fn keep<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
+    registry.register(Box::new(collector.clone())).expect(VALID);
+    collector
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds since 1970 fit into the 52 bits of an f64 for 140 million years"
+)]
+fn seconds(at: UnixTime) -> f64 {
+    at.0 as f64
+}

@@ -1,0 +1,32 @@
+//! Pingora's request header as a header block that the floor may edit.
+
+use http::{HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+
+use crate::domain::Headers;
+use crate::domain::identity::Name;
+
+/// Pingora keeps a second map with the case of the names, so a header is edited through its own methods only.
+pub struct UpstreamHeaders<'r>(pub &'r mut RequestHeader);
+
+impl Headers for UpstreamHeaders<'_> {
+    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.headers.keys()
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        self.0.remove_header(name);
+    }
+
+    fn set(&mut self, name: &Name, value: &HeaderValue) {
+        let written = match name {
+            Name::Fixed(name) => self.0.insert_header(*name, value.clone()),
+            Name::Configured(name) => self.0.insert_header(name.clone(), value.clone()),
+        };
+        // Both are a checked name and a checked value already. Fail closed all the same: a header that cannot be written must
+        // not leave the client's in its place, and it was stripped before.
+        if let Err(error) = written {
+            tracing::error!(header = name.as_str(), %error, "a trusted header could not be written");
+        }
+    }
+}

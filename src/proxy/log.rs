@@ -1,0 +1,78 @@
+//! The access log: one line per request, and nothing in it that could let anybody in.
+
+use std::time::Duration;
+
+use pingora::proxy::Session;
+
+use super::ctx::{Answered, Ctx, Phase};
+use super::head;
+use crate::clock;
+use crate::domain::judge::Caller;
+use crate::domain::{Grant, Rejection};
+use crate::metrics::{Metrics, Outcome};
+
+/// Longest method and path in a log line, in bytes.
+const MAX_TEXT: usize = 512;
+
+/// Counts the request and writes its line. Called once per request.
+pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
+    let took = clock::monotonic().duration_since(ctx.started);
+    let (outcome, reason) = outcome(ctx);
+    metrics.request(ctx.route().map(|route| &**route.pattern.text()), outcome, reason, took);
+    write(session, ctx, outcome, reason, took);
+}
+
+/// How the request ended. A request that is still only received when it ends was lost by a fault of ours or of its client.
+fn outcome(ctx: &Ctx) -> (Outcome, Option<Rejection>) {
+    match &ctx.phase {
+        Phase::Received => (Outcome::Refuse, Some(ctx.failure.unwrap_or(Rejection::Internal))),
+        Phase::Answered(Answered::Refused(refusal)) => (Outcome::Refuse, Some(refusal.reason)),
+        Phase::Answered(Answered::Preflight) => (Outcome::Preflight, None),
+        Phase::Answered(Answered::Acknowledged(..)) => (Outcome::Acknowledge, None),
+        Phase::Forwarding(grant) | Phase::Answered(Answered::Webhook(grant)) => match grant.reported() {
+            Some(reason) => (Outcome::Report, Some(reason)),
+            None => (Outcome::Forward, ctx.failure),
+        },
+    }
+}
+
+fn write(session: &Session, ctx: &Ctx, outcome: Outcome, reason: Option<Rejection>, took: Duration) {
+    let request = session.req_header();
+    // The path without its query, where people put tokens. JSON escapes what could start a second line (attack A-126).
+    let raw = request.raw_path();
+    let path = raw.split(|b| *b == b'?').next().unwrap_or_default();
+    let path = String::from_utf8_lossy(path.get(..MAX_TEXT.min(path.len())).unwrap_or_default());
+    let method = request.method.as_str();
+    let status = session.response_written().map(|head| head.status.as_u16());
+    let who = ctx.who();
+    let (service, webhook) = match ctx.grant().map(Grant::caller) {
+        Some(Caller::Service(name)) => (Some(name.as_str()), None),
+        Some(Caller::Webhook(id)) => (None, Some(id.as_str())),
+        _ => (None, None),
+    };
+    tracing::info!(
+        target: "access",
+        request_id = ctx.request_id.as_ref().map(|id| id.as_str()),
+        method = method.get(..MAX_TEXT.min(method.len())),
+        path = &*path,
+        route = ctx.route().map(|route| &**route.pattern.text()),
+        status,
+        verdict = outcome.label(),
+        reason = reason.map(Rejection::label),
+        subject = who.and_then(|w| w.user.as_ref()).map(|user| user.as_str()),
+        workspace = who.and_then(|w| w.workspace.as_ref()).map(|workspace| workspace.as_str()),
+        service,
+        webhook,
+        client_ip = head::peer(session).map(tracing::field::display),
+        decision_us = ctx.decided.map(micros),
+        upstream_ms = ctx.upstream_took.map(|took| took.as_secs_f64() * 1e3),
+        duration_ms = took.as_secs_f64() * 1e3,
+        bytes = session.body_bytes_sent(),
+        generation = ctx.snapshot.generation,
+        "request"
+    );
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

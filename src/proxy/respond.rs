@@ -1,0 +1,65 @@
+//! The one place that writes answers in bailiff's own name.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use super::ctx::Ctx;
+use crate::domain::Rejection;
+use crate::domain::cors::Fields;
+use crate::domain::identity::name;
+
+/// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them.
+pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> pingora::Result<u16> {
+    let rules = &ctx.snapshot.rules;
+    let answer = rules.answers.answer(reason.kind());
+    let mut fields = rules.cors.on_refusal(&session.req_header().headers);
+    if let Some(challenge) = answer.challenge {
+        fields.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+    }
+    if let Some(seconds) = answer.retry_after {
+        fields.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+    }
+    // Whoever sends what cannot be read with certainty is not listened to any further on this connection.
+    if matches!(answer.status, 400 | 408 | 413 | 414 | 431) {
+        session.set_keepalive(None);
+    }
+    write(session, ctx, answer.status, fields, answer.body).await?;
+    Ok(answer.status)
+}
+
+/// Answers a preflight of a listed origin.
+pub async fn preflight(session: &mut Session, ctx: &Ctx, fields: Fields) -> pingora::Result<()> {
+    write(session, ctx, 204, fields, Bytes::new()).await
+}
+
+/// Acknowledges a webhook that the upstream took before.
+pub async fn acknowledge(session: &mut Session, ctx: &Ctx) -> pingora::Result<()> {
+    write(session, ctx, 200, vec![], Bytes::from_static(br#"{"detail":"Already delivered"}"#)).await
+}
+
+/// Writes header and body. The connection is kept when the request has no unread body; otherwise Pingora closes it, so that
+/// bytes which nobody judged are never taken for a next request (attack A-87).
+async fn write(session: &mut Session, ctx: &Ctx, status: u16, fields: Fields, body: Bytes) -> pingora::Result<()> {
+    let mut head = ResponseHeader::build(status, Some(fields.len() + 4))?;
+    // RFC 9110, 8.6: no Content-Length on 204.
+    if status != 204 {
+        head.insert_header(header::CONTENT_TYPE, "application/json")?;
+        head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    if let Some(id) = &ctx.request_id {
+        head.insert_header(name::REQUEST_ID, id.to_header())?;
+    }
+    for (name, value) in fields {
+        append(&mut head, name, value)?;
+    }
+    let without_body = body.is_empty() || session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(head), without_body).await?;
+    if without_body { Ok(()) } else { session.write_response_body(Some(body), true).await }
+}
+
+fn append(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) -> pingora::Result<()> {
+    head.append_header(name, value).map(drop)
+}

@@ -1,0 +1,338 @@
+//! Pingora's phases, each a short call downward.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::ctx::{Answered, Ctx, Phase};
+use super::headers::UpstreamHeaders;
+use super::webhook::{self, Forwarded};
+use super::{UpstreamPeer, head, log, respond};
+use crate::clock;
+use crate::config::settings::Timeouts;
+use crate::domain::identity::name;
+use crate::domain::judge::judge_webhook;
+use crate::domain::routes::Route;
+use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
+use crate::metrics::{Metrics, WebhookResult};
+use crate::state::World;
+use crate::state::deliveries::Deliveries;
+use crate::state::keys::KeyKeeper;
+use crate::state::proofs::ProofCache;
+
+/// The gate as Pingora sees it.
+pub struct Gate {
+    pub world: Arc<World>,
+    pub keeper: Arc<KeyKeeper>,
+    pub proofs: ProofCache,
+    pub deliveries: Deliveries,
+    pub upstream: Arc<UpstreamPeer>,
+    pub metrics: Arc<Metrics>,
+    pub timeouts: Timeouts,
+    /// Set when the process is ending: connections are then not kept.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// The verdict, with what it needs fetched. Each need is met once: the loop cannot turn more than twice.
+    async fn verdict(&self, session: &mut Session, ctx: &mut Ctx) -> Verdict {
+        let fresh = head::fresh_id();
+        let step = match head::read(session, fresh.clone()) {
+            Err(reason) => {
+                ctx.request_id = Some(fresh);
+                return Verdict::Reject(Refusal::bare(reason));
+            }
+            Ok(head) => {
+                ctx.request_id = Some(head.request_id.clone());
+                judge(&ctx.snapshot, &head, clock::now(), &self.proofs)
+            }
+        };
+        let step = match step {
+            Step::NeedKey { issuer, .. } => {
+                self.keeper.fetch_for_unknown(&issuer).await;
+                ctx.snapshot = self.world.load();
+                self.judge_again(session, ctx)
+            }
+            other => other,
+        };
+        match step {
+            Step::Judged(verdict) | Step::NeedKey { otherwise: verdict, .. } => verdict,
+            Step::NeedBody { route, max_body } => self.webhook(session, ctx, &route, max_body).await,
+        }
+    }
+
+    fn judge_again(&self, session: &Session, ctx: &Ctx) -> Step {
+        let id = ctx.request_id.clone().unwrap_or_else(head::fresh_id);
+        match head::read(session, id) {
+            Ok(head) => judge(&ctx.snapshot, &head, clock::now(), &self.proofs),
+            Err(reason) => Step::Judged(Verdict::Reject(Refusal::bare(reason))),
+        }
+    }
+
+    /// Reads, verifies, applies and forwards a webhook. What comes back as a grant has been forwarded and answered already.
+    async fn webhook(&self, session: &mut Session, ctx: &mut Ctx, route: &Arc<Route>, max_body: usize) -> Verdict {
+        let refuse = |reason| {
+            self.metrics.webhook(WebhookResult::Refused);
+            Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) })
+        };
+        let body = match webhook::read_body(session, max_body, self.timeouts.webhook_body).await {
+            Ok(body) => body,
+            Err(reason) => return refuse(reason),
+        };
+        let verdict = if body.len() > webhook::LARGE {
+            tokio::task::block_in_place(|| self.judge_body(session, ctx, route, &body))
+        } else {
+            self.judge_body(session, ctx, route, &body)
+        };
+        let grant = match verdict {
+            Verdict::Forward(grant) => grant,
+            Verdict::Acknowledge(..) => {
+                self.metrics.webhook(WebhookResult::Duplicate);
+                return verdict;
+            }
+            Verdict::Reject(refusal) => return refuse(refusal.reason),
+            Verdict::Preflight(_) => return refuse(Rejection::Internal),
+        };
+        let crate::domain::judge::Caller::Webhook(id) = grant.caller().clone() else {
+            return refuse(Rejection::Internal);
+        };
+        let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
+        if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
+            return refuse(reason);
+        }
+        ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
+        let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
+        let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
+        self.metrics.webhook(if taken { WebhookResult::Delivered } else { WebhookResult::NotTaken });
+        ctx.failure = outcome.failure;
+        ctx.upstream_took = outcome.upstream_took;
+        Verdict::Forward(grant)
+    }
+
+    fn judge_body(&self, session: &Session, ctx: &Ctx, route: &Arc<Route>, body: &Bytes) -> Verdict {
+        let id = ctx.request_id.clone().unwrap_or_else(head::fresh_id);
+        match head::read(session, id) {
+            Ok(head) => {
+                let taken = |id: &_| self.deliveries.taken(id);
+                judge_webhook(&ctx.snapshot, &head, route, body, clock::now(), taken)
+            }
+            Err(reason) => Verdict::Reject(Refusal::bare(reason)),
+        }
+    }
+
+    /// How long to wait for the next bytes of the upstream's answer. A WebSocket or an event stream may be quiet for hours.
+    fn read_timeout(&self, session: &Session, grant: &Grant) -> Option<Duration> {
+        let accepts_events = session
+            .req_header()
+            .headers
+            .get(header::ACCEPT)
+            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")));
+        if session.is_upgrade_req() || accepts_events {
+            None
+        } else {
+            Some(grant.route().timeout.unwrap_or(self.timeouts.read))
+        }
+    }
+}
+
+/// What an error after the verdict means. Pingora says whose fault it was.
+fn failure(error: &Error) -> Rejection {
+    use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => Rejection::UpstreamTimeout,
+        (ErrorSource::Upstream, kind) if connecting(kind) => Rejection::UpstreamConnect,
+        (ErrorSource::Upstream, _) => Rejection::UpstreamProtocol,
+        (ErrorSource::Downstream, ReadTimedout) => Rejection::BodyTimeout,
+        (
+            ErrorSource::Downstream,
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | WriteTimedout,
+        ) => Rejection::ClientGone,
+        (ErrorSource::Downstream, _) => Rejection::BadRequest,
+        (ErrorSource::Internal | ErrorSource::Unset, kind) if connecting(kind) => Rejection::UpstreamConnect,
+        (ErrorSource::Internal | ErrorSource::Unset, _) => Rejection::Internal,
+    }
+}
+
+fn connecting(kind: &ErrorType) -> bool {
+    use ErrorType::{BindError, ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, SocketError};
+    matches!(kind, ConnectRefused | ConnectNoRoute | ConnectError | ConnectTimedout | BindError | SocketError)
+}
+
+#[async_trait]
+impl ProxyHttp for Gate {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::new(self.world.load(), &self.metrics.in_flight)
+    }
+
+    /// Pingora would add a compression module that we do not want.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    fn allow_spawning_subrequest(&self, session: &Session, _: &Ctx) -> bool {
+        session.subrequest_ctx.is_none()
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, _: &mut Ctx) -> pingora::Result<()> {
+        let client = self.timeouts.client;
+        // Without this a connection that has served one request may stay idle, or send half a head, for ever.
+        let keep = if self.draining.load(Ordering::Relaxed) { None } else { Some(client.as_secs().max(1)) };
+        session.set_keepalive(keep);
+        session.set_read_timeout(Some(client));
+        session.set_write_timeout(Some(client));
+        session.set_total_drain_timeout(Some(Duration::from_secs(5)));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> pingora::Result<bool> {
+        let forwarded = session.subrequest_ctx.as_mut().and_then(|sub| sub.user_ctx_mut());
+        if let Some(forwarded) = forwarded.and_then(|any| any.downcast_mut::<Forwarded>()) {
+            ctx.snapshot = forwarded.snapshot.clone();
+            ctx.delivery = Some(forwarded.outcome.clone());
+            ctx.in_flight = None;
+            ctx.phase = Phase::Forwarding(forwarded.grant.clone());
+            ctx.forwarded_at = Some(clock::monotonic());
+            return Ok(false);
+        }
+        let verdict = self.verdict(session, ctx).await;
+        let decided = clock::monotonic();
+        let took = *ctx.decided.get_or_insert_with(|| decided.duration_since(ctx.started));
+        self.metrics.decision_duration.observe(took.as_secs_f64());
+        match verdict {
+            Verdict::Forward(grant) if matches!(grant.caller(), crate::domain::judge::Caller::Webhook(_)) => {
+                ctx.phase = Phase::Answered(Answered::Webhook(grant));
+                Ok(true)
+            }
+            Verdict::Forward(grant) => {
+                ctx.phase = Phase::Forwarding(grant);
+                ctx.forwarded_at = Some(decided);
+                Ok(false)
+            }
+            Verdict::Reject(refusal) => {
+                let reason = refusal.reason;
+                ctx.phase = Phase::Answered(Answered::Refused(refusal));
+                respond::refuse(session, ctx, reason).await.map(|_| true)
+            }
+            Verdict::Preflight(fields) => {
+                ctx.phase = Phase::Answered(Answered::Preflight);
+                respond::preflight(session, ctx, fields).await.map(|()| true)
+            }
+            Verdict::Acknowledge(route, id) => {
+                ctx.phase = Phase::Answered(Answered::Acknowledged(route, id));
+                respond::acknowledge(session, ctx).await.map(|()| true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> pingora::Result<Box<HttpPeer>> {
+        let Phase::Forwarding(grant) = &ctx.phase else {
+            return Err(Error::explain(ErrorType::InternalError, "no grant, so no way to the upstream"));
+        };
+        match self.upstream.peer(self.read_timeout(session, grant)) {
+            Ok(peer) => Ok(Box::new(peer)),
+            Err(reason) => {
+                ctx.failure = Some(reason);
+                Err(Error::explain(ErrorType::ConnectError, "the upstream has no address"))
+            }
+        }
+    }
+
+    /// The last hand on the request: after Pingora has removed what the client's `Connection` names (attack A-06).
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> pingora::Result<()> {
+        let Phase::Forwarding(grant) = &ctx.phase else {
+            return Err(Error::explain(ErrorType::InternalError, "no grant, so no headers"));
+        };
+        // A target in absolute form was judged by its path; that is also what is sent (RFC 9112, 3.2.1).
+        if !request.raw_path().starts_with(b"/") {
+            let id = ctx.request_id.clone().unwrap_or_else(head::fresh_id);
+            let head = head::read(session, id).map_err(|_| Error::new(ErrorType::InternalError))?;
+            request.set_raw_path(head.origin_form.as_bytes())?;
+        }
+        grant.headers().apply(&mut UpstreamHeaders(request));
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Ctx,
+    ) -> pingora::Result<()> {
+        ctx.body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let max = ctx.grant().and_then(|grant| grant.route().max_body);
+        if max.is_some_and(|max| ctx.body_bytes > max) {
+            ctx.failure = Some(Rejection::BodyTooLarge);
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is larger than the route allows"));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> pingora::Result<()> {
+        // Informational answers (100, 103) come before the one that counts.
+        if response.status.is_informational() && response.status != 101 {
+            return Ok(());
+        }
+        let took = ctx.forwarded_at.map(|then| clock::monotonic().duration_since(then));
+        ctx.upstream_took = took;
+        if let Some(took) = took {
+            self.metrics.upstream_duration.observe(took.as_secs_f64());
+        }
+        if let Some(outcome) = &ctx.delivery {
+            outcome.answered(response.status.as_u16(), took);
+        }
+        if let Some(grant) = ctx.grant()
+            && let Some((_, id)) = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID)
+        {
+            response.insert_header(name::REQUEST_ID, id.clone())?;
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+        let reason = *ctx.failure.get_or_insert_with(|| failure(error));
+        if let Some(outcome) = &ctx.delivery {
+            outcome.failed(reason);
+        }
+        if let Some(grant) = ctx.grant()
+            && ctx.request_id.is_none()
+        {
+            let id = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID);
+            ctx.request_id = id.and_then(|(_, id)| id.to_str().ok()?.parse().ok());
+        }
+        let answered = session.response_written().is_some() || reason == Rejection::ClientGone;
+        let error_code = if answered { 0 } else { respond::refuse(session, ctx, reason).await.unwrap_or(0) };
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Ctx) {
+        // A subrequest is the second half of a webhook; the outer request counts for both.
+        if session.subrequest_ctx.is_none() {
+            log::finish(session, ctx, &self.metrics);
+        }
+    }
+
+    /// Errors are in the access log with their reason; Pingora's own line would repeat them with the query in it.
+    fn suppress_error_log(&self, _: &Session, _: &Ctx, _: &Error) -> bool {
+        true
+    }
+}

@@ -1,0 +1,149 @@
+//! A webhook on its way: read whole, judged, applied, then passed on exactly as it came.
+//!
+//! The upstream must not see a byte before the signature is verified, which covers the whole body. Pingora forwards a body that
+//! was read beforehand only up to 64 KiB, so the verified webhook goes on as a subrequest with its body preset: a subrequest is
+//! made from the bytes of the original head, so headers arrive as they were signed for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pingora::proxy::Session;
+use pingora::proxy::subrequest::pipe::{InputBody, InputBodyType, pipe_subrequest};
+use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
+
+use super::ctx::{Outcome, WebhookOutcome};
+use crate::clock;
+use crate::domain::event::{Change, EventTime, Meaning, meaning};
+use crate::domain::membership::TooManyChanges;
+use crate::domain::{Grant, Rejection, Snapshot};
+use crate::metrics::{ChangeResult, Metrics};
+use crate::state::World;
+use crate::state::deliveries::Delivery;
+
+/// Above this many bytes the hashing is done on a thread of its own: at 1 ms per MiB it would hold up other requests.
+pub const LARGE: usize = 256 * 1024;
+
+/// What a subrequest finds in its context: the verdict of the outer request, which is not judged again.
+pub struct Forwarded {
+    pub snapshot: Arc<Snapshot>,
+    pub grant: Grant,
+    pub outcome: Arc<WebhookOutcome>,
+}
+
+/// Reads the whole body, within `max` bytes and `within` this time.
+pub async fn read_body(session: &mut Session, max: usize, within: Duration) -> Result<Bytes, Rejection> {
+    if session.req_header().headers.get("expect").is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        // Pingora does not say it by itself while a filter reads; the client would wait for a second.
+        session.write_continue_response().await.map_err(|_| Rejection::ClientGone)?;
+    }
+    let read = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = session.read_request_body().await.map_err(|_| Rejection::ClientGone)? {
+            // Checked while reading: a chunked body does not say its length beforehand (attack A-116).
+            if body.len() + chunk.len() > max {
+                return Err(Rejection::WebhookTooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    tokio::time::timeout(within, read).await.unwrap_or(Err(Rejection::BodyTimeout))
+}
+
+/// Why an event was not applied.
+enum NotApplied {
+    /// The config was reloaded while the event was read: it has to be read by the new one.
+    OtherRules,
+    NotLoaded,
+    Full(TooManyChanges),
+}
+
+/// Applies what the event says to the membership, before the upstream hears of it. `Err` when it could not be kept.
+pub fn apply(world: &World, metrics: &Metrics, body: &[u8]) -> Result<(), Rejection> {
+    // Reloads come one after another and take longer than this; a third turn would be a fault.
+    for _ in 0..3 {
+        let snapshot = world.load();
+        let Some((change, time)) = change(&snapshot, metrics, body) else { return Ok(()) };
+        let published = world.publish(|now| {
+            if !Arc::ptr_eq(&now.rules, &snapshot.rules) {
+                return Err(NotApplied::OtherRules);
+            }
+            let members = now.members.as_ref().ok_or(NotApplied::NotLoaded)?;
+            let members = members.changed(change.clone(), time).map_err(NotApplied::Full)?;
+            Ok(Snapshot { members: Some(members), ..now.clone() })
+        });
+        let why = match published {
+            Ok(generation) => {
+                tracing::info!(generation, %change, "a webhook changed the membership");
+                metrics.change(ChangeResult::Applied);
+                metrics.membership_applied(clock::now());
+                return Ok(());
+            }
+            Err(NotApplied::OtherRules) => continue,
+            // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
+            Err(NotApplied::NotLoaded) if snapshot.rules.roles.is_none() => {
+                metrics.change(ChangeResult::Nothing);
+                return Ok(());
+            }
+            Err(NotApplied::NotLoaded) => "the membership is not loaded".to_owned(),
+            Err(NotApplied::Full(why)) => why.to_string(),
+        };
+        tracing::error!(why, "a webhook could not be kept; its sender is asked to send it again");
+        break;
+    }
+    metrics.change(ChangeResult::NotKept);
+    Err(Rejection::WebhookNotKept)
+}
+
+/// The change that the event asks for, if it asks for one.
+fn change(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<(Change, EventTime)> {
+    let rules = &snapshot.rules;
+    match meaning(body, rules.instance(), rules.roles.as_ref()) {
+        Meaning::Change(change, time) => return Some((change, time)),
+        Meaning::Nothing => metrics.change(ChangeResult::Nothing),
+        Meaning::OtherInstance => {
+            tracing::warn!("a webhook of another Clerk instance changes nothing here (see clerk.instance_id)");
+            metrics.change(ChangeResult::OtherInstance);
+        }
+        Meaning::Unreadable(why) => {
+            tracing::warn!(why, "a signed webhook is not understood and changes nothing here; it is passed on");
+            metrics.change(ChangeResult::Unreadable);
+        }
+    }
+    None
+}
+
+/// Sends the verified webhook on and the upstream's answer back.
+pub async fn forward(
+    session: &mut Session,
+    snapshot: Arc<Snapshot>,
+    grant: Grant,
+    body: Bytes,
+    delivery: Delivery,
+) -> Outcome {
+    let outcome = Arc::new(WebhookOutcome::new(delivery));
+    let forwarded = Forwarded { snapshot, grant, outcome: outcome.clone() };
+    let context = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(forwarded)).build();
+    let Some(spawner) = session.subrequest_spawner.take() else {
+        outcome.failed(Rejection::Internal);
+        return outcome.ask();
+    };
+    let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
+    let body = if body.is_empty() { InputBody::NoBody } else { InputBody::Bytes(vec![body]) };
+    let piped = pipe_subrequest(session, prepared, handle, |task| Ok(Some(task)), InputBodyType::Preset(body)).await;
+    let (state, failed) = match piped {
+        Ok(state) => (state, false),
+        Err(error) => (error.state, true),
+    };
+    // The receiver must live until the subrequest has ended, or its last writes would fail.
+    let receiver = state.pipe_rx;
+    if let Some(task) = state.join_handle {
+        let _ = task.await;
+    }
+    drop(receiver);
+    if failed {
+        outcome.failed(Rejection::ClientGone);
+    }
+    outcome.ask()
+}

@@ -1,0 +1,301 @@
+//! Puts the parts together, runs them, and ends them in order.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+use crate::admin::{Admin, unready};
+use crate::clock;
+use crate::config::faults::{Code, Fault, Faults};
+use crate::config::load::{Loaded, Overrides};
+use crate::config::settings::{Address, Settings, Shutdown};
+use crate::domain::Snapshot;
+use crate::domain::membership::Table;
+use crate::listen;
+use crate::metrics::Metrics;
+use crate::proxy::{Gate, UpstreamPeer};
+use crate::state::World;
+use crate::state::deliveries::Deliveries;
+use crate::state::fetch::Fetcher;
+use crate::state::keys::KeyKeeper;
+use crate::state::proofs::ProofCache;
+use crate::state::reload::{Reloader, publish_membership, read_membership, tell};
+
+/// Idle connections to the upstream that are kept.
+const UPSTREAM_POOL: usize = 512;
+/// How long the first requests may wait for the first keys.
+const FIRST_KEYS: Duration = Duration::from_secs(3);
+/// Between two looks whether the first keys are there, or the last request has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A gate that is ready to run: every file was read and every address is bound, so nothing of that can fail any more.
+pub struct Server {
+    loaded: Loaded,
+    path: Option<std::path::PathBuf>,
+    overrides: Overrides,
+    members: Option<(Table, Faults)>,
+    gate: Vec<Bound>,
+    admin: Bound,
+    fetcher: Fetcher,
+    metrics: Arc<Metrics>,
+}
+
+/// A listener that is bound, or a path that will be: a Unix socket is bound where it is served.
+enum Bound {
+    Tcp(TcpListener),
+    Unix(std::path::PathBuf),
+}
+
+impl Bound {
+    fn at(address: &Address) -> Result<Self, Faults> {
+        match address {
+            Address::Unix(path) => Ok(Self::Unix(path.clone())),
+            Address::Tcp(socket) => {
+                TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error).into())
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(|a| a.to_string()).unwrap_or_default(),
+            Self::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    fn serve<A>(self, name: &str, app: A, shutdown: watch::Receiver<bool>) -> Result<(), listen::ListenError>
+    where
+        A: pingora::apps::ServerApp + Send + Sync + 'static,
+    {
+        match self {
+            Self::Tcp(listener) => {
+                listen::spawn(name, app, listener, shutdown);
+            }
+            Self::Unix(path) => {
+                listen::spawn_unix(name, app, &path, shutdown)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fault of an address that cannot be had, and what to do about it.
+pub fn cannot_listen(address: &Address, error: &std::io::Error) -> Fault {
+    let fault = match error.kind() {
+        std::io::ErrorKind::AddrInUse => Fault::error(Code::AddressTaken, format!("the address {address} is taken"))
+            .fix(format!("stop what listens on {address} (`ss -ltnp` names it), or choose another address")),
+        std::io::ErrorKind::PermissionDenied => {
+            Fault::error(Code::AddressTaken, format!("listening on {address} is not permitted"))
+                .fix("choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE")
+        }
+        _ => Fault::error(Code::AddressTaken, format!("the address {address} cannot be listened on"))
+            .fix("choose an address of this machine"),
+    };
+    fault.saw(error.to_string())
+}
+
+impl Server {
+    /// Reads the membership, binds the addresses, and says every fault of these at once.
+    pub fn prepare(loaded: Loaded, path: Option<std::path::PathBuf>, overrides: Overrides) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let members = read_membership(&loaded.settings.live).unwrap_or_else(|more| {
+            faults.merge(more);
+            None
+        });
+        let boot = &loaded.settings.boot;
+        let mut bind = |address: &Address| Bound::at(address).map_err(|more| faults.merge(more)).ok();
+        let gate: Vec<_> = boot.listen.iter().filter_map(&mut bind).collect();
+        let admin = bind(&boot.admin);
+        let fetcher = Fetcher::new().map_err(|why| {
+            faults.push(
+                Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why),
+            );
+        });
+        match (admin, fetcher) {
+            (Some(admin), Ok(fetcher)) if !faults.has_errors() => {
+                Ok(Self { loaded, path, overrides, members, gate, admin, fetcher, metrics: Metrics::new() })
+            }
+            _ => Err(faults),
+        }
+    }
+
+    /// The addresses on which the gate listens.
+    #[must_use]
+    pub fn gate_addresses(&self) -> Vec<String> {
+        self.gate.iter().map(Bound::address).collect()
+    }
+
+    /// The address on which metrics and health are served.
+    #[must_use]
+    pub fn admin_address(&self) -> String {
+        self.admin.address()
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains. Runs on a runtime of its own.
+    pub fn run(self) -> Result<(), ServeError> {
+        let threads = self.loaded.settings.boot.threads;
+        // Aware of the container's CPU quota, which the number of the machine's processors is not.
+        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("bailiff")
+            .enable_all()
+            .build()
+            .map_err(ServeError::Runtime)?;
+        let served = runtime.block_on(self.serve());
+        // What still runs has had its time.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        served
+    }
+
+    /// Serves until the process is told to end.
+    pub async fn serve(self) -> Result<(), ServeError> {
+        let signals = Signals::new()?;
+        let Self { loaded, path, overrides, members, gate, admin, fetcher, metrics } = self;
+        let Settings { boot, live } = loaded.settings.clone();
+        tell(&loaded.warnings);
+        metrics.prepare_routes(&live.rules);
+        let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None };
+        let world = Arc::new(World::new(first));
+        if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
+            tell(&warnings);
+            publish_membership(&world, &metrics, table, source);
+        }
+        let keeper = KeyKeeper::new(world.clone(), fetcher, metrics.clone());
+        keeper.apply(&live, |snapshot| snapshot.members.clone());
+
+        let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
+        tokio::spawn(upstream.clone().keep_resolved());
+        let draining = Arc::new(AtomicBool::new(false));
+        let (stop, stopped) = watch::channel(false);
+        let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
+        // The admin listener lives until the very end, so that the drain can be watched.
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let address = admin.address();
+        let app = Admin {
+            world: world.clone(),
+            metrics: metrics.clone(),
+            hosts: boot.admin_hosts.clone(),
+            draining: draining.clone(),
+        };
+        admin.serve("admin", pingora::apps::http_app::HttpServer::new_app(app), admin_stopped)?;
+        tracing::info!(listener = "admin", address, "listening");
+
+        // The sockets are bound: whoever connects now waits in their queues until the keys are there.
+        wait_until_ready(&world).await;
+        let proofs = ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone());
+        let deliveries = Deliveries::default();
+        for bound in gate {
+            let address = bound.address();
+            let service = Gate {
+                world: world.clone(),
+                keeper: keeper.clone(),
+                proofs: proofs.clone(),
+                deliveries: deliveries.clone(),
+                upstream: upstream.clone(),
+                metrics: metrics.clone(),
+                timeouts: boot.timeouts,
+                draining: draining.clone(),
+            };
+            bound.serve("gate", http_proxy(&conf, service), stopped.clone())?;
+            tracing::info!(listener = "gate", address, upstream = %boot.upstream, "listening");
+        }
+
+        let told = Arc::new(Notify::new());
+        let reloader = Reloader::new(world, keeper, metrics.clone(), path, overrides, loaded);
+        let reloading = tokio::spawn(reloader.run(told.clone()));
+        signals.end(&told).await;
+        reloading.abort();
+        drain(&boot.shutdown, &draining, &stop, &metrics).await;
+        let _ = stop_admin.send(true);
+        Ok(())
+    }
+}
+
+/// Why the gate could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the runtime could not be started")]
+    Runtime(#[source] std::io::Error),
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Listen(#[from] listen::ListenError),
+}
+
+/// Waits for the first keys, within bounds: without them every token would be answered with 503.
+async fn wait_until_ready(world: &World) {
+    let end = clock::monotonic() + FIRST_KEYS;
+    while let Some(why) = unready(&world.load(), clock::now()) {
+        if clock::monotonic() >= end {
+            tracing::warn!(why, "serving all the same: requests that need it get 503 until it is there");
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The signals that the process listens to. Made before anything else, as an unheard one ends the process at once.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, ServeError> {
+        let on = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            term: on(SignalKind::terminate())?,
+            int: on(SignalKind::interrupt())?,
+            hup: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT. SIGHUP wakes the reloader.
+    async fn end(mut self, told: &Notify) {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => break,
+                _ = self.int.recv() => break,
+                _ = self.hup.recv() => told.notify_one(),
+            }
+        }
+        // Whoever is in a hurry asks twice.
+        tokio::spawn(async move {
+            self.int.recv().await;
+            tracing::warn!("interrupted a second time: ending at once");
+            std::process::exit(1);
+        });
+    }
+}
+
+/// Says "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
+async fn drain(shutdown: &Shutdown, draining: &AtomicBool, stop: &watch::Sender<bool>, metrics: &Metrics) {
+    draining.store(true, Ordering::Relaxed);
+    let running = metrics.in_flight.get();
+    tracing::info!(running, delay_s = shutdown.delay.as_secs_f64(), drain_s = shutdown.drain.as_secs_f64(), "draining");
+    tokio::time::sleep(shutdown.delay).await;
+    let _ = stop.send(true);
+    let end = clock::monotonic() + shutdown.drain;
+    while metrics.in_flight.get() > 0 && clock::monotonic() < end {
+        tokio::time::sleep(LOOK).await;
+    }
+    let cut_off = metrics.in_flight.get();
+    if cut_off > 0 {
+        tracing::warn!(cut_off, "the time to drain is over");
+    }
+    tracing::info!("ended");
+}

@@ -1,0 +1,86 @@
+//! The one HTTP client with which bailiff asks others.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, redirect};
+
+/// Bound on a whole exchange; also on an answer that drips.
+const TOTAL: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error("no connection to {url}: {why}")]
+    Connect { url: String, why: String },
+    #[error("{url} did not answer within {} s", TOTAL.as_secs())]
+    Timeout { url: String },
+    #[error("{url} answered {status}")]
+    Status { url: String, status: u16 },
+    #[error("{url} answered with more than {max} bytes")]
+    TooLarge { url: String, max: usize },
+    #[error("asking {url} failed: {why}")]
+    Broken { url: String, why: String },
+}
+
+/// A client that cannot be led astray: it has time limits, reads at most what it is told, and follows no redirect, as one
+/// could lead to an address of the inner network (attack A-74).
+#[derive(Clone, Debug)]
+pub struct Fetcher(Client);
+
+impl Fetcher {
+    /// # Errors
+    /// When the system's certificates cannot be loaded.
+    pub fn new() -> Result<Self, String> {
+        let builder = Client::builder()
+            .timeout(TOTAL)
+            .connect_timeout(CONNECT)
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(1)
+            .user_agent(concat!("bailiff/", env!("CARGO_PKG_VERSION")));
+        builder.build().map(Self).map_err(|e| causes(&e))
+    }
+
+    /// The body of a 200 answer of at most `max` bytes.
+    pub async fn get(&self, url: &str, max: usize) -> Result<Bytes, FetchError> {
+        let failed = |error: reqwest::Error| {
+            let (url, why) = (url.to_owned(), causes(&error.without_url()));
+            if why.contains("timed out") && !why.contains("connect") {
+                FetchError::Timeout { url }
+            } else {
+                FetchError::Broken { url, why }
+            }
+        };
+        let answer = self.0.get(url).header("accept", "application/json").send().await;
+        let mut answer = match answer {
+            Err(error) if error.is_connect() => {
+                return Err(FetchError::Connect { url: url.to_owned(), why: causes(&error.without_url()) });
+            }
+            other => other.map_err(failed)?,
+        };
+        let status = answer.status().as_u16();
+        if status != 200 {
+            return Err(FetchError::Status { url: url.to_owned(), status });
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > max {
+                return Err(FetchError::TooLarge { url: url.to_owned(), max });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+/// An error with its causes; the first alone often says nothing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

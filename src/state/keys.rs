@@ -1,0 +1,183 @@
+//! Keys of the issuers: fetched before the first request, refreshed in the background, kept through outages up to a bound.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinHandle;
+
+use super::World;
+use super::fetch::Fetcher;
+use crate::clock;
+use crate::config::settings::{KeySource, KeyTimes, Live};
+use crate::domain::Snapshot;
+use crate::domain::keys::{KeySet, MAX_JWKS_BYTES};
+use crate::domain::membership::Members;
+use crate::metrics::Metrics;
+
+/// First and longest pause after a failed fetch.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_LAST: Duration = Duration::from_secs(30);
+
+/// Keeps the keys of all issuers fresh.
+pub struct KeyKeeper {
+    world: Arc<World>,
+    fetcher: Fetcher,
+    metrics: Arc<Metrics>,
+    issuers: Mutex<Vec<Arc<Followed>>>,
+}
+
+/// One issuer whose keys are fetched.
+struct Followed {
+    name: Arc<str>,
+    url: String,
+    times: KeyTimes,
+    /// Single flight: whoever holds it is fetching.
+    fetching: AsyncMutex<()>,
+    /// When a fetch for an unknown key was last begun.
+    asked: Mutex<Option<Instant>>,
+    refreshing: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(task) = self.refreshing.lock().take() {
+            task.abort();
+        }
+    }
+}
+
+impl KeyKeeper {
+    #[must_use]
+    pub fn new(world: Arc<World>, fetcher: Fetcher, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { world, fetcher, metrics, issuers: Mutex::default() })
+    }
+
+    /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
+    /// membership. An issuer that stays as
+    /// it was keeps its keys and its rhythm; the keys of one that has gone or has moved are dropped with it, so that they never
+    /// vouch for anybody again.
+    pub fn apply(self: &Arc<Self>, live: &Live, members: impl FnOnce(&Snapshot) -> Option<Members>) -> u64 {
+        let mut followed = self.issuers.lock();
+        let (mut stay, mut begin, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
+        for issuer in &live.issuers {
+            match &issuer.source {
+                KeySource::Pem(keys) => fixed.push((issuer.name.clone(), keys.clone())),
+                KeySource::Url(url) => {
+                    let same = |f: &&Arc<Followed>| f.name == issuer.name && f.url == *url && f.times == live.keys;
+                    match followed.iter().find(same).cloned() {
+                        Some(known) => stay.push(known),
+                        None => begin.push((issuer.name.clone(), url.clone())),
+                    }
+                }
+            }
+        }
+        let published = self.world.publish(|snapshot| {
+            let mut keys = snapshot.keys.clone();
+            keys.retain(|name, _| stay.iter().any(|f| f.name == *name));
+            keys.extend(fixed);
+            let (rules, members) = (live.rules.clone(), members(snapshot));
+            Ok::<_, Infallible>(Snapshot { keys, rules, members, generation: snapshot.generation })
+        });
+        stay.extend(begin.into_iter().map(|(name, url)| self.start(name, url, live.keys)));
+        *followed = stay;
+        match published {
+            Ok(generation) => generation,
+            Err(never) => match never {},
+        }
+    }
+
+    fn start(self: &Arc<Self>, name: Arc<str>, url: String, times: KeyTimes) -> Arc<Followed> {
+        self.metrics.prepare_issuer(&name);
+        let followed = Arc::new(Followed {
+            name,
+            url,
+            times,
+            fetching: AsyncMutex::default(),
+            asked: Mutex::default(),
+            refreshing: Mutex::default(),
+        });
+        let (keeper, weak) = (self.clone(), Arc::downgrade(&followed));
+        let task = tokio::spawn(async move {
+            let mut pause = RETRY_FIRST;
+            while let Some(issuer) = weak.upgrade() {
+                let good = keeper.fetch(&issuer).await;
+                pause = if good { issuer.times.refresh } else { (pause * 2).min(RETRY_LAST).min(issuer.times.refresh) };
+                drop(issuer);
+                tokio::time::sleep(pause).await;
+                if good {
+                    pause = RETRY_FIRST;
+                }
+            }
+        });
+        *followed.refreshing.lock() = Some(task);
+        followed
+    }
+
+    /// Fetches for the sake of a `kid` that nobody knew: at most once per cool-down whatever is sent (attack A-59), one
+    /// fetch for all who wait, and none of them longer than `wait`. The fetch itself goes on.
+    pub async fn fetch_for_unknown(self: &Arc<Self>, name: &str) {
+        let Some(issuer) = self.issuers.lock().iter().find(|f| *f.name == *name).cloned() else { return };
+        let wait = issuer.times.wait;
+        let due = {
+            let mut asked = issuer.asked.lock();
+            let now = clock::monotonic();
+            let due = asked.is_none_or(|then| now.duration_since(then) >= issuer.times.cooldown);
+            if due {
+                *asked = Some(now);
+            }
+            due
+        };
+        let keeper = self.clone();
+        let fetched = async move {
+            if due {
+                keeper.fetch(&issuer).await;
+            } else {
+                // Somebody may be fetching right now: what they bring is what this request waits for.
+                drop(issuer.fetching.lock().await);
+            }
+        };
+        let _ = tokio::time::timeout(wait, tokio::spawn(fetched)).await;
+    }
+
+    /// Fetches once and publishes what came; on any fault the keys in force stay.
+    async fn fetch(&self, issuer: &Followed) -> bool {
+        let _single_flight = issuer.fetching.lock().await;
+        let fetched = self.fetcher.get(&issuer.url, MAX_JWKS_BYTES).await;
+        let now = clock::now();
+        let until = now.plus(issuer.times.max_age);
+        let read = fetched
+            .map_err(|e| e.to_string())
+            .and_then(|body| KeySet::from_jwks(&body, Some(until)).map_err(|e| format!("{}: {e}", issuer.url)));
+        match read {
+            Ok((keys, skipped)) => {
+                for why in skipped {
+                    tracing::warn!(issuer = %issuer.name, %why, "a key of the issuer is not used");
+                }
+                tracing::info!(issuer = %issuer.name, kids = ?keys.kids(), "keys fetched");
+                self.install(issuer, keys);
+                self.metrics.keys_fetched(&issuer.name, now);
+                true
+            }
+            Err(why) => {
+                tracing::warn!(issuer = %issuer.name, %why, "no keys fetched; those in force stay");
+                self.metrics.keys_not_fetched(&issuer.name);
+                false
+            }
+        }
+    }
+
+    fn install(&self, issuer: &Followed, keys: KeySet) {
+        let _ = self.world.publish(|snapshot| {
+            // The config may have dropped the issuer while the answer was on its way.
+            if !snapshot.rules.issuers.iter().any(|i| i.name == issuer.name) {
+                return Err(());
+            }
+            let mut all = snapshot.keys.clone();
+            all.insert(issuer.name.clone(), Arc::new(keys));
+            Ok(Snapshot { keys: all, ..snapshot.clone() })
+        });
+    }
+}

@@ -1,0 +1,12 @@
+//! Who fills the snapshot: keys from issuers, membership from its source, rules from the config, changes from webhooks.
+
+pub mod deliveries;
+pub mod fetch;
+pub mod keys;
+mod print;
+pub mod proofs;
+pub mod reload;
+pub mod watch;
+pub mod world;
+
+pub use world::World;

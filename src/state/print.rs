@@ -1,0 +1,83 @@
+//! Tells whether files say something new, without reading large ones over and over.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest;
+
+use crate::clock;
+
+/// SHA-256 over what files say.
+pub type Print = [u8; 32];
+
+/// A file that was written within so many seconds before it was read may have been written again since, within the grain of
+/// its time stamp.
+const GRAIN: i64 = 3;
+
+/// Prints of files, remembered as long as their metadata stay as they were.
+#[derive(Debug, Default)]
+pub struct Prints(HashMap<PathBuf, (Look, Print)>);
+
+/// What the file system says of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Look {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            length: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+
+    fn settled(&self) -> bool {
+        i64::try_from(clock::now().0).is_ok_and(|now| self.changed.0.saturating_add(GRAIN) < now)
+    }
+}
+
+impl Prints {
+    /// The print of all `files` together. A file that cannot be read has a print too: that of its absence.
+    pub fn of<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> Print {
+        let mut all = digest::Context::new(&digest::SHA256);
+        files.into_iter().for_each(|file| all.update(&self.one(file)));
+        finish(all)
+    }
+
+    fn one(&mut self, file: &Path) -> Print {
+        // The look is taken before the file is read: a change in between shows in the next look.
+        let look = std::fs::metadata(file).map(|meta| Look::of(&meta));
+        if let (Ok(look), Some((known, print))) = (&look, self.0.get(file))
+            && look == known
+        {
+            return *print;
+        }
+        let mut context = digest::Context::new(&digest::SHA256);
+        match std::fs::read(file) {
+            Ok(bytes) => context.update(&bytes),
+            Err(error) => context.update(error.kind().to_string().as_bytes()),
+        }
+        let print = finish(context);
+        match look {
+            Ok(look) if look.settled() => self.0.insert(file.to_owned(), (look, print)),
+            _ => self.0.remove(file),
+        };
+        print
+    }
+}
+
+fn finish(context: digest::Context) -> Print {
+    let mut print = [0; 32];
+    print.copy_from_slice(context.finish().as_ref());
+    print
+}

@@ -1,0 +1,206 @@
+//! Follows the config and the membership file: a new version counts whole or not at all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::World;
+use super::keys::KeyKeeper;
+use super::print::{Print, Prints};
+use super::watch::Watch;
+use crate::clock;
+use crate::config::faults::Faults;
+use crate::config::interpolate::ProcessEnv;
+use crate::config::load::{Loaded, Overrides, load};
+use crate::config::membership::{BOUNDS, parse_membership};
+use crate::config::settings::{Live, MembershipSource, Settings};
+use crate::config::source::Source;
+use crate::domain::Snapshot;
+use crate::domain::membership::{Members, Table};
+use crate::metrics::{Metrics, Part};
+
+/// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
+const STEADY: Duration = Duration::from_millis(50);
+
+/// Applies what changes in the files.
+pub struct Reloader {
+    world: Arc<World>,
+    keeper: Arc<KeyKeeper>,
+    metrics: Arc<Metrics>,
+    path: Option<PathBuf>,
+    overrides: Overrides,
+    settings: Settings,
+    files: Vec<PathBuf>,
+    prints: Prints,
+    /// What config and membership said when they were last read.
+    config_print: Print,
+    members_print: Print,
+}
+
+/// Reads the membership that `live` asks for.
+pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
+    let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else { return Ok(None) };
+    let read = Source::read(&source.file, BOUNDS.bytes)?;
+    parse_membership(&read, roles).map(Some)
+}
+
+impl Reloader {
+    /// Continues from `loaded`, which is in force already.
+    #[must_use]
+    pub fn new(
+        world: Arc<World>,
+        keeper: Arc<KeyKeeper>,
+        metrics: Arc<Metrics>,
+        path: Option<PathBuf>,
+        overrides: Overrides,
+        loaded: Loaded,
+    ) -> Self {
+        let Loaded { settings, files, .. } = loaded;
+        let mut prints = Prints::default();
+        let config_print = prints.of(files.iter().map(PathBuf::as_path));
+        let members_print = prints.of(settings.live.membership.iter().map(|source| source.file.as_path()));
+        Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print }
+    }
+
+    /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
+    pub async fn run(mut self, told: Arc<tokio::sync::Notify>) {
+        let mut watch = Watch::new();
+        loop {
+            let members = self.membership().map(|source| source.file.clone());
+            watch.follow(self.files.iter().map(PathBuf::as_path).chain(members.as_deref()));
+            tokio::select! {
+                () = watch.changed() => {}
+                () = told.notified() => {}
+            }
+            self.look().await;
+        }
+    }
+
+    fn membership(&self) -> Option<&MembershipSource> {
+        self.settings.live.membership.as_ref()
+    }
+
+    async fn look(&mut self) {
+        if let Some(print) = self.changed(&self.files.clone(), self.config_print).await {
+            self.config_print = print;
+            let good = self.reload_config();
+            self.metrics.reloaded(Part::Config, good);
+        }
+        let Some(file) = self.membership().map(|source| source.file.clone()) else { return };
+        if let Some(print) = self.changed(&[file], self.members_print).await {
+            self.members_print = print;
+            // A large file takes a while: not on a thread that serves requests.
+            let live = self.settings.live.clone();
+            let read = tokio::task::spawn_blocking(move || read_membership(&live)).await;
+            let good = matches!(read, Ok(Ok(Some(_))));
+            match read {
+                Ok(Ok(read)) => self.apply_membership(read),
+                Ok(Err(faults)) => refused("membership", &faults),
+                Err(error) => {
+                    tracing::error!(%error, "reading the membership ended abnormally; the last good one stays")
+                }
+            }
+            self.metrics.reloaded(Part::Membership, good);
+        }
+    }
+
+    /// The print of `files`, if it is another one than `last` and stays so for a moment.
+    async fn changed(&mut self, files: &[PathBuf], last: Print) -> Option<Print> {
+        let paths = || files.iter().map(PathBuf::as_path);
+        let first = self.prints.of(paths());
+        if first == last {
+            return None;
+        }
+        tokio::time::sleep(STEADY).await;
+        // Still being written: the next look will see the end of it.
+        (self.prints.of(paths()) == first).then_some(first)
+    }
+
+    fn reload_config(&mut self) -> bool {
+        let loaded = match load(self.path.as_deref(), &self.overrides, &ProcessEnv) {
+            Ok(loaded) => loaded,
+            Err(faults) => {
+                refused("config", &faults);
+                return false;
+            }
+        };
+        if loaded.settings.boot != self.settings.boot {
+            let why = "listen, admin, upstream, threads, timeouts or shutdown differ, and these need a restart";
+            tracing::error!(part = "config", why, "the new config is not taken; the last good one stays");
+            return false;
+        }
+        tell(&loaded.warnings);
+        // What the rules are read with decides what a membership row means: roles and file are taken together or not.
+        let live = &loaded.settings.live;
+        let other_members =
+            live.membership != self.settings.live.membership || live.rules.roles != self.settings.live.rules.roles;
+        let members = if other_members { read_membership(live) } else { Ok(None) };
+        let members = match members {
+            Ok(members) => members,
+            Err(faults) => {
+                refused("config", &faults);
+                return false;
+            }
+        };
+        self.metrics.prepare_routes(&live.rules);
+        let table = members.map(|(table, warnings)| {
+            tell(&warnings);
+            table
+        });
+        let generation = self.keeper.apply(live, |snapshot| carried_over(snapshot, live, table));
+        tracing::info!(part = "config", generation, "the new config is in force");
+        self.settings = loaded.settings;
+        self.files = loaded.files;
+        if other_members {
+            let file = self.membership().map(|source| source.file.clone());
+            self.members_print = self.prints.of(file.as_deref());
+            self.metrics.membership_applied(clock::now());
+        }
+        true
+    }
+
+    fn apply_membership(&self, read: Option<(Table, Faults)>) {
+        let (Some((table, warnings)), Some(source)) = (read, self.membership()) else { return };
+        tell(&warnings);
+        let generation = publish_membership(&self.world, &self.metrics, table, source);
+        tracing::info!(part = "membership", generation, "the new membership is in force");
+    }
+}
+
+/// The membership under a new config: what webhooks have changed stays, whatever the roles are called now.
+fn carried_over(snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
+    let source = live.membership.as_ref()?;
+    let Some(table) = table else { return snapshot.members.clone() };
+    match (&snapshot.members, &snapshot.rules.roles, &live.rules.roles) {
+        (Some(members), Some(old), Some(new)) => Some(members.with_roles(old, new).reloaded(table, source.new_users)),
+        _ => Some(Members::new(table, source.new_users)),
+    }
+}
+
+/// Puts `table` in force; changes by webhooks stay on top of it (see [`Members`]).
+pub fn publish_membership(world: &World, metrics: &Metrics, table: Table, source: &MembershipSource) -> u64 {
+    let published = world.publish(|snapshot| {
+        let members = match &snapshot.members {
+            Some(members) => members.reloaded(table, source.new_users),
+            None => Members::new(table, source.new_users),
+        };
+        Ok::<_, std::convert::Infallible>(Snapshot { members: Some(members), ..snapshot.clone() })
+    });
+    metrics.membership_applied(clock::now());
+    match published {
+        Ok(generation) => generation,
+        Err(never) => match never {},
+    }
+}
+
+/// Says every fault of a version that is not taken.
+fn refused(part: &str, faults: &Faults) {
+    tracing::error!(part, faults = %faults, "the new version is not taken; the last good one stays");
+}
+
+/// Says the warnings of a version that is taken.
+pub fn tell(warnings: &Faults) {
+    if !warnings.is_empty() {
+        tracing::warn!(warnings = %warnings, "the config works, but look at this");
+    }
+}

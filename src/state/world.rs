@@ -1,0 +1,41 @@
+//! The snapshot in force, and the one place that replaces it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::domain::Snapshot;
+
+/// Holds the snapshot that requests are judged by. Readers never wait; writers go one after another, so no change is lost
+/// and generations are a total order.
+#[derive(Debug)]
+pub struct World {
+    current: ArcSwap<Snapshot>,
+    writing: Mutex<()>,
+}
+
+impl World {
+    #[must_use]
+    pub fn new(first: Snapshot) -> Self {
+        Self { current: ArcSwap::from_pointee(first), writing: Mutex::new(()) }
+    }
+
+    /// The snapshot in force. A request asks once and keeps it.
+    #[must_use]
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Publishes what `change` makes of the snapshot in force; when it fails, nothing has happened. `change` must be quick:
+    /// other writers wait for it.
+    pub fn publish<E>(&self, change: impl FnOnce(&Snapshot) -> Result<Snapshot, E>) -> Result<u64, E> {
+        let _one_at_a_time = self.writing.lock();
+        let before = self.current.load();
+        let mut next = change(&before)?;
+        next.generation = before.generation + 1;
+        let generation = next.generation;
+        self.current.store(Arc::new(next));
+        Ok(generation)
+    }
+}

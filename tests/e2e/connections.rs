@@ -1,0 +1,177 @@
+//! Connections, bodies and streams on both sides of the gate: what is kept, what is closed, what
+//! passes through.
+
+use serde_json::json;
+
+use crate::harness::{Script, World, eventually};
+
+#[test]
+fn a_refusal_without_a_body_keeps_the_connection() {
+    let world = World::start();
+    let token = world.token("user_a");
+    let mut connection = world.connect();
+    for _ in 0..3 {
+        world.get("/api/x").send_on(&mut connection).not_authenticated();
+        world.get("/nowhere").send_on(&mut connection).refused(404);
+        world.get("/api/ws/ws_2/x").bearer(&token).send_on(&mut connection).forbidden();
+        world.get("/api/x").bearer(&token).send_on(&mut connection).passed();
+    }
+    assert_eq!(world.upstream.take(3).len(), 3);
+}
+
+#[test]
+fn a_refused_request_with_an_unread_body_closes_and_its_body_is_never_a_request() {
+    let world = World::start();
+    let token = world.token("user_a");
+    let hidden = format!("GET /api/x HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer {token}\r\n\r\n");
+    for (given, sent) in [("whole", hidden.as_str()), ("announced and not sent", ""), ("in part", &hidden[..20])] {
+        let length = hidden.len();
+        let head = format!("POST /api/x HTTP/1.1\r\nHost: app.test\r\nContent-Length: {length}\r\n\r\n");
+        let mut connection = world.connect();
+        let answer = connection.send(format!("{head}{sent}").as_bytes()).answer("POST");
+
+        answer.not_authenticated();
+        if given != "whole" {
+            connection.send(hidden.as_bytes());
+        }
+        assert!(connection.try_answer("GET").is_err(), "given: {given}, a body was read as a request");
+        world.upstream.saw_nothing();
+    }
+}
+
+#[test]
+fn an_upload_that_will_be_refused_is_refused_before_it_is_sent() {
+    let world = World::start();
+    let head = "POST /api/x HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1073741824\r\n\
+        Expect: 100-continue\r\n\r\n";
+
+    let answer = world.connect().send(head.as_bytes()).next("POST").expect("an answer");
+
+    answer.not_authenticated();
+    world.upstream.saw_nothing();
+}
+
+#[test]
+fn an_upload_that_passes_waits_for_the_app() {
+    let world = World::start();
+    world.upstream.once(Script::Continue);
+    let request = world.post("/api/x", "a body").bearer(&world.token("user_a"));
+    let bytes = request.header("Expect", "100-continue").bytes();
+    let (head, body) = bytes.split_at(bytes.len() - 6);
+    let mut connection = world.connect();
+
+    let interim = connection.send(head).next("POST").expect("an interim answer");
+
+    assert_eq!(interim.status, 100);
+    assert_eq!(connection.send(body).answer("POST").passed().text(), "a body");
+    assert_eq!(world.upstream.only().body, b"a body");
+}
+
+#[test]
+fn a_head_request_gets_no_body_from_the_app_nor_from_the_gate() {
+    let world = World::start();
+    let mut connection = world.connect();
+
+    let passed = world.request("HEAD", "/public/x").send_on(&mut connection);
+    let refused = world.request("HEAD", "/api/x").send_on(&mut connection);
+    let next = world.get("/public/y").send_on(&mut connection);
+
+    assert_eq!((passed.status, refused.status, next.status), (200, 401, 200));
+    assert_eq!(next.text(), "hello from the app", "no stray bytes before this answer");
+}
+
+#[test]
+fn a_web_socket_opens_for_a_member_and_for_nobody_else() {
+    let world = World::start();
+    world.upstream.play(Script::WebSocket);
+    let upgrade = |token: &str| {
+        let request = world.get("/api/ws/ws_1/live").headers([
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]);
+        if token.is_empty() { request } else { request.bearer(token) }
+    };
+    upgrade("").send().not_authenticated();
+    upgrade(&world.token("user_b")).send().forbidden();
+    world.upstream.saw_nothing();
+
+    let mut connection = world.connect();
+    let answer = upgrade(&world.token("user_a")).send_on(&mut connection);
+
+    assert_eq!(answer.status, 101, "{answer:?}");
+    assert_eq!(world.upstream.head().header("x-workspace-role").as_deref(), Some("member"));
+    for message in [&b"\x81\x02hi"[..], b"\x82\x00", b"GET /admin HTTP/1.1\r\n\r\n"] {
+        connection.send(message);
+        assert_eq!(connection.exactly(message.len()), message);
+    }
+    assert_eq!(world.upstream.recorded().len(), 1);
+}
+
+#[test]
+fn events_are_passed_on_as_they_come() {
+    let world = World::start();
+    world.upstream.once(Script::Events);
+    let mut connection = world.connect();
+    let request = world.get("/public/events").header("Accept", "text/event-stream");
+
+    let head = connection.send(&request.bytes()).head();
+    assert_eq!(head.value("content-type").as_deref(), Some("text/event-stream"));
+    let first = connection.exactly(18);
+    assert!(first.ends_with(b"data: first\n\n\r\n"), "{}", first.escape_ascii());
+
+    world.upstream.release();
+    let second = connection.exactly(19);
+    assert!(second.ends_with(b"data: second\n\n\r\n"), "{}", second.escape_ascii());
+}
+
+#[test]
+fn an_app_that_is_down_gives_502_and_comes_back_by_itself() {
+    let world = World::start();
+    let token = world.token("user_a");
+    world.upstream.once(Script::Close);
+
+    let answer = world.post("/api/x", "once").bearer(&token).send().refused(502);
+
+    assert_eq!(answer.json()["detail"], "Bad gateway");
+    assert_eq!(world.gate.reason(&answer).split('_').next(), Some("upstream"));
+    world.upstream.take(1);
+    world.upstream.drop_connections();
+    eventually("the app was reached again", || {
+        let answer = world.get("/api/x").bearer(&token).send();
+        (answer.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_route_waits_as_long_as_it_says_and_takes_a_body_as_large_as_it_says() {
+    let plan = World::plan()
+        .route(json!({"path": "/slow/**", "access": "public", "timeout": "200ms"}))
+        .route(json!({"path": "/small/**", "access": "public", "max_body": "1KiB"}));
+    let world = plan.start();
+
+    world.upstream.once(Script::Hold);
+    let answer = world.get("/slow/x").send().refused(504);
+    assert_eq!(answer.json()["detail"], "Gateway timeout");
+    world.upstream.release();
+    world.upstream.take(1);
+
+    world.post("/small/x", [b'x'; 1024]).send().passed();
+    world.upstream.take(1);
+    world.post("/small/x", [b'x'; 1025]).send().refused(413);
+    world.upstream.saw_nothing();
+}
+
+#[test]
+fn connections_to_the_app_are_used_again() {
+    let world = World::start();
+    for _ in 0..5 {
+        world.get("/public/x").send().passed();
+    }
+
+    let seen = world.upstream.take(5);
+
+    let first = seen.first().map(|r| r.connection);
+    assert!(seen.iter().all(|r| Some(r.connection) == first), "{seen:#?}");
+}

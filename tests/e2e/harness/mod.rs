@@ -1,0 +1,26 @@
+//! What every test stands on: a real app that writes down what it gets, an issuer that plays Clerk,
+//! the real binary on ports of its own, and a client that sends exactly what it is told.
+
+mod clerk;
+mod client;
+mod gate;
+mod layout;
+mod metrics;
+mod process;
+mod script;
+mod upstream;
+mod webhook;
+mod wire;
+mod world;
+
+pub use clerk::Clerk;
+pub use client::{Connection, Request, Response, raw};
+pub use gate::{Gate, Launch};
+pub use layout::{A_ID, APP, MEMBERSHIP, NOBODY, SERVICE_TOKEN, USER_A, WEBHOOK_SECRET};
+pub use metrics::{Sample, Scrape};
+pub use process::{Process, eventually};
+pub use script::Script;
+pub use upstream::{Upstream, fold, trusted_names};
+pub use webhook::{Delivery, event};
+pub use wire::PATIENCE;
+pub use world::{Plan, World, foreign_key, now};

@@ -1,0 +1,95 @@
+//! The parts that the app behind the gate can play.
+
+use std::io;
+use std::time::Instant;
+
+use super::wire::{Head, PATIENCE, Wire};
+
+/// What the app does with a request.
+#[derive(Clone, Default)]
+pub enum Script {
+    /// 200 with the body that came, or a greeting when there was none.
+    #[default]
+    Echo,
+    /// This status with a short body.
+    Status(u16),
+    /// 200 with further header lines, each without its line end.
+    Headers(&'static [&'static str]),
+    /// Asks for the body with `100 Continue`, then as [`Script::Echo`].
+    Continue,
+    /// Waits for [`super::Upstream::release`], then as [`Script::Echo`].
+    Hold,
+    /// Closes without an answer.
+    Close,
+    /// Takes the upgrade to a WebSocket and sends back each byte it gets.
+    WebSocket,
+    /// An event stream: the first event at once, the second after a release, then the end.
+    Events,
+}
+
+impl Script {
+    pub fn before_body(&self, wire: &mut Wire) -> io::Result<()> {
+        match self {
+            Self::Continue => wire.write(b"HTTP/1.1 100 Continue\r\n\r\n"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers; `false` ends the connection.
+    pub fn answer(&self, wire: &mut Wire, head: &Head, body: &[u8], released: impl Fn() -> bool) -> io::Result<bool> {
+        let bodyless = head.word(0) == "HEAD";
+        let echo = match body {
+            [] => b"hello from the app",
+            sent => sent,
+        };
+        match self {
+            Self::Echo | Self::Continue => respond(wire, 200, &[], echo, bodyless),
+            Self::Status(status) => respond(wire, *status, &[], b"says the app", bodyless),
+            Self::Headers(lines) => respond(wire, 200, lines, echo, bodyless),
+            Self::Hold => match released() {
+                true => respond(wire, 200, &[], echo, bodyless),
+                false => Ok(false),
+            },
+            Self::Close => Ok(false),
+            Self::WebSocket => web_socket(wire, head),
+            Self::Events => events(wire, released),
+        }
+    }
+}
+
+fn respond(wire: &mut Wire, status: u16, lines: &[&str], body: &[u8], bodyless: bool) -> io::Result<bool> {
+    let mut head = format!("HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\n");
+    for line in lines {
+        head.push_str(line);
+        head.push_str("\r\n");
+    }
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let body = if bodyless { &[] } else { body };
+    wire.write(&[head.as_bytes(), body].concat())?;
+    Ok(true)
+}
+
+fn web_socket(wire: &mut Wire, head: &Head) -> io::Result<bool> {
+    let asked = head.values("upgrade");
+    if !asked.iter().any(|v| v.eq_ignore_ascii_case("websocket")) {
+        return respond(wire, 426, &[], b"this is a WebSocket", false);
+    }
+    let accepted = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    wire.write(accepted)?;
+    while let Ok(byte) = wire.exactly(1, Instant::now() + PATIENCE) {
+        wire.write(&byte)?;
+    }
+    Ok(false)
+}
+
+fn events(wire: &mut Wire, released: impl Fn() -> bool) -> io::Result<bool> {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    wire.write(head)?;
+    wire.write(b"d\r\ndata: first\n\n\r\n")?;
+    if released() {
+        wire.write(b"e\r\ndata: second\n\n\r\n0\r\n\r\n")?;
+    }
+    Ok(false)
+}

@@ -1,0 +1,185 @@
+//! Issuer, app and gate together: the whole scene of a test.
+
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bailiff::dev::key::SigningKey;
+use bailiff::dev::mint::Mint;
+use serde_json::Value;
+
+use super::clerk::Clerk;
+use super::client::{Connection, RawResponse, Request, raw};
+use super::gate::{Gate, Launch};
+use super::layout::{self, APP};
+use super::process::Finished;
+use super::upstream::Upstream;
+
+/// Unix time in seconds.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("the clock is after 1970").as_secs()
+}
+
+/// A key that no gate knows; made once, because making one takes a noticeable time.
+pub fn foreign_key() -> SigningKey {
+    static KEY: OnceLock<SigningKey> = OnceLock::new();
+    let make = || SigningKey::generate("ins_foreign").expect("a key can be made");
+    KEY.get_or_init(make).clone()
+}
+
+/// A scene before the gate is started: issuer and app already run.
+#[must_use]
+pub struct Plan {
+    pub upstream: Upstream,
+    pub clerk: Clerk,
+    pub config: Value,
+    membership: String,
+    env: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Changes the standard config.
+    pub fn config(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Adds a route, or replaces the one with the same path.
+    pub fn route(mut self, route: Value) -> Self {
+        let routes = self.config["routes"].as_array_mut();
+        let routes = routes.expect("the standard config has routes");
+        routes.retain(|other| other["path"] != route["path"]);
+        routes.push(route);
+        self
+    }
+
+    pub fn membership(mut self, membership: &str) -> Self {
+        membership.clone_into(&mut self.membership);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The config as text.
+    pub fn text(&self) -> String {
+        format!("{:#}\n", self.config)
+    }
+
+    /// A good token in the making, for a test to break.
+    pub fn mint(&self, sub: &str) -> Mint {
+        Mint::new(&self.clerk.url(), sub, now()).azp(APP)
+    }
+
+    pub fn sign(&self, mint: &Mint) -> String {
+        mint.sign(&self.clerk.key())
+    }
+
+    /// A good token.
+    pub fn token(&self, sub: &str) -> String {
+        self.sign(&self.mint(sub))
+    }
+
+    /// What [`Plan::start`] would start, for tests that start it their own way.
+    pub fn launch(&self) -> Launch {
+        self.command(&["serve", "--config", "bailiff.yaml"])
+    }
+
+    /// `bailiff` with these arguments, beside the config and the membership of the scene.
+    pub fn command(&self, args: &[&str]) -> Launch {
+        let launch = Launch::with_args(args).file("bailiff.yaml", &self.text());
+        let launch = launch.file("membership.yaml", &self.membership);
+        let with = |launch: Launch, (name, value): &(String, String)| launch.env(name, value);
+        self.env.iter().fold(launch, with)
+    }
+
+    /// The scene around a gate that was started from [`Plan::launch`].
+    pub fn with(self, gate: Gate) -> World {
+        World { gate, upstream: self.upstream, clerk: self.clerk, config: self.config }
+    }
+
+    #[track_caller]
+    pub fn start(self) -> World {
+        let gate = self.launch().start();
+        self.with(gate)
+    }
+
+    /// Runs a `serve` that should refuse to start.
+    #[track_caller]
+    pub fn run(self) -> Finished {
+        self.launch().run()
+    }
+
+    /// Starts without waiting for the gate to be ready.
+    #[track_caller]
+    pub fn start_unready(self) -> World {
+        let gate = self.launch().start_unready();
+        self.with(gate)
+    }
+}
+
+/// A running scene. The gate goes first, so that nothing asks an app that is gone.
+pub struct World {
+    pub gate: Gate,
+    pub upstream: Upstream,
+    pub clerk: Clerk,
+    pub config: Value,
+}
+
+impl World {
+    /// The standard scene.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::plan().start()
+    }
+
+    pub fn plan() -> Plan {
+        let (upstream, clerk) = (Upstream::start(), Clerk::start());
+        let config = layout::config(&clerk.url(), &clerk.jwks_url(), &upstream.url());
+        Plan { upstream, clerk, config, membership: layout::MEMBERSHIP.to_owned(), env: Vec::new() }
+    }
+
+    pub fn request(&self, method: &str, target: &str) -> Request {
+        self.gate.request(method, target)
+    }
+
+    pub fn get(&self, target: &str) -> Request {
+        self.request("GET", target)
+    }
+
+    pub fn post(&self, target: &str, body: impl AsRef<[u8]>) -> Request {
+        self.request("POST", target).body(body)
+    }
+
+    /// Sends exactly these bytes on a connection of its own.
+    pub fn raw(&self, bytes: impl AsRef<[u8]>) -> RawResponse {
+        raw(self.gate.address(), bytes.as_ref())
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.gate.address())
+    }
+
+    /// A good token in the making, for a test to break.
+    pub fn mint(&self, sub: &str) -> Mint {
+        Mint::new(&self.clerk.url(), sub, now()).azp(APP)
+    }
+
+    /// A good token.
+    pub fn token(&self, sub: &str) -> String {
+        self.sign(&self.mint(sub))
+    }
+
+    pub fn sign(&self, mint: &Mint) -> String {
+        mint.sign(&self.clerk.key())
+    }
+
+    /// Writes the config with a change, the careful way.
+    pub fn rewrite_config(&self, change: impl FnOnce(&mut Value)) {
+        let mut config = self.config.clone();
+        change(&mut config);
+        self.gate.write_config(&format!("{config:#}\n"));
+    }
+}

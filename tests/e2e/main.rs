@@ -1,0 +1,29 @@
+//! The gate as its users and its attackers meet it: the real binary on ports of its own, a real app
+//! behind it that writes down every byte, an issuer that plays Clerk. Tests named `a_NN_…` bear the
+//! id of the attack that they try.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "tests wait in real time, and a panic is how a test fails"
+)]
+
+mod harness;
+
+mod answers;
+mod cli;
+mod connections;
+mod credentials;
+mod fastapi;
+mod harness_itself;
+mod hosts_and_methods;
+mod identity_headers;
+mod keys;
+mod lifecycle;
+mod observability;
+mod paths;
+mod reload;
+mod serving;
+mod tokens;
+mod webhook_effects;
+mod webhooks;
