@@ -20,7 +20,7 @@ pub(crate) enum WebhookCommand {
     /// Sign the body on stdin: prints the three svix headers
     Sign(sign::SignArgs),
     /// Send a signed event and print the answer
-    Send(send::SendArgs),
+    Send(Box<send::SendArgs>),
 }
 
 #[derive(clap::Args, Debug)]
