@@ -32,9 +32,9 @@ fn usual(text: &str, members: &str) -> String {
 
 /// An issuer whose clock says `date`.
 fn issuer(date: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let keys = serde_json::json!({"keys": [SigningKey::generate("ins_clock").unwrap().jwk()]}).to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let keys = serde_json::json!({"keys": [SigningKey::generate("ins_clock").expect("a key").jwk()]}).to_string();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);

@@ -20,7 +20,7 @@ struct Own {
 impl Own {
     fn new() -> (Self, Ended) {
         let folder = folder();
-        let key = folder.join("dev.pem").to_str().unwrap().to_owned();
+        let key = folder.join("dev.pem").to_str().expect("a path in ASCII").to_owned();
         let config = file(&folder, "bailiff.yaml", CONFIG);
         let first = run(&["token", "mint", "--issuer", "https://clerk.test", "--user", "user_a", "--key", &key]);
         let public = std::fs::read_to_string(format!("{key}.pub")).expect("the public half");
