@@ -26,7 +26,7 @@ use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
 use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
-use crate::state::reload::{Reloader, publish_membership, read_membership, tell};
+use crate::state::reload::{Reloader, Seen, publish_membership, read_membership, tell};
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
@@ -38,6 +38,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A gate that is ready to run: every file was read and every address is bound, so nothing of that can fail any more.
 pub struct Server {
     loaded: Loaded,
+    seen: Seen,
     path: Option<std::path::PathBuf>,
     overrides: Overrides,
     members: Option<(Table, Faults)>,
@@ -105,6 +106,7 @@ impl Server {
     /// Reads the membership, binds the addresses, and says every fault of these at once.
     pub fn prepare(loaded: Loaded, path: Option<std::path::PathBuf>, overrides: Overrides) -> Result<Self, Faults> {
         let mut faults = Faults::new();
+        let seen = Seen::now(&loaded);
         let members = read_membership(&loaded.settings.live).unwrap_or_else(|more| {
             faults.merge(more);
             None
@@ -120,7 +122,7 @@ impl Server {
         });
         match (admin, fetcher) {
             (Some(admin), Ok(fetcher)) if !faults.has_errors() => {
-                Ok(Self { loaded, path, overrides, members, gate, admin, fetcher, metrics: Metrics::new() })
+                Ok(Self { loaded, seen, path, overrides, members, gate, admin, fetcher, metrics: Metrics::new() })
             }
             _ => Err(faults),
         }
@@ -163,7 +165,7 @@ impl Server {
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
         let signals = Signals::new()?;
-        let Self { loaded, path, overrides, members, gate, admin, fetcher, metrics } = self;
+        let Self { loaded, seen, path, overrides, members, gate, admin, fetcher, metrics } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
@@ -214,7 +216,7 @@ impl Server {
         }
 
         let told = Arc::new(Notify::new());
-        let reloader = Reloader::new(world, keeper, metrics.clone(), path, overrides, loaded);
+        let reloader = Reloader::new(world, keeper, metrics.clone(), path, overrides, (loaded, seen));
         let reloading = tokio::spawn(reloader.run(told.clone()));
         signals.end(&told).await;
         reloading.abort();

@@ -12,6 +12,7 @@ use std::io::IsTerminal as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::ending::{Ending, FAILED, Stop, print, print_json, talk};
@@ -51,8 +52,7 @@ struct Stage {
     issuer: Issuer,
     block: Block,
     addresses: Addresses,
-    /// Is removed when the demo ends.
-    _folder: Folder,
+    folder: Folder,
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Ending {
@@ -140,12 +140,12 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
         config,
         membership: folder.path("membership.yaml"),
     };
-    Ok(Stage { server, issuer, block, addresses, _folder: folder })
+    Ok(Stage { server, issuer, block, addresses, folder })
 }
 
 /// Runs everything until Ctrl-C.
 fn play(stage: Stage, json: bool) -> Result<(), Stop> {
-    let Stage { server, issuer, block, addresses, _folder } = stage;
+    let Stage { server, issuer, block, addresses, folder } = stage;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bailiff").build();
     let runtime = runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
     let served = runtime.block_on(async {
@@ -153,6 +153,7 @@ fn play(stage: Stage, json: bool) -> Result<(), Stop> {
         let issuer = listen::spawn("issuer", issuer, block.issuer, stopped.clone());
         let app = listen::spawn("app", SampleApp, block.app, stopped);
         tokio::spawn(announce(addresses, json));
+        tokio::spawn(clean_up(folder));
         let served = server.serve().await;
         // Said and waited for: a channel that just vanishes is an error in Pingora's eyes.
         let _ = stop.send(true);
@@ -161,6 +162,17 @@ fn play(stage: Stage, json: bool) -> Result<(), Stop> {
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     served.map_err(|error| Stop::failed("the demo could not run").saw(error.to_string()))
+}
+
+/// Removes the folder as soon as the end is asked for: whoever asks twice ends the process on the spot, and nothing after it
+/// runs. The gate needs the files no more while it drains.
+async fn clean_up(folder: Folder) {
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
+    drop(folder);
 }
 
 /// Shows the addresses as soon as the first line that somebody pastes will work.

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::domain::event::{Meaning, meaning};
 use crate::domain::head::Incoming;
 use crate::domain::ids::RequestId;
-use crate::domain::judge::{Trace, judge_traced, judge_webhook};
+use crate::domain::judge::{Trace, Who, judge_traced, judge_webhook};
 use crate::domain::{Refusal, RequestHead, Snapshot, Step, UnixTime, Verdict};
 use advice::Facts;
 use report::{Outcome, Report};
@@ -167,7 +167,11 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     };
     let token = request.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok()?.split_once(' '));
     let parts = token.and_then(|(_, token)| Parts::read(token).ok());
-    let facts = Facts { parts: parts.as_ref(), snapshot: &snapshot, looks, now, headers: &request.headers };
+    let who = match &verdict {
+        Verdict::Reject(refusal) => refusal.who.clone(),
+        _ => Who::default(),
+    };
+    let facts = Facts { who: &who, parts: parts.as_ref(), snapshot: &snapshot, looks, now, headers: &request.headers };
     let outcome = Outcome::of(verdict, request, scene, &facts);
     let asked = format!("{} {}", request.method, request.target);
     Ok(Report { asked, steps: steps.0, outcome })

@@ -37,6 +37,24 @@ pub struct Reloader {
     members_print: Print,
 }
 
+/// What the files said at the start. Taken before the membership is read: waiting for the first keys can take minutes, and a
+/// change in that time must not be lost.
+pub struct Seen {
+    prints: Prints,
+    config: Print,
+    members: Print,
+}
+
+impl Seen {
+    #[must_use]
+    pub fn now(loaded: &Loaded) -> Self {
+        let mut prints = Prints::default();
+        let config = prints.of(loaded.files.iter().map(PathBuf::as_path));
+        let members = prints.of(loaded.settings.live.membership.iter().map(|source| source.file.as_path()));
+        Self { prints, config, members }
+    }
+}
+
 /// Reads the membership that `live` asks for.
 pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
     let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else { return Ok(None) };
@@ -45,7 +63,7 @@ pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
 }
 
 impl Reloader {
-    /// Continues from `loaded`, which is in force already.
+    /// Continues from `loaded`, which is in force already, and from what the files said when they were `seen`.
     #[must_use]
     pub fn new(
         world: Arc<World>,
@@ -53,12 +71,10 @@ impl Reloader {
         metrics: Arc<Metrics>,
         path: Option<PathBuf>,
         overrides: Overrides,
-        loaded: Loaded,
+        (loaded, seen): (Loaded, Seen),
     ) -> Self {
         let Loaded { settings, files, .. } = loaded;
-        let mut prints = Prints::default();
-        let config_print = prints.of(files.iter().map(PathBuf::as_path));
-        let members_print = prints.of(settings.live.membership.iter().map(|source| source.file.as_path()));
+        let Seen { prints, config: config_print, members: members_print } = seen;
         Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print }
     }
 

@@ -29,11 +29,16 @@ struct Taken {
 
 /// Binds the block at `port`, or without one the first that is free.
 pub(super) fn take(ip: IpAddr, port: Option<u16>) -> Result<Block, Stop> {
-    if let Some(port) = port {
-        return bind(ip, port).map_err(|taken| refused(&taken, port));
+    match port {
+        Some(port) => bind(ip, port).map_err(|taken| refused(&taken, port)),
+        None => search(ip, FIRST),
     }
+}
+
+/// Moves on as long as a block is taken.
+fn search(ip: IpAddr, from: u16) -> Result<Block, Stop> {
     for moves in 0..=MOVES {
-        let first = FIRST + moves * STEP;
+        let first = from.saturating_add(moves * STEP);
         match bind(ip, first) {
             Ok(block) => return Ok(block),
             Err(taken) if taken.error.kind() == io::ErrorKind::AddrInUse && moves < MOVES => {
@@ -102,5 +107,32 @@ impl Block {
             _ => {}
         }
         format!("http://{address}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_with_one_port_taken_is_passed_over_whole() {
+        let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let taken = TcpListener::bind((localhost, 0)).unwrap();
+        // The third of the block is taken.
+        let first = taken.local_addr().unwrap().port().saturating_sub(2);
+        let Ok(mut block) = search(localhost, first) else { panic!("no block") };
+        let (gate, admin) = block.release();
+        let (issuer, app) = (block.issuer.local_addr().unwrap(), block.app.local_addr().unwrap());
+        assert_eq!((gate.port() - first) % STEP, 0);
+        assert!(gate.port() > first);
+        assert_eq!([admin, issuer, app].map(|a| a.port() - gate.port()), [1, 2, 3]);
+    }
+
+    #[test]
+    fn all_addresses_are_reached_over_loopback() {
+        let block = bind(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).ok().unwrap();
+        assert_eq!(block.url_of("0.0.0.0:8484"), "http://127.0.0.1:8484");
+        assert_eq!(block.url_of("[::]:8484"), "http://[::1]:8484");
+        assert_eq!(block.url_of("10.0.0.7:1"), "http://10.0.0.7:1");
     }
 }

@@ -7,6 +7,7 @@ use crate::cli::scene::Look;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
 use crate::domain::issuer::Issuer;
+use crate::domain::judge::Who;
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
 /// Why, and what now.
@@ -23,6 +24,8 @@ pub(super) struct Facts<'f> {
     pub looks: &'f [Look],
     pub now: UnixTime,
     pub headers: &'f HeaderMap,
+    /// What the judgement found out about the caller.
+    pub who: &'f Who,
 }
 
 const ANOTHER_INSTANCE: &str =
@@ -68,7 +71,7 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             "add a route for this path and method; `bailiff check` lists the routes".to_owned(),
         ),
         R::UnknownUser | R::NotAMember | R::RoleTooLow | R::Suspended | R::NotActive => (
-            format!("the membership says so of {}", facts.claim("sub")),
+            facts.standing(reason),
             "edit the membership, which is followed while the gate runs; what webhooks changed there is not seen here".to_owned(),
         ),
         R::NoWorkspace => (
@@ -101,6 +104,17 @@ impl Facts<'_> {
     /// The issuer that the token claims, if the config has it.
     fn issuer(&self) -> Option<&Issuer> {
         self.snapshot.rules.issuer(self.parts?.text("iss")?)
+    }
+
+    fn standing(&self, reason: Rejection) -> String {
+        let user = self.who.user.as_ref().map_or("the user", |user| user.as_str());
+        let workspace = self.who.workspace.as_ref().map_or("the workspace", |workspace| workspace.as_str());
+        match reason {
+            Rejection::UnknownUser => format!("the membership does not list {user}"),
+            Rejection::NotAMember => format!("the membership gives {user} no role in {workspace}"),
+            Rejection::RoleTooLow => format!("the role of {user} in {workspace} is lower than what the route asks for"),
+            _ => format!("the membership says so of {user}"),
+        }
     }
 
     fn malformed(&self) -> String {

@@ -31,12 +31,11 @@ fn make(path: &Path) -> Result<SigningKey, Stop> {
     let public = public_of(path);
     write(path, &key.private_pem(), 0o600)?;
     write(&public, &key.public_pem(), 0o644)?;
+    let (private, public) = (path.display(), public.display());
     talk(&format!(
-        "made a new private key: {}\n  its public half: {}\n  a gate that believes it:\n    \
-         CLERK_JWT_KEY=\"$(cat {})\" bailiff serve ...      with `clerk: {{issuer: URL}}` as in --issuer\n",
-        path.display(),
-        public.display(),
-        public.display()
+        "made a new private key: {private}\n  its public half: {public}\n  for a gate that believes it, write \
+         `clerk: {{issuer: URL}}` with the URL of --issuer into its config, and\n    \
+         CLERK_JWT_KEY=\"$(cat {public})\" bailiff serve\n"
     ));
     Ok(key)
 }

@@ -1,0 +1,10 @@
+//! The command line as people and scripts meet it: the real binary, what it prints, and how it ends.
+
+#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
+
+mod check;
+mod demo;
+mod explain;
+mod harness;
+mod token;
+mod webhook;
