@@ -1,11 +1,16 @@
 //! The command line: one file per command. Results go to stdout, talk goes to stderr.
 
+mod check;
 mod demo;
 mod ending;
+mod explain;
 mod health;
 mod input;
 mod logging;
+mod scene;
 mod serve;
+mod token;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +49,16 @@ enum Command {
     Serve(ConfigArgs),
     /// See it work: gate, app and issuer in one process, no account, no config
     Demo(demo::DemoArgs),
+    /// Say everything that is wrong with a config, at once
+    Check(check::CheckArgs),
+    /// Say what the gate would do with one request, step by step
+    Explain(explain::ExplainArgs),
+    /// Make development tokens, and read any token
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Sign and send events as Clerk does
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Ask a running gate whether it is ready
     Health(health::HealthArgs),
 }
@@ -87,6 +102,10 @@ pub fn run() -> ExitCode {
     let ending = match command {
         Command::Serve(args) => Ok(serve::run(&args)),
         Command::Demo(args) => demo::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Token(command) => token::run(&command),
+        Command::Webhook(command) => webhook::run(&command),
         Command::Health(args) => health::run(&args),
     };
     ExitCode::from(told(ending))

@@ -9,7 +9,7 @@ use super::outside::Run;
 use super::reader::{Field, Fields};
 use super::url::{ORIGIN, origin};
 
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Reads the checks of one issuer. With `outer`, variables fill what the file leaves out.
 pub(super) fn policy<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<ClaimsPolicy> {
@@ -28,7 +28,7 @@ pub(super) fn policy<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Opt
     });
     let allow_pending = fields.opt("allow_pending").bool_or(false);
     let allow_jwt_templates = fields.opt("allow_jwt_templates").bool_or(false);
-    let max_token_age = fields.opt("max_token_age").maybe(|field| field.duration(Duration::from_secs(1)..=YEAR));
+    let max_token_age = fields.opt("max_token_age").maybe(|field| field.duration(Duration::from_secs(1)..=MONTH));
     Some(ClaimsPolicy {
         leeway: leeway?.unwrap_or(default.leeway),
         verify_iat: verify_iat?,

@@ -28,7 +28,7 @@ macro_rules! codes {
     };
 }
 
-// To add a code, add a line. B012, B021 and B030 belong to checks of the running gate.
+// To add a code, add a line. B012 belongs to the running gate.
 codes! {
     UnknownKey = "B001", "A key is not known at this place, so it would silently do nothing.";
     WrongValue = "B002", "A value is of the wrong type, is empty, or lies outside what is allowed.";
@@ -44,6 +44,9 @@ codes! {
     ExposedFile = "B013", "A file with a secret can be read by every user of the machine.";
     Reference = "B014", "A `${...}` is not one of the forms that are replaced, or is not the whole value.";
     Bound = "B015", "A file is larger, deeper or longer than bailiff is willing to read.";
+    Clock = "B021", "This machine's clock and the issuer's differ, so tokens are refused too early or too late.";
+    KeysUnreachable = "B022", "The keys of an issuer cannot be fetched, so none of its tokens can be checked.";
+    UpstreamDown = "B030", "The upstream does not accept connections, so every request that is let through gets 502.";
     Unchecked = "B090", "A mistake in bailiff itself: a part of the config was read without looking for unknown keys.";
 }
 

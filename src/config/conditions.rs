@@ -27,7 +27,7 @@ pub(super) fn require<'a>(field: Field<'a>, membership: &Membership) -> Option<(
     let plans = all(fields.opt("plan"), &|item| {
         item.told(Code::Route, "a plan such as pro, or o:pro of the organization only", scoped).map(Condition::Plan)
     });
-    let within = Duration::from_secs(60)..=Duration::from_secs(365 * 24 * 3600);
+    let within = Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 3600);
     let second_factor = fields.opt("second_factor_within").maybe(|field| field.duration(within));
     let issuer = fields.opt("issuer");
     let issuers = issuer.maybe(Field::one_or_more).map(Option::unwrap_or_default);

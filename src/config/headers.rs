@@ -62,11 +62,11 @@ fn header_name(text: &str) -> Result<HeaderName, &'static str> {
         return Err("is longer than 64 bytes");
     }
     // `_` and `.` would be folded by app servers into a name that another header may have as well.
-    if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err("is not made of lower-case letters, digits and `-`");
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err("is not made of letters, digits and `-`");
     }
     let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
-    match text {
+    match name.as_str() {
         text if TrustedNames::reserves(text) => Err("is a header that bailiff writes or strips itself"),
         text if has_meaning(text) => Err("is a header with a meaning of its own"),
         _ => Ok(name),

@@ -16,9 +16,9 @@ pub(super) fn times(root: &mut Fields<'_>) -> Option<KeyTimes> {
         return Some(default);
     }
     let mut fields = field.fields("the times of keys")?;
-    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-    let refresh = fields.opt("refresh").duration_or(default.refresh, minute..=24 * HOUR);
-    let max_age = fields.opt("max_age").duration_or(default.max_age, minute..=7 * 24 * HOUR);
+    let second = Duration::from_secs(1);
+    let refresh = fields.opt("refresh").duration_or(default.refresh, second..=24 * HOUR);
+    let max_age = fields.opt("max_age").duration_or(default.max_age, second..=7 * 24 * HOUR);
     // Clerk must not pay for tokens that somebody makes up: not more often than this, whatever is sent.
     let cooldown = fields.opt("cooldown").duration_or(default.cooldown, second..=HOUR);
     let wait = fields.opt("wait").duration_or(default.wait, Duration::ZERO..=10 * second);

@@ -12,12 +12,13 @@ use crate::domain::snapshot::Rules;
 use super::coverage::{self, Rest};
 use super::faults::{Code, Fault, Faults};
 use super::interpolate::{Env, FileContent};
+use super::near::nearest;
 use super::outside::{Outside, Run};
 use super::reader::{Ctx, Field, Fields, Keys};
 use super::roles::{self, Membership};
 use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
-use super::yaml::{Bounds, Node};
+use super::yaml::{Bounds, Kind, Node};
 use super::{boot, headers, issuers, keys, routes, webhooks};
 
 /// What the command line says. It counts more than the environment and the file.
@@ -91,7 +92,28 @@ fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
     }
 }
 
+/// Keys whose values are nobody's business.
+const SECRETS: &[&str] = &["jwt_key", "secret_key", "secrets", "sha256", "token"];
+
+/// Hides what stands under such a key, or under a misspelling of one, wherever that is: a fault can keep a part of the config
+/// from being read, and its line is printed all the same.
+fn hide_secrets(node: &Node, ctx: &Ctx<'_>) {
+    match node.kind() {
+        Kind::List(items) => items.iter().for_each(|item| hide_secrets(item, ctx)),
+        Kind::Map(entries) => {
+            for entry in entries.iter() {
+                match nearest(&entry.key, SECRETS.iter().copied()) {
+                    Some(_) => ctx.hide(&entry.value),
+                    None => hide_secrets(&entry.value, ctx),
+                }
+            }
+        }
+        Kind::Scalar { .. } | Kind::Broken => {}
+    }
+}
+
 fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings> {
+    hide_secrets(root, run.ctx);
     let mut root = Fields::of(root, "the config", run.ctx)?;
     bypasses(run);
     let boot = boot::boot(&mut root, run);
@@ -143,7 +165,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     };
     let membership = match membership {
         Membership::None => None,
-        Membership::Broken => return None,
+        Membership::Broken(_) => return None,
         Membership::Read(_, source) => Some(source),
     };
     Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership })

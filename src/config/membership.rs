@@ -100,10 +100,15 @@ fn user(field: Field<'_>) -> Option<(User, Option<Place>)> {
     Some((User::new(id?, email.as_deref(), name.as_deref(), access, founder?), own.place()))
 }
 
-/// A text that fits into a header.
+/// A text for a header. One that is too long for it is left out, with a warning: for one long name nobody else is kept from
+/// working.
 fn text(field: Field<'_>) -> Option<String> {
-    let fits = |text: &str| text_header(text).map(|_| text.to_owned()).ok_or("is too long for a header");
-    field.told(Code::Bound, "at most 1024 bytes, percent-encoded", fits)
+    let text = field.str()?;
+    if let (None, Some(place)) = (text_header(&text), field.place()) {
+        let what = format!("a text of {} bytes is too long for a header and is left out", text.len());
+        field.reject(Fault::warning(Code::Bound, what).at(place).expected("at most 1024 bytes, percent-encoded"));
+    }
+    Some(text)
 }
 
 type Workspaces<'a> = Vec<(WorkspaceId, Workspace, Vec<Member<'a>>)>;

@@ -16,8 +16,8 @@ pub(super) const ACCESS_WORDS: &[&str] = &["public", "optional", "user", "active
 pub(super) enum Membership {
     /// There is no such section.
     None,
-    /// It has faults, which are reported: routes cannot be checked against it.
-    Broken,
+    /// It has faults, which are reported. The roles may be known all the same, so that routes can be checked against them.
+    Broken(Option<Roles>),
     Read(Roles, MembershipSource),
 }
 
@@ -25,7 +25,8 @@ impl Membership {
     pub(super) fn roles(&self) -> Option<&Roles> {
         match self {
             Self::Read(roles, _) => Some(roles),
-            Self::None | Self::Broken => None,
+            Self::Broken(roles) => roles.as_ref(),
+            Self::None => None,
         }
     }
 }
@@ -33,15 +34,16 @@ impl Membership {
 /// Reads the section. The path of the table is relative to `folder`, where the config is.
 pub(super) fn membership(root: &mut Fields<'_>, folder: &Path) -> Membership {
     let field = root.opt("membership");
-    match field.maybe(|field| section(field, folder)) {
-        Some(None) => Membership::None,
-        Some(Some((roles, source))) => Membership::Read(roles, source),
-        None => Membership::Broken,
+    if !field.is_present() {
+        return Membership::None;
+    }
+    match field.fields("the membership") {
+        Some(fields) => section(fields, folder),
+        None => Membership::Broken(None),
     }
 }
 
-fn section(field: Field<'_>, folder: &Path) -> Option<(Roles, MembershipSource)> {
-    let mut fields = field.fields("the membership")?;
+fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
     let file = fields.req("file").str();
     let roles = roles(fields.opt("roles"));
     let new_users = fields
@@ -49,12 +51,14 @@ fn section(field: Field<'_>, folder: &Path) -> Option<(Roles, MembershipSource)>
         .maybe(|field| field.choice(&[("pending", AccessStatus::Pending), ("active", AccessStatus::Active)]));
     max_age(fields.opt("max_age"));
     fields.finish();
-    let source = MembershipSource {
-        file: folder.join(file?),
-        // Of somebody whom only a webhook has named nobody has decided anything yet.
-        new_users: new_users?.unwrap_or(AccessStatus::Pending),
-    };
-    Some((roles?, source))
+    match (file, roles, new_users) {
+        (Some(file), Some(roles), Some(new_users)) => {
+            // Of somebody whom only a webhook has named nobody has decided anything yet.
+            let new_users = new_users.unwrap_or(AccessStatus::Pending);
+            Membership::Read(roles, MembershipSource { file: folder.join(file), new_users })
+        }
+        (_, roles, _) => Membership::Broken(roles),
+    }
 }
 
 /// Accepted, so that a config serves for every kind of source.

@@ -132,12 +132,11 @@ pub(super) fn role(
     words: &[&str],
     membership: &Membership,
 ) -> Option<crate::domain::membership::Role> {
-    let roles = match membership {
-        Membership::Read(roles, _) => Some(roles),
-        Membership::None => None,
+    let roles = membership.roles();
+    if roles.is_none() && matches!(membership, Membership::Broken(_)) {
         // Its faults are told already; what the roles are nobody knows.
-        Membership::Broken => return None,
-    };
+        return None;
+    }
     if let Some(role) = roles.and_then(|roles| roles.find(name)) {
         return Some(role);
     }

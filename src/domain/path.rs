@@ -78,7 +78,9 @@ impl<'r> CleanPath<'r> {
             None => (body, false),
         };
         let lonely_slash = body.is_empty() && !trailing_slash;
-        if !lonely_slash && body.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        // Empty and dot segments; and those of dots and spaces only, because Windows reads `.. ` and `...` as it likes.
+        let hollow = |segment: &str| segment.bytes().all(|b| matches!(b, b'.' | b' '));
+        if !lonely_slash && body.split('/').any(hollow) {
             return Err(Rejection::AmbiguousPath);
         }
         Ok(Self { decoded, trailing_slash })
@@ -154,6 +156,9 @@ mod tests {
             ("A-20", "/public/.."),
             ("A-21", "/public/%2e%2e/admin"),
             ("A-21", "/public/.%2E/admin"),
+            ("A-21", "/public/..%20/admin"),
+            ("A-21", "/public/%20../admin"),
+            ("A-21", "/public/.../admin"),
             ("A-22", "/public%2f..%2fadmin"),
             ("A-22", "/public%5C..%5cadmin"),
             ("A-22", "/public/x%2Fadmin"),

@@ -11,6 +11,7 @@ use crate::domain::ids::{RequestId, SvixId};
 use crate::domain::judge::Who;
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Snapshot};
+use crate::state::deliveries::Delivery;
 
 /// Where a request stands. Later phases have exactly one thing to look at; whatever does not fit is an internal error, never a
 /// pass.
@@ -47,12 +48,16 @@ pub struct Ctx {
     pub body_bytes: u64,
     /// For a webhook on its way to the upstream: where the outer request learns what became of it.
     pub delivery: Option<Arc<WebhookOutcome>>,
-    _in_flight: InFlight,
+    /// `None` for the second half of a webhook, whose first half counts for both.
+    pub in_flight: Option<InFlight>,
 }
 
 /// What became of a forwarded webhook, told by the subrequest to the request that waits for it.
-#[derive(Debug, Default)]
-pub struct WebhookOutcome(Mutex<Outcome>);
+#[derive(Debug)]
+pub struct WebhookOutcome {
+    outcome: Mutex<Outcome>,
+    delivery: Mutex<Option<Delivery>>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
@@ -62,17 +67,36 @@ pub struct Outcome {
 }
 
 impl WebhookOutcome {
-    pub fn tell(&self, change: impl FnOnce(&mut Outcome)) {
-        change(&mut self.0.lock());
+    pub fn new(delivery: Delivery) -> Self {
+        Self { outcome: Mutex::default(), delivery: Mutex::new(Some(delivery)) }
+    }
+
+    /// The upstream has answered. Settled before the sender can see the answer: a retry that follows on its heels must find
+    /// the delivery either taken or free again.
+    pub fn answered(&self, status: u16, took: Option<Duration>) {
+        if let Some(delivery) = self.delivery.lock().take()
+            && (200..300).contains(&status)
+        {
+            delivery.taken();
+        }
+        let mut outcome = self.outcome.lock();
+        (outcome.status, outcome.upstream_took) = (Some(status), took);
+    }
+
+    /// The way to the upstream or back has failed. What the upstream has taken stays taken.
+    pub fn failed(&self, reason: Rejection) {
+        drop(self.delivery.lock().take());
+        let mut outcome = self.outcome.lock();
+        outcome.failure = outcome.failure.or(Some(reason));
     }
 
     pub fn ask(&self) -> Outcome {
-        *self.0.lock()
+        *self.outcome.lock()
     }
 }
 
 /// Counts a request as being handled. A guard, because a panic in a phase skips Pingora's `logging`.
-struct InFlight(IntGauge);
+pub struct InFlight(IntGauge);
 
 impl InFlight {
     fn new(gauge: &IntGauge) -> Self {
@@ -100,7 +124,7 @@ impl Ctx {
             failure: None,
             body_bytes: 0,
             delivery: None,
-            _in_flight: InFlight::new(in_flight),
+            in_flight: Some(InFlight::new(in_flight)),
         }
     }
 

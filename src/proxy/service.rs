@@ -20,7 +20,7 @@ use super::{UpstreamPeer, head, log, respond};
 use crate::clock;
 use crate::config::settings::Timeouts;
 use crate::domain::identity::name;
-use crate::domain::judge::judge_webhook;
+use crate::domain::judge::{Caller, judge_webhook};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
 use crate::metrics::{Metrics, WebhookResult};
@@ -102,7 +102,7 @@ impl Gate {
             Verdict::Reject(refusal) => return refuse(refusal.reason),
             Verdict::Preflight(_) => return refuse(Rejection::Internal),
         };
-        let crate::domain::judge::Caller::Webhook(id) = grant.caller().clone() else {
+        let Caller::Webhook(id) = grant.caller().clone() else {
             return refuse(Rejection::Internal);
         };
         let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
@@ -110,11 +110,8 @@ impl Gate {
             return refuse(reason);
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
-        let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body).await.ask();
+        let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
         let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
-        if taken {
-            delivery.taken();
-        }
         self.metrics.webhook(if taken { WebhookResult::Delivered } else { WebhookResult::NotTaken });
         ctx.failure = outcome.failure;
         ctx.upstream_took = outcome.upstream_took;
@@ -201,6 +198,7 @@ impl ProxyHttp for Gate {
         if let Some(forwarded) = forwarded.and_then(|any| any.downcast_mut::<Forwarded>()) {
             ctx.snapshot = forwarded.snapshot.clone();
             ctx.delivery = Some(forwarded.outcome.clone());
+            ctx.in_flight = None;
             ctx.phase = Phase::Forwarding(forwarded.grant.clone());
             ctx.forwarded_at = Some(clock::monotonic());
             return Ok(false);
@@ -210,8 +208,13 @@ impl ProxyHttp for Gate {
         let took = *ctx.decided.get_or_insert_with(|| decided.duration_since(ctx.started));
         self.metrics.decision_duration.observe(took.as_secs_f64());
         match verdict {
-            Verdict::Forward(grant) if matches!(grant.caller(), crate::domain::judge::Caller::Webhook(_)) => {
+            Verdict::Forward(grant) if matches!(grant.caller(), Caller::Webhook(_)) => {
                 ctx.phase = Phase::Answered(Answered::Webhook(grant));
+                // The upstream's answer is on its way, unless there was none.
+                if session.response_written().is_none() {
+                    let reason = *ctx.failure.get_or_insert(Rejection::UpstreamProtocol);
+                    respond::refuse(session, ctx, reason).await?;
+                }
                 Ok(true)
             }
             Verdict::Forward(grant) => {
@@ -300,7 +303,7 @@ impl ProxyHttp for Gate {
             self.metrics.upstream_duration.observe(took.as_secs_f64());
         }
         if let Some(outcome) = &ctx.delivery {
-            outcome.tell(|o| (o.status, o.upstream_took) = (Some(response.status.as_u16()), took));
+            outcome.answered(response.status.as_u16(), took);
         }
         if let Some(grant) = ctx.grant()
             && let Some((_, id)) = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID)
@@ -313,13 +316,9 @@ impl ProxyHttp for Gate {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
         let reason = *ctx.failure.get_or_insert_with(|| failure(error));
         if let Some(outcome) = &ctx.delivery {
-            outcome.tell(|o| (o.status, o.failure) = (None, Some(reason)));
-        }
-        if let Some(grant) = ctx.grant()
-            && ctx.request_id.is_none()
-        {
-            let id = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID);
-            ctx.request_id = id.and_then(|(_, id)| id.to_str().ok()?.parse().ok());
+            // The outer request answers: Pingora may drop what a failed subrequest still writes.
+            outcome.failed(reason);
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let answered = session.response_written().is_some() || reason == Rejection::ClientGone;
         let error_code = if answered { 0 } else { respond::refuse(session, ctx, reason).await.unwrap_or(0) };

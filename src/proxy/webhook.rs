@@ -12,13 +12,14 @@ use pingora::proxy::Session;
 use pingora::proxy::subrequest::pipe::{InputBody, InputBodyType, pipe_subrequest};
 use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
 
-use super::ctx::WebhookOutcome;
+use super::ctx::{Outcome, WebhookOutcome};
 use crate::clock;
 use crate::domain::event::{Change, EventTime, Meaning, meaning};
 use crate::domain::membership::TooManyChanges;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
 use crate::state::World;
+use crate::state::deliveries::Delivery;
 
 /// Above this many bytes the hashing is done on a thread of its own: at 1 ms per MiB it would hold up other requests.
 pub const LARGE: usize = 256 * 1024;
@@ -114,20 +115,26 @@ fn change(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<(Change
 }
 
 /// Sends the verified webhook on and the upstream's answer back.
-pub async fn forward(session: &mut Session, snapshot: Arc<Snapshot>, grant: Grant, body: Bytes) -> Arc<WebhookOutcome> {
-    let outcome = Arc::new(WebhookOutcome::default());
+pub async fn forward(
+    session: &mut Session,
+    snapshot: Arc<Snapshot>,
+    grant: Grant,
+    body: Bytes,
+    delivery: Delivery,
+) -> Outcome {
+    let outcome = Arc::new(WebhookOutcome::new(delivery));
     let forwarded = Forwarded { snapshot, grant, outcome: outcome.clone() };
     let context = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(forwarded)).build();
     let Some(spawner) = session.subrequest_spawner.take() else {
-        outcome.tell(|o| o.failure = Some(Rejection::Internal));
-        return outcome;
+        outcome.failed(Rejection::Internal);
+        return outcome.ask();
     };
     let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
     let body = if body.is_empty() { InputBody::NoBody } else { InputBody::Bytes(vec![body]) };
     let piped = pipe_subrequest(session, prepared, handle, |task| Ok(Some(task)), InputBodyType::Preset(body)).await;
     let (state, failed) = match piped {
-        Ok(state) => (state, None),
-        Err(error) => (error.state, Some(error.error)),
+        Ok(state) => (state, false),
+        Err(error) => (error.state, true),
     };
     // The receiver must live until the subrequest has ended, or its last writes would fail.
     let receiver = state.pipe_rx;
@@ -135,9 +142,8 @@ pub async fn forward(session: &mut Session, snapshot: Arc<Snapshot>, grant: Gran
         let _ = task.await;
     }
     drop(receiver);
-    if let Some(error) = failed {
-        tracing::warn!(%error, "a webhook's answer did not get back to its sender");
-        outcome.tell(|o| o.failure = o.failure.or(Some(Rejection::ClientGone)));
+    if failed {
+        outcome.failed(Rejection::ClientGone);
     }
-    outcome
+    outcome.ask()
 }

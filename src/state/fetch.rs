@@ -1,9 +1,11 @@
 //! The one HTTP client with which bailiff asks others.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, redirect};
+
+use crate::domain::UnixTime;
 
 /// Bound on a whole exchange; also on an answer that drips.
 const TOTAL: Duration = Duration::from_secs(10);
@@ -27,23 +29,46 @@ pub enum FetchError {
 /// A client that cannot be led astray: it has time limits, reads at most what it is told, and follows no redirect, as one
 /// could lead to an address of the inner network (attack A-74).
 #[derive(Clone, Debug)]
-pub struct Fetcher(Client);
+pub struct Fetcher {
+    outward: Client,
+    /// Without the proxy that the environment may name, which does not know this machine's own addresses.
+    direct: Client,
+}
+
+/// What came, and when its sender believes that it came.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    pub body: Bytes,
+    /// The `Date` field: a clock to compare ours with.
+    pub date: Option<UnixTime>,
+}
 
 impl Fetcher {
     /// # Errors
     /// When the system's certificates cannot be loaded.
     pub fn new() -> Result<Self, String> {
-        let builder = Client::builder()
-            .timeout(TOTAL)
-            .connect_timeout(CONNECT)
-            .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(1)
-            .user_agent(concat!("bailiff/", env!("CARGO_PKG_VERSION")));
-        builder.build().map(Self).map_err(|e| causes(&e))
+        let builder = || {
+            Client::builder()
+                .timeout(TOTAL)
+                .connect_timeout(CONNECT)
+                .redirect(redirect::Policy::none())
+                .pool_max_idle_per_host(1)
+                .user_agent(concat!("bailiff/", env!("CARGO_PKG_VERSION")))
+        };
+        let outward = builder().build().map_err(|e| causes(&e))?;
+        let direct = builder().no_proxy().build().map_err(|e| causes(&e))?;
+        Ok(Self { outward, direct })
     }
 
     /// The body of a 200 answer of at most `max` bytes.
     pub async fn get(&self, url: &str, max: usize) -> Result<Bytes, FetchError> {
+        self.get_dated(url, max).await.map(|fetched| fetched.body)
+    }
+
+    /// As [`Fetcher::get`], with the sender's clock.
+    pub async fn get_dated(&self, url: &str, max: usize) -> Result<Fetched, FetchError> {
+        // The config takes plain http for loopback and private addresses only.
+        let client = if url.starts_with("http://") { &self.direct } else { &self.outward };
         let failed = |error: reqwest::Error| {
             let (url, why) = (url.to_owned(), causes(&error.without_url()));
             if why.contains("timed out") && !why.contains("connect") {
@@ -52,7 +77,7 @@ impl Fetcher {
                 FetchError::Broken { url, why }
             }
         };
-        let answer = self.0.get(url).header("accept", "application/json").send().await;
+        let answer = client.get(url).header("accept", "application/json").send().await;
         let mut answer = match answer {
             Err(error) if error.is_connect() => {
                 return Err(FetchError::Connect { url: url.to_owned(), why: causes(&error.without_url()) });
@@ -63,6 +88,8 @@ impl Fetcher {
         if status != 200 {
             return Err(FetchError::Status { url: url.to_owned(), status });
         }
+        let date = answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok()).map(|since| UnixTime(since.as_secs()));
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > max {
@@ -70,7 +97,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(Fetched { body: body.freeze(), date })
     }
 }
 

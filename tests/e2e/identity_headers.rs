@@ -84,8 +84,12 @@ fn a_03_a_name_from_the_config_is_guarded_in_every_letter_case() {
         assert_eq!(seen.values("x-plan"), ["u:free"], "given: {name}");
         assert!(!seen.contains("o:pro"), "given: {name}, the app got {:?}", seen.head);
     }
-    // There is one spelling for the config, and no claim can take a name that is the gate's own.
-    for name in ["X-Plan", "x_plan", "x-user-id", "x-clerk-plan", "x-forwarded-for", "authorization", "host"] {
+    let world = with("X-PLAN").start();
+    let token = world.sign(&world.mint("user_a").claim("pla", "u:free"));
+    world.get("/api/x").header("x-plan", "o:pro").bearer(&token).send().passed();
+    assert_eq!(world.upstream.only().values("x-plan"), ["u:free"]);
+    // No claim can take a name that is the gate's own, or that an app server could read as another.
+    for name in ["x_plan", "X-User-Id", "x-user-id", "x-clerk-plan", "x-forwarded-for", "authorization", "host"] {
         let finished = with(name).run();
         assert_eq!(finished.code(), 78, "given: {name}\n{}", finished.stderr);
     }

@@ -1,6 +1,12 @@
 //! Whole configurations in, settings or messages out.
 
-mod smoke;
+mod any_change;
+mod membership;
+mod messages;
+mod precedence;
+mod refusals;
+mod secrecy;
+mod values;
 
 use std::path::Path;
 
@@ -33,4 +39,28 @@ fn printed(loaded: Result<Loaded, Faults>) -> String {
         Ok(loaded) => loaded.warnings.to_string(),
         Err(faults) => faults.to_string(),
     }
+}
+
+/// What is wrong with a config that is right but for `text`, which may override the right parts.
+fn complaint(text: &str) -> String {
+    let right = [
+        ("upstream:", "upstream: http://127.0.0.1:3000\n"),
+        (
+            "clerk:",
+            "clerk: {publishable_key: pk_live_Y2xlcmsuZXhhbXBsZS5jb20k, authorized_parties: [https://a.example]}\n",
+        ),
+        ("membership:", "membership: {file: m.yaml}\n"),
+        ("routes:", "routes: [{path: /**, access: user}]\n"),
+    ];
+    let mut all = text.to_owned();
+    for (_, line) in right.iter().filter(|(key, _)| !text.lines().any(|line| line.starts_with(key))) {
+        all.push_str(line);
+    }
+    let env = FakeEnv::new().with_file("b.yaml", all.as_bytes(), 0o600);
+    printed(load(Some(Path::new("b.yaml")), &Overrides::default(), &env))
+}
+
+/// `routes:` with one line.
+fn route(line: &str) -> String {
+    complaint(&format!("routes:\n  - {line}\n"))
 }

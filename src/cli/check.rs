@@ -1,0 +1,238 @@
+//! `bailiff check`: every fault of config and membership at once, and with `--online` whether the others answer.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::ConfigArgs;
+use super::ending::{CONFIG, Ending, Stop, UNREACHABLE, block_on, print, print_json, talk};
+use super::scene::{self, Look, Scene};
+use crate::config::faults::{Code, Fault, Faults, Severity};
+use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
+use crate::domain::routes::{Access, Methods, Mode, Route};
+use crate::domain::snapshot::Rules;
+
+/// A clock that is off by more is worth a word: half of Clerk's usual leeway.
+const CLOCK_OFF: i64 = 5;
+/// How long the upstream may take to accept a connection.
+const UPSTREAM_WITHIN: Duration = Duration::from_secs(3);
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Exit status: 0 fine, 69 an issuer does not answer (--online), 78 wrong config.")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Also ask the issuers for their keys, compare clocks, and try the upstream
+    #[arg(long)]
+    online: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &CheckArgs) -> Ending {
+    let scene = match scene::read(&args.config) {
+        Ok(scene) => scene,
+        Err(faults) => return wrong(args, &faults),
+    };
+    let (looks, more) = if args.online { block_on(ask(&scene))?? } else { (vec![], Faults::new()) };
+    let mut faults = scene.warnings.clone();
+    faults.merge(more);
+    if args.json {
+        print_json(&as_json(&scene, &looks, &faults))?;
+    } else {
+        talk(&faults.to_string());
+        print(&summary(&scene, &looks, &faults))?;
+    }
+    Ok(if faults.has_errors() { UNREACHABLE } else { 0 })
+}
+
+fn wrong(args: &CheckArgs, faults: &Faults) -> Ending {
+    if args.json {
+        print_json(&json!({"ok": false, "faults": faults.to_json()}))?;
+    } else {
+        talk(&faults.to_string());
+        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
+        talk(&format!("\n{} and {}: the config cannot be used\n", count(errors, "error"), count(warnings, "warning")));
+    }
+    Ok(CONFIG)
+}
+
+/// Asks everybody on whom the gate depends.
+async fn ask(scene: &Scene) -> Result<(Vec<Look>, Faults), Stop> {
+    let looks = scene::look_for_keys(&scene.settings.live, false).await?;
+    let mut faults = Faults::new();
+    for look in &looks {
+        look_faults(look, &mut faults);
+    }
+    let upstream = &scene.settings.boot.upstream;
+    talk(&format!("trying the upstream {upstream} ...\n"));
+    if let Err(why) = connect(upstream).await {
+        let what = format!("the upstream {upstream} does not accept connections");
+        let fix = "start the app, or correct `upstream`: until then every request that is let through gets 502";
+        faults.push(Fault::warning(Code::UpstreamDown, what).saw(why).fix(fix));
+    }
+    Ok((looks, faults))
+}
+
+fn look_faults(look: &Look, faults: &mut Faults) {
+    let name = &look.issuer;
+    if let Err(why) = &look.keys {
+        let what = format!("no keys of the issuer `{name}`: none of its tokens can be checked");
+        let fix = "is the publishable key (or `jwks_url`) right, and may this machine reach that address? Without a network, set CLERK_JWT_KEY";
+        faults.push(Fault::error(Code::KeysUnreachable, what).saw(why.clone()).fix(fix));
+    }
+    for why in &look.skipped {
+        faults.push(
+            Fault::warning(Code::KeysUnreachable, format!("a key of the issuer `{name}` is not used")).saw(why.clone()),
+        );
+    }
+    if let Some(ahead) = look.clock_ahead.filter(|ahead| ahead.abs() > CLOCK_OFF) {
+        let (word, effect) = if ahead > 0 { ("ahead of", "early") } else { ("behind", "late") };
+        let what = format!("this machine's clock is {} s {word} the issuer `{name}`", ahead.abs());
+        faults.push(
+            Fault::warning(Code::Clock, what)
+                .saw(format!("the `Date` of its answer; tokens count as expired {} s too {effect}", ahead.abs()))
+                .fix(
+                    "timedatectl set-ntp true      (a larger `leeway` would hide it, and lengthen every stolen token)",
+                ),
+        );
+    }
+}
+
+async fn connect(upstream: &Upstream) -> Result<(), String> {
+    let connected = async {
+        match &upstream.address {
+            UpstreamAddress::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.map(drop),
+            UpstreamAddress::Unix(path) => UnixStream::connect(path).await.map(drop),
+        }
+    };
+    match tokio::time::timeout(UPSTREAM_WITHIN, connected).await {
+        Ok(connected) => connected.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", UPSTREAM_WITHIN.as_secs())),
+    }
+}
+
+fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
+    let (boot, live) = (&scene.settings.boot, &scene.settings.live);
+    let name = scene.path.as_ref().map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+    let warnings = match faults.count(Severity::Warning) {
+        0 => String::new(),
+        some => format!(", with {}", count(some, "warning")),
+    };
+    let verdict = if faults.has_errors() { "is well-formed, but cannot work now" } else { "is fine" };
+    let listen: Vec<_> = boot.listen.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "{name} {verdict}{warnings}\n  listen      {}\n  admin       {}\n  upstream    {}\n",
+        listen.join(", "),
+        boot.admin,
+        boot.upstream
+    );
+    for (issuer, keys) in live.rules.issuers.iter().zip(&live.issuers) {
+        let source = match &keys.source {
+            KeySource::Url(url) => format!("keys from {url}"),
+            KeySource::Pem(_) => "key from the config".to_owned(),
+        };
+        let _ = writeln!(text, "  issuer      {}  {}  {source}{}", issuer.name, issuer.iss, found(looks, &issuer.name));
+    }
+    if let (Some(table), Some(source)) = (&scene.table, &live.membership) {
+        let (users, workspaces, members) = table.size();
+        let (users, workspaces) = (count(users, "user"), count(workspaces, "workspace"));
+        let _ = writeln!(
+            text,
+            "  membership  {}: {users}, {workspaces}, {}",
+            source.file.display(),
+            count(members, "membership")
+        );
+    }
+    if let Some(webhooks) = &live.rules.webhooks {
+        let _ = writeln!(text, "  webhooks    {}", count(webhooks.secrets.len(), "secret"));
+    }
+    text += "  routes      the most specific first; what none covers is refused\n";
+    for route in live.rules.routes.iter() {
+        let mode = if route.mode == Mode::Report { "  (report mode: never refuses)" } else { "" };
+        let _ = writeln!(
+            text,
+            "    {:<44} {:<20} {}{mode}",
+            route.pattern.text(),
+            methods(route),
+            access(route, &live.rules)
+        );
+    }
+    text
+}
+
+fn found(looks: &[Look], name: &str) -> String {
+    let look = looks.iter().find(|look| *look.issuer == *name);
+    match look.and_then(|look| look.keys.as_ref().ok()).map(|keys| keys.kids().join(", ")) {
+        Some(kids) if !kids.is_empty() => format!("  found {kids}"),
+        _ => String::new(),
+    }
+}
+
+/// The word of `access:`.
+fn access(route: &Route, rules: &Rules) -> String {
+    let word = match route.access {
+        Access::Public => "public",
+        Access::Optional => "optional",
+        Access::User => "user",
+        Access::Active => "active",
+        Access::Role(role) => rules.roles.as_ref().map_or("?", |roles| roles.name(role)),
+        Access::Service => "service",
+        Access::Webhook => "webhook",
+        Access::Deny => "deny",
+    };
+    let conditions =
+        if route.require.is_empty() { String::new() } else { format!(" and {} more", route.require.len()) };
+    format!("{word}{conditions}")
+}
+
+fn methods(route: &Route) -> String {
+    match &route.methods {
+        Methods::Usual => "all usual".to_owned(),
+        Methods::These(list) => list.iter().map(http::Method::as_str).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
+    let (boot, live) = (&scene.settings.boot, &scene.settings.live);
+    let issuers = live.rules.issuers.iter().zip(&live.issuers).map(|(issuer, keys)| {
+        let look = looks.iter().find(|look| look.issuer == issuer.name);
+        json!({
+            "name": &*issuer.name,
+            "issuer": &*issuer.iss,
+            "jwks_url": match &keys.source { KeySource::Url(url) => Some(url), KeySource::Pem(_) => None },
+            "kids": look.and_then(|look| look.keys.as_ref().ok()).map(|keys| keys.kids()),
+            "clock_ahead_s": look.and_then(|look| look.clock_ahead),
+        })
+    });
+    let routes = live.rules.routes.iter().map(|route| {
+        json!({
+            "path": &**route.pattern.text(),
+            "methods": methods(route),
+            "access": access(route, &live.rules),
+            "report": route.mode == Mode::Report,
+        })
+    });
+    let size = scene.table.as_ref().map(crate::domain::membership::Table::size);
+    json!({
+        "ok": !faults.has_errors(),
+        "faults": faults.to_json(),
+        "config": scene.path.as_ref().map(|path| path.display().to_string()),
+        "listen": boot.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "admin": boot.admin.to_string(),
+        "upstream": boot.upstream.to_string(),
+        "issuers": issuers.collect::<Vec<_>>(),
+        "membership": size.map(|(users, workspaces, members)| {
+            json!({"users": users, "workspaces": workspaces, "memberships": members})
+        }),
+        "webhook_secrets": live.rules.webhooks.as_ref().map_or(0, |webhooks| webhooks.secrets.len()),
+        "routes": routes.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,223 @@
+//! `bailiff explain`: what the gate would do with one request, step by step, by the gate's own code.
+
+mod advice;
+mod report;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use uuid::Uuid;
+
+use super::ConfigArgs;
+use super::ending::{Ending, FAILED, Stop, block_on, print, print_json, talk};
+use super::input::{self, MAX_BODY};
+use super::scene::{self, Look, Scene};
+use super::token::parts::Parts;
+use crate::clock;
+use crate::domain::event::{Meaning, meaning};
+use crate::domain::head::Incoming;
+use crate::domain::ids::RequestId;
+use crate::domain::judge::{Trace, judge_traced, judge_webhook};
+use crate::domain::{Refusal, RequestHead, Snapshot, Step, UnixTime, Verdict};
+use advice::Facts;
+use report::{Outcome, Report};
+
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 the request would be let through, 1 it would be refused, 2 wrong use, 78 wrong config.
+Changes that webhooks made to the membership of a running gate are not seen here."
+)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The method of the request
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The request target as it stands in the request line, for example /api/workspaces/ws_1?x=1
+    #[arg(long)]
+    path: String,
+    /// The bearer token: `-` for stdin, `@FILE` for a file. Never the token itself
+    #[arg(long, value_name = "-|@FILE")]
+    token: Option<String>,
+    /// A header of the request, `name: value`; `@FILE` reads one per line. May be given several times
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// The address that the request comes from
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    from: IpAddr,
+    /// The body, for webhook routes: a file, or `-` for stdin
+    #[arg(long, value_name = "FILE|-")]
+    body: Option<String>,
+    /// Fetch no keys: only those that stand in the config are there
+    #[arg(long)]
+    offline: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The request, as it would come over the wire.
+struct Request {
+    method: Method,
+    target: String,
+    headers: HeaderMap,
+    peer: IpAddr,
+    body: Option<Vec<u8>>,
+}
+
+/// The steps, as the floor tells them.
+#[derive(Default)]
+struct Steps(Vec<String>);
+
+impl Trace for Steps {
+    fn step(&mut self, text: impl FnOnce() -> String) {
+        self.0.push(text());
+    }
+}
+
+pub(crate) fn run(args: &ExplainArgs) -> Ending {
+    let request = request(args)?;
+    let scene = scene::read(&args.config)?;
+    talk(&scene.warnings.to_string());
+    // Without a token there is nothing that a key could be needed for.
+    let offline = args.offline || !request.headers.contains_key(AUTHORIZATION);
+    let looks = block_on(scene::look_for_keys(&scene.settings.live, offline))??;
+    let report = judge(&request, &scene, &looks)?;
+    if args.json {
+        print_json(&report.json())?;
+    } else {
+        print(&report.text())?;
+    }
+    Ok(if report.refused() { FAILED } else { 0 })
+}
+
+fn request(args: &ExplainArgs) -> Result<Request, Stop> {
+    if [args.token.as_deref(), args.body.as_deref()] == [Some("-"), Some("-")] {
+        return Err(Stop::usage("token and body cannot both come from stdin").fix("put one into a file"));
+    }
+    let method = Method::from_bytes(args.method.as_bytes());
+    let method = method.map_err(|_| Stop::usage("--method is not a method").fix("--method GET"))?;
+    let mut headers = HeaderMap::new();
+    for given in &args.headers {
+        match given.strip_prefix('@') {
+            Some(file) => {
+                let text = String::from_utf8(input::bytes(file, "headers", MAX_BODY)?);
+                let text = text.map_err(|_| Stop::usage(format!("the headers in {file} are not UTF-8")))?;
+                text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| add(&mut headers, line))?;
+            }
+            None => {
+                add(&mut headers, given)?;
+                let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+                if secret.iter().any(|name| headers.contains_key(name)) {
+                    return Err(Stop::usage(
+                        "credentials do not belong on a command line, where every user of this machine sees them",
+                    )
+                    .fix(
+                        "--token - or --token @FILE; other credentials in a file with one header per line: -H @FILE",
+                    ));
+                }
+            }
+        }
+    }
+    if let Some(source) = &args.token {
+        let token = input::token(source)?;
+        let value = HeaderValue::from_str(&format!("Bearer {token}"));
+        let value = value.map_err(|_| Stop::failed("the token has characters that no header can carry"))?;
+        headers.append(AUTHORIZATION, value);
+    }
+    if !headers.contains_key(HOST) {
+        headers.insert(HOST, HeaderValue::from_static("localhost"));
+    }
+    let body = args.body.as_deref().map(|source| input::bytes(source, "body", MAX_BODY)).transpose()?;
+    if let Some(body) = &body
+        && !headers.contains_key(CONTENT_LENGTH)
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    Ok(Request { method, target: args.path.clone(), headers, peer: args.from, body })
+}
+
+fn add(headers: &mut HeaderMap, line: &str) -> Result<(), Stop> {
+    let wrong = || Stop::usage("a header is written `name: value`").fix("-H 'x-workspace-id: ws_1'");
+    let (name, value) = line.split_once(':').ok_or_else(wrong)?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+    let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
+    headers.append(name, value);
+    Ok(())
+}
+
+/// Judges as the gate does, with the difference that keys were fetched just now.
+fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Stop> {
+    let (snapshot, now) = (scene.snapshot(looks), clock::now());
+    let mut steps = Steps::default();
+    let id = Uuid::now_v7().simple().to_string();
+    let fresh_id = RequestId::parse(&id).map_err(|_| Stop::failed("no request id could be made"))?;
+    let parsed = RequestHead::parse(Incoming {
+        method: &request.method,
+        target: request.target.as_bytes(),
+        version: Version::HTTP_11,
+        headers: &request.headers,
+        peer: Some(request.peer),
+        fresh_id,
+    });
+    let verdict = match &parsed {
+        Err(reason) => Verdict::Reject(Refusal::bare(*reason)),
+        Ok(head) => verdict(request, &snapshot, head, now, &mut steps)?,
+    };
+    let token = request.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok()?.split_once(' '));
+    let parts = token.and_then(|(_, token)| Parts::read(token).ok());
+    let facts = Facts { parts: parts.as_ref(), snapshot: &snapshot, looks, now, headers: &request.headers };
+    let outcome = Outcome::of(verdict, request, scene, &facts);
+    let asked = format!("{} {}", request.method, request.target);
+    Ok(Report { asked, steps: steps.0, outcome })
+}
+
+fn verdict(
+    request: &Request,
+    snapshot: &Snapshot,
+    head: &RequestHead<'_>,
+    now: UnixTime,
+    steps: &mut Steps,
+) -> Result<Verdict, Stop> {
+    match judge_traced(snapshot, head, now, &(), steps) {
+        Step::Judged(verdict) => Ok(verdict),
+        Step::NeedKey { issuer, otherwise } => {
+            steps.step(|| format!("the issuer `{issuer}` has no key of the token's name, and was asked just now"));
+            Ok(otherwise)
+        }
+        Step::NeedBody { route, max_body } => {
+            let Some(body) = &request.body else {
+                return Err(Stop::usage(format!(
+                    "{} takes signed webhooks, and the signature covers the body",
+                    route.pattern.text()
+                ))
+                .fix("--body FILE, or --body - for stdin"));
+            };
+            if body.len() > max_body {
+                steps.step(|| format!("the body has {} bytes, {max_body} are the most", body.len()));
+                let reason = crate::domain::Rejection::WebhookTooLarge;
+                return Ok(Verdict::Reject(Refusal { route: Some(route), ..Refusal::bare(reason) }));
+            }
+            let verdict = judge_webhook(snapshot, head, &route, body, now, |_| false);
+            if matches!(verdict, Verdict::Forward(_)) {
+                steps.step(|| "signature good: made with a configured secret, within the tolerance".into());
+                steps.step(|| effect(snapshot, body));
+            }
+            Ok(verdict)
+        }
+    }
+}
+
+/// What a verified webhook would change.
+fn effect(snapshot: &Snapshot, body: &[u8]) -> String {
+    match meaning(body, snapshot.rules.instance(), snapshot.rules.roles.as_ref()) {
+        Meaning::Change(change, _) if snapshot.members.is_some() => format!("would change the membership: {change}"),
+        Meaning::Change(..) => "there is no membership that it could change".to_owned(),
+        Meaning::Nothing => "an event that does not concern access: changes nothing here".to_owned(),
+        Meaning::OtherInstance => {
+            "an event of another Clerk instance: changes nothing here (clerk.instance_id)".to_owned()
+        }
+        Meaning::Unreadable(why) => format!("not understood, so it changes nothing here: {why}"),
+    }
+}

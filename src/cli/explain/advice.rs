@@ -1,0 +1,199 @@
+//! From a reason to what probably caused it and what to do, with what this request shows.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::cli::scene::Look;
+use crate::cli::token::parts::Parts;
+use crate::config::faults::quoted;
+use crate::domain::issuer::Issuer;
+use crate::domain::{Rejection, Snapshot, UnixTime};
+
+/// Why, and what now.
+pub(super) struct Advice {
+    pub cause: String,
+    pub fix: String,
+}
+
+/// What a piece of advice may look at.
+pub(super) struct Facts<'f> {
+    /// The token, as far as it can be read; nobody vouches for it.
+    pub parts: Option<&'f Parts>,
+    pub snapshot: &'f Snapshot,
+    pub looks: &'f [Look],
+    pub now: UnixTime,
+    pub headers: &'f HeaderMap,
+}
+
+const ANOTHER_INSTANCE: &str =
+    "use the publishable key of the Clerk instance that signed the user in, or list that instance under `issuers:`";
+const CLOCK: &str =
+    "timedatectl set-ntp true; `bailiff check --online` measures by how much this machine's clock is off";
+
+/// Advice for the common reasons; for the others their meaning says it all.
+pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
+    use Rejection as R;
+    let (cause, fix) = match reason {
+        R::MissingToken => (
+            "the request has no Authorization field; cookies and queries are not looked at".to_owned(),
+            "--token -; in the app send `Authorization: Bearer <token>` with what `getToken()` gives".to_owned(),
+        ),
+        R::MalformedToken => (facts.malformed(), "send `Authorization: Bearer <token>` with the token as Clerk gave it".to_owned()),
+        R::UnknownKey | R::WrongIssuer => (facts.signer(), ANOTHER_INSTANCE.to_owned()),
+        R::BadSignature => (
+            facts.signer(),
+            "get a fresh token; if `jwt_key` is set, compare it with the dashboard (API keys, JWKS public key)".to_owned(),
+        ),
+        R::KeysUnavailable => (facts.no_keys(), "`bailiff check --online` asks the issuers and says what is wrong".to_owned()),
+        R::Expired | R::NotYetValid | R::IssuedInFuture | R::TokenTooOld => facts.time(reason)?,
+        R::WrongParty | R::WrongAudience => facts.party(reason)?,
+        R::WrongAlgorithm => (
+            format!("the token says alg {}, Clerk signs with RS256", facts.header("alg")),
+            "this is no Clerk session token: send the one that `getToken()` gives".to_owned(),
+        ),
+        R::WrongTokenType | R::MissingSession => (
+            format!("the token has typ {}, cat {}, sub {}, sid {}", facts.header("typ"), facts.header("cat"), facts.claim("sub"), facts.claim("sid")),
+            "send the session token that `getToken()` gives without a template, or set `allow_jwt_templates: true`".to_owned(),
+        ),
+        R::SessionPending => (
+            "the session has open tasks, such as choosing an organization".to_owned(),
+            "finish the sign-in, or set `allow_pending: true`".to_owned(),
+        ),
+        R::SeveralTokens => (
+            "two Authorization fields, or a session cookie of another user beside the token".to_owned(),
+            "send one token".to_owned(),
+        ),
+        R::NoRoute => (
+            "the routes are all there is; there is no default".to_owned(),
+            "add a route for this path and method; `bailiff check` lists the routes".to_owned(),
+        ),
+        R::UnknownUser | R::NotAMember | R::RoleTooLow | R::Suspended | R::NotActive => (
+            format!("the membership says so of {}", facts.claim("sub")),
+            "edit the membership, which is followed while the gate runs; what webhooks changed there is not seen here".to_owned(),
+        ),
+        R::NoWorkspace => (
+            "the route asks for a workspace, and nothing in the request names one".to_owned(),
+            "name it where the route's `workspace:` looks: in the path, a header, or as the token's active organization".to_owned(),
+        ),
+        R::WebhookHeaders => (
+            "svix-id, svix-timestamp and svix-signature must each be there once; this route is for Clerk".to_owned(),
+            "bailiff webhook send user.created --to URL".to_owned(),
+        ),
+        R::WebhookSignature => (
+            "the secret is another endpoint's, or the body is not byte for byte what was signed".to_owned(),
+            "compare the signing secret with the endpoint's in the Clerk dashboard (Webhooks); keep the body as it came".to_owned(),
+        ),
+        R::WebhookTime => (facts.webhook_time(), "send it anew; an old delivery can be sent again from the Clerk dashboard".to_owned()),
+        _ => return None,
+    };
+    Some(Advice { cause, fix })
+}
+
+impl Facts<'_> {
+    fn header(&self, name: &str) -> String {
+        self.parts.map_or_else(|| "unreadable".to_owned(), |parts| parts.shown_header(name))
+    }
+
+    fn claim(&self, name: &str) -> String {
+        self.parts.map_or_else(|| "the user".to_owned(), |parts| parts.shown_claim(name))
+    }
+
+    /// The issuer that the token claims, if the config has it.
+    fn issuer(&self) -> Option<&Issuer> {
+        self.snapshot.rules.issuer(self.parts?.text("iss")?)
+    }
+
+    fn malformed(&self) -> String {
+        let field = self.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok());
+        match field.and_then(|field| field.split_once(' ')) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => match Parts::read(token) {
+                Err(why) => why,
+                Ok(_) => "a member of the token has a form that it must not have; `bailiff token inspect` lists what"
+                    .to_owned(),
+            },
+            _ => "the Authorization field is not `Bearer`, one space, and a token".to_owned(),
+        }
+    }
+
+    /// Who signed, and who may.
+    fn signer(&self) -> String {
+        let issuers = self.snapshot.rules.issuers.iter().map(|issuer| {
+            let keys = self.snapshot.keys.get(&issuer.name);
+            let kids = keys.map(|keys| keys.kids().join(", ")).filter(|kids| !kids.is_empty());
+            format!(
+                "{} with {}",
+                issuer.iss,
+                kids.map_or_else(|| "a key without a name".to_owned(), |kids| format!("kid {kids}"))
+            )
+        });
+        let known: Vec<_> = issuers.collect();
+        format!(
+            "the token is by iss {} with kid {}; configured: {}",
+            self.claim("iss"),
+            self.header("kid"),
+            known.join("; ")
+        )
+    }
+
+    fn no_keys(&self) -> String {
+        let failed: Vec<_> =
+            self.looks.iter().filter_map(|look| look.keys.as_ref().err()).map(String::as_str).collect();
+        failed.join("; ")
+    }
+
+    fn time(&self, reason: Rejection) -> Option<(String, String)> {
+        let (parts, policy) = (self.parts?, &self.issuer()?.claims);
+        let (UnixTime(now), leeway) = (self.now, policy.leeway.secs());
+        let cause = match reason {
+            Rejection::Expired => {
+                let ago = now.saturating_sub(parts.seconds("exp")?);
+                format!("the token ended {ago} s ago, and the leeway is {leeway} s")
+            }
+            Rejection::TokenTooOld => {
+                let age = now.saturating_sub(parts.seconds("iat")?);
+                format!("the token is {age} s old, and `max_token_age` is {} s", policy.max_token_age?.as_secs())
+            }
+            _ => {
+                let name = if reason == Rejection::NotYetValid { "nbf" } else { "iat" };
+                let Some(at) = parts.seconds(name) else {
+                    return Some(("the token has no `iat`".to_owned(), "verify_iat: false".to_owned()));
+                };
+                format!(
+                    "the token's {name} lies {} s in the future, and the leeway is {leeway} s",
+                    at.saturating_sub(now)
+                )
+            }
+        };
+        let fix = match reason {
+            Rejection::Expired | Rejection::TokenTooOld => {
+                format!(
+                    "get a fresh one: Clerk's session tokens live 60 s. If it is fresh, the clock is ahead: {CLOCK}"
+                )
+            }
+            _ => format!("this machine's clock is behind: {CLOCK}"),
+        };
+        Some((cause, fix))
+    }
+
+    fn party(&self, reason: Rejection) -> Option<(String, String)> {
+        let policy = &self.issuer()?.claims;
+        let (claim, list, key) = match reason {
+            Rejection::WrongParty => ("azp", policy.authorized_parties.as_ref()?, "authorized_parties"),
+            _ => ("aud", policy.audience.as_ref()?, "audience"),
+        };
+        let cause = format!("the token's {claim} is {}, and `{key}` lists {}", self.claim(claim), list.join(", "));
+        let native =
+            if claim == "azp" { ", or set `azp: optional` for native apps, whose tokens have none" } else { "" };
+        Some((cause, format!("add the origin to `{key}` if it is yours{native}")))
+    }
+
+    fn webhook_time(&self) -> String {
+        let sent = ["svix-timestamp", "webhook-timestamp"].iter().find_map(|name| self.headers.get(*name));
+        let sent = sent.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let tolerance = self.snapshot.rules.webhooks.as_ref().map_or(0, |webhooks| webhooks.tolerance.as_secs());
+        match sent.parse::<u64>() {
+            Ok(at) => format!("it was signed {} s from now, and {tolerance} s are allowed", self.now.0.abs_diff(at)),
+            Err(_) => format!("its timestamp is {}", quoted(sent)),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The verdict, for people and for programs. Never a credential.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, HeaderName};
+use serde_json::{Value, json};
+
+use super::Request;
+use super::advice::{self, Advice, Facts};
+use crate::cli::scene::Scene;
+use crate::domain::identity::Headers as _;
+use crate::domain::{Grant, Rejection, Verdict};
+
+/// The whole answer of `bailiff explain`.
+pub(super) struct Report {
+    pub asked: String,
+    pub steps: Vec<String>,
+    pub outcome: Outcome,
+}
+
+/// What happens to the request.
+pub(super) enum Outcome {
+    Forward {
+        upstream: String,
+        /// Name, value as it may be shown, and whether bailiff speaks under this name.
+        headers: Vec<(String, String, bool)>,
+        stripped: Vec<String>,
+        /// On a route in report mode: what would have been refused.
+        reported: Option<Rejection>,
+    },
+    Refuse {
+        reason: Rejection,
+        status: u16,
+        body: String,
+        advice: Option<Advice>,
+    },
+    /// A preflight: answered by the gate.
+    Preflight(Vec<(String, String)>),
+}
+
+impl Outcome {
+    pub(super) fn of(verdict: Verdict, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Self {
+        match verdict {
+            Verdict::Forward(grant) => forward(&grant, &request.headers, scene.settings.boot.upstream.to_string()),
+            Verdict::Reject(refusal) => {
+                let reason = refusal.reason;
+                let answer = facts.snapshot.rules.answers.answer(reason.kind());
+                let body = String::from_utf8_lossy(&answer.body).into_owned();
+                Self::Refuse { reason, status: answer.status, body, advice: advice::advice(reason, facts) }
+            }
+            Verdict::Preflight(fields) => Self::Preflight(
+                fields.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()))).collect(),
+            ),
+            // Only a running gate knows which deliveries were taken; here none was.
+            Verdict::Acknowledge(..) => Self::Preflight(vec![]),
+        }
+    }
+}
+
+/// The headers as the gate's own code writes them, and which of the client's are gone.
+fn forward(grant: &Grant, sent: &HeaderMap, upstream: String) -> Outcome {
+    let mut received = sent.clone();
+    grant.headers().apply(&mut received);
+    let gone = |name: &&HeaderName| {
+        let kept: Vec<_> = received.get_all(*name).iter().collect();
+        sent.get_all(*name).iter().any(|value| !kept.contains(&value))
+    };
+    let stripped = sent.names().filter(gone).map(ToString::to_string).collect();
+    let ours = |name: &HeaderName| grant.headers().values().any(|(trusted, _)| *name == *trusted);
+    let headers =
+        received.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()), ours(name))).collect();
+    Outcome::Forward { upstream, headers, stripped, reported: grant.reported() }
+}
+
+/// A header's value as it may be shown (attack A-125).
+fn shown(name: &HeaderName, value: &[u8]) -> String {
+    const SECRET: [&str; 6] =
+        ["authorization", "proxy-authorization", "cookie", "set-cookie", "svix-signature", "webhook-signature"];
+    let text = String::from_utf8_lossy(value);
+    if SECRET.contains(&name.as_str()) || text.contains("eyJ") {
+        return match text.split_once(' ') {
+            Some((scheme, _)) if name.as_str().ends_with("authorization") && scheme.len() <= 16 => {
+                format!("{scheme} ***")
+            }
+            _ => "***".to_owned(),
+        };
+    }
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+impl Report {
+    pub(super) fn refused(&self) -> bool {
+        matches!(self.outcome, Outcome::Refuse { .. })
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("{}\n\n", self.asked);
+        for (number, step) in self.steps.iter().enumerate() {
+            let _ = writeln!(text, "  {}  {step}", number + 1);
+        }
+        if !self.steps.is_empty() {
+            text.push('\n');
+        }
+        match &self.outcome {
+            Outcome::Forward { upstream, headers, stripped, reported } => {
+                let _ = writeln!(text, "forwarded to {upstream}");
+                if let Some(reason) = reported {
+                    let _ = writeln!(
+                        text,
+                        "  report mode: would otherwise be refused, {}: {}",
+                        reason.label(),
+                        reason.meaning()
+                    );
+                }
+                list(&mut text, "from bailiff", headers.iter().filter(|(_, _, ours)| *ours));
+                list(&mut text, "from the request", headers.iter().filter(|(_, _, ours)| !*ours));
+                if !stripped.is_empty() {
+                    let _ = writeln!(text, "  stripped from the request\n    {}", stripped.join("\n    "));
+                }
+            }
+            Outcome::Refuse { reason, status, body, advice } => {
+                let _ = writeln!(text, "refused: {}", reason.label());
+                let _ = writeln!(text, "  means   {}\n  answer  {status} {body}", reason.meaning());
+                if let Some(Advice { cause, fix }) = advice {
+                    let _ = writeln!(text, "  cause   {cause}\n  fix     {fix}");
+                }
+            }
+            Outcome::Preflight(fields) => {
+                let _ = writeln!(text, "answered by bailiff: 204");
+                fields.iter().for_each(|(name, value)| text += &format!("    {name}: {value}\n"));
+            }
+        }
+        text
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let mut all = json!({"request": self.asked, "steps": self.steps});
+        let more = match &self.outcome {
+            Outcome::Forward { upstream, headers, stripped, reported } => {
+                let pairs = |wanted: bool| -> Vec<_> {
+                    headers.iter().filter(|(.., ours)| *ours == wanted).map(|(name, value, _)| [name, value]).collect()
+                };
+                json!({
+                    "verdict": if reported.is_some() { "report" } else { "forward" },
+                    "upstream": upstream,
+                    "headers_from_bailiff": pairs(true),
+                    "headers_from_request": pairs(false),
+                    "stripped": stripped,
+                    "reason": reported.map(Rejection::label),
+                })
+            }
+            Outcome::Refuse { reason, status, body, advice } => json!({
+                "verdict": "refuse",
+                "reason": reason.label(),
+                "means": reason.meaning(),
+                "status": status,
+                "body": body,
+                "cause": advice.as_ref().map(|advice| &advice.cause),
+                "fix": advice.as_ref().map(|advice| &advice.fix),
+            }),
+            Outcome::Preflight(fields) => json!({"verdict": "preflight", "status": 204, "headers": fields}),
+        };
+        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
+        all
+    }
+}
+
+fn list<'h>(text: &mut String, title: &str, headers: impl Iterator<Item = &'h (String, String, bool)>) {
+    let lines: Vec<_> = headers.map(|(name, value, _)| format!("    {name}: {value}\n")).collect();
+    if !lines.is_empty() {
+        *text += &format!("  {title}\n{}", lines.concat());
+    }
+}

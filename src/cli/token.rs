@@ -1,0 +1,24 @@
+//! `bailiff token`: make development tokens, and read any token.
+
+mod checks;
+mod inspect;
+mod key_file;
+mod mint;
+pub(crate) mod parts;
+
+use super::ending::Ending;
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum TokenCommand {
+    /// Sign a development token with a key of your own
+    Mint(mint::MintArgs),
+    /// Show what a token says, and everything that is wrong with it
+    Inspect(inspect::InspectArgs),
+}
+
+pub(crate) fn run(command: &TokenCommand) -> Ending {
+    match command {
+        TokenCommand::Mint(args) => mint::run(args),
+        TokenCommand::Inspect(args) => inspect::run(args),
+    }
+}

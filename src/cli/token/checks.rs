@@ -1,0 +1,125 @@
+//! Every fault of a token at once. The gate stops at the first one, as it must; somebody who mends wants to know them all.
+//!
+//! The checks here are for the eye. What counts is the gate's own code, which `inspect` runs beside them.
+
+use serde_json::Value;
+
+use super::parts::Parts;
+use crate::domain::issuer::{ClaimsPolicy, Issuer};
+use crate::domain::{Rejection, UnixTime};
+
+/// One thing that is wrong: the reason that the gate would log, and what was seen.
+pub(super) struct Finding {
+    pub reason: Rejection,
+    pub text: String,
+}
+
+/// What the token says against `issuer`'s policy; without one against Clerk's defaults.
+pub(super) fn check(parts: &Parts, issuer: Option<&Issuer>, now: UnixTime) -> Vec<Finding> {
+    let default = ClaimsPolicy::default();
+    let policy = issuer.map_or(&default, |issuer| &issuer.claims);
+    let mut found = Findings(vec![]);
+    header(parts, &mut found);
+    times(parts, policy, now, &mut found);
+    party(parts, policy, &mut found);
+    session(parts, policy, &mut found);
+    found.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn unless(&mut self, good: bool, reason: Rejection, text: impl FnOnce() -> String) {
+        if !good {
+            self.0.push(Finding { reason, text: text() });
+        }
+    }
+}
+
+fn header(parts: &Parts, found: &mut Findings) {
+    let alg = parts.header.get("alg").and_then(Value::as_str);
+    found.unless(alg == Some("RS256"), Rejection::WrongAlgorithm, || {
+        format!("alg is {}, only RS256 is accepted", parts.shown_header("alg"))
+    });
+    let typ = parts.header.get("typ").map(Value::as_str);
+    found.unless(matches!(typ, None | Some(Some("JWT"))), Rejection::WrongTokenType, || {
+        format!("typ is {}, a session token has JWT", parts.shown_header("typ"))
+    });
+    found.unless(!parts.header.contains_key("crit"), Rejection::MalformedToken, || {
+        "the header has `crit`: an extension that must be understood, and is not".to_owned()
+    });
+    let kid = parts.header.get("kid");
+    found.unless(matches!(kid, Some(Value::String(kid)) if kid.len() <= 255), Rejection::UnknownKey, || {
+        format!("kid is {}: which key signed?", parts.shown_header("kid"))
+    });
+}
+
+fn times(parts: &Parts, policy: &ClaimsPolicy, UnixTime(now): UnixTime, found: &mut Findings) {
+    for name in ["exp", "nbf", "iat"] {
+        let present = parts.claims.contains_key(name);
+        let needed = name == "exp" || (name == "iat" && policy.verify_iat);
+        let well_formed = if present { parts.seconds(name).is_some() } else { !needed };
+        let reason = if present || name == "exp" { Rejection::MalformedToken } else { Rejection::IssuedInFuture };
+        found.unless(well_formed, reason, || {
+            format!("{name} is {}, expected whole seconds since 1970", parts.shown_claim(name))
+        });
+    }
+    let leeway = policy.leeway.secs();
+    let soon = now.saturating_add(leeway);
+    if let Some(exp) = parts.seconds("exp") {
+        found.unless(now < exp.saturating_add(leeway), Rejection::Expired, || {
+            format!("exp was {} s ago, and the leeway is {leeway} s", now.saturating_sub(exp))
+        });
+    }
+    if let Some(nbf) = parts.seconds("nbf") {
+        found.unless(nbf <= soon, Rejection::NotYetValid, || {
+            format!("nbf is in {} s: is a clock wrong?", nbf.saturating_sub(now))
+        });
+    }
+    let Some(iat) = parts.seconds("iat") else { return };
+    found.unless(!policy.verify_iat || iat <= soon, Rejection::IssuedInFuture, || {
+        format!("iat is in {} s: is a clock wrong?", iat.saturating_sub(now))
+    });
+    if let Some(max) = policy.max_token_age.map(|max| max.as_secs()) {
+        found.unless(now.saturating_sub(iat) <= max.saturating_add(leeway), Rejection::TokenTooOld, || {
+            format!("the token is {} s old, and `max_token_age` is {max} s", now.saturating_sub(iat))
+        });
+    }
+}
+
+fn party(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+    if let Some(parties) = &policy.authorized_parties {
+        let good = match parts.text("azp") {
+            Some(azp) => parties.iter().any(|party| **party == *azp),
+            None => policy.azp_optional,
+        };
+        found.unless(good, Rejection::WrongParty, || {
+            format!("azp is {}, and `authorized_parties` lists {}", parts.shown_claim("azp"), parties.join(", "))
+        });
+    }
+    if let Some(audience) = &policy.audience {
+        let is_ours = |value: &Value| value.as_str().is_some_and(|aud| audience.iter().any(|own| **own == *aud));
+        let good = match parts.claims.get("aud") {
+            Some(Value::Array(list)) => list.iter().any(is_ours),
+            Some(one) => is_ours(one),
+            None => false,
+        };
+        found.unless(good, Rejection::WrongAudience, || {
+            format!("aud is {}, and `audience` lists {}", parts.shown_claim("aud"), audience.join(", "))
+        });
+    }
+}
+
+fn session(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+    let sub = parts.text("sub").unwrap_or_default();
+    found.unless(sub.len() > 5 && sub.starts_with("user_"), Rejection::MissingSubject, || {
+        format!("sub is {}, a user is `user_…`", parts.shown_claim("sub"))
+    });
+    found.unless(parts.text("sid").is_some() || policy.allow_jwt_templates, Rejection::MissingSession, || {
+        "sid is missing: the token belongs to no session, and outlives a sign-out".to_owned()
+    });
+    let active = matches!(parts.claims.get("sts"), None | Some(Value::Null)) || parts.text("sts") == Some("active");
+    found.unless(active || policy.allow_pending, Rejection::SessionPending, || {
+        format!("sts is {}: the session has open tasks", parts.shown_claim("sts"))
+    });
+}
