@@ -90,7 +90,7 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
         return Some(format!("the module `{module}` has no row in the table of tests/layering.rs: give it one"));
     };
     if first == "crate" {
-        let Some(target) = import.path.get(1) else { return None };
+        let target = import.path.get(1)?;
         let known = FLOORS.iter().any(|floor| floor.module == target);
         let upward = known && target != module && !floor.ours.contains(&target.as_str());
         let everything = target == "*" && module != "lib";
