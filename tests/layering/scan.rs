@@ -1,6 +1,8 @@
 //! Finds the paths in a Rust source text that could reach another module or crate. It knows comments, texts, `use` trees and
 //! nested modules, and nothing of types: enough to see an import, however it is written.
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic, and indices into its own tokens are in bounds")]
+
 /// A path to a module of ours (`crate::…`, also where the text says `super::…`) or to another crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
