@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::faults::Faults;
 use crate::config::load::Overrides;
-use ending::{CONFIG, Ending, FAILED, talk};
+use ending::{Ending, FAILED, talk};
 
 #[derive(Parser)]
 #[command(
@@ -148,7 +148,7 @@ fn masked(text: &str) -> String {
 /// Says what is wrong with the config.
 fn wrong_config(faults: &Faults) -> u8 {
     talk(&faults.to_string());
-    CONFIG
+    ending::status(faults)
 }
 
 #[cfg(test)]

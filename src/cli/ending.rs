@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use crate::config::faults::Faults;
+use crate::config::faults::{Code, Faults, Severity};
 
 /// Exit status: the answer is no, or it failed.
 pub(crate) const FAILED: u8 = 1;
@@ -54,9 +54,16 @@ impl Stop {
     }
 }
 
+/// The exit status for `faults`. An address that somebody else has taken is no fault of the config: a supervisor may try again.
+pub(crate) fn status(faults: &Faults) -> u8 {
+    let errors = faults.sorted().into_iter().filter(|fault| fault.severity == Severity::Error);
+    let mut taken = errors.map(|fault| fault.code == Code::AddressTaken).peekable();
+    if taken.peek().is_some() && taken.all(|taken| taken) { FAILED } else { CONFIG }
+}
+
 impl From<Faults> for Stop {
     fn from(faults: Faults) -> Self {
-        Self { status: CONFIG, text: faults.to_string() }
+        Self { status: status(&faults), text: faults.to_string() }
     }
 }
 

@@ -260,7 +260,7 @@ fn fits(access: Access, word: Field<'_>, keys: &[Field<'_>; 5], mode: Option<Mod
     if suspended && !matches!(access, Access::User | Access::Optional) {
         refuse(suspended_field, "has no effect", "remove it, or use `access: user`");
     }
-    if mode == Some(Mode::Report) && matches!(access, Access::Webhook | Access::Public) {
+    if mode == Some(Mode::Report) && matches!(access, Access::Webhook | Access::Public | Access::Deny) {
         refuse(mode_field, "cannot be `report`", "remove it");
     }
     if access == Access::Webhook && max_body.is_present() {

@@ -80,7 +80,7 @@ const MESSAGE: &[&str] = &[
 
 /// A name as an app server may hand it to the app: letters in one case, everything else the same. WSGI, CGI, PHP and Rack
 /// give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one variable (CVE-2025-64484, CVE-2026-54763).
-fn fold(name: &str) -> impl Iterator<Item = u8> {
+pub(super) fn fold(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().map(|b| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'_' })
 }
 
@@ -89,6 +89,8 @@ fn fold(name: &str) -> impl Iterator<Item = u8> {
 pub struct TrustedNames {
     folded: HashSet<Box<[u8]>>,
     longest: usize,
+    /// First bytes, folded, of everything that is ever stripped: most names of a request are told apart by theirs.
+    starts: [bool; 256],
 }
 
 impl TrustedNames {
@@ -97,7 +99,15 @@ impl TrustedNames {
         let all = name::IDENTITY.iter().chain(REWRITERS).copied().chain(further);
         let folded: HashSet<Box<[u8]>> = all.map(|name| fold(name).collect()).collect();
         let longest = folded.iter().map(|name| name.len()).max().unwrap_or(0);
-        Self { folded, longest }
+        let others = FORWARDING.iter().map(|name| name.as_bytes()).chain(RESERVED.iter().copied());
+        let all = folded.iter().map(AsRef::as_ref).chain(others).chain([FORWARDING_PREFIX]);
+        let mut starts = [false; 256];
+        for first in all.filter_map(|name: &[u8]| name.first()) {
+            if let Some(start) = starts.get_mut(usize::from(*first)) {
+                *start = true;
+            }
+        }
+        Self { folded, longest, starts }
     }
 
     /// Whether `name` is taken by bailiff, so that no header from a claim may use it.
@@ -113,6 +123,10 @@ impl TrustedNames {
     fn strips(&self, name: &HeaderName, trusted_peer: bool) -> bool {
         const MAX: usize = 64;
         let name = name.as_str();
+        let first = fold(name).next().map_or(0, usize::from);
+        if !self.starts.get(first).copied().unwrap_or(true) {
+            return false;
+        }
         let mut buffer = [0; MAX];
         let length = buffer.iter_mut().zip(fold(name)).map(|(to, b)| *to = b).count();
         let folded = buffer.get(..length).unwrap_or_default();

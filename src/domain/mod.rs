@@ -4,7 +4,7 @@
 //! clock, takes a lock, or knows Pingora and tokio; `tests/layering.rs` fails when an import reaches upward. That is
 //! what lets the gate, `bailiff explain`, the tests, the benches and the fuzzers all run the same judgement.
 //!
-//! Start reading at [`judge`].
+//! Start reading at [`judge()`].
 
 pub mod answer;
 pub mod cors;

@@ -106,6 +106,11 @@ impl Gate {
             return refuse(Rejection::Internal);
         };
         let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
+        // Asked once more: a delivery that was under way may have settled since the verdict.
+        if self.deliveries.taken(&id) {
+            self.metrics.webhook(WebhookResult::Duplicate);
+            return Verdict::Acknowledge(route.clone(), id);
+        }
         if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
             return refuse(reason);
         }
@@ -129,18 +134,12 @@ impl Gate {
         }
     }
 
-    /// How long to wait for the next bytes of the upstream's answer. A WebSocket or an event stream may be quiet for hours.
+    /// How long to wait for the next bytes of the upstream's answer. A WebSocket or an event stream may be quiet for hours,
+    /// unless the route says otherwise.
     fn read_timeout(&self, session: &Session, grant: &Grant) -> Option<Duration> {
-        let accepts_events = session
-            .req_header()
-            .headers
-            .get(header::ACCEPT)
-            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")));
-        if session.is_upgrade_req() || accepts_events {
-            None
-        } else {
-            Some(grant.route().timeout.unwrap_or(self.timeouts.read))
-        }
+        let accept = session.req_header().headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let streams = session.is_upgrade_req() || accept.is_some_and(|accept| accept.contains("text/event-stream"));
+        grant.route().timeout.or(if streams { None } else { Some(self.timeouts.read) })
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{Caller, Proofs, Trace, Who, conditions};
 use crate::domain::head::RequestHead;
+use crate::domain::identity::fold;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::{AccessStatus, Members, Role, Standing};
 use crate::domain::routes::{Access, Route, WorkspaceSource};
@@ -238,17 +241,27 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
     }
 
-    /// The workspace that the request names: by the configured sources alone, and the same in all of them (attack A-42).
+    /// The workspace that the request names: by the configured sources alone, by each of them, and the same in all.
     fn workspace(&self, claims: &VerifiedClaims, members: &Members) -> Result<WorkspaceId, Rejection> {
         let mut named: Option<WorkspaceId> = None;
         for source in &self.route.workspace {
-            let Some(id) = self.workspace_from(source, claims, members)? else { continue };
+            let id = self.workspace_from(source, claims, members)?.ok_or(Rejection::NoWorkspace)?;
             match &named {
                 Some(other) if *other != id => return Err(Rejection::BadWorkspace),
                 _ => named = Some(id),
             }
         }
         named.ok_or(Rejection::NoWorkspace)
+    }
+
+    /// The workspace that a header names. Another spelling beside it is refused: the app may read that one.
+    fn header(&self, name: &HeaderName) -> Result<Option<&'j str>, Rejection> {
+        let spelled = self.head.headers.keys().filter(|other| fold(other.as_str()).eq(fold(name.as_str()))).count();
+        if spelled > 1 {
+            Err(Rejection::BadWorkspace)
+        } else {
+            self.head.single(name).map_err(|_| Rejection::BadWorkspace)
+        }
     }
 
     fn workspace_from(
@@ -262,7 +275,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                 return Ok(claims.claims().org.as_ref().and_then(|org| members.workspace_of(&org.id)));
             }
             WorkspaceSource::Segment(index) => self.head.path.segments().nth(*index),
-            WorkspaceSource::Header(name) => self.head.single(name).map_err(|_| Rejection::BadWorkspace)?,
+            WorkspaceSource::Header(name) => self.header(name)?,
         };
         text.map(WorkspaceId::parse).transpose().map_err(|_| Rejection::BadWorkspace)
     }

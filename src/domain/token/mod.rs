@@ -1,5 +1,5 @@
 //! From the Authorization field to claims that passed every check, in steps that cannot be skipped:
-//! [`bearer`] → [`UnverifiedToken`] → [`SignedClaims`] → [`VerifiedClaims`]. Each is built only by the check before it.
+//! [`bearer()`] → [`UnverifiedToken`] → [`SignedClaims`] → [`VerifiedClaims`]. Each is built only by the check before it.
 
 pub mod bearer;
 pub mod claims;

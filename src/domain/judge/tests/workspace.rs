@@ -77,9 +77,10 @@ fn several_sources_must_name_the_same_workspace() {
     let gate = asking("/ws/{workspace}", sources());
     for (given, path, field, org, verdict) in [
         ("all three agree", "ws_1", Some("ws_1"), Some("org_1"), "forward user_owner"),
-        ("the path alone", "ws_1", None, None, "forward user_owner"),
-        ("path and header differ", "ws_1", Some("ws_2"), None, "reject bad_workspace"),
-        ("path and token differ", "ws_1", None, Some("org_2"), "reject bad_workspace"),
+        ("the path alone", "ws_1", None, None, "reject no_workspace"),
+        ("the token says nothing", "ws_1", Some("ws_1"), None, "reject no_workspace"),
+        ("path and header differ", "ws_1", Some("ws_2"), Some("org_1"), "reject bad_workspace"),
+        ("path and token differ", "ws_1", Some("ws_1"), Some("org_2"), "reject bad_workspace"),
         ("header and token differ from the path", "ws_2", Some("ws_1"), Some("org_1"), "reject bad_workspace"),
         ("a header that is no id spoils the rest", "ws_1", Some("ws,1"), None, "reject bad_workspace"),
     ] {
