@@ -1,5 +1,7 @@
 //! The files under `config/` are the first that people copy: each is loaded by the code that will load it for them.
 
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::path::Path;
 
 use bailiff::config::interpolate::FakeEnv;

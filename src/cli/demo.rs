@@ -149,12 +149,16 @@ fn play(stage: Stage, json: bool) -> Result<(), Stop> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bailiff").build();
     let runtime = runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
     let served = runtime.block_on(async {
-        let (_stop, stopped) = watch::channel(false);
-        listen::spawn("issuer", issuer, block.issuer, stopped.clone());
-        listen::spawn("app", SampleApp, block.app, stopped);
+        let (stop, stopped) = watch::channel(false);
+        let issuer = listen::spawn("issuer", issuer, block.issuer, stopped.clone());
+        let app = listen::spawn("app", SampleApp, block.app, stopped);
         tokio::spawn(announce(addresses, json));
         tokio::spawn(clean_up(folder));
-        server.serve().await
+        let served = server.serve().await;
+        // Said and waited for: a channel that just vanishes is an error in Pingora's eyes.
+        let _ = stop.send(true);
+        let _ = tokio::join!(issuer, app);
+        served
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     served.map_err(|error| Stop::failed("the demo could not run").saw(error.to_string()))

@@ -42,7 +42,7 @@ pub(super) fn claim_headers(root: &mut Fields<'_>) -> Option<Vec<(HeaderName, Bo
     let mut found: Vec<(HeaderName, Box<str>)> = vec![];
     for member in &claims {
         let claim = member.value.told(Code::WrongValue, "the name of a claim at the top of the token", claim);
-        match header_name(member.key) {
+        match header_name(member.key, &found) {
             Ok(name) => found.extend(claim.map(|claim| (name, claim))),
             Err(why) => {
                 let fault = Fault::error(Code::WrongValue, format!("{} {why}", quoted(member.key)));
@@ -57,7 +57,7 @@ fn claim(text: &str) -> Result<Box<str>, &'static str> {
     if text.len() <= 255 { Ok(text.into()) } else { Err("is too long for the name of a claim") }
 }
 
-fn header_name(text: &str) -> Result<HeaderName, &'static str> {
+fn header_name(text: &str, others: &[(HeaderName, Box<str>)]) -> Result<HeaderName, &'static str> {
     if text.len() > MAX_NAME {
         return Err("is longer than 64 bytes");
     }
@@ -69,6 +69,9 @@ fn header_name(text: &str) -> Result<HeaderName, &'static str> {
     match name.as_str() {
         text if TrustedNames::reserves(text) => Err("is a header that bailiff writes or strips itself"),
         text if has_meaning(text) => Err("is a header with a meaning of its own"),
+        _ if others.iter().any(|(other, _)| *other == name) => {
+            Err("stands twice, as letters of both cases are the same")
+        }
         _ => Ok(name),
     }
 }

@@ -1,5 +1,5 @@
-//! The command line as its users meet it: `check` and `explain`. What the commands say is judged by what a reader needs from
-//! it, not to the letter.
+//! The command line as its users meet it: `check` and `explain` (the others are in `cli_tools`). What the commands say is
+//! judged by what a reader needs from it, not to the letter.
 
 use serde_json::json;
 

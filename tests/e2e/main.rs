@@ -12,6 +12,7 @@ mod harness;
 
 mod answers;
 mod cli;
+mod cli_tools;
 mod connections;
 mod credentials;
 mod fastapi;

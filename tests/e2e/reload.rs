@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use bailiff::dev::issuer::Behaviour;
 use serde_json::json;
 
 use crate::harness::{Launch, MEMBERSHIP, World, eventually};
@@ -54,6 +55,23 @@ fn a_member_who_is_taken_out_of_the_file_is_out() {
     world.gate.write_membership(MEMBERSHIP);
     becomes(&world, "user_a", 200);
     assert!(world.gate.metrics().sum("bailiff_snapshot_generation", &[]) >= before + 2.0);
+}
+
+#[test]
+fn a_change_that_comes_while_the_gate_waits_for_its_first_keys_is_not_lost() {
+    let plan = World::plan();
+    plan.clerk.behave(Behaviour::Status(503));
+    let config = plan.text().replacen("\"/healthz\"", "\"/healthy\"", 1);
+
+    let gate = plan.launch().start_meanwhile(|dir| {
+        fs::write(dir.join("membership.yaml"), without(A_IN_WS_1)).expect("can be written");
+        fs::write(dir.join("bailiff.yaml"), config).expect("can be written");
+        plan.clerk.behave(Behaviour::Normal);
+    });
+    let world = plan.with(gate);
+
+    becomes(&world, "user_a", 403);
+    eventually("the new route counted", || (world.get("/healthy").send().status == 200).then_some(()));
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name(), printable(value));
+        self.record_debug(field, &format_args!("{value}"));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -68,6 +68,10 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Where in a library below us a line was written helps nobody here.
+        if field.name().starts_with("log.") {
+            return;
+        }
         self.0.insert(field.name(), printable(&format!("{value:?}")));
     }
 }

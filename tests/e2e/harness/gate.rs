@@ -79,9 +79,17 @@ impl Launch {
     /// Starts the gate and waits only until its ports are open.
     #[track_caller]
     pub fn start_unready(self) -> Gate {
+        self.start_meanwhile(|_| ())
+    }
+
+    /// As [`Launch::start_unready`], but does something in its folder as soon as the process has read its files and has opened
+    /// its admin port.
+    #[track_caller]
+    pub fn start_meanwhile(self, act: impl FnOnce(&Path)) -> Gate {
         let mut process = self.process(b"");
-        let gate = listening(&mut process, "gate");
         let admin = listening(&mut process, "admin");
+        act(self.dir.path());
+        let gate = listening(&mut process, "gate");
         Gate { process, dir: self.dir, gate, admin }
     }
 }
