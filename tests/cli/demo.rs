@@ -1,7 +1,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::harness::{Demo, get, run, run_with, shell};
+use crate::harness::{Demo, file, folder, get, run, run_with, shell};
 
 /// What the screen offers: expected word, and the line to paste.
 fn offered(screen: &str) -> Vec<(String, String)> {
@@ -119,6 +119,12 @@ fn health_says_ready_and_says_no_when_nobody_answers() {
     let (_demo, addresses) = Demo::json(&[]);
     let admin = addresses["admin"].as_str().unwrap().trim_start_matches("http://");
     let ended = run(&["health", "--admin", admin]);
+    assert_eq!((ended.status, ended.out.as_str()), (0, "ready\n"), "{ended:?}");
+
+    // The config of `serve` names the address too, whatever else it lacks by itself.
+    let text = format!("admin: {admin}\nclerk: {{issuer: http://127.0.0.1:1, jwks_url: http://127.0.0.1:1/jwks}}\n");
+    let config = file(&folder(), "bailiff.yaml", &(text + "routes: [{path: /**, access: user}]\n"));
+    let ended = run(&["health", "--config", &config]);
     assert_eq!((ended.status, ended.out.as_str()), (0, "ready\n"), "{ended:?}");
 
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

@@ -1,4 +1,4 @@
-use crate::harness::{Demo, Ended, assert_no_token, file, folder, get, run, run_with, shell};
+use crate::harness::{Demo, Ended, assert_no_token, file, folder, get, run, run_with};
 
 /// A demo, its config, and a function that asks about a request with the token of `who`.
 struct Asking {
@@ -58,12 +58,10 @@ fn a_request_that_passes_shows_exactly_what_the_app_gets_and_what_was_taken_away
 }
 
 #[test]
-fn what_is_explained_is_what_the_app_receives() {
+fn a_program_reads_the_same_as_json() {
     let asking = Asking::start();
     let ended = asking.explain("bob", &["--path", "/me", "--json"]);
     let explained = ended.json();
-    let gate = std::fs::read_to_string(&asking.config).unwrap();
-    assert!(gate.contains("upstream"), "the demo's config is on disk");
     let names: Vec<_> =
         explained["headers_from_bailiff"].as_array().unwrap().iter().map(|pair| pair[0].clone()).collect();
     for name in ["x-user-id", "x-clerk-user-id", "x-session-id", "x-auth-kind", "x-access-status", "x-request-id"] {
@@ -186,5 +184,4 @@ fn a_preflight_or_a_public_route_needs_no_token() {
     assert_eq!(ended.status, 0, "{ended:?}");
     assert!(ended.out.contains("x-auth-kind: none"), "{ended:?}");
     assert!(!ended.err.contains("asking"), "no key is needed, none is fetched: {ended:?}");
-    assert_eq!(shell("exit 0"), "");
 }

@@ -98,7 +98,9 @@ fn request(fields: &Fields, colours: bool) -> String {
         (true, Some(b'4')) => format!("\x1b[33m{status}\x1b[0m"),
         _ => status.to_owned(),
     };
-    let who = ["subject", "service", "webhook"].iter().find_map(|name| fields.get(name));
+    // The id of a webhook is long, and tells nobody anything here.
+    let webhook = fields.get("webhook").map(|_| "webhook");
+    let who = ["subject", "service"].iter().find_map(|name| fields.get(name)).or(webhook);
     let (first, then) = match (fields.get("reason"), fields.get("upstream_ms")) {
         (Some(reason), _) => (reason, who.unwrap_or_default().to_owned()),
         (None, Some(took)) => (who.unwrap_or("nobody"), format!("app {took} ms")),
