@@ -1,8 +1,6 @@
 //! Who may import whom. An invariant that is an absence is invisible unless something looks for it, so this reads every
 //! source file and compares its imports with the table below (see "Floors" in ARCHITECTURE.md).
 
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
-
 #[path = "layering/scan.rs"]
 mod scan;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Body, bound, json, read_body};
 
 /// The headers in which the gate says who asks, and `x-request-id`, which follows a request through logs.
-const IDENTITY: [&str; 14] = [
+const IDENTITY: [&str; 15] = [
     "x-access-status",
     "x-actor-id",
     "x-auth-kind",
@@ -18,6 +18,7 @@ const IDENTITY: [&str; 14] = [
     "x-org-permissions",
     "x-org-role",
     "x-request-id",
+    "x-service-name",
     "x-session-id",
     "x-user-email",
     "x-user-id",
