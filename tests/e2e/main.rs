@@ -12,7 +12,6 @@ mod harness;
 
 mod answers;
 mod cli;
-mod cli_tools;
 mod connections;
 mod credentials;
 mod fastapi;
