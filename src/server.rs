@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pingora::apps::http_app::HttpServer;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +16,7 @@ use crate::admin::{Admin, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
-use crate::config::settings::{Address, Settings, Shutdown};
+use crate::config::settings::{Address, Live, Settings, Shutdown};
 use crate::domain::Snapshot;
 use crate::domain::membership::Table;
 use crate::listen;
@@ -75,6 +76,7 @@ impl Bound {
     where
         A: pingora::apps::ServerApp + Send + Sync + 'static,
     {
+        let address = self.address();
         match self {
             Self::Tcp(listener) => {
                 listen::spawn(name, app, listener, shutdown);
@@ -83,6 +85,7 @@ impl Bound {
                 listen::spawn_unix(name, app, &path, shutdown)?;
             }
         }
+        tracing::info!(listener = name, address, "listening");
         Ok(())
     }
 }
@@ -165,54 +168,38 @@ impl Server {
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
         let signals = Signals::new()?;
-        let Self { loaded, seen, path, overrides, members, gate, admin, fetcher, metrics } = self;
+        let Self { loaded, seen, path, overrides, members, gate: listeners, admin, fetcher, metrics } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
-        metrics.prepare_routes(&live.rules);
-        let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None };
-        let world = Arc::new(World::new(first));
-        if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
-            tell(&warnings);
-            publish_membership(&world, &metrics, table, source);
-        }
+        let world = first_world(&live, members, &metrics);
         let keeper = KeyKeeper::new(world.clone(), fetcher, metrics.clone());
         keeper.apply(&live, |snapshot| snapshot.members.clone());
-
-        let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
-        tokio::spawn(upstream.clone().keep_resolved());
         let draining = Arc::new(AtomicBool::new(false));
-        let (stop, stopped) = watch::channel(false);
-        let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
+
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
-        let address = admin.address();
-        let app = Admin {
-            world: world.clone(),
-            metrics: metrics.clone(),
-            hosts: boot.admin_hosts.clone(),
-            draining: draining.clone(),
-        };
-        admin.serve("admin", pingora::apps::http_app::HttpServer::new_app(app), admin_stopped)?;
-        tracing::info!(listener = "admin", address, "listening");
+        let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
+        let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone() };
+        admin.serve("admin", HttpServer::new_app(app), admin_stopped)?;
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
         wait_until_ready(&world).await;
-        let proofs = ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone());
-        let deliveries = Deliveries::default();
-        for bound in gate {
-            let address = bound.address();
-            let service = Gate {
-                world: world.clone(),
-                keeper: keeper.clone(),
-                proofs: proofs.clone(),
-                deliveries: deliveries.clone(),
-                upstream: upstream.clone(),
-                metrics: metrics.clone(),
-                timeouts: boot.timeouts,
-                draining: draining.clone(),
-            };
-            bound.serve("gate", http_proxy(&conf, service), stopped.clone())?;
-            tracing::info!(listener = "gate", address, upstream = %boot.upstream, "listening");
+        let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
+        tokio::spawn(upstream.clone().keep_resolved());
+        let gate = Gate {
+            world: world.clone(),
+            keeper: keeper.clone(),
+            proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
+            deliveries: Deliveries::default(),
+            upstream,
+            metrics: metrics.clone(),
+            timeouts: boot.timeouts,
+            draining: draining.clone(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
+        for listener in listeners {
+            listener.serve("gate", http_proxy(&conf, gate.clone()), stopped.clone())?;
         }
 
         let told = Arc::new(Notify::new());
@@ -224,6 +211,18 @@ impl Server {
         let _ = stop_admin.send(true);
         Ok(())
     }
+}
+
+/// The world at the start: rules and membership from the files, no keys yet.
+fn first_world(live: &Live, members: Option<(Table, Faults)>, metrics: &Metrics) -> Arc<World> {
+    metrics.prepare_routes(&live.rules);
+    let rules = live.rules.clone();
+    let world = Arc::new(World::new(Snapshot { generation: 0, rules, keys: HashMap::new(), members: None }));
+    if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
+        tell(&warnings);
+        publish_membership(&world, metrics, table, source);
+    }
+    world
 }
 
 /// Why the gate could not run.

@@ -30,6 +30,7 @@ use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
 
 /// The gate as Pingora sees it.
+#[derive(Clone)]
 pub struct Gate {
     pub world: Arc<World>,
     pub keeper: Arc<KeyKeeper>,
