@@ -21,7 +21,7 @@ use crate::domain::Snapshot;
 use crate::domain::membership::Table;
 use crate::listen;
 use crate::metrics::Metrics;
-use crate::proxy::{Gate, UpstreamPeer};
+use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
 use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
@@ -191,6 +191,7 @@ impl Server {
             keeper: keeper.clone(),
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
             deliveries: Deliveries::default(),
+            webhook_memory: WebhookMemory::default(),
             upstream,
             metrics: metrics.clone(),
             timeouts: boot.timeouts,

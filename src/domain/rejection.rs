@@ -114,6 +114,8 @@ reasons! {
     WebhookTooLarge => "webhook_too_large", TooLarge;
     /// another delivery of the same event is still on its way to the upstream
     WebhookInFlight => "webhook_in_flight", Unavailable;
+    /// so many webhooks are being read that there is no memory for another one
+    WebhooksBusy => "webhooks_busy", Unavailable;
     /// the event could not be kept, so its sender is asked to send it again
     WebhookNotKept => "webhook_not_kept", Unavailable;
 

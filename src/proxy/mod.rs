@@ -12,3 +12,4 @@ mod webhook;
 
 pub use peer::UpstreamPeer;
 pub use service::Gate;
+pub use webhook::Memory as WebhookMemory;

@@ -36,6 +36,7 @@ pub struct Gate {
     pub keeper: Arc<KeyKeeper>,
     pub proofs: ProofCache,
     pub deliveries: Deliveries,
+    pub webhook_memory: webhook::Memory,
     pub upstream: Arc<UpstreamPeer>,
     pub metrics: Arc<Metrics>,
     pub timeouts: Timeouts,
@@ -85,10 +86,13 @@ impl Gate {
             self.metrics.webhook(WebhookResult::Refused);
             Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) })
         };
-        let body = match webhook::read_body(session, max_body, self.timeouts.webhook_body).await {
-            Ok(body) => body,
+        let read = webhook::read_body(session, &self.webhook_memory, max_body, self.timeouts.webhook_body).await;
+        // Held to the end: with it the memory counts as taken.
+        let whole = match read {
+            Ok(whole) => whole,
             Err(reason) => return refuse(reason),
         };
+        let body = whole.bytes.clone();
         let verdict = if body.len() > webhook::LARGE {
             tokio::task::block_in_place(|| self.judge_body(session, ctx, route, &body))
         } else {

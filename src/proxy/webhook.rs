@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use pingora::proxy::Session;
 use pingora::proxy::subrequest::pipe::{InputBody, InputBodyType, pipe_subrequest};
 use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ctx::{Outcome, WebhookOutcome};
 use crate::clock;
@@ -31,22 +32,56 @@ pub struct Forwarded {
     pub outcome: Arc<WebhookOutcome>,
 }
 
+/// Bound on the memory of all webhooks that are being read or forwarded, in KiB. Whoever sends well-formed headers may make us
+/// read a body before its signature can be checked; a thousand of them at once must not take the memory of everybody else.
+const MEMORY_KIB: usize = 64 * 1024;
+
+/// The memory that is left for webhooks.
+#[derive(Clone, Debug)]
+pub struct Memory(Arc<Semaphore>);
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MEMORY_KIB)))
+    }
+}
+
+/// A whole body, and the memory that it takes for as long as it lives.
+pub struct Body {
+    pub bytes: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
 /// Reads the whole body, within `max` bytes and `within` this time.
-pub async fn read_body(session: &mut Session, max: usize, within: Duration) -> Result<Bytes, Rejection> {
+pub async fn read_body(
+    session: &mut Session,
+    memory: &Memory,
+    max: usize,
+    within: Duration,
+) -> Result<Body, Rejection> {
     if session.req_header().headers.get("expect").is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         // Pingora does not say it by itself while a filter reads; the client would wait for a second.
         session.write_continue_response().await.map_err(|_| Rejection::ClientGone)?;
     }
     let read = async {
         let mut body = BytesMut::new();
+        let mut taken: Option<OwnedSemaphorePermit> = None;
         while let Some(chunk) = session.read_request_body().await.map_err(|_| Rejection::ClientGone)? {
             // Checked while reading: a chunked body does not say its length beforehand (attack A-116).
             if body.len() + chunk.len() > max {
                 return Err(Rejection::WebhookTooLarge);
             }
             body.extend_from_slice(&chunk);
+            let kib =
+                body.len().div_ceil(1024).saturating_sub(taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+            let more = u32::try_from(kib).ok().and_then(|kib| memory.0.clone().try_acquire_many_owned(kib).ok());
+            let more = more.ok_or(Rejection::WebhooksBusy)?;
+            match &mut taken {
+                Some(taken) => taken.merge(more),
+                None => taken = Some(more),
+            }
         }
-        Ok(body.freeze())
+        Ok(Body { bytes: body.freeze(), _memory: taken })
     };
     tokio::time::timeout(within, read).await.unwrap_or(Err(Rejection::BodyTimeout))
 }
