@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Delivery, Script, World, event, now};
+use crate::harness::{Delivery, Script, World, event, eventually, now};
 
 const OTHER_SECRET: &str = "whsec_b3RoZXItb3RoZXItb3RoZXItb3RoZXI=";
 
@@ -249,6 +249,29 @@ fn a_116_a_body_of_any_size_and_framing_arrives_exactly_as_it_was_signed() {
         assert_eq!(seen.values("svix-signature"), [delivery.signature]);
         assert_eq!(seen.identity(), ["x-auth-kind: webhook"]);
     }
+}
+
+#[test]
+fn a_116_bodies_that_never_end_take_a_bounded_memory_and_then_give_it_back() {
+    let plan = World::plan().config(|c| c["webhooks"]["max_body"] = json!("16MiB"));
+    let world = plan.start();
+    let size = 16 << 20;
+    let mut unfinished: Vec<_> = (0..4)
+        .map(|_| {
+            let all = Delivery::of(vec![b'x'; size]).to(&world).bytes();
+            let mut connection = world.connect();
+            connection.send(all.get(..all.len() - 1).unwrap_or_default());
+            connection
+        })
+        .collect();
+
+    let small = || Delivery::of("{}").to(&world).send();
+    let refusal = eventually("the memory was full", || Some(small()).filter(|answer| answer.status == 503));
+    assert_eq!(world.gate.reason(&refusal), "webhooks_busy");
+    world.get("/public/x").send().passed();
+
+    unfinished.clear();
+    eventually("the memory was given back", || (small().status == 200).then_some(()));
 }
 
 #[test]
