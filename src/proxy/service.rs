@@ -189,8 +189,9 @@ impl ProxyHttp for Gate {
     async fn early_request_filter(&self, session: &mut Session, _: &mut Ctx) -> pingora::Result<()> {
         let client = self.timeouts.client;
         // Without this a connection that has served one request may stay idle, or send half a head, for ever.
-        let keep = if self.draining.load(Ordering::Relaxed) { None } else { Some(client.as_secs().max(1)) };
-        session.set_keepalive(keep);
+        // Only where the client wants it: one of HTTP/1.0 may take the end of the connection for the end of the answer.
+        let wanted = session.get_keepalive().is_some() && !self.draining.load(Ordering::Relaxed);
+        session.set_keepalive(wanted.then(|| client.as_secs().max(1)));
         session.set_read_timeout(Some(client));
         session.set_write_timeout(Some(client));
         session.set_total_drain_timeout(Some(Duration::from_secs(5)));

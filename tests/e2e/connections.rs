@@ -179,3 +179,18 @@ fn connections_to_the_app_are_used_again() {
     used.dedup();
     assert!(used.len() < REQUESTS, "no connection was used twice");
 }
+
+#[test]
+fn a_client_of_http_1_0_sees_the_connection_end_unless_it_asks_to_keep_it() {
+    let world = World::start();
+    for target in ["/public/x", "/api/x"] {
+        let mut connection = world.connect();
+        connection.send(format!("GET {target} HTTP/1.0\r\nHost: app.test\r\n\r\n").as_bytes()).answer("GET");
+        assert!(connection.is_closed(), "given: {target}");
+
+        let mut kept = world.connect();
+        let request = format!("GET {target} HTTP/1.0\r\nHost: app.test\r\nConnection: keep-alive\r\n\r\n");
+        let first = kept.send(request.as_bytes()).answer("GET").status;
+        assert_eq!(kept.send(request.as_bytes()).answer("GET").status, first, "given: {target}");
+    }
+}
