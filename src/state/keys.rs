@@ -56,19 +56,22 @@ impl KeyKeeper {
     }
 
     /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
-    /// membership. An issuer that stays as
-    /// it was keeps its keys and its rhythm; the keys of one that has gone or has moved are dropped with it, so that they never
-    /// vouch for anybody again.
+    /// membership. An issuer that stays where it was keeps its keys; the keys of one that has gone or has moved are dropped with
+    /// it, so that they never vouch for anybody again.
     pub fn apply(self: &Arc<Self>, live: &Live, members: impl FnOnce(&Snapshot) -> Option<Members>) -> u64 {
         let mut followed = self.issuers.lock();
-        let (mut stay, mut begin, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut stay, mut begin, mut fixed, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for issuer in &live.issuers {
             match &issuer.source {
                 KeySource::Pem(keys) => fixed.push((issuer.name.clone(), keys.clone())),
                 KeySource::Url(url) => {
-                    let same = |f: &&Arc<Followed>| f.name == issuer.name && f.url == *url && f.times == live.keys;
-                    match followed.iter().find(same).cloned() {
+                    let known = followed.iter().find(|f| f.name == issuer.name && f.url == *url);
+                    if known.is_some() {
+                        kept.push(issuer.name.clone());
+                    }
+                    match known.filter(|f| f.times == live.keys).cloned() {
                         Some(known) => stay.push(known),
+                        // Another rhythm alone takes no keys away: the issuer may be down right now.
                         None => begin.push((issuer.name.clone(), url.clone())),
                     }
                 }
@@ -76,7 +79,7 @@ impl KeyKeeper {
         }
         let published = self.world.publish(|snapshot| {
             let mut keys = snapshot.keys.clone();
-            keys.retain(|name, _| stay.iter().any(|f| f.name == *name));
+            keys.retain(|name, _| kept.contains(name));
             keys.extend(fixed);
             let (rules, members) = (live.rules.clone(), members(snapshot));
             Ok::<_, Infallible>(Snapshot { keys, rules, members, generation: snapshot.generation })
@@ -156,8 +159,12 @@ impl KeyKeeper {
                 for why in skipped {
                     tracing::warn!(issuer = %issuer.name, %why, "a key of the issuer is not used");
                 }
-                tracing::info!(issuer = %issuer.name, kids = ?keys.kids(), "keys fetched");
-                self.install(issuer, keys);
+                let kids = format!("{:?}", keys.kids());
+                if !self.install(issuer, keys) {
+                    tracing::info!(issuer = %issuer.name, url = issuer.url, "keys came from where nobody asks any more");
+                    return false;
+                }
+                tracing::info!(issuer = %issuer.name, kids, "keys fetched");
                 self.metrics.keys_fetched(&issuer.name, now);
                 true
             }
@@ -169,15 +176,19 @@ impl KeyKeeper {
         }
     }
 
-    fn install(&self, issuer: &Followed, keys: KeySet) {
-        let _ = self.world.publish(|snapshot| {
-            // The config may have dropped the issuer while the answer was on its way.
-            if !snapshot.rules.issuers.iter().any(|i| i.name == issuer.name) {
-                return Err(());
-            }
+    /// Puts keys in force, unless the config has dropped or moved the issuer while they were on their way: then they would
+    /// stand where another address or a PEM speaks for it now. Whether they are in force.
+    fn install(&self, issuer: &Followed, keys: KeySet) -> bool {
+        // Held until they are published, as `apply` does: the answer and the new config come one after the other.
+        let followed = self.issuers.lock();
+        if !followed.iter().any(|f| std::ptr::eq(&**f, issuer)) {
+            return false;
+        }
+        let published = self.world.publish(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.insert(issuer.name.clone(), Arc::new(keys));
-            Ok(Snapshot { keys: all, ..snapshot.clone() })
+            Ok::<_, Infallible>(Snapshot { keys: all, ..snapshot.clone() })
         });
+        published.is_ok()
     }
 }

@@ -35,6 +35,17 @@ pub struct Reloader {
     /// What config and membership said when they were last read.
     config_print: Print,
     members_print: Print,
+    /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
+    /// that is mounted a moment later, so it is tried again.
+    lacking: Option<String>,
+}
+
+/// What became of a config that was read.
+enum Taken {
+    Yes,
+    No,
+    /// It has faults that were told already.
+    StillNot,
 }
 
 /// What the files said at the start. Taken before the membership is read: waiting for the first keys can take minutes, and a
@@ -75,7 +86,8 @@ impl Reloader {
     ) -> Self {
         let Loaded { settings, files, .. } = loaded;
         let Seen { prints, config: config_print, members: members_print } = seen;
-        Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print }
+        let lacking = None;
+        Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print, lacking }
     }
 
     /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
@@ -97,10 +109,14 @@ impl Reloader {
     }
 
     async fn look(&mut self) {
-        if let Some(print) = self.changed(&self.files.clone(), self.config_print).await {
-            self.config_print = print;
-            let good = self.reload_config();
-            self.metrics.reloaded(Part::Config, good);
+        let print = self.changed(&self.files.clone(), self.config_print).await;
+        if print.is_some() || self.lacking.is_some() {
+            self.config_print = print.unwrap_or(self.config_print);
+            match self.reload_config() {
+                Taken::Yes => self.metrics.reloaded(Part::Config, true),
+                Taken::No => self.metrics.reloaded(Part::Config, false),
+                Taken::StillNot => {}
+            }
         }
         let Some(file) = self.membership().map(|source| source.file.clone()) else { return };
         if let Some(print) = self.changed(&[file], self.members_print).await {
@@ -132,18 +148,16 @@ impl Reloader {
         (self.prints.of(paths()) == first).then_some(first)
     }
 
-    fn reload_config(&mut self) -> bool {
+    fn reload_config(&mut self) -> Taken {
         let loaded = match load(self.path.as_deref(), &self.overrides, &ProcessEnv) {
             Ok(loaded) => loaded,
-            Err(faults) => {
-                refused("config", &faults);
-                return false;
-            }
+            Err(faults) => return self.lacks(&faults),
         };
         if loaded.settings.boot != self.settings.boot {
             let why = "listen, admin, upstream, threads, timeouts or shutdown differ, and these need a restart";
             tracing::error!(part = "config", why, "the new config is not taken; the last good one stays");
-            return false;
+            self.lacking = None;
+            return Taken::No;
         }
         tell(&loaded.warnings);
         // What the rules are read with decides what a membership row means: roles and file are taken together or not.
@@ -153,11 +167,9 @@ impl Reloader {
         let members = if other_members { read_membership(live) } else { Ok(None) };
         let members = match members {
             Ok(members) => members,
-            Err(faults) => {
-                refused("config", &faults);
-                return false;
-            }
+            Err(faults) => return self.lacks(&faults),
         };
+        self.lacking = None;
         self.metrics.prepare_routes(&live.rules);
         let table = members.map(|(table, warnings)| {
             tell(&warnings);
@@ -172,7 +184,18 @@ impl Reloader {
             self.members_print = self.prints.of(file.as_deref());
             self.metrics.membership_applied(clock::now());
         }
-        true
+        Taken::Yes
+    }
+
+    /// Says the faults of a config, once.
+    fn lacks(&mut self, faults: &Faults) -> Taken {
+        let told = faults.to_string();
+        if self.lacking.as_ref() == Some(&told) {
+            return Taken::StillNot;
+        }
+        refused("config", faults);
+        self.lacking = Some(told);
+        Taken::No
     }
 
     fn apply_membership(&self, read: Option<(Table, Faults)>) {

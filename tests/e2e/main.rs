@@ -18,6 +18,7 @@ mod fastapi;
 mod harness_itself;
 mod hosts_and_methods;
 mod identity_headers;
+mod key_moves;
 mod keys;
 mod lifecycle;
 mod observability;

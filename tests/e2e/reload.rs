@@ -208,6 +208,26 @@ fn a_broken_config_leaves_the_old_one_serving_and_says_where_it_is_broken() {
 }
 
 #[test]
+fn a_config_whose_secret_comes_a_moment_later_counts_once_the_secret_is_there() {
+    let world = World::start();
+    let secret = world.gate.path("secret");
+
+    fails(&world, "config", || {
+        world.rewrite_config(|c| {
+            let services = c["service_tokens"].as_array_mut().expect("a list");
+            services.push(json!({"name": "late", "token": format!("${{file:{}}}", secret.display())}));
+        });
+    });
+    let token = "token-of-a-late-service-0123456789";
+    let late = || world.get("/internal/x").bearer(token).send().status;
+    assert_eq!(late(), 401);
+
+    world.gate.replace("secret", token);
+    eventually("the config counted", || (late() == 200).then_some(()));
+    assert_eq!(failures(&world, "config").to_bits(), 1_f64.to_bits(), "told once, however often it is tried");
+}
+
+#[test]
 fn what_needs_a_restart_is_refused_by_name_and_not_half_applied() {
     let world = World::start();
     let elsewhere = json!("http://127.0.0.1:9");
