@@ -46,6 +46,8 @@ pub struct Ctx {
     pub failure: Option<Rejection>,
     /// Bytes of the body that have gone to the upstream.
     pub body_bytes: u64,
+    /// Whether the upstream has answered a webhook with 2xx.
+    pub webhook_taken: bool,
     /// For a webhook on its way to the upstream: where the outer request learns what became of it.
     pub delivery: Option<Arc<WebhookOutcome>>,
     /// `None` for the second half of a webhook, whose first half counts for both.
@@ -123,6 +125,7 @@ impl Ctx {
             upstream_took: None,
             failure: None,
             body_bytes: 0,
+            webhook_taken: false,
             delivery: None,
             in_flight: Some(InFlight::new(in_flight)),
         }

@@ -8,8 +8,9 @@ use super::ctx::{Answered, Ctx, Phase};
 use super::head;
 use crate::clock;
 use crate::domain::judge::Caller;
+use crate::domain::routes::Access;
 use crate::domain::{Grant, Rejection};
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{Metrics, Outcome, WebhookResult};
 
 /// Longest method and path in a log line, in bytes.
 const MAX_TEXT: usize = 512;
@@ -19,7 +20,23 @@ pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
     let took = clock::monotonic().duration_since(ctx.started);
     let (outcome, reason) = outcome(ctx);
     metrics.request(ctx.route().map(|route| &**route.pattern.text()), outcome, reason, took);
+    if let Some(result) = webhook(ctx) {
+        metrics.webhook(result);
+    }
     write(session, ctx, outcome, reason, took);
+}
+
+/// What became of a webhook; `None` for every other request.
+fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
+    if ctx.route().is_none_or(|route| route.access != Access::Webhook) {
+        return None;
+    }
+    Some(match &ctx.phase {
+        Phase::Answered(Answered::Acknowledged(..)) => WebhookResult::Duplicate,
+        Phase::Answered(Answered::Webhook(_)) if ctx.webhook_taken => WebhookResult::Delivered,
+        Phase::Answered(Answered::Webhook(_)) => WebhookResult::NotTaken,
+        _ => WebhookResult::Refused,
+    })
 }
 
 /// How the request ended. A request that is still only received when it ends was lost by a fault of ours or of its client.

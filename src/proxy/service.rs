@@ -23,7 +23,7 @@ use crate::domain::identity::name;
 use crate::domain::judge::{Caller, judge_webhook};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
-use crate::metrics::{Metrics, WebhookResult};
+use crate::metrics::Metrics;
 use crate::state::World;
 use crate::state::deliveries::Deliveries;
 use crate::state::keys::KeyKeeper;
@@ -82,10 +82,7 @@ impl Gate {
 
     /// Reads, verifies, applies and forwards a webhook. What comes back as a grant has been forwarded and answered already.
     async fn webhook(&self, session: &mut Session, ctx: &mut Ctx, route: &Arc<Route>, max_body: usize) -> Verdict {
-        let refuse = |reason| {
-            self.metrics.webhook(WebhookResult::Refused);
-            Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) })
-        };
+        let refuse = |reason| Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) });
         let read = webhook::read_body(session, &self.webhook_memory, max_body, self.timeouts.webhook_body).await;
         // Held to the end: with it the memory counts as taken.
         let whole = match read {
@@ -100,11 +97,7 @@ impl Gate {
         };
         let grant = match verdict {
             Verdict::Forward(grant) => grant,
-            Verdict::Acknowledge(..) => {
-                self.metrics.webhook(WebhookResult::Duplicate);
-                return verdict;
-            }
-            Verdict::Reject(refusal) => return refuse(refusal.reason),
+            Verdict::Acknowledge(..) | Verdict::Reject(_) => return verdict,
             Verdict::Preflight(_) => return refuse(Rejection::Internal),
         };
         let Caller::Webhook(id) = grant.caller().clone() else {
@@ -113,7 +106,6 @@ impl Gate {
         let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
         // Asked once more: a delivery that was under way may have settled since the verdict.
         if self.deliveries.taken(&id) {
-            self.metrics.webhook(WebhookResult::Duplicate);
             return Verdict::Acknowledge(route.clone(), id);
         }
         if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
@@ -121,8 +113,7 @@ impl Gate {
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
         let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
-        let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
-        self.metrics.webhook(if taken { WebhookResult::Delivered } else { WebhookResult::NotTaken });
+        ctx.webhook_taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
         ctx.failure = outcome.failure;
         ctx.upstream_took = outcome.upstream_took;
         Verdict::Forward(grant)
