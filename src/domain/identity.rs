@@ -54,6 +54,8 @@ const REWRITERS: &[&str] = &[
     "x_http_method_override",
     "x_http_method",
     "x_method_override",
+    // CGI gives it to the app as HTTP_PROXY, through which the app then asks others (CVE-2016-5385).
+    "proxy",
 ];
 /// Folded beginnings of names that speak for Clerk or for us.
 const RESERVED: &[&[u8]] = &[b"x_clerk_", b"x_bailiff_"];
@@ -89,15 +91,24 @@ fn fold(name: &str) -> impl Iterator<Item = u8> {
 pub struct TrustedNames {
     folded: HashSet<Box<[u8]>>,
     longest: usize,
+    /// Headers of the client that a route reads: they are passed on in this spelling, and in no other.
+    read: Vec<HeaderName>,
 }
 
 impl TrustedNames {
     /// The names of design 2.5, and `further` ones from the config.
     pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
-        let all = name::IDENTITY.iter().chain(REWRITERS).copied().chain(further);
+        let all = name::IDENTITY.iter().chain(REWRITERS).chain(&[name::REQUEST_ID]).copied().chain(further);
         let folded: HashSet<Box<[u8]>> = all.map(|name| fold(name).collect()).collect();
         let longest = folded.iter().map(|name| name.len()).max().unwrap_or(0);
-        Self { folded, longest }
+        Self { folded, longest, read: vec![] }
+    }
+
+    /// As these, and strips every other spelling of the headers that routes read: an app that takes `X_Tenant` for `X-Tenant`
+    /// would work in another workspace than the one that was judged.
+    #[must_use]
+    pub fn reading(self, read: Vec<HeaderName>) -> Self {
+        Self { read, ..self }
     }
 
     /// Whether `name` is taken by bailiff, so that no header from a claim may use it.
@@ -128,7 +139,11 @@ impl TrustedNames {
         };
         // A proxy in front writes `x-forwarded-for`. `x_forwarded_for` is what a client got past it (CVE-2026-52845).
         let odd = || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || (forwarding() && (!trusted_peer || odd()))
+        // `Content_Length` frames nothing for us, and everything for an app that reads it as CONTENT_LENGTH (CVE-2024-45614).
+        let message = || MESSAGE.iter().any(|m| m.as_bytes() == folded) && odd();
+        let reserved = || RESERVED.iter().any(|start| folded.starts_with(start));
+        let alias = || self.read.iter().any(|read| read.as_str() != name && fold(read.as_str()).eq(fold(name)));
+        ours || reserved() || (forwarding() && (!trusted_peer || odd())) || message() || alias()
     }
 }
 

@@ -1,0 +1,48 @@
+//! Names and values that say the same to some app as another does to the gate (attacks A-04, A-05, A-12, A-58).
+
+use serde_json::json;
+
+use crate::harness::World;
+
+#[test]
+fn a_04_another_spelling_of_the_header_that_names_the_workspace_never_reaches_the_app() {
+    let route = json!({"path": "/tenants/**", "access": "member", "workspace": {"header": "x-tenant"}});
+    let world = World::plan().route(route).start();
+    let token = world.token("user_a");
+    let request = || world.get("/tenants/x").bearer(&token);
+
+    for alias in ["X_Tenant", "x.tenant", "X~TENANT"] {
+        for pair in [[("X-Tenant", "ws_1"), (alias, "ws_2")], [(alias, "ws_2"), ("X-Tenant", "ws_1")]] {
+            request().headers(pair).send().passed();
+            let seen = world.upstream.only();
+            assert_eq!(seen.values("x-tenant"), ["ws_1"], "given: {alias}");
+            assert!(!seen.contains("ws_2"), "given: {alias}");
+        }
+        request().header(alias, "ws_1").send().forbidden();
+    }
+    world.upstream.saw_nothing();
+}
+
+#[test]
+fn a_04_another_spelling_of_a_name_that_frames_or_routes_never_reaches_the_app() {
+    let world = World::start();
+    let names = [
+        "X_Request_Id",
+        "x.request.id",
+        "Content_Length",
+        "Transfer_Encoding",
+        "Proxy_Authorization",
+        "Keep_Alive",
+        "Proxy",
+    ];
+    let fields = names.map(|name| (name, "5"));
+
+    world.post("/public/x", "a body").headers(fields).header("X-Request-Id", "ours").send().passed();
+
+    let seen = world.upstream.only();
+    for name in names {
+        assert!(seen.values(name).is_empty(), "{name} came through: {seen:?}");
+    }
+    assert_eq!(seen.header("x-request-id").as_deref(), Some("ours"));
+    assert_eq!(seen.body, b"a body");
+}
