@@ -46,3 +46,15 @@ fn a_04_another_spelling_of_a_name_that_frames_or_routes_never_reaches_the_app()
     assert_eq!(seen.header("x-request-id").as_deref(), Some("ours"));
     assert_eq!(seen.body, b"a body");
 }
+
+#[test]
+fn a_12_a_long_chain_from_a_client_does_not_push_out_what_proxies_have_written() {
+    let world = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.1"])).start();
+    let claimed = format!("{}203.0.113.7", "6.6.6.6, ".repeat(200));
+
+    world.get("/public/x").header("X-Forwarded-For", claimed).send().passed();
+
+    let chain = world.upstream.only().header("x-forwarded-for").expect("a chain");
+    assert!(chain.ends_with("6.6.6.6, 203.0.113.7, 127.0.0.1"), "{chain}");
+    assert!(chain.len() <= 1024, "{}", chain.len());
+}
