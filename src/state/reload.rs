@@ -70,7 +70,19 @@ impl Reloader {
         let mut prints = Prints::default();
         let config_print = prints.of(files.iter().map(PathBuf::as_path));
         let members_print = prints.of(settings.live.membership.iter().map(|source| source.file.as_path()));
-        Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print, lacking: None }
+        Self {
+            world,
+            keeper,
+            metrics,
+            path,
+            overrides,
+            settings,
+            files,
+            prints,
+            config_print,
+            members_print,
+            lacking: None,
+        }
     }
 
     /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.

@@ -58,3 +58,22 @@ fn a_12_a_long_chain_from_a_client_does_not_push_out_what_proxies_have_written()
     assert!(chain.ends_with("6.6.6.6, 203.0.113.7, 127.0.0.1"), "{chain}");
     assert!(chain.len() <= 1024, "{}", chain.len());
 }
+
+#[test]
+fn a_58_a_session_cookie_of_another_user_is_seen_however_it_is_written() {
+    let world = World::start();
+    let (token, other) = (world.token("user_a"), world.token("user_b"));
+    let encoded = other.replace('.', "%2E");
+    for cookie in [
+        format!("__session={other}"),
+        format!("__session ={other}"),
+        format!("__session= {other}"),
+        format!("a=1;\t__session\t=\t\"{other}\""),
+        format!("__session={encoded}"),
+    ] {
+        let request = world.get("/api/x").bearer(&token);
+        request.header("Cookie", cookie).send().not_authenticated();
+    }
+    world.upstream.saw_nothing();
+    world.get("/api/x").bearer(&token).header("Cookie", format!("__session = {token}")).send().passed();
+}

@@ -160,7 +160,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     fn check_cookies(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
         let (iss, user) = (&*claims.claims().iss, claims.user().as_str());
         let other = session_cookies(self.head.headers).any(|cookie| {
-            UnverifiedToken::parse(cookie).is_ok_and(|token| {
+            UnverifiedToken::parse(&cookie).is_ok_and(|token| {
                 let ours = token.claimed_issuer().is_some_and(|iss| self.snapshot.rules.issuer(iss).is_some());
                 ours && (token.claimed_issuer(), token.claimed_subject()) != (Some(iss), Some(user))
             })
