@@ -25,7 +25,7 @@ use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
 use crate::metrics::{Metrics, WebhookResult};
 use crate::state::World;
-use crate::state::deliveries::Deliveries;
+use crate::state::deliveries::{Deliveries, Start};
 use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
 
@@ -105,7 +105,14 @@ impl Gate {
         let Caller::Webhook(id) = grant.caller().clone() else {
             return refuse(Rejection::Internal);
         };
-        let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
+        let delivery = match self.deliveries.start(&id) {
+            Start::Begun(delivery) => delivery,
+            Start::UnderWay => return refuse(Rejection::WebhookInFlight),
+            Start::Taken => {
+                self.metrics.webhook(WebhookResult::Duplicate);
+                return Verdict::Acknowledge(route.clone(), id);
+            }
+        };
         if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
             return refuse(reason);
         }
