@@ -280,11 +280,15 @@ impl ProxyHttp for Gate {
 
     async fn request_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _: bool,
         ctx: &mut Ctx,
     ) -> pingora::Result<()> {
+        // After a 101 the bytes are another protocol's, and no body.
+        if session.was_upgraded() {
+            return Ok(());
+        }
         ctx.body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let max = ctx.grant().and_then(|grant| grant.route().max_body);
         if max.is_some_and(|max| ctx.body_bytes > max) {
