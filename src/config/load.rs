@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::identity::TrustedNames;
 use crate::domain::issuer::Issuer;
+use crate::domain::routes::WorkspaceSource;
 use crate::domain::snapshot::Rules;
 
 use super::coverage::{self, Rest};
@@ -150,15 +151,21 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         services_at: services_at(root, run),
     };
     let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
-    let claim_headers = claim_headers?;
+    let (routes, claim_headers) = (routes?, claim_headers?);
+    let names = TrustedNames::new(claim_headers.iter().map(|(name, _)| name.as_str()));
+    let read = routes.iter().flat_map(|route| &route.workspace).filter_map(|source| match source {
+        WorkspaceSource::Header(name) => Some(name.clone()),
+        WorkspaceSource::Segment(_) | WorkspaceSource::TokenOrg => None,
+    });
+    let names = names.reading(read.collect());
     let rules = Rules {
-        routes: routes?,
+        routes,
         issuers: issuers?,
         roles: membership.roles().cloned(),
         services: services?,
         webhooks: webhooks?,
         cors: cors?,
-        names: Arc::new(TrustedNames::new(claim_headers.iter().map(|(name, _)| name.as_str()))),
+        names: Arc::new(names),
         claim_headers,
         answers: answers?,
         trusted_proxies: trusted_proxies?,

@@ -54,6 +54,8 @@ const REWRITERS: &[&str] = &[
     "x_http_method_override",
     "x_http_method",
     "x_method_override",
+    // CGI gives it to the app as HTTP_PROXY, through which the app then asks others (CVE-2016-5385).
+    "proxy",
 ];
 /// Folded beginnings of names that speak for Clerk or for us.
 const RESERVED: &[&[u8]] = &[b"x_clerk_", b"x_bailiff_"];
@@ -80,7 +82,7 @@ const MESSAGE: &[&str] = &[
 
 /// A name as an app server may hand it to the app: letters in one case, everything else the same. WSGI, CGI, PHP and Rack
 /// give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one variable (CVE-2025-64484, CVE-2026-54763).
-pub(super) fn fold(name: &str) -> impl Iterator<Item = u8> {
+fn fold(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().map(|b| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'_' })
 }
 
@@ -89,25 +91,30 @@ pub(super) fn fold(name: &str) -> impl Iterator<Item = u8> {
 pub struct TrustedNames {
     folded: HashSet<Box<[u8]>>,
     longest: usize,
-    /// First bytes, folded, of everything that is ever stripped: most names of a request are told apart by theirs.
+    /// First bytes, folded, of everything that is stripped in any spelling: most names of a request are told apart by theirs.
     starts: [bool; 256],
+    /// Headers of the client that a route reads: they are passed on in this spelling, and in no other.
+    read: Vec<HeaderName>,
 }
 
 impl TrustedNames {
     /// The names of design 2.5, and `further` ones from the config.
     pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
-        let all = name::IDENTITY.iter().chain(REWRITERS).copied().chain(further);
+        let all = name::IDENTITY.iter().chain(REWRITERS).chain(&[name::REQUEST_ID]).copied().chain(further);
         let folded: HashSet<Box<[u8]>> = all.map(|name| fold(name).collect()).collect();
         let longest = folded.iter().map(|name| name.len()).max().unwrap_or(0);
         let others = FORWARDING.iter().map(|name| name.as_bytes()).chain(RESERVED.iter().copied());
         let all = folded.iter().map(AsRef::as_ref).chain(others).chain([FORWARDING_PREFIX]);
-        let mut starts = [false; 256];
-        for first in all.filter_map(|name: &[u8]| name.first()) {
-            if let Some(start) = starts.get_mut(usize::from(*first)) {
-                *start = true;
-            }
-        }
-        Self { folded, longest, starts }
+        let starts = starts_of(all.filter_map(|name: &[u8]| name.first().copied()), [false; 256]);
+        Self { folded, longest, starts, read: vec![] }
+    }
+
+    /// As these, and strips every other spelling of the headers that routes read: an app that takes `X_Tenant` for `X-Tenant`
+    /// would work in another workspace than the one that was judged.
+    #[must_use]
+    pub fn reading(self, read: Vec<HeaderName>) -> Self {
+        let starts = starts_of(read.iter().filter_map(|name| fold(name.as_str()).next()), self.starts);
+        Self { read, starts, ..self }
     }
 
     /// Whether `name` is taken by bailiff, so that no header from a claim may use it.
@@ -123,8 +130,10 @@ impl TrustedNames {
     fn strips(&self, name: &HeaderName, trusted_peer: bool) -> bool {
         const MAX: usize = 64;
         let name = name.as_str();
+        // A name that a client may well have written in good faith, and of which we have none with this first letter.
+        let odd = !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let first = fold(name).next().map_or(0, usize::from);
-        if !self.starts.get(first).copied().unwrap_or(true) {
+        if !odd && !self.starts.get(first).copied().unwrap_or(true) {
             return false;
         }
         let mut buffer = [0; MAX];
@@ -140,10 +149,23 @@ impl TrustedNames {
             let exact = name.len() == length && FORWARDING.iter().any(|f| f.as_bytes() == folded);
             exact || folded.starts_with(FORWARDING_PREFIX)
         };
+        // `Content_Length` frames nothing for us, and everything for an app that reads it as CONTENT_LENGTH (CVE-2024-45614).
+        let message = || MESSAGE.iter().any(|m| m.as_bytes() == folded) && odd;
+        let reserved = || RESERVED.iter().any(|start| folded.starts_with(start));
+        let alias = || self.read.iter().any(|read| read.as_str() != name && fold(read.as_str()).eq(fold(name)));
         // A proxy in front writes `x-forwarded-for`. `x_forwarded_for` is what a client got past it (CVE-2026-52845).
-        let odd = || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || (forwarding() && (!trusted_peer || odd()))
+        ours || reserved() || (forwarding() && (!trusted_peer || odd)) || message() || alias()
     }
+}
+
+/// `starts`, with these first bytes marked.
+fn starts_of(firsts: impl Iterator<Item = u8>, mut starts: [bool; 256]) -> [bool; 256] {
+    for first in firsts {
+        if let Some(start) = starts.get_mut(usize::from(first)) {
+            *start = true;
+        }
+    }
+    starts
 }
 
 /// The name of one trusted header.

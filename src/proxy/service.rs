@@ -25,7 +25,7 @@ use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
 use crate::metrics::Metrics;
 use crate::state::World;
-use crate::state::deliveries::Deliveries;
+use crate::state::deliveries::{Deliveries, Start};
 use crate::state::keys::KeyKeeper;
 use crate::state::proofs::ProofCache;
 
@@ -103,11 +103,11 @@ impl Gate {
         let Caller::Webhook(id) = grant.caller().clone() else {
             return refuse(Rejection::Internal);
         };
-        let Some(delivery) = self.deliveries.start(&id) else { return refuse(Rejection::WebhookInFlight) };
-        // Asked once more: a delivery that was under way may have settled since the verdict.
-        if self.deliveries.taken(&id) {
-            return Verdict::Acknowledge(route.clone(), id);
-        }
+        let delivery = match self.deliveries.start(&id) {
+            Start::Begun(delivery) => delivery,
+            Start::UnderWay => return refuse(Rejection::WebhookInFlight),
+            Start::Taken => return Verdict::Acknowledge(route.clone(), id),
+        };
         if let Err(reason) = webhook::apply(&self.world, &self.metrics, &body) {
             return refuse(reason);
         }
@@ -269,11 +269,15 @@ impl ProxyHttp for Gate {
 
     async fn request_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _: bool,
         ctx: &mut Ctx,
     ) -> pingora::Result<()> {
+        // After a 101 the bytes are another protocol's, and no body.
+        if session.was_upgraded() {
+            return Ok(());
+        }
         ctx.body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let max = ctx.grant().and_then(|grant| grant.route().max_body);
         if max.is_some_and(|max| ctx.body_bytes > max) {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
@@ -28,14 +29,31 @@ pub struct Delivery {
     deliveries: Deliveries,
 }
 
+/// What became of the wish to start a delivery.
+#[derive(Debug)]
+pub enum Start {
+    Begun(Delivery),
+    /// Another one with this id is on its way.
+    UnderWay,
+    /// Another one with this id has arrived in the meantime.
+    Taken,
+}
+
 impl Default for Deliveries {
     fn default() -> Self {
-        let taken = Cache::builder().max_capacity(MAX_TAKEN).time_to_live(REMEMBERED).build();
-        Self { taken, under_way: Arc::default() }
+        Self::remembering(MAX_TAKEN)
     }
 }
 
 impl Deliveries {
+    fn remembering(max: u64) -> Self {
+        // The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of
+        // new ones.
+        let policy = EvictionPolicy::lru();
+        let taken = Cache::builder().max_capacity(max).eviction_policy(policy).time_to_live(REMEMBERED).build();
+        Self { taken, under_way: Arc::default() }
+    }
+
     /// Whether the upstream has already taken this delivery.
     #[must_use]
     pub fn taken(&self, id: &SvixId) -> bool {
@@ -45,9 +63,13 @@ impl Deliveries {
     /// Starts a delivery, unless one with this id is under way: Svix gives up after 15 s and tries again, while a slow
     /// upstream may still be at work on the first.
     #[must_use]
-    pub fn start(&self, id: &SvixId) -> Option<Delivery> {
-        let fresh = self.under_way.lock().insert(id.clone());
-        fresh.then(|| Delivery { id: id.clone(), deliveries: self.clone() })
+    pub fn start(&self, id: &SvixId) -> Start {
+        if !self.under_way.lock().insert(id.clone()) {
+            return Start::UnderWay;
+        }
+        let delivery = Delivery { id: id.clone(), deliveries: self.clone() };
+        // Looked at once more now that nobody else can start: another one may have ended since the first look.
+        if self.taken(id) { Start::Taken } else { Start::Begun(delivery) }
     }
 }
 
@@ -72,13 +94,40 @@ mod tests {
     fn a_delivery_is_taken_only_when_the_upstream_said_so_and_never_twice_at_once() {
         let deliveries = Deliveries::default();
         let id = SvixId::parse("msg_1").unwrap();
-        let first = deliveries.start(&id).expect("nothing is under way");
-        assert!(deliveries.start(&id).is_none());
+        let first = deliveries.start(&id);
+        assert!(matches!(first, Start::Begun(_)), "nothing is under way");
+        assert!(matches!(deliveries.start(&id), Start::UnderWay));
         drop(first);
         assert!(!deliveries.taken(&id), "the upstream did not take it");
-        let second = deliveries.start(&id).expect("the first is over");
+        let Start::Begun(second) = deliveries.start(&id) else { panic!("the first is over") };
         second.taken();
         drop(second);
         assert!(deliveries.taken(&id));
+    }
+
+    #[test]
+    fn a_delivery_that_was_taken_since_somebody_looked_does_not_start_again() {
+        let deliveries = Deliveries::default();
+        let id = SvixId::parse("msg_1").unwrap();
+        assert!(!deliveries.taken(&id), "what the second request saw, a moment before it starts");
+        let Start::Begun(first) = deliveries.start(&id) else { panic!("nothing is under way") };
+        first.taken();
+        drop(first);
+        assert!(matches!(deliveries.start(&id), Start::Taken));
+        assert!(matches!(deliveries.start(&id), Start::Taken), "nothing is left under way");
+    }
+
+    #[test]
+    fn when_there_are_too_many_the_oldest_is_forgotten_and_never_the_newest() {
+        let deliveries = Deliveries::remembering(100);
+        let id = |n: usize| SvixId::parse(&format!("msg_{n}")).unwrap();
+        for n in 0..1000 {
+            let Start::Begun(delivery) = deliveries.start(&id(n)) else { panic!("msg_{n} is new") };
+            delivery.taken();
+            drop(delivery);
+            deliveries.taken.run_pending_tasks();
+            assert!(deliveries.taken(&id(n)), "msg_{n} was forgotten at once");
+        }
+        assert!(!deliveries.taken(&id(0)));
     }
 }

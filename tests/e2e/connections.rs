@@ -110,6 +110,21 @@ fn a_web_socket_opens_for_a_member_and_for_nobody_else() {
 }
 
 #[test]
+fn what_a_web_socket_says_is_no_body_and_may_be_longer_than_one() {
+    let plan = World::plan().route(json!({"path": "/small/**", "access": "public", "max_body": "1KiB"}));
+    let world = plan.start();
+    world.upstream.play(Script::WebSocket);
+    let upgrade = world.get("/small/live").headers([("Connection", "Upgrade"), ("Upgrade", "websocket")]);
+    let mut connection = world.connect();
+    assert_eq!(upgrade.send_on(&mut connection).status, 101);
+
+    for _ in 0..3 {
+        connection.send(&[b'x'; 800]);
+        assert_eq!(connection.exactly(800), [b'x'; 800]);
+    }
+}
+
+#[test]
 fn events_are_passed_on_as_they_come() {
     let world = World::start();
     world.upstream.once(Script::Events);

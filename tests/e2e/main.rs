@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod aliases;
 mod answers;
 mod cli;
 mod connections;

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
-
 use super::{Caller, Proofs, Trace, Who, conditions};
 use crate::domain::head::RequestHead;
-use crate::domain::identity::fold;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::{AccessStatus, Members, Role, Standing};
 use crate::domain::routes::{Access, Route, WorkspaceSource};
@@ -163,7 +160,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     fn check_cookies(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
         let (iss, user) = (&*claims.claims().iss, claims.user().as_str());
         let other = session_cookies(self.head.headers).any(|cookie| {
-            UnverifiedToken::parse(cookie).is_ok_and(|token| {
+            UnverifiedToken::parse(&cookie).is_ok_and(|token| {
                 let ours = token.claimed_issuer().is_some_and(|iss| self.snapshot.rules.issuer(iss).is_some());
                 ours && (token.claimed_issuer(), token.claimed_subject()) != (Some(iss), Some(user))
             })
@@ -254,16 +251,6 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         named.ok_or(Rejection::NoWorkspace)
     }
 
-    /// The workspace that a header names. Another spelling beside it is refused: the app may read that one.
-    fn header(&self, name: &HeaderName) -> Result<Option<&'j str>, Rejection> {
-        let spelled = self.head.headers.keys().filter(|other| fold(other.as_str()).eq(fold(name.as_str()))).count();
-        if spelled > 1 {
-            Err(Rejection::BadWorkspace)
-        } else {
-            self.head.single(name).map_err(|_| Rejection::BadWorkspace)
-        }
-    }
-
     fn workspace_from(
         &self,
         source: &WorkspaceSource,
@@ -275,7 +262,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                 return Ok(claims.claims().org.as_ref().and_then(|org| members.workspace_of(&org.id)));
             }
             WorkspaceSource::Segment(index) => self.head.path.segments().nth(*index),
-            WorkspaceSource::Header(name) => self.header(name)?,
+            WorkspaceSource::Header(name) => self.head.single(name).map_err(|_| Rejection::BadWorkspace)?,
         };
         text.map(WorkspaceId::parse).transpose().map_err(|_| Rejection::BadWorkspace)
     }

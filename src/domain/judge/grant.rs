@@ -108,14 +108,31 @@ fn claim_text(claim: &Value) -> Option<String> {
     }
 }
 
+/// Longest chain of addresses in a header, in bytes.
+const MAX_CHAIN: usize = 1024;
+
+/// The last entries of a chain of addresses, as many as fit. The end is what proxies have written; the beginning is whatever the
+/// client claims, and must not push the end out.
+fn end_of(chain: &[&str]) -> String {
+    let mut kept = String::new();
+    for entry in chain.iter().rev().map(|entry| entry.trim()) {
+        let longer = if kept.is_empty() { entry.to_owned() } else { format!("{entry}, {kept}") };
+        if longer.len() > MAX_CHAIN {
+            break;
+        }
+        kept = longer;
+    }
+    kept
+}
+
 /// Where the request came from. A stranger's word about it was stripped; a trusted proxy's stays, with that proxy's own
 /// address behind it (attack A-12).
 fn say_forwarding(headers: &mut TrustedHeaders, head: &RequestHead, trusted_peer: bool) {
     let address = head.peer.map(|peer: IpAddr| peer.to_canonical().to_string());
     let told = |name: &str| head.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
     let before = if trusted_peer { told(name::FORWARDED_FOR) } else { vec![] };
-    let chain: Vec<_> = before.into_iter().chain(address.as_deref()).collect();
-    let value = Some(chain.join(", ")).filter(|chain| !chain.is_empty() && chain.len() <= 1024);
+    let chain: Vec<_> = before.into_iter().flat_map(|line| line.split(',')).chain(address.as_deref()).collect();
+    let value = Some(end_of(&chain)).filter(|chain| !chain.is_empty());
     headers.say_if(name::FORWARDED_FOR, value.and_then(|chain| HeaderValue::from_str(&chain).ok()));
     if !trusted_peer || told(name::FORWARDED_PROTO).is_empty() {
         headers.say(name::FORWARDED_PROTO, HeaderValue::from_static("http"));

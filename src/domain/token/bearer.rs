@@ -1,6 +1,9 @@
 //! Which token came with the request: exactly one, or none.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, header};
+use percent_encoding::percent_decode_str;
 
 use crate::domain::Rejection;
 
@@ -28,14 +31,17 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
 
 /// Clerk's session cookies of the request, `__session` and `__session_<suffix>`: same-origin browsers send them beside the
 /// header. They are never used as a token; a caller only makes sure that they do not speak of somebody else.
-pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+///
+/// Read as generously as any library reads them: what one of them finds in a cookie must not escape us.
+pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
     // Bytes, not text: an odd byte in another cookie of the line must not hide ours.
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
     pairs.filter_map(|pair| {
         let (name, value) = std::str::from_utf8(pair).ok()?.trim().split_once('=')?;
+        let name = name.trim_end();
         let ours = name == "__session" || name.starts_with("__session_");
-        // RFC 6265, 4.1.1: a value may stand in quotes, and apps read it without them.
-        ours.then_some(value.trim_matches('"'))
+        // RFC 6265, 4.1.1: a value may stand in quotes, and apps read it without them. Many decode percent sequences.
+        ours.then(|| percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy())
     })
 }
 
@@ -86,6 +92,7 @@ mod tests {
         map.append(header::COOKIE, "a=1; __session=x.y.z; __session_ab12=q".parse().unwrap());
         map.append(header::COOKIE, "__sessions=no; __client_uat=1".parse().unwrap());
         map.append(header::COOKIE, http::HeaderValue::from_bytes(b"a=\xff; __session=\"r\"").unwrap());
-        assert_eq!(session_cookies(&map).collect::<Vec<_>>(), ["x.y.z", "q", "r"]);
+        map.append(header::COOKIE, "__session = s%2Et".parse().unwrap());
+        assert_eq!(session_cookies(&map).collect::<Vec<_>>(), ["x.y.z", "q", "r", "s.t"]);
     }
 }
