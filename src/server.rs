@@ -19,6 +19,7 @@ use crate::config::settings::{Address, Settings, Shutdown};
 use crate::domain::Snapshot;
 use crate::domain::membership::Table;
 use crate::listen;
+use crate::listen::patience::Patience;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer};
 use crate::state::World;
@@ -190,7 +191,8 @@ impl Server {
             hosts: boot.admin_hosts.clone(),
             draining: draining.clone(),
         };
-        admin.serve("admin", pingora::apps::http_app::HttpServer::new_app(app), admin_stopped)?;
+        let app = pingora::apps::http_app::HttpServer::new_app(app);
+        admin.serve("admin", Patience::new(app, boot.timeouts.client), admin_stopped)?;
         tracing::info!(listener = "admin", address, "listening");
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
@@ -209,7 +211,8 @@ impl Server {
                 timeouts: boot.timeouts,
                 draining: draining.clone(),
             };
-            bound.serve("gate", http_proxy(&conf, service), stopped.clone())?;
+            let app = Patience::new(http_proxy(&conf, service), boot.timeouts.client);
+            bound.serve("gate", app, stopped.clone())?;
             tracing::info!(listener = "gate", address, upstream = %boot.upstream, "listening");
         }
 
