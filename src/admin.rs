@@ -13,6 +13,7 @@ use pingora::protocols::http::ServerSession;
 
 use crate::clock;
 use crate::domain::{Snapshot, UnixTime};
+use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
 
@@ -83,6 +84,7 @@ pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        patience::arrived();
         session.set_read_timeout(Some(IO));
         session.set_write_timeout(Some(IO));
         session.set_total_drain_timeout(Some(IO));

@@ -8,6 +8,8 @@
 //! The descriptor has one owner at any time: the listener until the service task runs, Pingora's
 //! own listener after that. `Fds` only holds numbers and closes nothing.
 
+pub mod patience;
+
 use std::fs::Permissions;
 use std::io;
 use std::net::TcpListener;

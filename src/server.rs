@@ -20,6 +20,7 @@ use crate::config::settings::{Address, Live, Settings, Shutdown};
 use crate::domain::Snapshot;
 use crate::domain::membership::Table;
 use crate::listen;
+use crate::listen::patience::Patience;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
@@ -180,7 +181,8 @@ impl Server {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
         let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone() };
-        admin.serve("admin", HttpServer::new_app(app), admin_stopped)?;
+        let patient = boot.timeouts.client;
+        admin.serve("admin", Patience::new(HttpServer::new_app(app), patient), admin_stopped)?;
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
         wait_until_ready(&world).await;
@@ -200,7 +202,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
         for listener in listeners {
-            listener.serve("gate", http_proxy(&conf, gate.clone()), stopped.clone())?;
+            listener.serve("gate", Patience::new(http_proxy(&conf, gate.clone()), patient), stopped.clone())?;
         }
 
         let told = Arc::new(Notify::new());

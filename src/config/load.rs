@@ -96,6 +96,18 @@ fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
 /// Keys whose values are nobody's business.
 const SECRETS: &[&str] = &["jwt_key", "secret_key", "secrets", "sha256", "token"];
 
+/// Keys of mappings with little else than secrets. Who leaves the mapping out has written the secret itself.
+const HOLDERS: &[&str] = &["webhooks", "service_tokens"];
+
+/// Hides a value, or the values of a list, that stand where a mapping belongs.
+fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
+    match node.kind() {
+        Kind::List(items) => items.iter().for_each(|item| hide_bare(item, ctx)),
+        Kind::Scalar { .. } => ctx.hide(node),
+        Kind::Map(_) | Kind::Broken => {}
+    }
+}
+
 /// Hides what stands under such a key, or under a misspelling of one, wherever that is: a fault can keep a part of the config
 /// from being read, and its line is printed all the same.
 fn hide_secrets(node: &Node, ctx: &Ctx<'_>) {
@@ -106,6 +118,9 @@ fn hide_secrets(node: &Node, ctx: &Ctx<'_>) {
                 match nearest(&entry.key, SECRETS.iter().copied()) {
                     Some(_) => ctx.hide(&entry.value),
                     None => hide_secrets(&entry.value, ctx),
+                }
+                if nearest(&entry.key, HOLDERS.iter().copied()).is_some() {
+                    hide_bare(&entry.value, ctx);
                 }
             }
         }

@@ -139,7 +139,7 @@ pub(super) fn is_unprintable(c: char) -> bool {
 /// never read, so nobody could say so; for those the names of keys and long words count too.
 fn likely_secrets(text: &str, offset: usize, code: Code) -> Vec<Range<usize>> {
     let unread = matches!(code, Code::Syntax | Code::UnknownKey | Code::DuplicateKey);
-    let mut found = Vec::new();
+    let mut found: Vec<_> = credentials(text).map(|at| offset + at.start..offset + at.end).collect();
     for (start, word) in words(text) {
         let known = ["sk_test_", "sk_live_", "whsec_", "eyJ"].iter().any(|prefix| word.starts_with(prefix));
         if known || (unread && word.len() >= 32) {
@@ -159,6 +159,16 @@ fn likely_secrets(text: &str, offset: usize, code: Code) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// What stands between `://` and `@`: user name and password of a URL.
+fn credentials(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(at, scheme)| {
+        let start = at + scheme.len();
+        let rest = text.get(start..)?;
+        let authority = rest.split(['/', ' ', '\t', '"', '\'']).next()?;
+        authority.rfind('@').map(|end| start..start + end)
+    })
 }
 
 fn names_a_secret(key: &str) -> bool {
@@ -217,6 +227,12 @@ mod tests {
             ("secret_key: ${KEY:-hunter2}", Code::UnknownKey, "secret_key: ***"),
             ("  a: sk_live_abc, b", Code::WrongValue, "  a: ***, b"),
             ("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7", Code::Syntax, "***"),
+            ("upstream: http://me:hunter2@x:1/p?a@b", Code::WrongValue, "upstream: http://***@x:1/p?a@b"),
+            (
+                "  jwks_url: \"https://hunter2@x/y\", a: b@c",
+                Code::WrongValue,
+                "  jwks_url: \"https://***@x/y\", a: b@c",
+            ),
             ("max_token_age: 10q", Code::WrongValue, "max_token_age: 10q"),
             ("leway: 10s", Code::UnknownKey, "leway: 10s"),
         ] {

@@ -23,6 +23,7 @@ use crate::domain::identity::name;
 use crate::domain::judge::{Caller, judge_webhook};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
+use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
 use crate::state::deliveries::{Deliveries, Start};
@@ -167,6 +168,7 @@ impl ProxyHttp for Gate {
     type CTX = Ctx;
 
     fn new_ctx(&self) -> Ctx {
+        patience::arrived();
         Ctx::new(self.world.load(), &self.metrics.in_flight)
     }
 
@@ -275,10 +277,8 @@ impl ProxyHttp for Gate {
         ctx: &mut Ctx,
     ) -> pingora::Result<()> {
         // After a 101 the bytes are another protocol's, and no body.
-        if session.was_upgraded() {
-            return Ok(());
-        }
-        ctx.body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let body = body.as_ref().filter(|_| !session.was_upgraded());
+        ctx.body_bytes += body.map_or(0, |chunk| chunk.len() as u64);
         let max = ctx.grant().and_then(|grant| grant.route().max_body);
         if max.is_some_and(|max| ctx.body_bytes > max) {
             ctx.failure = Some(Rejection::BodyTooLarge);

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Script, World, eventually};
+use crate::harness::{Connection, Script, World, eventually};
 
 #[test]
 fn a_refusal_without_a_body_keeps_the_connection() {
@@ -208,4 +208,39 @@ fn a_client_of_http_1_0_sees_the_connection_end_unless_it_asks_to_keep_it() {
         let first = kept.send(request.as_bytes()).answer("GET").status;
         assert_eq!(kept.send(request.as_bytes()).answer("GET").status, first, "given: {target}");
     }
+}
+
+#[test]
+fn a_100_a_head_that_drips_in_is_cut_off_however_steadily_it_drips() {
+    let world = World::plan().config(|c| c["timeouts"] = json!({"client": "1s"})).start();
+    let dripping = |mut connection: Connection, given: &str| {
+        connection.send(b"GET /public/x HTTP/1.1\r\nHost: app.test\r\nX-Drip: ");
+        eventually(&format!("{given} was cut off"), || {
+            connection.send(b"a");
+            (!connection.is_quiet()).then_some(())
+        });
+    };
+    dripping(world.connect(), "the first head of a connection");
+
+    let mut connection = world.connect();
+    world.get("/public/x").send_on(&mut connection).passed();
+    world.upstream.take(1);
+    dripping(connection, "a later head");
+    dripping(Connection::open(world.gate.admin_address()), "a head on the admin port");
+    world.upstream.saw_nothing();
+}
+
+#[test]
+fn a_request_that_takes_longer_than_a_head_may_is_not_cut_off() {
+    let world = World::plan().config(|c| c["timeouts"] = json!({"client": "1s"})).start();
+    world.upstream.once(Script::Hold);
+    let mut connection = world.connect();
+    connection.send(&world.get("/public/x").bytes());
+    let mut other = world.connect();
+    other.send(b"GET /");
+    assert!(other.is_closed(), "the time of a head is over");
+
+    world.upstream.release();
+
+    connection.answer("GET").passed();
 }

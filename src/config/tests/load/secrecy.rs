@@ -18,7 +18,13 @@ webhooks: [{secrets: hunter2hunter2}]
 service_tokens: {name: a, token: hunter2hunter2}
 issuers: {name: x, tokn: hunter2hunter2}
 ";
-    for text in [text, shapeless] {
+    let bare = "\
+upstream: http://app:hunter2hunter2@127.0.0.1:1
+clerk: {issuer: \"https://hunter2hunter2@x\", jwks_url: \"https://me:hunter2hunter2@x/y\"}
+webhooks: hunter2hunter2
+service_tokens: [hunter2hunter2, [hunter2hunter2]]
+";
+    for text in [text, shapeless, bare] {
         check(text);
     }
 }
