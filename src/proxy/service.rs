@@ -119,7 +119,7 @@ impl Gate {
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
         let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
-        let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
+        let taken = outcome.failure.is_none() && outcome.status.is_some_and(|status| (200..300).contains(&status));
         self.metrics.webhook(if taken { WebhookResult::Delivered } else { WebhookResult::NotTaken });
         ctx.failure = outcome.failure;
         ctx.upstream_took = outcome.upstream_took;
