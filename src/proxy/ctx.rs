@@ -11,7 +11,7 @@ use crate::domain::ids::{RequestId, SvixId};
 use crate::domain::judge::Who;
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Snapshot};
-use crate::state::deliveries::Delivery;
+use crate::state::deliveries::{Delivery, Taken};
 
 /// Where a request stands. Later phases have exactly one thing to look at; whatever does not fit is an internal error, never a
 /// pass.
@@ -59,6 +59,8 @@ pub struct Ctx {
 pub struct WebhookOutcome {
     outcome: Mutex<Outcome>,
     delivery: Mutex<Option<Delivery>>,
+    /// Set once the upstream has taken it.
+    taken: Mutex<Option<Taken>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +72,7 @@ pub struct Outcome {
 
 impl WebhookOutcome {
     pub fn new(delivery: Delivery) -> Self {
-        Self { outcome: Mutex::default(), delivery: Mutex::new(Some(delivery)) }
+        Self { outcome: Mutex::default(), delivery: Mutex::new(Some(delivery)), taken: Mutex::default() }
     }
 
     /// The upstream has answered. Settled before the sender can see the answer: a retry that follows on its heels must find
@@ -79,15 +81,21 @@ impl WebhookOutcome {
         if let Some(delivery) = self.delivery.lock().take()
             && (200..300).contains(&status)
         {
-            delivery.taken();
+            *self.taken.lock() = Some(delivery.taken());
         }
         let mut outcome = self.outcome.lock();
         (outcome.status, outcome.upstream_took) = (Some(status), took);
     }
 
-    /// The way to the upstream or back has failed. What the upstream has taken stays taken.
+    /// The way to the upstream or back has failed. What the upstream has taken stays taken, unless its answer broke off: then the
+    /// sender is told that it failed and comes again, and must not be told then that all was well (attack A-118).
     pub fn failed(&self, reason: Rejection) {
         drop(self.delivery.lock().take());
+        if let Some(taken) = self.taken.lock().take()
+            && matches!(reason, Rejection::UpstreamProtocol | Rejection::UpstreamTimeout)
+        {
+            taken.take_back();
+        }
         let mut outcome = self.outcome.lock();
         outcome.failure = outcome.failure.or(Some(reason));
     }

@@ -114,7 +114,8 @@ impl Gate {
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
         let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
-        ctx.webhook_taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
+        let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
+        ctx.webhook_taken = taken && outcome.failure.is_none();
         ctx.failure = outcome.failure;
         ctx.upstream_took = outcome.upstream_took;
         Verdict::Forward(grant)

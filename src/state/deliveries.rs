@@ -75,8 +75,23 @@ impl Deliveries {
 
 impl Delivery {
     /// The upstream answered 2xx: only now the id counts as taken, since a retry of a failed delivery has the same id.
-    pub fn taken(&self) {
+    pub fn taken(&self) -> Taken {
         self.deliveries.taken.insert(self.id.clone(), ());
+        Taken { id: self.id.clone(), deliveries: self.deliveries.clone() }
+    }
+}
+
+/// A delivery that counts as taken.
+#[derive(Debug)]
+pub struct Taken {
+    id: SvixId,
+    deliveries: Deliveries,
+}
+
+impl Taken {
+    /// It does not count any more: the next one with this id is delivered.
+    pub fn take_back(self) {
+        self.deliveries.taken.invalidate(&self.id);
     }
 }
 
@@ -103,6 +118,17 @@ mod tests {
         second.taken();
         drop(second);
         assert!(deliveries.taken(&id));
+    }
+
+    #[test]
+    fn a_delivery_that_is_taken_back_starts_again() {
+        let deliveries = Deliveries::default();
+        let id = SvixId::parse("msg_1").unwrap();
+        let Start::Begun(first) = deliveries.start(&id) else { panic!("nothing is under way") };
+        let taken = first.taken();
+        drop(first);
+        taken.take_back();
+        assert!(matches!(deliveries.start(&id), Start::Begun(_)));
     }
 
     #[test]

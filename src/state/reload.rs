@@ -21,6 +21,9 @@ use crate::metrics::{Metrics, Part};
 
 /// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
 const STEADY: Duration = Duration::from_millis(50);
+/// After so many looks in which it has not, it is taken as it is: somebody who writes all the time must not keep a removal from
+/// counting. What is half written is mostly no YAML, and then refused whole.
+const UNSTEADY_LOOKS: u8 = 3;
 
 /// Applies what changes in the files.
 pub struct Reloader {
@@ -35,6 +38,8 @@ pub struct Reloader {
     /// What config and membership said when they were last read.
     config_print: Print,
     members_print: Print,
+    /// Looks in a row in which a file was still being written.
+    unsteady: u8,
     /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
     /// that is mounted a moment later, so it is tried again.
     lacking: Option<String>,
@@ -86,8 +91,21 @@ impl Reloader {
     ) -> Self {
         let Loaded { settings, files, .. } = loaded;
         let Seen { prints, config: config_print, members: members_print } = seen;
-        let lacking = None;
-        Self { world, keeper, metrics, path, overrides, settings, files, prints, config_print, members_print, lacking }
+        let (unsteady, lacking) = (0, None);
+        Self {
+            world,
+            keeper,
+            metrics,
+            path,
+            overrides,
+            settings,
+            files,
+            prints,
+            config_print,
+            members_print,
+            unsteady,
+            lacking,
+        }
     }
 
     /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
@@ -144,8 +162,14 @@ impl Reloader {
             return None;
         }
         tokio::time::sleep(STEADY).await;
-        // Still being written: the next look will see the end of it.
-        (self.prints.of(paths()) == first).then_some(first)
+        let second = self.prints.of(paths());
+        if first != second && self.unsteady < UNSTEADY_LOOKS {
+            // Still being written: the next look will see the end of it.
+            self.unsteady += 1;
+            return None;
+        }
+        self.unsteady = 0;
+        Some(second)
     }
 
     fn reload_config(&mut self) -> Taken {

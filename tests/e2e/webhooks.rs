@@ -178,6 +178,25 @@ fn a_113_a_delivery_that_the_app_did_not_take_is_delivered_again() {
 }
 
 #[test]
+fn a_118_a_delivery_whose_answer_broke_off_is_delivered_again() {
+    let world = World::start();
+    world.upstream.once(Script::BreakOff);
+    let delivery = Delivery::event(&event("session.created", json!({"id": "sess_1"}), 1));
+    let mut connection = world.connect();
+    let answer = connection.send(&delivery.to(&world).bytes()).try_answer("POST");
+    assert!(answer.as_ref().is_ok_and(|answer| answer.status == 502) || answer.is_err(), "no success: {answer:?}");
+    world.upstream.take(1);
+    world.gate.metric_becomes("bailiff_webhooks_total", &[("result", "not_taken")], 1.0);
+
+    delivery.to(&world).send().passed();
+
+    assert_eq!(world.upstream.only().body, delivery.body, "what the sender was told had failed came again");
+    world.gate.metric_becomes("bailiff_webhooks_total", &[("result", "delivered")], 1.0);
+    delivery.to(&world).send().passed();
+    world.upstream.saw_nothing();
+}
+
+#[test]
 fn a_113_two_deliveries_of_one_event_at_once_reach_the_app_once() {
     let world = World::start();
     let delivery = Delivery::of("{}");

@@ -21,6 +21,8 @@ pub enum Script {
     Hold,
     /// Closes without an answer.
     Close,
+    /// 200, and closes in the middle of the body.
+    BreakOff,
     /// Takes the upgrade to a WebSocket and sends back each byte it gets.
     WebSocket,
     /// An event stream: the first event at once, the second after a release, then the end.
@@ -51,6 +53,10 @@ impl Script {
                 false => Ok(false),
             },
             Self::Close => Ok(false),
+            Self::BreakOff => {
+                wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly the beg")?;
+                Ok(false)
+            }
             Self::WebSocket => web_socket(wire, head),
             Self::Events => events(wire, released),
         }
