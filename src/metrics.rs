@@ -93,6 +93,7 @@ pub struct Metrics {
     pub decision_duration: Histogram,
     pub upstream_duration: Histogram,
     pub in_flight: IntGauge,
+    pub connections_refused: IntCounter,
     pub cache_hits: IntCounter,
     pub cache_misses: IntCounter,
     key_fetches: IntCounterVec,
@@ -156,6 +157,14 @@ impl Metrics {
                 HTTP,
             ),
             in_flight: gauge("bailiff_requests_in_flight", "Requests that are being handled."),
+            connections_refused: keep(
+                &registry,
+                IntCounter::new(
+                    "bailiff_connections_refused_total",
+                    "Connections, or requests on kept ones, closed because max_connections were open.",
+                )
+                .expect(VALID),
+            ),
             cache_hits: cache.with_label_values(&["hit"]),
             cache_misses: cache.with_label_values(&["miss"]),
             key_fetches: counters("bailiff_key_fetches_total", "Fetches of an issuer's keys.", &["issuer", "result"]),

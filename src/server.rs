@@ -20,7 +20,7 @@ use crate::config::settings::{Address, Live, Settings, Shutdown};
 use crate::domain::Snapshot;
 use crate::domain::membership::Table;
 use crate::listen;
-use crate::listen::patience::Patience;
+use crate::listen::patience::{Patience, Room};
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
@@ -32,6 +32,8 @@ use crate::state::reload::{Reloader, Seen, publish_membership, read_membership, 
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
+/// Connections to the admin listener at a time.
+const ADMIN_CONNECTIONS: usize = 256;
 /// How long the first requests may wait for the first keys.
 const FIRST_KEYS: Duration = Duration::from_secs(3);
 /// Between two looks whether the first keys are there, or the last request has ended.
@@ -182,7 +184,8 @@ impl Server {
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
         let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone() };
         let patient = boot.timeouts.client;
-        admin.serve("admin", Patience::new(HttpServer::new_app(app), patient), admin_stopped)?;
+        let room = Room::new(ADMIN_CONNECTIONS, || {});
+        admin.serve("admin", Patience::new(HttpServer::new_app(app), patient, room), admin_stopped)?;
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
         wait_until_ready(&world).await;
@@ -201,8 +204,11 @@ impl Server {
         };
         let (stop, stopped) = watch::channel(false);
         let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
+        let refused = metrics.connections_refused.clone();
+        let room = Room::new(boot.max_connections, move || refused.inc());
         for listener in listeners {
-            listener.serve("gate", Patience::new(http_proxy(&conf, gate.clone()), patient), stopped.clone())?;
+            let app = Patience::new(http_proxy(&conf, gate.clone()), patient, room.clone());
+            listener.serve("gate", app, stopped.clone())?;
         }
 
         let told = Arc::new(Notify::new());

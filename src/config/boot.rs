@@ -1,4 +1,4 @@
-//! What is fixed while the process runs: addresses, threads, times.
+//! What is fixed while the process runs: addresses, threads, connections, times.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Boot> {
     let admin = admin(root.opt("admin"), run);
     let upstream = upstream(root.opt("upstream"), run);
     let threads = root.opt("threads").maybe(|threads| usize::try_from(threads.u64(1..=1024)?).ok());
+    let connections = root.opt("max_connections").maybe(|most| usize::try_from(most.u64(1..=1_000_000)?).ok());
     let timeouts = timeouts(root.opt("timeouts"));
     let shutdown = shutdown(root.opt("shutdown"));
     let (admin, admin_hosts) = admin.unzip();
@@ -34,6 +35,7 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Boot> {
         admin_hosts: admin_hosts?,
         upstream: upstream?,
         threads: threads?,
+        max_connections: connections?.unwrap_or(Boot::MAX_CONNECTIONS),
         timeouts: timeouts?,
         shutdown: shutdown?,
     })

@@ -28,8 +28,15 @@ pub struct Boot {
     pub upstream: Upstream,
     /// Worker threads; `None` for as many as the container's CPU limit allows.
     pub threads: Option<usize>,
+    /// Connections of clients at a time, on all listeners together.
+    pub max_connections: usize,
     pub timeouts: Timeouts,
     pub shutdown: Shutdown,
+}
+
+impl Boot {
+    /// [`Boot::max_connections`] where nothing is said: about 300 MiB of connections that do nothing.
+    pub const MAX_CONNECTIONS: usize = 10_000;
 }
 
 /// A local address.

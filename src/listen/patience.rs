@@ -1,4 +1,4 @@
-//! An end to waiting for the head of a request.
+//! An end to waiting for the head of a request, and to the number of those who wait.
 //!
 //! Pingora bounds each read of a head and not the whole: a client that sends a byte now and then keeps its connection for as long
 //! as it likes, and a thousand of them are all that a process can have (attack A-100). Only the app knows when the head is
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
+use tokio::sync::Semaphore;
 
 tokio::task_local! {
     static ARRIVED: Arc<AtomicBool>;
@@ -22,15 +23,31 @@ pub fn arrived() {
     let _ = ARRIVED.try_with(|arrived| arrived.store(true, Ordering::Relaxed));
 }
 
-/// An app whose clients have this long for each head, the pause before it included.
+/// Room for so many connections at a time. One that finds none is closed at once, without an answer: an answer would take what
+/// there is too little of.
+#[derive(Clone)]
+pub struct Room {
+    places: Arc<Semaphore>,
+    full: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Room {
+    /// `full` is called for each connection that finds no place.
+    pub fn new(places: usize, full: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), full: Arc::new(full) }
+    }
+}
+
+/// An app whose clients have this long for each head, the pause before it included, and of whom so many have room.
 pub struct Patience<A> {
     app: Arc<A>,
     within: Duration,
+    room: Room,
 }
 
 impl<A> Patience<A> {
-    pub fn new(app: A, within: Duration) -> Self {
-        Self { app: Arc::new(app), within }
+    pub fn new(app: A, within: Duration, room: Room) -> Self {
+        Self { app: Arc::new(app), within, room }
     }
 }
 
@@ -44,6 +61,11 @@ where
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
+        // A kept connection is in here too, waiting for its next head; so this counts connections.
+        let Ok(_place) = self.room.places.try_acquire() else {
+            (self.room.full)();
+            return None;
+        };
         let arrived = Arc::new(AtomicBool::new(false));
         let mut request = Box::pin(ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)));
         match tokio::time::timeout(self.within, &mut request).await {

@@ -244,3 +244,27 @@ fn a_request_that_takes_longer_than_a_head_may_is_not_cut_off() {
 
     connection.answer("GET").passed();
 }
+
+#[test]
+fn a_101_no_more_connections_are_kept_than_there_is_room_for() {
+    let world = World::plan().config(|c| c["max_connections"] = json!(3)).start();
+    world.upstream.play(Script::Hold);
+    let mut busy: Vec<_> = (0..3).map(|_| world.connect()).collect();
+    for connection in &mut busy {
+        connection.send(&world.get("/public/x").bytes());
+    }
+    world.gate.metric_becomes("bailiff_requests_in_flight", &[], 3.0);
+
+    let mut surplus = world.connect();
+    assert!(surplus.is_closed(), "a fourth connection was kept");
+    assert_eq!(world.gate.metrics().sum("bailiff_connections_refused_total", &[]), 1.0);
+
+    world.upstream.release();
+    for mut connection in busy {
+        connection.answer("GET").passed();
+    }
+    eventually("there was room again", || {
+        let answer = world.connect().send(&world.get("/public/x").bytes()).try_answer("GET").ok()?;
+        (answer.status == 200).then_some(())
+    });
+}
