@@ -248,9 +248,9 @@ fn a_request_that_takes_longer_than_a_head_may_is_not_cut_off() {
 #[test]
 fn a_101_no_more_connections_are_kept_than_there_is_room_for() {
     let world = World::plan().config(|c| c["max_connections"] = json!(3)).start();
-    world.upstream.play(Script::Hold);
     let mut busy: Vec<_> = (0..3).map(|_| world.connect()).collect();
     for connection in &mut busy {
+        world.upstream.once(Script::Hold);
         connection.send(&world.get("/public/x").bytes());
     }
     world.gate.metric_becomes("bailiff_requests_in_flight", &[], 3.0);
@@ -259,7 +259,7 @@ fn a_101_no_more_connections_are_kept_than_there_is_room_for() {
     assert!(surplus.is_closed(), "a fourth connection was kept");
     assert_eq!(world.gate.metrics().sum("bailiff_connections_refused_total", &[]), 1.0);
 
-    world.upstream.release();
+    (0..3).for_each(|_| world.upstream.release());
     for mut connection in busy {
         connection.answer("GET").passed();
     }
