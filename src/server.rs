@@ -33,7 +33,9 @@ use crate::state::reload::{Reloader, Seen, publish_membership, read_membership, 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
 /// Connections to the admin listener at a time.
-const ADMIN_CONNECTIONS: usize = 256;
+const ADMIN_CONNECTIONS: usize = 64;
+/// Open files that are no connections of clients or to the upstream: the admin's, listeners, logs, watches, idle ones.
+const FILES_OF_OURS: usize = 128;
 /// How long the first requests may wait for the first keys.
 const FIRST_KEYS: Duration = Duration::from_secs(3);
 /// Between two looks whether the first keys are there, or the last request has ended.
@@ -205,7 +207,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
         let refused = metrics.connections_refused.clone();
-        let room = Room::new(boot.max_connections, move || refused.inc());
+        let room = Room::new(affordable(boot.max_connections), move || refused.inc());
         for listener in listeners {
             let app = Patience::new(http_proxy(&conf, gate.clone()), patient, room.clone());
             listener.serve("gate", app, stopped.clone())?;
@@ -220,6 +222,20 @@ impl Server {
         let _ = stop_admin.send(true);
         Ok(())
     }
+}
+
+/// As many of the wanted connections as the limit on open files allows: each may need one file more, towards the upstream. Without
+/// this, the last ones would leave none for the upstream, and accepting would stall for a second at a time.
+fn affordable(wanted: usize) -> usize {
+    // Best effort: where the system does not say, the config counts.
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files: Option<usize> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    let most = files.map_or(wanted, |files| (files.saturating_sub(FILES_OF_OURS) / 2).max(1));
+    if most < wanted {
+        tracing::warn!(wanted, most, files, "the limit on open files allows fewer connections: raise it (ulimit -n)");
+    }
+    wanted.min(most)
 }
 
 /// The world at the start: rules and membership from the files, no keys yet.
