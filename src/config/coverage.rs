@@ -1,7 +1,10 @@
 //! What routes must have in common with each other and with the rest of the config.
 
+use std::sync::Arc;
+
 use crate::domain::issuer::Issuer;
-use crate::domain::routes::{Access, Condition, Route, RouteTable};
+use crate::domain::path::CleanPath;
+use crate::domain::routes::{Access, Condition, Methods, Route, RouteTable};
 
 use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
@@ -31,6 +34,7 @@ pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<Ro
     good &= has_issuer(&lines, rest, run);
     if all {
         unused(&lines, rest);
+        fallen_through(&lines);
     }
     distinct(lines).filter(|_| good)
 }
@@ -44,6 +48,41 @@ fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
         if field.is_present() && !asked(access) {
             let what = format!("{} has no effect, because no route has `access: {word}`", field.name);
             field.reject(Fault::warning(Code::Route, what).fix(format!("add such a route, or remove {}", field.name)));
+        }
+    }
+}
+
+/// Warns about a guarded route whose other methods meet a route that is open to everybody: whoever guards `POST /a/admin` rarely
+/// means that `GET /a/admin` is public.
+fn fallen_through(lines: &[Line<'_>]) {
+    let open = |route: &Route| matches!(route.access, Access::Public | Access::Optional);
+    let Ok(table) = RouteTable::new(lines.iter().map(|line| line.route.clone()).collect()) else { return };
+    for line in lines {
+        let route = &line.route;
+        if matches!(route.methods, Methods::Usual) || open(route) || route.access == Access::Webhook {
+            continue;
+        }
+        let example = route.pattern.example();
+        let Ok(path) = CleanPath::parse(&example) else { continue };
+        let mut by_route: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
+        for method in &Methods::USUAL {
+            let Some(found) = table.find(method, &path).filter(|f| open(f) && !f.pattern.same_paths(&route.pattern))
+            else {
+                continue;
+            };
+            match by_route.iter_mut().find(|(text, _)| text == found.pattern.text()) {
+                Some((_, methods)) => methods.push(method.as_str()),
+                None => by_route.push((found.pattern.text().clone(), vec![method.as_str()])),
+            }
+        }
+        for (text, methods) in by_route {
+            let what = format!(
+                "a request with {} goes on to {}, which is open to everybody",
+                methods.join(", "),
+                quoted(&text)
+            );
+            let fix = format!("if that is not meant: `- {{path: {}, access: deny}}` beside it", route.pattern.text());
+            line.access.reject(Fault::warning(Code::Route, what).fix(fix));
         }
     }
 }

@@ -105,18 +105,13 @@ pub enum Methods {
 }
 
 impl Methods {
+    /// The methods that a route covers which names none.
+    pub const USUAL: [Method; 7] =
+        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
     fn cover(&self, method: &Method) -> bool {
         match self {
-            Self::Usual => matches!(
-                *method,
-                Method::GET
-                    | Method::HEAD
-                    | Method::POST
-                    | Method::PUT
-                    | Method::PATCH
-                    | Method::DELETE
-                    | Method::OPTIONS
-            ),
+            Self::Usual => Self::USUAL.contains(method),
             Self::These(list) => list.contains(method) || (*method == Method::HEAD && list.contains(&Method::GET)),
         }
     }
@@ -219,6 +214,17 @@ impl Pattern {
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// One of the paths that the pattern covers, to ask which route other methods of it would meet.
+    #[must_use]
+    pub fn example(&self) -> String {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => text,
+            Segment::Any(name) => name,
+        });
+        let path: String = segments.flat_map(|text| ["/", text]).collect();
+        if path.is_empty() { "/".to_owned() } else { path }
     }
 
     /// Index of the path segment with this `{name}`.

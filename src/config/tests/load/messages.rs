@@ -160,6 +160,21 @@ warning[B010]: `service_tokens` has no effect, because no route has `access: ser
 }
 
 #[test]
+fn a_guarded_method_beside_open_ones_is_a_warning_until_somebody_has_decided() {
+    let open = "routes:\n  - {path: /a/**, access: public}\n  - {path: /a/admin, methods: [GET, POST], access: user}\n";
+    let expected = "\
+warning[B010]: a request with PUT, PATCH, DELETE, OPTIONS goes on to `/a/**`, which is open to everybody
+ --> b.yaml:3:52
+3 |   - {path: /a/admin, methods: [GET, POST], access: user}
+  |                                                    ^^^^
+  fix    if that is not meant: `- {path: /a/admin, access: deny}` beside it
+";
+    assert_text(&complaint(open), expected);
+    assert_text(&complaint(&format!("{open}  - {{path: /a/admin, access: deny}}\n")), "");
+    assert_text(&complaint(&open.replace("public", "user")), "");
+}
+
+#[test]
 fn every_fault_is_found_in_one_run() {
     let text = "\
 listen: x
