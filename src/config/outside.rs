@@ -15,7 +15,7 @@ use super::source::{Source, Span};
 use super::yaml::{Node, Style};
 
 /// The variables that are read; each also as `NAME_FILE`, which names a file with the value.
-const VARIABLES: &[&str] = &[
+pub(super) const VARIABLES: &[&str] = &[
     "AUTH_DISABLED",
     "AUTH_MODE",
     "BAILIFF_ADMIN",

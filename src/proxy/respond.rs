@@ -10,8 +10,13 @@ use crate::domain::Rejection;
 use crate::domain::cors::Fields;
 use crate::domain::identity::name;
 
-/// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them.
+/// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them. Nobody is answered
+/// who has gone.
 pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> pingora::Result<u16> {
+    if reason == Rejection::ClientGone {
+        session.set_keepalive(None);
+        return Ok(0);
+    }
     let rules = &ctx.snapshot.rules;
     let answer = rules.answers.answer(reason.kind());
     let mut fields = rules.cors.on_refusal(&session.req_header().headers);

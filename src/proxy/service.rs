@@ -88,7 +88,11 @@ impl Gate {
         // Held to the end: with it the memory counts as taken.
         let whole = match read {
             Ok(whole) => whole,
-            Err(reason) => return refuse(reason),
+            Err(reason) => {
+                // Where the next request begins is not known any more (attack A-87).
+                session.set_keepalive(None);
+                return refuse(reason);
+            }
         };
         let body = whole.bytes.clone();
         let verdict = if body.len() > webhook::LARGE {
@@ -321,7 +325,7 @@ impl ProxyHttp for Gate {
             outcome.failed(reason);
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
-        let answered = session.response_written().is_some() || reason == Rejection::ClientGone;
+        let answered = session.response_written().is_some();
         let error_code = if answered { 0 } else { respond::refuse(session, ctx, reason).await.unwrap_or(0) };
         FailToProxy { error_code, can_reuse_downstream: false }
     }

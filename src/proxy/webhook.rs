@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use pingora::ErrorType;
 use pingora::proxy::Session;
 use pingora::proxy::subrequest::pipe::{InputBody, InputBodyType, pipe_subrequest};
 use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
@@ -63,10 +64,16 @@ pub async fn read_body(
         // Pingora does not say it by itself while a filter reads; the client would wait for a second.
         session.write_continue_response().await.map_err(|_| Rejection::ClientGone)?;
     }
+    let broken = |error: Box<pingora::Error>| match error.etype() {
+        ErrorType::ReadTimedout => Rejection::BodyTimeout,
+        ErrorType::ReadError | ErrorType::ConnectionClosed => Rejection::ClientGone,
+        // No chunk, or an end before the end (RFC 9112, 6.3 and 7.1).
+        _ => Rejection::BadRequest,
+    };
     let read = async {
         let mut body = BytesMut::new();
         let mut taken: Option<OwnedSemaphorePermit> = None;
-        while let Some(chunk) = session.read_request_body().await.map_err(|_| Rejection::ClientGone)? {
+        while let Some(chunk) = session.read_request_body().await.map_err(broken)? {
             // Checked while reading: a chunked body does not say its length beforehand (attack A-116).
             if body.len() + chunk.len() > max {
                 return Err(Rejection::WebhookTooLarge);

@@ -5,7 +5,7 @@ use bailiff::dev::issuer::Behaviour;
 use bailiff::dev::key::weak_jwk;
 use serde_json::json;
 
-use crate::harness::{APP, Clerk, Plan, Upstream, World, eventually, foreign_key, now};
+use crate::harness::{Clerk, Plan, Upstream, World, eventually, foreign_key, now};
 
 /// The standard scene, but an unknown key name may cost a fetch every second, and a request waits long enough for it on a
 /// slow machine.
@@ -257,16 +257,7 @@ fn a_74_an_address_of_keys_that_is_unsafe_never_starts() {
 #[test]
 fn a_75_one_token_gets_two_verdicts_where_two_rules_apply() {
     let other = Clerk::with_key(foreign_key());
-    let plan = World::plan()
-        .config(|c| {
-            c["issuers"] = json!([{
-                "name": "other",
-                "issuer": other.url(),
-                "jwks_url": other.jwks_url(),
-                "authorized_parties": [APP],
-            }]);
-        })
-        .route(json!({"path": "/other/**", "access": "user", "require": {"issuer": "other"}}));
+    let plan = World::plan().beside(&other);
     let world = plan.start();
     let token = world.token("user_a");
 

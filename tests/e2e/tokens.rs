@@ -203,16 +203,7 @@ fn a_54_a_perfect_token_of_another_instance_is_refused() {
 fn a_54_two_instances_in_one_process_do_not_vouch_for_each_other() {
     // Both publish under the same kid, as two instances of a careless copy would.
     let other = Clerk::with_key(foreign_key().renamed("ins_standard"));
-    let plan = World::plan()
-        .config(|c| {
-            c["issuers"] = json!([{
-                "name": "other",
-                "issuer": other.url(),
-                "jwks_url": other.jwks_url(),
-                "authorized_parties": [APP],
-            }]);
-        })
-        .route(json!({"path": "/other/**", "access": "user", "require": {"issuer": "other"}}));
+    let plan = World::plan().beside(&other);
     let world = plan.start();
     let ours = world.token("user_a");
     let theirs = Mint::new(&other.url(), "user_a", now()).azp(APP).sign(&other.key());

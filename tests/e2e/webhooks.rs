@@ -271,6 +271,18 @@ fn a_116_a_body_of_any_size_and_framing_arrives_exactly_as_it_was_signed() {
 }
 
 #[test]
+fn a_116_a_body_whose_framing_is_broken_ends_the_connection_and_no_byte_of_it_is_a_request() {
+    let world = World::start();
+    let head = Delivery::of("").to(&world).header("Transfer-Encoding", "chunked").body("").bytes();
+    let broken = [&head[..], b"zz\r\nGET /public/x HTTP/1.1\r\nHost: app.test\r\n\r\n"].concat();
+
+    let mut connection = world.connect();
+    connection.send(&broken).answer("POST").refused(400);
+    assert!(connection.is_closed());
+    world.upstream.saw_nothing();
+}
+
+#[test]
 fn a_116_bodies_that_never_end_take_a_bounded_memory_and_then_give_it_back() {
     let plan = World::plan().config(|c| c["webhooks"]["max_body"] = json!("16MiB"));
     let world = plan.start();

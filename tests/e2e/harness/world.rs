@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bailiff::dev::key::SigningKey;
 use bailiff::dev::mint::Mint;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::clerk::Clerk;
 use super::client::{Connection, RawResponse, Request, raw};
@@ -51,6 +51,18 @@ impl Plan {
         routes.retain(|other| other["path"] != route["path"]);
         routes.push(route);
         self
+    }
+
+    /// With `other` as a second issuer, for which `/other/**` asks.
+    pub fn beside(self, other: &Clerk) -> Self {
+        let issuer = json!({
+            "name": "other",
+            "issuer": other.url(),
+            "jwks_url": other.jwks_url(),
+            "authorized_parties": [APP],
+        });
+        self.config(|c| c["issuers"] = json!([issuer]))
+            .route(json!({"path": "/other/**", "access": "user", "require": {"issuer": "other"}}))
     }
 
     pub fn membership(mut self, membership: &str) -> Self {
