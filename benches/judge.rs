@@ -12,11 +12,11 @@ use bailiff::domain::answer::Answers;
 use bailiff::domain::cors::Cors;
 use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
-use bailiff::domain::ids::{AppUserId, ClerkUserId, OrgId, RequestId, WorkspaceId};
+use bailiff::domain::ids::{AppUserId, OrgId, RequestId, UserId, WorkspaceId};
 use bailiff::domain::issuer::{ClaimsPolicy, Issuer};
 use bailiff::domain::judge::{Proofs, Step, Verdict, judge};
 use bailiff::domain::keys::KeySet;
-use bailiff::domain::membership::{AccessStatus, Members, Roles, Table, User, Workspace};
+use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
 use bailiff::domain::routes::{Access, Methods, Mode, Route, RouteTable, WorkspaceSource};
 use bailiff::domain::snapshot::{Rules, Snapshot};
 use bailiff::domain::token::SignedClaims;
@@ -59,8 +59,8 @@ fn route(path: &str, access: Access) -> Route {
     }
 }
 
-fn user(i: usize) -> ClerkUserId {
-    ClerkUserId::parse(&format!("user_{i:027}")).expect("a user id")
+fn user(i: usize) -> UserId {
+    UserId::parse(&format!("user_{i:027}")).expect("a user id")
 }
 
 fn members(count: usize) -> Members {
@@ -73,7 +73,7 @@ fn members(count: usize) -> Members {
     let members = (0..count).map(|i| (user(i), roles.lowest())).collect();
     let workspace = Workspace { org: OrgId::parse("org_1").ok(), members };
     let workspaces = HashMap::from([(WorkspaceId::parse("ws_1").expect("an id"), workspace)]);
-    Members::new(Table::new(users, workspaces).expect("one workspace"), AccessStatus::Pending)
+    Members::new(Table::new(users, workspaces).expect("one workspace"), Policy::default())
 }
 
 fn roles() -> Roles {
@@ -85,6 +85,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     table.extend((1..routes).map(|i| route(&format!("/api/a{i}/{{id}}/**"), Access::User)));
     let jwks = json!({"keys": [key.jwk()]}).to_string();
     let rules = Rules {
+        flags: Flags::NONE,
         routes: RouteTable::new(table).expect("no contradiction"),
         issuers: vec![Issuer {
             name: "clerk".into(),

@@ -10,7 +10,7 @@ use bailiff::config::membership::parse_membership;
 use bailiff::config::settings::{Address, KeyTimes, Shutdown, Timeouts, UpstreamAddress};
 use bailiff::config::source::Source;
 use bailiff::domain::keys::KeySet;
-use bailiff::domain::membership::{Roles, Table};
+use bailiff::domain::membership::{Flags, Roles, Table};
 use bailiff::domain::routes::{Access, Mode};
 use serde_json::Value;
 
@@ -45,10 +45,14 @@ fn loaded(path: &str, text: &str) -> Loaded {
 }
 
 fn members(text: &str, roles: &Roles) -> Table {
-    let (table, warnings) =
-        parse_membership(&Source::new("membership.yaml", text), roles).unwrap_or_else(|faults| panic!("{faults}"));
+    let read = parse_membership(&Source::new("membership.yaml", text), roles, &flags());
+    let (table, warnings) = read.unwrap_or_else(|faults| panic!("{faults}"));
     assert!(warnings.is_empty(), "{warnings}");
     table
+}
+
+fn flags() -> Flags {
+    Flags::new(["is_admin", "is_active", "is_approved"]).expect("flags")
 }
 
 fn roles() -> Roles {
@@ -110,7 +114,11 @@ fn the_full_config_shows_the_defaults_as_they_are() {
                     cors: {origins: [https://app.example.com]}\nupstream: http://127.0.0.1:3000\n";
     let sparse = loaded("/etc/bailiff.yaml", sections).settings;
     assert_eq!(settings.live.rules.roles, sparse.live.rules.roles);
-    assert_eq!(settings.live.membership.map(|m| m.new_users), sparse.live.membership.map(|m| m.new_users));
+    let [shown, default] = [&settings, &sparse].map(|s| s.live.membership.clone().expect("a membership").policy);
+    assert_eq!(
+        (shown.access, shown.first_sight, shown.deactivate),
+        (default.access, default.first_sight, default.deactivate)
+    );
     let [shown, default] = [&settings.live.rules, &sparse.live.rules].map(|r| r.webhooks.clone().expect("webhooks"));
     assert_eq!((shown.tolerance, shown.max_body), (default.tolerance, default.max_body));
     assert_eq!(settings.live.rules.cors, sparse.live.rules.cors);
@@ -118,7 +126,7 @@ fn the_full_config_shows_the_defaults_as_they_are() {
 
 #[test]
 fn the_membership_file_loads_with_the_roles_of_the_full_config() {
-    assert_eq!(members(MEMBERSHIP, &roles()).size(), (3, 2, 3));
+    assert_eq!(members(MEMBERSHIP, &roles()).size(), (4, 2, 3));
 }
 
 // ---- The sidecar ----
@@ -231,7 +239,7 @@ fn the_sidecar_mounts_what_its_config_names_as_directories() {
     let config = Path::new(gate["args"][2].as_str().expect("a path"));
     assert_eq!(mounted(config)["configMap"]["name"], "bailiff-config");
     let membership = loaded.settings.live.membership.expect("a membership").file;
-    assert_eq!(mounted(&membership)["configMap"]["name"], "bailiff-membership");
+    assert_eq!(mounted(membership.as_deref().expect("a file"))["configMap"]["name"], "bailiff-membership");
     assert_eq!(loaded.files[0], config);
     assert_eq!(mounted(&loaded.files[1])["secret"]["secretName"], "clerk");
 }

@@ -114,7 +114,7 @@ impl Scene {
             .filter_map(|look| look.keys.as_ref().ok().map(|keys| (look.issuer.clone(), keys.clone())))
             .collect();
         let members = match (&self.table, &live.membership) {
-            (Some(table), Some(source)) => Some(Members::new(table.clone(), source.new_users)),
+            (Some(table), Some(source)) => Some(Members::new(table.clone(), source.policy.clone())),
             _ => None,
         };
         Snapshot { generation: 1, rules: live.rules.clone(), keys, members }

@@ -24,6 +24,7 @@ pub(super) fn require<'a>(field: Field<'a>, membership: &Membership) -> Option<(
         item.told(Code::Route, "a feature such as dashboard, or o:dashboard of the organization only", scoped)
             .map(Condition::Feature)
     });
+    let flags = all(fields.opt("flag"), &|item| super::roles::flag(item, membership.flags()).map(Condition::Flag));
     let plans = all(fields.opt("plan"), &|item| {
         item.told(Code::Route, "a plan such as pro, or o:pro of the organization only", scoped).map(Condition::Plan)
     });
@@ -36,7 +37,7 @@ pub(super) fn require<'a>(field: Field<'a>, membership: &Membership) -> Option<(
     let impersonation = fields.opt("impersonation").maybe(|field| field.one_of(&["deny"]));
     fields.finish();
 
-    let mut conditions = [roles?, permissions?, features?, plans?].concat();
+    let mut conditions = [roles?, permissions?, features?, flags?, plans?].concat();
     conditions.extend(second_factor?.map(Condition::SecondFactorWithin));
     conditions.extend(Some(names?).filter(|names| !names.is_empty()).map(Condition::Issuer));
     conditions.extend(impersonation?.map(|_| Condition::NoImpersonation));

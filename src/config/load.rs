@@ -177,6 +177,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         routes,
         issuers: issuers?,
         roles: membership.roles().cloned(),
+        flags: membership.flags().clone(),
         services: services?,
         webhooks: webhooks?,
         cors: cors?,
@@ -188,7 +189,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     let membership = match membership {
         Membership::None => None,
         Membership::Broken(_) => return None,
-        Membership::Read(_, source) => Some(source),
+        Membership::Read { source, .. } => Some(source),
     };
     Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership })
 }

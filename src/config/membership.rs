@@ -2,19 +2,25 @@
 //!
 //! Nothing in it is replaced: `${…}` would make it depend on the machine, and the app that writes it has the values.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::domain::ids::{AppUserId, ClerkUserId, OrgId, WorkspaceId, text_header};
-use crate::domain::membership::{AccessStatus, Role, Roles, Table, User, Workspace};
+use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
+use crate::domain::membership::{AccessStatus, Details, Flags, Role, Roles, Table, User, Workspace};
 
 use super::faults::{Code, Fault, Faults, quoted};
 use super::near::nearest;
 use super::reader::{Ctx, Field, Fields, Member};
+use super::roles::known_flags;
 use super::source::{Place, Source};
 use super::yaml::{Bounds, Node};
 
 /// Bound on the file: 64 MiB and 8 million values, which is enough for some 500,000 users.
 pub const BOUNDS: Bounds = Bounds { bytes: 64 << 20, depth: 8, nodes: 8_000_000 };
+
+const USER: &str = "the Clerk id of a user, `user_…`, or `name:id` for a user of the issuer `name`";
+/// Bounds on what only the profile tells.
+const MAX_ATTRIBUTES: usize = 32;
+const MAX_DETAIL: usize = 1024;
 
 /// Bound: more members without a user are counted, not listed.
 const MOST_STRANGERS: usize = 20;
@@ -24,6 +30,7 @@ const MOST_STRANGERS: usize = 20;
 /// ```yaml
 /// users:
 ///   user_2abc: {id: 4f6c0a51, email: alex@example.com, name: Alex Chen, access: active, founder: true}
+///   user_2ghi: {flags: [is_admin], activated_at: 2026-01-31T10:00:00Z, attributes: {referral_code: ALEX42}}
 ///   user_2def: {}                     # access is `active` if it is not said: who lists a user means to let them in
 /// workspaces:
 ///   ws_1: {org: org_2xyz, members: {user_2abc: owner, user_2def: member}}
@@ -31,16 +38,16 @@ const MOST_STRANGERS: usize = 20;
 ///
 /// # Errors
 /// Every fault that was found, warnings included, if one of them is an error.
-pub fn parse_membership(source: &Source, roles: &Roles) -> Result<(Table, Faults), Faults> {
+pub fn parse_membership(source: &Source, roles: &Roles, flags: &Flags) -> Result<(Table, Faults), Faults> {
     let ctx = Ctx::literal();
     let root = ctx.parse(source, BOUNDS);
-    let table = root.and_then(|root| table(&root, roles, &ctx));
+    let table = root.and_then(|root| table(&root, roles, flags, &ctx));
     ctx.into_faults().judge(table)
 }
 
-fn table(root: &Node, roles: &Roles, ctx: &Ctx<'_>) -> Option<Table> {
+fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Option<Table> {
     let mut fields = Fields::of(root, "the membership file", ctx)?;
-    let users = users(fields.req("users"));
+    let users = users(fields.req("users"), flags);
     let workspaces = fields.opt("workspaces").maybe(|field| workspaces(field, roles));
     fields.finish();
     let (users, workspaces) = (users?, workspaces?.unwrap_or_default());
@@ -58,13 +65,13 @@ fn table(root: &Node, roles: &Roles, ctx: &Ctx<'_>) -> Option<Table> {
     }
 }
 
-fn users(field: Field<'_>) -> Option<HashMap<ClerkUserId, User>> {
+fn users(field: Field<'_>, flags: &Flags) -> Option<HashMap<UserId, User>> {
     let members = field.members()?;
     let mut users = HashMap::with_capacity(members.len());
-    let mut ids: HashMap<AppUserId, ClerkUserId> = HashMap::new();
+    let mut ids: HashMap<AppUserId, UserId> = HashMap::new();
     let mut good = true;
     for member in &members {
-        let (id, user) = (key(member, "the Clerk id of a user, `user_…`", ClerkUserId::parse), user(member.value));
+        let (id, user) = (key(member, USER, UserId::parse), user(member.value, flags));
         let (Some(id), Some((user, place))) = (id, user) else {
             good = false;
             continue;
@@ -86,7 +93,7 @@ fn users(field: Field<'_>) -> Option<HashMap<ClerkUserId, User>> {
 }
 
 /// A user, and where its id stands.
-fn user(field: Field<'_>) -> Option<(User, Option<Place>)> {
+fn user(field: Field<'_>, flags: &Flags) -> Option<(User, Option<Place>)> {
     let mut fields = field.fields("a user")?;
     let own = fields.opt("id");
     let id = own.maybe(|field| field.told(Code::WrongValue, "visible ASCII without , ; \" \\", AppUserId::parse));
@@ -94,10 +101,15 @@ fn user(field: Field<'_>) -> Option<(User, Option<Place>)> {
     let name = fields.opt("name").maybe(text);
     let access = fields.opt("access").maybe(|field| field.one_of(AccessStatus::NAMES).and_then(AccessStatus::find));
     let founder = fields.opt("founder").bool_or(false);
+    let set = fields.opt("flags").maybe(|field| known_flags(field, flags));
+    let activated_at = fields.opt("activated_at").maybe(detail);
+    let attributes = fields.opt("attributes").maybe(attributes);
     fields.finish();
-    let (email, name) = (email?, name?);
+    let (email, name, activated_at, attributes) = (email?, name?, activated_at?, attributes?.unwrap_or_default());
     let access = access?.unwrap_or(AccessStatus::Active);
-    Some((User::new(id?, email.as_deref(), name.as_deref(), access, founder?), own.place()))
+    let user = User::new(id?, email.as_deref(), name.as_deref(), access, founder?);
+    let details = (activated_at.is_some() || !attributes.is_empty()).then(|| Details { activated_at, attributes });
+    Some((User { flags: set?.unwrap_or_default(), details: details.map(Box::new), ..user }, own.place()))
 }
 
 /// A text for a header. One that is too long for it is left out, with a warning: for one long name nobody else is kept from
@@ -109,6 +121,23 @@ fn text(field: Field<'_>) -> Option<String> {
         field.reject(Fault::warning(Code::Bound, what).at(place).expected("at most 1024 bytes, percent-encoded"));
     }
     Some(text)
+}
+
+fn attributes(field: Field<'_>) -> Option<BTreeMap<Box<str>, Box<str>>> {
+    let members = field.members()?;
+    if members.len() > MAX_ATTRIBUTES {
+        field.wrongly(Code::Bound, "has too many entries", &format!("at most {MAX_ATTRIBUTES}"));
+        return None;
+    }
+    let read: Vec<_> = members.iter().map(|member| Some((member.key.into(), detail(member.value)?))).collect();
+    read.into_iter().collect()
+}
+
+/// A text for the profile.
+fn detail(field: Field<'_>) -> Option<Box<str>> {
+    field.told(Code::Bound, &format!("at most {MAX_DETAIL} bytes"), |text| {
+        if text.len() <= MAX_DETAIL { Ok(Box::from(text)) } else { Err("is too long for a profile") }
+    })
 }
 
 type Workspaces<'a> = Vec<(WorkspaceId, Workspace, Vec<Member<'a>>)>;
@@ -148,7 +177,7 @@ fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<(Workspace, Field<'a
     let mut members = HashMap::with_capacity(listed.len());
     let mut good = true;
     for member in &listed {
-        let id = key(member, "the Clerk id of a user, `user_…`", ClerkUserId::parse);
+        let id = key(member, USER, UserId::parse);
         match (id, role(member.value, roles)) {
             (Some(id), Some(role)) => _ = members.insert(id, role),
             _ => good = false,
@@ -195,7 +224,7 @@ fn key<T, E: std::fmt::Display>(
 }
 
 /// Members of whom `users` says nothing: they pass routes that ask for a token only, which may be a slip of the pen.
-fn strangers(users: &HashMap<ClerkUserId, User>, workspaces: &Workspaces<'_>, ctx: &Ctx<'_>) {
+fn strangers(users: &HashMap<UserId, User>, workspaces: &Workspaces<'_>, ctx: &Ctx<'_>) {
     let mut told = HashSet::new();
     let mut more = 0_usize;
     let strangers =

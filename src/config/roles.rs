@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::domain::membership::{AccessStatus, MAX_ROLES, Roles};
+use crate::domain::membership::{AccessStatus, Flags, MAX_FLAGS, MAX_ROLES, Policy, Roles};
 
 use super::faults::{Code, Fault, quoted};
+use super::near::nearest;
 use super::reader::{Field, Fields};
 use super::settings::MembershipSource;
 
@@ -18,15 +19,27 @@ pub(super) enum Membership {
     None,
     /// It has faults, which are reported. The roles may be known all the same, so that routes can be checked against them.
     Broken(Option<Roles>),
-    Read(Roles, MembershipSource),
+    Read {
+        roles: Roles,
+        flags: Flags,
+        source: MembershipSource,
+    },
 }
 
 impl Membership {
     pub(super) fn roles(&self) -> Option<&Roles> {
         match self {
-            Self::Read(roles, _) => Some(roles),
+            Self::Read { roles, .. } => Some(roles),
             Self::Broken(roles) => roles.as_ref(),
             Self::None => None,
+        }
+    }
+
+    /// The flags that users may have.
+    pub(super) fn flags(&self) -> &Flags {
+        match self {
+            Self::Read { flags, .. } => flags,
+            Self::Broken(_) | Self::None => &Flags::NONE,
         }
     }
 }
@@ -44,21 +57,77 @@ pub(super) fn membership(root: &mut Fields<'_>, folder: &Path) -> Membership {
 }
 
 fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
-    let file = fields.req("file").str();
+    let file_field = fields.opt("file");
+    let file = file_field.maybe(Field::str);
     let roles = roles(fields.opt("roles"));
-    let new_users = fields
+    let flags = flags(fields.opt("flags"));
+    let access = fields
         .opt("new_users")
         .maybe(|field| field.choice(&[("pending", AccessStatus::Pending), ("active", AccessStatus::Active)]));
+    let new_flags = fields.opt("new_user_flags").maybe(|field| known_flags(field, flags.as_ref()?));
+    let first_sight = fields.opt("first_sight").bool_or(false);
+    let deactivate =
+        fields.opt("deleted_users").maybe(|field| field.choice(&[("delete", false), ("deactivate", true)]));
     max_age(fields.opt("max_age"));
-    fields.finish();
-    match (file, roles, new_users) {
-        (Some(file), Some(roles), Some(new_users)) => {
-            // Of somebody whom only a webhook has named nobody has decided anything yet.
-            let new_users = new_users.unwrap_or(AccessStatus::Pending);
-            Membership::Read(roles, MembershipSource { file: folder.join(file), new_users })
-        }
-        (_, roles, _) => Membership::Broken(roles),
+    if !file_field.is_present() && first_sight == Some(false) {
+        let fault = Fault::error(Code::MissingKey, "`membership` without `file`: nobody would be a member of anything");
+        fields.reject(
+            fault.fix("`file: membership.yaml`, or `first_sight: true` if everybody who signs in shall be known"),
+        );
+        return Membership::Broken(roles);
     }
+    fields.finish();
+    let read = || {
+        let policy = Policy {
+            // Of somebody whom only a webhook has named nobody has decided anything yet.
+            access: access?.unwrap_or(AccessStatus::Pending),
+            flags: new_flags?.unwrap_or_default(),
+            first_sight: first_sight?,
+            deactivate: deactivate?.unwrap_or(false),
+        };
+        let file = file?.map(|file| folder.join(file));
+        Some((flags?, MembershipSource { file, policy }))
+    };
+    match (roles, read()) {
+        (Some(roles), Some((flags, source))) => Membership::Read { roles, flags, source },
+        (roles, _) => Membership::Broken(roles),
+    }
+}
+
+/// The flags that users may have, so that a misspelt one is found.
+fn flags(field: Field<'_>) -> Option<Flags> {
+    let expected = "a word of letters, digits, `-` and `_`";
+    let name = |field: Field<'_>| {
+        field.told(Code::WrongValue, expected, |text| {
+            if Flags::is_name(text) { Ok(text.to_owned()) } else { Err("is not the name of a flag") }
+        })
+    };
+    let names = field.maybe(|field| Field::each(field.nonempty_list(), name))?.unwrap_or_default();
+    let flags = Flags::new(names.iter().map(String::as_str));
+    if flags.is_none() {
+        field.wrongly(Code::Bound, "has too many flags", &format!("at most {MAX_FLAGS}"));
+    }
+    flags
+}
+
+/// A list of flags, each among the `known` ones.
+pub(super) fn known_flags(field: Field<'_>, known: &Flags) -> Option<Flags> {
+    let names = Field::each(field.list(), |item| flag(item, known))?;
+    Flags::new(names.iter().map(|name| &**name))
+}
+
+/// One flag, among the `known` ones.
+pub(super) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
+    let name = field.str()?;
+    if known.has(&name) {
+        return Some(Box::from(&*name));
+    }
+    let fault = Fault::error(Code::WrongValue, format!("{} names the unknown flag {}", field.name, quoted(&name)));
+    field.reject(match nearest(&name, known.names()) {
+        Some(near) => fault.near(near),
+        None => fault.expected("one of `membership.flags`"),
+    });
+    None
 }
 
 /// Accepted, so that a config serves for every kind of source.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::keys::KeySet;
-use crate::domain::membership::AccessStatus;
+use crate::domain::membership::Policy;
 use crate::domain::snapshot::Rules;
 
 /// All settings of one gate.
@@ -186,7 +186,8 @@ impl Default for KeyTimes {
 /// Where the membership comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipSource {
-    pub file: PathBuf,
-    /// The status of a user of whom only a webhook has spoken.
-    pub new_users: AccessStatus,
+    /// The table of users and members; `None` when everybody who signs in is known by that alone.
+    pub file: Option<PathBuf>,
+    /// What happens with users who are in no table.
+    pub policy: Policy,
 }

@@ -6,8 +6,8 @@
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
-use super::ids::{ClerkUserId, OrgId, text_header};
-use super::membership::{Role, Roles};
+use super::ids::{ClerkUserId, OrgId, UserId, text_header};
+use super::membership::{Role, Roles, Seen};
 use super::token::json;
 
 /// Milliseconds since 1970 of which an event speaks.
@@ -17,8 +17,10 @@ pub struct EventTime(pub u64);
 /// One change of access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    User(ClerkUserId, UserChange),
-    Member(OrgId, ClerkUserId, MemberChange),
+    User(UserId, UserChange),
+    /// What a token said of its user: less than what Clerk itself says.
+    Seen(UserId, Seen),
+    Member(OrgId, UserId, MemberChange),
     /// Whether the organization exists.
     Organization(OrgId, bool),
 }
@@ -30,6 +32,7 @@ impl std::fmt::Display for Change {
             Self::User(user, UserChange::Deleted) => write!(f, "{user} is deleted"),
             Self::User(user, UserChange::Described { banned: true, .. }) => write!(f, "{user} is banned or locked"),
             Self::User(user, UserChange::Described { .. }) => write!(f, "{user} is described anew"),
+            Self::Seen(user, _) => write!(f, "{user} is seen"),
             Self::Member(org, user, MemberChange::Removed) => write!(f, "{user} is no member of {org}"),
             Self::Member(org, user, MemberChange::Role(_)) => write!(f, "{user} has a new role in {org}"),
             Self::Organization(org, true) => write!(f, "{org} is there"),
@@ -132,6 +135,7 @@ fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {
 
 fn user(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
     let id = text(data, "id").and_then(|id| ClerkUserId::parse(id).ok()).ok_or("`data.id` is no user id")?;
+    let id = UserId::from(id);
     if deleted {
         return Ok(Change::User(id, UserChange::Deleted));
     }
@@ -162,7 +166,7 @@ fn organization(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'st
 fn member(data: &Map<String, Value>, deleted: bool, roles: Option<&Roles>) -> Result<Change, &'static str> {
     let within = |object: &str, name: &str| data.get(object).and_then(|o| o.get(name)).and_then(Value::as_str);
     let org = within("organization", "id").and_then(|id| OrgId::parse(id).ok());
-    let user = within("public_user_data", "user_id").and_then(|id| ClerkUserId::parse(id).ok());
+    let user = within("public_user_data", "user_id").and_then(|id| ClerkUserId::parse(id).ok()).map(UserId::from);
     let (Some(org), Some(user)) = (org, user) else {
         return Err("the membership names no organization or user");
     };

@@ -12,6 +12,7 @@ pub mod name {
     pub const SESSION_ID: &str = "x-session-id";
     pub const USER_EMAIL: &str = "x-user-email";
     pub const USER_NAME: &str = "x-user-name";
+    pub const USER_FLAGS: &str = "x-user-flags";
     pub const ACCESS_STATUS: &str = "x-access-status";
     pub const WORKSPACE_ID: &str = "x-workspace-id";
     pub const WORKSPACE_ROLE: &str = "x-workspace-role";
@@ -20,6 +21,7 @@ pub mod name {
     pub const ORG_PERMISSIONS: &str = "x-org-permissions";
     pub const ACTOR_ID: &str = "x-actor-id";
     pub const AUTH_KIND: &str = "x-auth-kind";
+    pub const AUTH_ISSUER: &str = "x-auth-issuer";
     pub const SERVICE_NAME: &str = "x-service-name";
     pub const REQUEST_ID: &str = "x-request-id";
     pub const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -33,6 +35,7 @@ pub mod name {
         SESSION_ID,
         USER_EMAIL,
         USER_NAME,
+        USER_FLAGS,
         ACCESS_STATUS,
         WORKSPACE_ID,
         WORKSPACE_ROLE,
@@ -41,6 +44,7 @@ pub mod name {
         ORG_PERMISSIONS,
         ACTOR_ID,
         AUTH_KIND,
+        AUTH_ISSUER,
         SERVICE_NAME,
     ];
 }

@@ -16,6 +16,8 @@ pub enum IdError {
     Character,
     #[error("does not start with `{0}`")]
     Prefix(&'static str),
+    #[error("is neither `user_…` of Clerk nor `name:id` with the name of another issuer")]
+    Unqualified,
 }
 
 /// Longest id in bytes.
@@ -41,14 +43,17 @@ fn check(text: &str, prefix: &'static str) -> Result<(), IdError> {
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        id! { $(#[$doc])* $name = |text| check(text, $prefix), MAX_ID }
+    };
+    ($(#[$doc:meta])* $name:ident = $check:expr, $max:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks `text`: 1 to [`MAX_ID`] bytes of visible ASCII without `, ; " \`, with the prefix of its kind.
+            #[doc = concat!("Checks `text`: 1 to [`", stringify!($max), "`] bytes of visible ASCII without `, ; \" \\`, in the form of its kind.")]
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                check(text, $prefix)?;
+                $check(text)?;
                 Ok(Self(text.into()))
             }
 
@@ -93,8 +98,20 @@ macro_rules! id {
 }
 
 id! {
-    /// A person as Clerk names them: the `sub` of a session token, `user_…`.
-    ClerkUserId, "user_"
+    /// What an issuer calls a person: the `sub` of a token, or the claim that stands for it. Says nothing without the issuer.
+    Subject, ""
+}
+id! {
+    /// A person as Clerk names them: the `sub` of a session token, `user_…`. Has no colon: see [`UserId`].
+    ClerkUserId = |text: &str| if text.contains(':') { Err(IdError::Character) } else { check(text, "user_") }, MAX_ID
+}
+id! {
+    /// A person as we know them: issuer and subject in one text, which membership, log and headers share.
+    ///
+    /// Users of the issuer [`CLERK`] go by their Clerk id, `user_2abc`; those of any other issuer by `name:subject`. So an issuer
+    /// that chooses its own subjects can never name a user of another one. A Clerk id has no colon, and a qualified one has
+    /// one, so no text has two readings.
+    UserId = UserId::split, MAX_USER_ID
 }
 id! {
     /// A person as the app names them, where the membership knows that name.
@@ -127,6 +144,54 @@ id! {
 id! {
     /// The id of a webhook delivery; a retry carries the same one.
     SvixId, ""
+}
+
+/// The issuer whose users go by their plain Clerk id: the one under `clerk:`.
+pub const CLERK: &str = "clerk";
+/// Longest name of an issuer in bytes.
+pub const MAX_ISSUER_NAME: usize = 64;
+/// Longest [`UserId`] in bytes: the name of an issuer, a colon, a subject.
+pub const MAX_USER_ID: usize = MAX_ISSUER_NAME + 1 + MAX_ID;
+
+/// Whether `text` can be the name of an issuer: letters, digits, `-` and `_`.
+#[must_use]
+pub fn is_issuer_name(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    plain && !text.is_empty() && text.len() <= MAX_ISSUER_NAME
+}
+
+impl UserId {
+    /// The user whom the issuer `issuer` calls `subject`. `None` when a user of [`CLERK`] has no Clerk id.
+    #[must_use]
+    pub fn of(issuer: &str, subject: &Subject) -> Option<Self> {
+        if issuer == CLERK {
+            return ClerkUserId::parse(subject.as_str()).ok().map(Self::from);
+        }
+        is_issuer_name(issuer).then(|| Self(format!("{issuer}:{subject}").into()))
+    }
+
+    fn split(text: &str) -> Result<(), IdError> {
+        match text.split_once(':') {
+            None => check(text, "user_").map_err(|error| match error {
+                IdError::Prefix(_) => IdError::Unqualified,
+                other => other,
+            }),
+            Some((issuer, subject)) if issuer != CLERK && is_issuer_name(issuer) => check(subject, ""),
+            Some(_) => Err(IdError::Unqualified),
+        }
+    }
+
+    /// The Clerk id of a user of [`CLERK`].
+    #[must_use]
+    pub fn clerk(&self) -> Option<ClerkUserId> {
+        if self.0.contains(':') { None } else { Some(ClerkUserId(self.0.clone())) }
+    }
+}
+
+impl From<ClerkUserId> for UserId {
+    fn from(id: ClerkUserId) -> Self {
+        Self(id.0)
+    }
 }
 
 /// Text for people (a name, an e-mail address) as a header value: UTF-8 with every byte outside space and visible ASCII,
@@ -169,6 +234,26 @@ mod tests {
         assert!(ClerkUserId::parse("user_2abcDEF").is_ok());
         assert!(WorkspaceId::parse(&"w".repeat(255)).is_ok());
         assert!(WorkspaceId::parse(&"w".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn no_issuer_can_name_a_user_of_another_one() {
+        let of = |issuer, subject| UserId::of(issuer, &Subject::parse(subject).unwrap()).map(|id| id.to_string());
+        assert_eq!(of(CLERK, "user_a").as_deref(), Some("user_a"));
+        assert_eq!(of("partner", "user_a").as_deref(), Some("partner:user_a"));
+        assert_eq!(of("partner", "clerk:user_a").as_deref(), Some("partner:clerk:user_a"));
+        for (issuer, subject) in [(CLERK, "a"), (CLERK, "user_a:b"), (CLERK, "partner:a"), ("", "user_a"), ("a:b", "c")]
+        {
+            assert_eq!(of(issuer, subject), None, "{issuer} {subject}");
+        }
+        for good in ["user_a", "partner:user_a", "partner:auth0|1", "user_a:b"] {
+            assert!(UserId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["a", ":a", "partner:", "clerk:user_a", "par tner:a", "partner:a,b", "user_"] {
+            assert!(UserId::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(UserId::parse("user_a").unwrap().clerk(), ClerkUserId::parse("user_a").ok());
+        assert_eq!(UserId::parse("user_a:b").unwrap().clerk(), None, "b of an issuer with an odd name");
     }
 
     #[test]

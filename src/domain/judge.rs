@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::cors::Fields;
 use super::head::RequestHead;
 use super::identity::TrustedHeaders;
-use super::ids::{ClerkUserId, ServiceName, SvixId, WorkspaceId};
+use super::ids::{ServiceName, SvixId, UserId, WorkspaceId};
 use super::routes::{Access, Mode, Route};
 use super::snapshot::Snapshot;
 use super::token::{SignedClaims, VerifiedClaims};
@@ -118,7 +118,7 @@ impl Refusal {
 /// What was found out about the caller on the way, for the log.
 #[derive(Clone, Debug, Default)]
 pub struct Who {
-    pub user: Option<ClerkUserId>,
+    pub user: Option<UserId>,
     pub workspace: Option<WorkspaceId>,
 }
 

@@ -1,12 +1,18 @@
-//! Who belongs to which workspace in which role: a table from a source, and on top of it what webhooks have said since.
+//! Who belongs to which workspace in which role: a table from a source, and on top of it what was learned since.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod flags;
+mod members;
+mod record;
+
+use std::collections::{BTreeMap, HashMap};
 
 use http::HeaderValue;
 
-use super::event::{Change, EventTime, MemberChange, UserChange};
-use super::ids::{AppUserId, ClerkUserId, OrgId, WorkspaceId, text_header};
+use super::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
+
+pub use flags::{Flags, MAX_FLAGS};
+pub use members::{Kept, Known, MAX_CHANGES, Members, Policy, Standing, TooManyChanges};
+pub use record::{Entry, OrgEntry, Record, Seen};
 
 /// A role by its height: index into [`Roles`]. Higher ones contain the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +103,18 @@ pub struct User {
     pub access: AccessStatus,
     /// Counts as active whatever `access` says.
     pub founder: bool,
+    pub flags: Flags,
+    /// What only the profile tells; most users have none.
+    pub details: Option<Box<Details>>,
+}
+
+/// What a profile tells beside what headers say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// When the user gained access to the product, as the source writes it.
+    pub activated_at: Option<Box<str>>,
+    /// Whatever else the app wants to find in the profile, by name.
+    pub attributes: BTreeMap<Box<str>, Box<str>>,
 }
 
 /// A workspace as the source describes it.
@@ -104,13 +122,13 @@ pub struct User {
 pub struct Workspace {
     /// The Clerk organization that it is, if it is one: webhooks and tokens speak of that.
     pub org: Option<OrgId>,
-    pub members: HashMap<ClerkUserId, Role>,
+    pub members: HashMap<UserId, Role>,
 }
 
 /// The membership as one source gave it: whole, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    users: HashMap<ClerkUserId, User>,
+    users: HashMap<UserId, User>,
     workspaces: HashMap<WorkspaceId, Workspace>,
     by_org: HashMap<OrgId, WorkspaceId>,
 }
@@ -118,7 +136,7 @@ pub struct Table {
 impl Table {
     /// Two workspaces cannot be the same organization: the ids of such two are the error.
     pub fn new(
-        users: HashMap<ClerkUserId, User>,
+        users: HashMap<UserId, User>,
         workspaces: HashMap<WorkspaceId, Workspace>,
     ) -> Result<Self, (WorkspaceId, WorkspaceId)> {
         let mut by_org = HashMap::new();
@@ -132,11 +150,11 @@ impl Table {
         Ok(Self { users, workspaces, by_org })
     }
 
-    fn role(&self, workspace: &WorkspaceId, user: &ClerkUserId) -> Option<Role> {
+    fn role(&self, workspace: &WorkspaceId, user: &UserId) -> Option<Role> {
         self.workspaces.get(workspace)?.members.get(user).copied()
     }
 
-    fn role_in_org(&self, org: &OrgId, user: &ClerkUserId) -> Option<Role> {
+    fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
         self.role(self.by_org.get(org)?, user)
     }
 
@@ -144,204 +162,6 @@ impl Table {
     #[must_use]
     pub fn size(&self) -> (usize, usize, usize) {
         (self.users.len(), self.workspaces.len(), self.workspaces.values().map(|w| w.members.len()).sum())
-    }
-}
-
-/// The membership in force. Cheap to clone and to change by one event: the table is shared, the changes are a persistent map.
-///
-/// **Who wins:** for each user and each membership, the last to speak. A webhook stands above the table that was loaded
-/// before it; a reloaded table takes back only the rows that it changed itself. So editing one row of a file does not undo
-/// the ban of another user, and an operator can always overrule a webhook by writing the row.
-///
-/// What takes access away falls only to a row that gives it anew: a new row, or another `access`. An app that follows a
-/// deletion by removing its row, or that writes down the new name of a banned user, gives nobody access back by that, and an
-/// older event that is delivered later still finds the newer one.
-#[derive(Clone, Debug, Default)]
-pub struct Members {
-    table: Arc<Table>,
-    users: imbl::HashMap<ClerkUserId, (EventTime, UserChange)>,
-    members: imbl::HashMap<(OrgId, ClerkUserId), (EventTime, MemberChange)>,
-    orgs: imbl::HashMap<OrgId, (EventTime, bool)>,
-    /// The status of a user of whom only a webhook has spoken.
-    new_users: Option<AccessStatus>,
-}
-
-/// What is known of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing<'m> {
-    Unknown,
-    Deleted,
-    /// Banned or locked at Clerk.
-    Banned,
-    Known(Known<'m>),
-}
-
-/// A user who is neither deleted nor banned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known<'m> {
-    pub id: Option<&'m AppUserId>,
-    pub access: AccessStatus,
-    pub founder: bool,
-    pub email: Option<&'m HeaderValue>,
-    pub name: Option<&'m HeaderValue>,
-}
-
-/// Bound: rows of change kept on top of the table.
-pub const MAX_CHANGES: usize = 1_000_000;
-
-/// The change cannot be kept, because [`MAX_CHANGES`] are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MAX_CHANGES} users and memberships were changed by webhooks since the start")]
-pub struct TooManyChanges;
-
-impl Members {
-    /// The membership as the table says.
-    #[must_use]
-    pub fn new(table: Table, new_users: AccessStatus) -> Self {
-        Self { table: Arc::new(table), new_users: Some(new_users), ..Self::default() }
-    }
-
-    /// The membership after the source was read again: changes by webhooks stay, except in rows that the source changed.
-    #[must_use]
-    pub fn reloaded(&self, table: Table, new_users: AccessStatus) -> Self {
-        let old = &self.table;
-        let mut next = self.clone();
-        next.users.retain(|user, (_, change)| {
-            let (before, after) = (old.users.get(user), table.users.get(user));
-            let access = |user: &User| (user.access, user.founder);
-            let gives = after.is_some() && before.map(access) != after.map(access);
-            before == after || (change.takes_access() && !gives)
-        });
-        next.members.retain(|(org, user), (_, change)| {
-            let (before, after) = (old.role_in_org(org, user), table.role_in_org(org, user));
-            before == after || (*change == MemberChange::Removed && after.is_none())
-        });
-        next.orgs.retain(|org, (_, exists)| {
-            let (before, after) = (old.by_org.contains_key(org), table.by_org.contains_key(org));
-            before == after || (!*exists && !after)
-        });
-        next.table = Arc::new(table);
-        next.new_users = Some(new_users);
-        next
-    }
-
-    /// The same membership in the words of other roles: a role keeps its name, not its height. One whose name is gone is no role,
-    /// so its holder is out.
-    #[must_use]
-    pub fn with_roles(&self, old: &Roles, new: &Roles) -> Self {
-        let renamed = |role: Role| new.find(old.name(role));
-        let mut table = Table::clone(&self.table);
-        for workspace in table.workspaces.values_mut() {
-            workspace.members = workspace.members.drain().filter_map(|(u, r)| Some((u, renamed(r)?))).collect();
-        }
-        let change = |change: &MemberChange| match change {
-            MemberChange::Role(role) => renamed(*role).map_or(MemberChange::Removed, MemberChange::Role),
-            MemberChange::Removed => MemberChange::Removed,
-        };
-        let members = self.members.iter().map(|(key, (at, c))| (key.clone(), (*at, change(c)))).collect();
-        Self { table: Arc::new(table), members, ..self.clone() }
-    }
-
-    /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
-    /// events with the same time the one that takes more access away wins, so that no order of delivery matters.
-    pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
-        self.changed_within(MAX_CHANGES, change, at)
-    }
-
-    fn changed_within(&self, max: usize, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
-        let mut next = self.clone();
-        match change {
-            Change::User(user, change) => {
-                let earlier = next.users.get(&user).map(|(then, c)| (*then, c.weight()));
-                if earlier.is_none_or(|earlier| (at, change.weight()) > earlier) {
-                    next.users.insert(user, (at, change));
-                }
-            }
-            Change::Member(org, user, change) => {
-                let key = (org, user);
-                let earlier = next.members.get(&key).map(|(then, c)| (*then, c.weight()));
-                if earlier.is_none_or(|earlier| (at, change.weight()) > earlier) {
-                    next.members.insert(key, (at, change));
-                }
-            }
-            Change::Organization(org, exists) => {
-                let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));
-                if earlier.is_none_or(|earlier| (at, !exists) > earlier) {
-                    next.orgs.insert(org, (at, exists));
-                }
-            }
-        }
-        // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters.
-        let (before, after) = (self.changes(), next.changes());
-        if after > before && after > max { Err(TooManyChanges) } else { Ok(next) }
-    }
-
-    fn changes(&self) -> usize {
-        self.users.len() + self.members.len() + self.orgs.len()
-    }
-
-    /// What is known of `user`.
-    #[must_use]
-    pub fn standing(&self, user: &ClerkUserId) -> Standing<'_> {
-        let row = self.table.users.get(user);
-        match self.users.get(user) {
-            Some((_, UserChange::Deleted)) => Standing::Deleted,
-            Some((_, UserChange::Described { banned: true, .. })) => Standing::Banned,
-            Some((_, UserChange::Described { email, name, .. })) => Standing::Known(Known {
-                id: row.and_then(|u| u.id.as_ref()),
-                access: row.map(|u| u.access).or(self.new_users).unwrap_or(AccessStatus::Pending),
-                founder: row.is_some_and(|u| u.founder),
-                email: email.as_ref(),
-                name: name.as_ref(),
-            }),
-            None => row.map_or(Standing::Unknown, |user| {
-                Standing::Known(Known {
-                    id: user.id.as_ref(),
-                    access: user.access,
-                    founder: user.founder,
-                    email: user.email.as_ref(),
-                    name: user.name.as_ref(),
-                })
-            }),
-        }
-    }
-
-    /// The role of `user` in `workspace`.
-    #[must_use]
-    pub fn role(&self, workspace: &WorkspaceId, user: &ClerkUserId) -> Option<Role> {
-        let Some(org) = self.org_of(workspace) else { return self.table.role(workspace, user) };
-        // A deleted organization has no members, whatever the table and late events say of them.
-        if self.orgs.get(&org).is_some_and(|(_, exists)| !exists) {
-            return None;
-        }
-        let change = if self.members.is_empty() { None } else { self.members.get(&(org, user.clone())) };
-        match change {
-            Some((_, MemberChange::Removed)) => None,
-            Some((_, MemberChange::Role(role))) => Some(*role),
-            None => self.table.role(workspace, user),
-        }
-    }
-
-    /// The organization that `workspace` is. One of which only webhooks have spoken is its own workspace.
-    #[must_use]
-    pub fn org_of(&self, workspace: &WorkspaceId) -> Option<OrgId> {
-        match self.table.workspaces.get(workspace) {
-            Some(known) => known.org.clone(),
-            None => OrgId::parse(workspace.as_str()).ok().filter(|org| !self.table.by_org.contains_key(org)),
-        }
-    }
-
-    /// The workspace that `org` is.
-    #[must_use]
-    pub fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
-        self.table.by_org.get(org).cloned().or_else(|| WorkspaceId::parse(org.as_str()).ok())
-    }
-
-    /// Users, workspaces and members of the table; changes on top of it.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize, usize, usize) {
-        let (users, workspaces, members) = self.table.size();
-        (users, workspaces, members, self.changes())
     }
 }
 
@@ -355,7 +175,8 @@ impl User {
         access: AccessStatus,
         founder: bool,
     ) -> Self {
-        Self { id, email: email.and_then(text_header), name: name.and_then(text_header), access, founder }
+        let (email, name) = (email.and_then(text_header), name.and_then(text_header));
+        Self { id, email, name, access, founder, flags: Flags::default(), details: None }
     }
 }
 

@@ -95,6 +95,8 @@ reasons! {
     NoFeature => "no_feature", Forbidden;
     /// the token has another plan
     NoPlan => "no_plan", Forbidden;
+    /// a flag that the route asks for is not set on the user
+    NoFlag => "no_flag", Forbidden;
     /// the second factor was never given, or too long ago
     SecondFactor => "second_factor", Forbidden;
     /// another issuer is asked for

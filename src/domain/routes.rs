@@ -67,6 +67,8 @@ pub enum Condition {
     Permission(String),
     /// A feature, `dashboard` in any scope or `o:dashboard` in one.
     Feature(String),
+    /// A flag that is set on the user.
+    Flag(Box<str>),
     /// A plan, `pro` in any scope or `o:pro` in one.
     Plan(String),
     /// A second factor, given at most so long ago.

@@ -13,7 +13,7 @@ use super::cors::Cors;
 use super::identity::TrustedNames;
 use super::issuer::Issuer;
 use super::keys::KeySet;
-use super::membership::{Members, Roles};
+use super::membership::{Flags, Members, Roles};
 use super::routes::RouteTable;
 use super::service_token::ServiceToken;
 use super::webhook::WebhookSecret;
@@ -37,6 +37,8 @@ pub struct Rules {
     pub issuers: Vec<Issuer>,
     /// The roles of the membership; `None` when no membership is configured.
     pub roles: Option<Roles>,
+    /// The flags that a user may have.
+    pub flags: Flags,
     pub services: Vec<ServiceToken>,
     pub webhooks: Option<WebhookPolicy>,
     pub cors: Cors,

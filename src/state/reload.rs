@@ -66,7 +66,7 @@ impl Seen {
     pub fn now(loaded: &Loaded) -> Self {
         let mut prints = Prints::default();
         let config = prints.of(loaded.files.iter().map(PathBuf::as_path));
-        let members = prints.of(loaded.settings.live.membership.iter().map(|source| source.file.as_path()));
+        let members = prints.of(loaded.settings.live.membership.iter().filter_map(|source| source.file.as_deref()));
         Self { prints, config, members }
     }
 }
@@ -74,8 +74,9 @@ impl Seen {
 /// Reads the membership that `live` asks for.
 pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
     let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else { return Ok(None) };
-    let read = Source::read(&source.file, BOUNDS.bytes)?;
-    parse_membership(&read, roles).map(Some)
+    let Some(file) = &source.file else { return Ok(Some((Table::default(), Faults::new()))) };
+    let read = Source::read(file, BOUNDS.bytes)?;
+    parse_membership(&read, roles, &live.rules.flags).map(Some)
 }
 
 impl Reloader {
@@ -112,7 +113,7 @@ impl Reloader {
     pub async fn run(mut self, told: Arc<tokio::sync::Notify>) {
         let mut watch = Watch::new();
         loop {
-            let members = self.membership().map(|source| source.file.clone());
+            let members = self.membership_file();
             watch.follow(self.files.iter().map(PathBuf::as_path).chain(members.as_deref()));
             tokio::select! {
                 () = watch.changed() => {}
@@ -126,6 +127,10 @@ impl Reloader {
         self.settings.live.membership.as_ref()
     }
 
+    fn membership_file(&self) -> Option<PathBuf> {
+        self.membership()?.file.clone()
+    }
+
     async fn look(&mut self) {
         let print = self.changed(&self.files.clone(), self.config_print).await;
         if print.is_some() || self.lacking.is_some() {
@@ -136,7 +141,7 @@ impl Reloader {
                 Taken::StillNot => {}
             }
         }
-        let Some(file) = self.membership().map(|source| source.file.clone()) else { return };
+        let Some(file) = self.membership_file() else { return };
         if let Some(print) = self.changed(&[file], self.members_print).await {
             self.members_print = print;
             // A large file takes a while: not on a thread that serves requests.
@@ -185,9 +190,10 @@ impl Reloader {
         }
         tell(&loaded.warnings);
         // What the rules are read with decides what a membership row means: roles and file are taken together or not.
-        let live = &loaded.settings.live;
-        let other_members =
-            live.membership != self.settings.live.membership || live.rules.roles != self.settings.live.rules.roles;
+        let (old, live) = (&self.settings.live, &loaded.settings.live);
+        let other_members = live.membership != old.membership
+            || live.rules.roles != old.rules.roles
+            || live.rules.flags != old.rules.flags;
         let members = if other_members { read_membership(live) } else { Ok(None) };
         let members = match members {
             Ok(members) => members,
@@ -204,7 +210,7 @@ impl Reloader {
         self.settings = loaded.settings;
         self.files = loaded.files;
         if other_members {
-            let file = self.membership().map(|source| source.file.clone());
+            let file = self.membership_file();
             self.members_print = self.prints.of(file.as_deref());
             self.metrics.membership_applied(clock::now());
         }
@@ -235,8 +241,10 @@ fn carried_over(snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Optio
     let source = live.membership.as_ref()?;
     let Some(table) = table else { return snapshot.members.clone() };
     match (&snapshot.members, &snapshot.rules.roles, &live.rules.roles) {
-        (Some(members), Some(old), Some(new)) => Some(members.with_roles(old, new).reloaded(table, source.new_users)),
-        _ => Some(Members::new(table, source.new_users)),
+        (Some(members), Some(old), Some(new)) => {
+            Some(members.with_roles(old, new).reloaded(table, source.policy.clone()))
+        }
+        _ => Some(Members::new(table, source.policy.clone())),
     }
 }
 
@@ -244,8 +252,8 @@ fn carried_over(snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Optio
 pub fn publish_membership(world: &World, metrics: &Metrics, table: Table, source: &MembershipSource) -> u64 {
     let published = world.publish(|snapshot| {
         let members = match &snapshot.members {
-            Some(members) => members.reloaded(table, source.new_users),
-            None => Members::new(table, source.new_users),
+            Some(members) => members.reloaded(table, source.policy.clone()),
+            None => Members::new(table, source.policy.clone()),
         };
         Ok::<_, std::convert::Infallible>(Snapshot { members: Some(members), ..snapshot.clone() })
     });

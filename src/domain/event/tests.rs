@@ -18,8 +18,8 @@ fn told(kind: &str, data: Value) -> Meaning {
     read(&event(kind, data, MS, "ins_1"))
 }
 
-fn alex() -> ClerkUserId {
-    ClerkUserId::parse("user_a").expect("a user id")
+fn alex() -> UserId {
+    UserId::parse("user_a").expect("a user id")
 }
 
 fn acme() -> OrgId {

@@ -1,6 +1,6 @@
 //! The lines of `require:`. Every one must hold, and what cannot be told does not hold (Clerk CVE-2026-42349).
 
-use crate::domain::membership::Members;
+use crate::domain::membership::{Members, Standing};
 use crate::domain::routes::Condition;
 use crate::domain::token::{Organization, VerifiedClaims};
 use crate::domain::{Rejection, UnixTime};
@@ -21,6 +21,7 @@ impl Scope<'_> {
             Condition::Role(role) => (self.joined.is_some_and(|j| j.role >= *role), Rejection::RoleTooLow),
             Condition::Permission(wanted) => (self.has_permission(wanted), Rejection::NoPermission),
             Condition::Feature(wanted) => (self.lists(&self.claims.claims().features, wanted), Rejection::NoFeature),
+            Condition::Flag(wanted) => (self.has_flag(wanted), Rejection::NoFlag),
             Condition::Plan(wanted) => (self.lists(&self.claims.claims().plans, wanted), Rejection::NoPlan),
             Condition::SecondFactorWithin(within) => (self.second_factor(within.as_secs()), Rejection::SecondFactor),
             Condition::Issuer(names) => (names.contains(self.claims.issuer()), Rejection::IssuerNotAllowed),
@@ -39,6 +40,13 @@ impl Scope<'_> {
                 members.org_of(&joined.workspace).is_some_and(|of| of == org.id).then_some(org)
             }
             (Some(_), None) => None,
+        }
+    }
+
+    fn has_flag(&self, wanted: &str) -> bool {
+        match self.members.map(|members| members.standing(self.claims.user())) {
+            Some(Standing::Known(known)) => known.flags.has(wanted),
+            _ => false,
         }
     }
 

@@ -58,9 +58,9 @@ pub(super) fn grant(
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &VerifiedClaims) {
     let claims = verified.claims();
-    let clerk_id = verified.user().to_header();
-    let standing = snapshot.members.as_ref().map(|members| members.standing(verified.user()));
-    let (mut id, mut email, mut full_name) = (clerk_id.clone(), claims.email.clone(), claims.name.clone());
+    let user = verified.user();
+    let standing = snapshot.members.as_ref().map(|members| members.standing(user));
+    let (mut id, mut email, mut full_name) = (user.to_header(), claims.email.clone(), claims.name.clone());
     if let Some(Standing::Known(known)) = standing {
         if let Some(own) = known.id {
             id = own.to_header();
@@ -69,9 +69,11 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &Verifi
         full_name = known.name.cloned().or(full_name);
         let access = if known.founder { "active" } else { known.access.name() };
         headers.say(name::ACCESS_STATUS, HeaderValue::from_static(access));
+        headers.say_if(name::USER_FLAGS, known.flags.header());
     }
     headers.say(name::USER_ID, id);
-    headers.say(name::CLERK_USER_ID, clerk_id);
+    headers.say_if(name::CLERK_USER_ID, user.clerk().map(|id| id.to_header()));
+    headers.say_if(name::AUTH_ISSUER, HeaderValue::from_str(verified.issuer()).ok());
     headers.say_if(name::SESSION_ID, claims.sid.as_ref().map(|sid| sid.to_header()));
     headers.say_if(name::USER_EMAIL, email);
     headers.say_if(name::USER_NAME, full_name);

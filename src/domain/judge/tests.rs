@@ -34,7 +34,7 @@ use crate::domain::identity::TrustedNames;
 use crate::domain::ids::{AppUserId, OrgId, RequestId};
 use crate::domain::issuer::{ClaimsPolicy, Issuer};
 use crate::domain::keys::KeySet;
-use crate::domain::membership::{AccessStatus, Members, Role, Roles, Table, User, Workspace};
+use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
 use crate::domain::routes::{Condition, Methods, RouteTable, WorkspaceSource};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::{Rules, WebhookPolicy};
@@ -100,7 +100,7 @@ fn route(path: &str, access: Access) -> Route {
 /// `user_member`, `user_admin` and `user_owner` are that in `ws_1` (which is `org_1`); the others are named for their status
 /// and are owners of `ws_1`, the founder a pending one. `user_two` owns `ws_2` (`org_2`) alone.
 fn members() -> Members {
-    let id = |name: &str| ClerkUserId::parse(&format!("user_{name}")).expect("a user id");
+    let id = |name: &str| UserId::parse(&format!("user_{name}")).expect("a user id");
     let status = |name: &str| match name {
         "pending" | "founder" => AccessStatus::Pending,
         "suspended" => AccessStatus::Suspended,
@@ -124,7 +124,7 @@ fn members() -> Members {
     let banned = UserChange::Described { banned: true, email: None, name: None };
     [("banned", banned), ("deleted", UserChange::Deleted)]
         .into_iter()
-        .fold(Members::new(table.expect("no organization twice"), AccessStatus::Pending), |members, (name, change)| {
+        .fold(Members::new(table.expect("no organization twice"), Policy::default()), |members, (name, change)| {
             members.changed(Change::User(id(name), change), EventTime(1)).expect("room")
         })
 }
@@ -134,6 +134,7 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     let issuer = Issuer { name: "clerk".into(), iss: ISS.into(), claims: ClaimsPolicy::default(), instance_id: None };
     let service = ServiceName::parse("engine").expect("a name");
     let rules = Rules {
+        flags: Flags::NONE,
         routes: RouteTable::new(routes.into_iter().collect()).expect("no contradiction"),
         issuers: vec![issuer],
         roles: Some(roles()),

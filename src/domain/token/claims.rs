@@ -4,7 +4,7 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use crate::domain::Rejection;
-use crate::domain::ids::{ClerkUserId, OrgId, SessionId, text_header};
+use crate::domain::ids::{ClerkUserId, OrgId, SessionId, Subject, text_header};
 
 use super::permissions;
 
@@ -13,7 +13,7 @@ use super::permissions;
 pub struct Claims {
     pub iss: Box<str>,
     /// `None` when missing or no user: see [`Claims::subject_fault`].
-    pub sub: Option<ClerkUserId>,
+    pub sub: Option<Subject>,
     pub subject_fault: Rejection,
     pub sid: Option<SessionId>,
     pub azp: Option<Box<str>>,
@@ -102,10 +102,11 @@ fn seconds(all: &Map<String, Value>, name: &str) -> Read<Option<u64>> {
 }
 
 /// Policy P11. A machine (`mch_`) is another kind of token, not a broken one.
-fn subject(all: &Map<String, Value>) -> (Option<ClerkUserId>, Rejection) {
+fn subject(all: &Map<String, Value>) -> (Option<Subject>, Rejection) {
     let sub = all.get("sub").and_then(Value::as_str).unwrap_or_default();
     let fault = if sub.starts_with("mch_") { Rejection::WrongTokenType } else { Rejection::MissingSubject };
-    (ClerkUserId::parse(sub).ok(), fault)
+    let user = ClerkUserId::parse(sub).ok().and_then(|id| Subject::parse(id.as_str()).ok());
+    (user, fault)
 }
 
 fn audience(all: &Map<String, Value>) -> Read<Vec<Box<str>>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::claims::Claims;
 use super::jws::{Category, SignedClaims};
-use crate::domain::ids::ClerkUserId;
+use crate::domain::ids::UserId;
 use crate::domain::issuer::{ClaimsPolicy, Issuer};
 use crate::domain::{Rejection, UnixTime};
 
@@ -13,7 +13,7 @@ use crate::domain::{Rejection, UnixTime};
 #[derive(Clone, Debug)]
 pub struct VerifiedClaims {
     signed: Arc<SignedClaims>,
-    user: ClerkUserId,
+    user: UserId,
 }
 
 impl VerifiedClaims {
@@ -28,12 +28,12 @@ impl VerifiedClaims {
         check_time(claims, &issuer.claims, now)?;
         check_party(claims, &issuer.claims)?;
         check_session(claims, signed.category(), &issuer.claims)?;
-        let user = claims.sub.clone().ok_or(claims.subject_fault)?;
+        let user = claims.sub.as_ref().and_then(|sub| UserId::of(&issuer.name, sub)).ok_or(claims.subject_fault)?;
         Ok(Self { signed, user })
     }
 
     #[must_use]
-    pub fn user(&self) -> &ClerkUserId {
+    pub fn user(&self) -> &UserId {
         &self.user
     }
 

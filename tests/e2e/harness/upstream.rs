@@ -61,12 +61,13 @@ impl Recorded {
 }
 
 /// The names of the contract, folded: small letters, every other sign an underscore.
-const TRUSTED: [&str; 14] = [
+const TRUSTED: [&str; 16] = [
     "x_user_id",
     "x_clerk_user_id",
     "x_session_id",
     "x_user_email",
     "x_user_name",
+    "x_user_flags",
     "x_access_status",
     "x_workspace_id",
     "x_workspace_role",
@@ -75,6 +76,7 @@ const TRUSTED: [&str; 14] = [
     "x_org_permissions",
     "x_actor_id",
     "x_auth_kind",
+    "x_auth_issuer",
     "x_service_name",
 ];
 

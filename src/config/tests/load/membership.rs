@@ -1,15 +1,15 @@
 use super::*;
 use crate::config::membership::parse_membership;
 use crate::config::source::Source;
-use crate::domain::ids::{ClerkUserId, WorkspaceId};
-use crate::domain::membership::{AccessStatus, Members, Roles, Standing, Table};
+use crate::domain::ids::{UserId, WorkspaceId};
+use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Standing, Table};
 
 fn roles() -> Roles {
     Roles::new(&["member", "admin", "owner"].map(str::to_owned)).expect("roles")
 }
 
 fn parse(text: &str) -> Result<(Table, Faults), Faults> {
-    parse_membership(&Source::new("m.yaml", text), &roles())
+    parse_membership(&Source::new("m.yaml", text), &roles(), &Flags::new(["is_admin", "is_active"]).unwrap())
 }
 
 fn complaint(text: &str) -> String {
@@ -37,8 +37,8 @@ workspaces:
     let (table, warnings) = parse(text).unwrap_or_else(|faults| panic!("{faults}"));
     assert!(warnings.is_empty(), "{warnings}");
     assert_eq!(table.size(), (3, 1, 2));
-    let members = Members::new(table, AccessStatus::Pending);
-    let known = |id: &str| match members.standing(&ClerkUserId::parse(id).expect("an id")) {
+    let members = Members::new(table, Policy::default());
+    let known = |id: &str| match members.standing(&UserId::parse(id).expect("an id")) {
         Standing::Known(known) => {
             (known.access, known.founder, known.name.map(|name| name.to_str().unwrap().to_owned()))
         }
@@ -47,7 +47,7 @@ workspaces:
     assert_eq!(known("user_1"), (AccessStatus::Suspended, true, Some("Zo%C3%AB Chen".to_owned())));
     assert_eq!(known("user_2"), (AccessStatus::Active, false, None));
     assert_eq!(known("user_3"), (AccessStatus::Pending, false, None));
-    let role = members.role(&WorkspaceId::parse("ws_1").unwrap(), &ClerkUserId::parse("user_2").unwrap());
+    let role = members.role(&WorkspaceId::parse("ws_1").unwrap(), &UserId::parse("user_2").unwrap());
     assert_eq!(role, roles().find("admin"));
 }
 
@@ -85,10 +85,10 @@ workspaces:
 people: {}
 ";
     let expected = "\
-error[B002]: `usr_1` does not start with `user_`
+error[B002]: `usr_1` is neither `user_…` of Clerk nor `name:id` with the name of another issuer
  --> m.yaml:2:3
 2 |   usr_1: {access: activ}
-  |   ^^^^^ expected the Clerk id of a user, `user_…`
+  |   ^^^^^ expected the Clerk id of a user, `user_…`, or `name:id` for a user of the issuer `name`
 
 error[B002]: `access` has an unknown value
  --> m.yaml:2:19
@@ -132,10 +132,10 @@ error[B002]: `user_3` has the unknown role `boss`
 8 |   ws_2: {org: o_1, members: {user_3: boss, bob: member}}
   |                                      ^^^^ expected one of `membership.roles`: `member`, `admin`, `owner`
 
-error[B002]: `bob` does not start with `user_`
+error[B002]: `bob` is neither `user_…` of Clerk nor `name:id` with the name of another issuer
  --> m.yaml:8:44
 8 |   ws_2: {org: o_1, members: {user_3: boss, bob: member}}
-  |                                            ^^^ expected the Clerk id of a user, `user_…`
+  |                                            ^^^ expected the Clerk id of a user, `user_…`, or `name:id` for a user of the issuer `name`
 
 error[B011]: the workspaces `ws_3` and `ws_4` have one `org`
  --> m.yaml:10:15

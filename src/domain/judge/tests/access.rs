@@ -186,7 +186,7 @@ fn report_mode_forwards_as_nobody_what_would_be_refused_and_says_so() {
     for name in ["x-user-id", "x-clerk-user-id", "x-workspace-id", "x-workspace-role", "x-session-id"] {
         assert!(!headers.contains_key(name), "forwarded without identity: {name}");
     }
-    assert_eq!(refused.grant(&gate).who().user.as_ref().map(ClerkUserId::as_str), Some("user_member"), "for the log");
+    assert_eq!(refused.grant(&gate).who().user.as_ref().map(UserId::as_str), Some("user_member"), "for the log");
 }
 
 #[test]

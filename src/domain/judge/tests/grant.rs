@@ -29,6 +29,7 @@ fn a_member_in_a_workspace_is_told_with_everything_that_is_known() {
         [
             "x-access-status: active",
             "x-actor-id: user_support",
+            "x-auth-issuer: clerk",
             "x-auth-kind: user",
             "x-clerk-user-id: user_admin",
             "x-org-id: org_1",
@@ -54,6 +55,7 @@ fn a_user_without_more_is_told_with_nothing_more() {
             every_word(),
             get("/user").bearer(&token("user_new")),
             &[
+                "x-auth-issuer: clerk",
                 "x-auth-kind: user",
                 "x-clerk-user-id: user_new",
                 "x-request-id: req-1",
@@ -67,6 +69,7 @@ fn a_user_without_more_is_told_with_nothing_more() {
             get("/user")
                 .bearer(&mint("user_new").template().claim("email", "n@x.test").claim("name", "N, M").sign(key())),
             &[
+                "x-auth-issuer: clerk",
                 "x-auth-kind: user",
                 "x-clerk-user-id: user_new",
                 "x-request-id: req-1",

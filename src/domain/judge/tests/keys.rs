@@ -56,7 +56,7 @@ fn without_usable_keys_the_answer_is_503_and_never_open() {
 fn each_issuer_speaks_with_its_own_key_for_its_own_users() {
     let both = with_other_issuer(users());
     assert_eq!(by(key(), ISS).at(&both), "forward user_owner");
-    assert_eq!(by(other_key(), ISS_2).at(&both), "forward user_owner");
+    assert_eq!(by(other_key(), ISS_2).at(&both), "forward other:user_owner", "another person, whatever its subject");
     assert_eq!(by(other_key(), ISS).at(&both), "need key clerk, else reject unknown_key");
     assert_eq!(by(&other_key().renamed("ins_1"), ISS).at(&both), "reject bad_signature", "under the other's name");
     assert_eq!(by(key(), ISS_2).at(&both), "need key other, else reject unknown_key");
@@ -78,7 +78,7 @@ fn each_issuer_has_its_own_policy_and_a_route_can_ask_for_one() {
     let here = Request { target: "/other".into(), ..by(key(), ISS) };
     assert_eq!(here.at(&both), "reject issuer_not_allowed");
     let there = Mint::new(ISS_2, "user_owner", NOW).claim("aud", "api").sign(other_key());
-    assert_eq!(get("/other").bearer(&there).at(&both), "forward user_owner");
+    assert_eq!(get("/other").bearer(&there).at(&both), "forward other:user_owner");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_proof_outlives_neither_its_token_nor_its_key_nor_a_policy_nor_a_member() {
     let renamed = ruled(users(), |rules| rules.issuers[0].iss = ISS_2.into());
     let gone = ruled(users(), |rules| rules.issuers.clear());
     let mut deleted = users();
-    let user = ClerkUserId::parse("user_owner").expect("a user id");
+    let user = UserId::parse("user_owner").expect("a user id");
     deleted.members =
         Some(members().changed(Change::User(user, UserChange::Deleted), EventTime(9)).expect("room for a change"));
     for (given, snapshot, verdict) in [

@@ -1,0 +1,132 @@
+//! What is kept of one user on top of the table: what Clerk said, what the user's own tokens said, and the access that was given
+//! at first sight.
+
+use http::HeaderValue;
+
+use super::{AccessStatus, Flags};
+use crate::domain::event::{EventTime, MemberChange, UserChange};
+use crate::domain::ids::OrgId;
+
+/// One user. The order in which things are learned makes no difference to what is kept in the end, so that replicas agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The last that Clerk said of the user: by webhook, or when asked.
+    pub told: Option<(EventTime, UserChange)>,
+    /// What tokens said of a user of whom Clerk did not say it.
+    pub seen: Option<Seen>,
+    /// The access of a user who is in no table, given once.
+    pub entry: Option<Entry>,
+    /// Memberships of organizations, sorted by organization.
+    pub orgs: Vec<OrgEntry>,
+}
+
+/// What a token said of its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When the token was issued that said the e-mail address.
+    pub at: EventTime,
+    pub email: Option<HeaderValue>,
+    pub name: Option<HeaderValue>,
+}
+
+/// The access that a user got when they were first heard of. It does not change with the config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub at: EventTime,
+    pub access: AccessStatus,
+    pub flags: Flags,
+}
+
+/// What was last said of a membership in an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrgEntry {
+    pub org: OrgId,
+    pub at: EventTime,
+    pub change: MemberChange,
+}
+
+impl Record {
+    /// Whether Clerk has deleted the user. That is final: Clerk never gives an id a second time, so whatever else is said of the
+    /// user was said before, however late it arrives.
+    #[must_use]
+    pub fn deleted(&self) -> bool {
+        matches!(self.told, Some((_, UserChange::Deleted)))
+    }
+
+    pub(super) fn tell(&mut self, change: UserChange, at: EventTime, newcomer: &Entry, keep_deleted: bool) {
+        if self.deleted() {
+            // Two reports of one deletion: the later stands.
+            if let (Some((then, _)), UserChange::Deleted) = (&mut self.told, &change) {
+                *then = at.max(*then);
+            }
+            return;
+        }
+        if change == UserChange::Deleted {
+            if !keep_deleted {
+                *self = Self::default();
+            }
+            self.orgs.clear();
+            self.told = Some((at, change));
+            return;
+        }
+        self.enter(newcomer);
+        let earlier = self.told.as_ref().map(|(then, told)| (*then, told.weight()));
+        if earlier.is_none_or(|earlier| (at, change.weight()) > earlier) {
+            self.told = Some((at, change));
+        }
+    }
+
+    /// "E-mail is updated when it changed, the name only when it was empty": what a later token says of the address counts, and
+    /// the first name that was heard stays.
+    pub(super) fn see(&mut self, seen: Seen, newcomer: &Entry) {
+        if self.deleted() {
+            return;
+        }
+        self.enter(newcomer);
+        match &mut self.seen {
+            None => self.seen = Some(seen),
+            Some(known) => {
+                let key = |seen: &Seen| (seen.at, seen.email.as_ref().map(|email| email.as_bytes().to_vec()));
+                if seen.email.is_some() && (known.email.is_none() || key(&seen) > key(known)) {
+                    (known.at, known.email) = (seen.at, seen.email);
+                }
+                known.name = known.name.take().or(seen.name);
+            }
+        }
+    }
+
+    pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
+        if self.deleted() {
+            return;
+        }
+        match self.orgs.binary_search_by(|entry| entry.org.cmp(&org)) {
+            Err(place) => self.orgs.insert(place, OrgEntry { org, at, change }),
+            Ok(place) => {
+                if let Some(entry) = self.orgs.get_mut(place)
+                    && (at, change.weight()) > (entry.at, entry.change.weight())
+                {
+                    (entry.at, entry.change) = (at, change);
+                }
+            }
+        }
+    }
+
+    /// What was last said of the membership in `org`.
+    #[must_use]
+    pub fn org(&self, org: &OrgId) -> Option<MemberChange> {
+        let place = self.orgs.binary_search_by(|entry| entry.org.cmp(org)).ok()?;
+        self.orgs.get(place).map(|entry| entry.change)
+    }
+
+    fn enter(&mut self, newcomer: &Entry) {
+        match &mut self.entry {
+            None => self.entry = Some(newcomer.clone()),
+            Some(entry) => entry.at = entry.at.min(newcomer.at),
+        }
+    }
+
+    /// Things kept: what counts against the bound.
+    pub(super) fn size(&self) -> usize {
+        usize::from(self.told.is_some() || self.seen.is_some() || self.entry.is_some()) + self.orgs.len()
+    }
+}
