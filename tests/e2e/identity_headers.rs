@@ -54,6 +54,7 @@ fn a_02_a_name_that_the_gate_has_no_value_for_is_absent_and_not_the_clients() {
         seen.identity(),
         [
             "x-access-status: active",
+            "x-auth-issuer: clerk",
             "x-auth-kind: user",
             "x-clerk-user-id: user_b",
             "x-session-id: sess_b",

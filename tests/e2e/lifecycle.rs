@@ -131,6 +131,7 @@ fn with_keys_any_valid_session_passes_as_a_user() {
         assert_eq!(
             upstream.only().identity(),
             [
+                "x-auth-issuer: clerk",
                 "x-auth-kind: user",
                 "x-clerk-user-id: user_anybody",
                 "x-session-id: sess_anybody",

@@ -104,7 +104,7 @@ error[B002]: `id` has a character other than visible ASCII, or one of , ; \" \\
 error[B001]: unknown key `admin`
  --> m.yaml:4:19
 4 |   user_3: {id: x, admin: true}
-  |                   ^^^^^ expected one of `id`, `email`, `name`, `access`, `founder`
+  |                   ^^^^^ expected one of `id`, `email`, `name`, `access`, `founder`, `flags`, `activated_at`, `attributes`
 
 error[B011]: the users `user_3` and `user_4` have one `id`
  --> m.yaml:5:16
