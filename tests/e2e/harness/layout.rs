@@ -14,7 +14,7 @@ pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub const A_ID: &str = "4f6c0a51-6a0e-4c1f-9b1e-0e9d6b0f2f10";
 
 /// What the app may read of `user_a` on a route without a workspace, and nothing else.
-pub const USER_A: [&str; 7] = [
+pub const USER_A: [&str; 8] = [
     "x-access-status: active",
     "x-auth-issuer: clerk",
     "x-auth-kind: user",
