@@ -6,15 +6,18 @@
 mod access;
 mod conditions;
 mod grant;
+mod sighting;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use sighting::Sighting;
+
 use super::cors::Fields;
 use super::head::RequestHead;
-use super::identity::TrustedHeaders;
-use super::ids::{ServiceName, SvixId, UserId, WorkspaceId};
+use super::identity::{TrustedHeaders, name};
+use super::ids::{ClerkUserId, ServiceName, SvixId, UserId, WorkspaceId};
 use super::routes::{Access, Mode, Route};
 use super::snapshot::Snapshot;
 use super::token::{SignedClaims, VerifiedClaims};
@@ -61,6 +64,7 @@ pub struct Grant {
     headers: TrustedHeaders,
     /// What would have been refused, on a route in report mode.
     reported: Option<Rejection>,
+    sighting: Option<Sighting>,
 }
 
 impl Grant {
@@ -87,6 +91,20 @@ impl Grant {
     #[must_use]
     pub fn reported(&self) -> Option<Rejection> {
         self.reported
+    }
+
+    /// What the request teaches about its user, to be kept.
+    #[must_use]
+    pub fn sighting(&self) -> Option<&Sighting> {
+        self.sighting.as_ref()
+    }
+
+    /// The Clerk user of whom the upstream would learn no e-mail address or no name.
+    #[must_use]
+    pub fn nameless(&self) -> Option<ClerkUserId> {
+        let Caller::User(verified) = &self.caller else { return None };
+        let told = |wanted: &str| self.headers.values().any(|(header, _)| header == wanted);
+        if told(name::USER_EMAIL) && told(name::USER_NAME) { None } else { verified.user().clerk() }
     }
 }
 
@@ -177,7 +195,9 @@ pub fn judge_traced(
     let who = std::mem::take(&mut judgement.who);
     match admitted {
         Ok(access::Admitted::Caller(caller, joined)) => {
-            Step::Judged(Verdict::Forward(grant::grant(snapshot, head, route, caller, who, joined)))
+            let sighting = sighting::sighting(snapshot, &caller, now);
+            let grant = grant::grant(snapshot, head, route, caller, who, joined);
+            Step::Judged(Verdict::Forward(Grant { sighting, ..grant }))
         }
         Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
         Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),

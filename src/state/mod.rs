@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 pub mod fetch;
+pub mod kept;
 pub mod keys;
 mod print;
 pub mod proofs;

@@ -53,7 +53,7 @@ pub(super) fn grant(
     if !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
-    Grant { route: route.clone(), caller, who, headers, reported: None }
+    Grant { route: route.clone(), caller, who, headers, reported: None, sighting: None }
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &VerifiedClaims) {

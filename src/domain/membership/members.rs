@@ -211,12 +211,7 @@ impl Members {
         if !self.policy.first_sight {
             return false;
         }
-        let Some(record) = self.users.get(user) else { return true };
-        let mut after = record.clone();
-        after.see(seen.clone(), &Entry { at: seen.at, access: self.policy.access, flags: self.policy.flags.clone() });
-        // Every minute brings a new token; that it says the same once more is no news.
-        let said = |record: &Record| record.seen.as_ref().map(|seen| (seen.email.clone(), seen.name.clone()));
-        said(&after) != said(record) || after.entry.is_some() != record.entry.is_some()
+        self.users.get(user).is_none_or(|record| record.learns(seen))
     }
 
     /// What is known of `user`.

@@ -95,6 +95,23 @@ impl Record {
         }
     }
 
+    /// Whether `seen` is news. Every minute brings a new token; that it says the same once more is none.
+    pub(super) fn learns(&self, seen: &Seen) -> bool {
+        if self.deleted() {
+            return false;
+        }
+        let (told_at, told_email, told_name) = match &self.told {
+            Some((at, UserChange::Described { email, name, .. })) => (Some(*at), email.as_ref(), name.as_ref()),
+            _ => (None, None, None),
+        };
+        let known = self.seen.as_ref();
+        let known_email = known.and_then(|known| known.email.as_ref());
+        let later = known.map(|known| known.at).filter(|_| known_email.is_some()).max(told_at) < Some(seen.at);
+        let other_email = |email: &HeaderValue| later && known_email.or(told_email) != Some(email);
+        let nameless = told_name.is_none() && known.is_none_or(|known| known.name.is_none());
+        self.entry.is_none() || seen.email.as_ref().is_some_and(other_email) || (nameless && seen.name.is_some())
+    }
+
     pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
         if self.deleted() {
             return;
