@@ -26,6 +26,7 @@ mod observability;
 mod paths;
 mod reload;
 mod serving;
+mod systems;
 mod tokens;
 mod webhook_effects;
 mod webhooks;
