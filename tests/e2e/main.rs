@@ -25,6 +25,7 @@ mod lifecycle;
 mod observability;
 mod paths;
 mod reload;
+mod row_level_security;
 mod serving;
 mod systems;
 mod tokens;

@@ -15,7 +15,7 @@ fn python() -> &'static PathBuf {
     PYTHON.get_or_init(|| {
         let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let python = std::env::var_os("BAILIFF_TEST_PYTHON").map_or(package.join(".venv/bin/python"), PathBuf::from);
-        let needed = "import a2wsgi, fastapi, httptools, uvicorn";
+        let needed = "import a2wsgi, fastapi, httptools, psycopg, psycopg_pool, uvicorn";
         let asked = Command::new(&python).args(["-c", needed]).output();
         assert!(
             asked.is_ok_and(|output| output.status.success()),
