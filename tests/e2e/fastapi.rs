@@ -2,45 +2,9 @@
 //! Frameworks read headers their own way, and an attacker chooses the spelling that suits: no
 //! spelling of a trusted name may reach either of them as identity.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::harness::{NOBODY, PATIENCE, Process, USER_A, World, fold, trusted_names};
-
-/// Python with the packages of `tests/apps/requirements.txt`.
-fn python() -> PathBuf {
-    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("BAILIFF_TEST_PYTHON").map_or(package.join(".venv/bin/python"), PathBuf::from);
-    let asked = Command::new(&python).args(["-c", "import a2wsgi, fastapi, httptools, uvicorn"]).output();
-    let there = asked.is_ok_and(|output| output.status.success());
-    assert!(
-        there,
-        "{} has no FastAPI, uvicorn, httptools and a2wsgi. `./run tests` installs them into .venv; or set \
-         BAILIFF_TEST_PYTHON to a Python that has them (tests/apps/requirements.txt).",
-        python.display(),
-    );
-    python
-}
-
-/// uvicorn with one of its two parsers, and where it listens.
-fn start_app(parser: &str) -> (Process, String) {
-    let mut command = Command::new(python());
-    command
-        .args(["-m", "uvicorn", "fastapi_app:app", "--host", "127.0.0.1", "--port", "0"])
-        .args(["--http", parser, "--no-access-log", "--app-dir", "tests/apps"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    // No compiled leftovers beside the sources.
-    let quiet = [("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned())];
-    let process = Process::start(command, &quiet, b"");
-    let address = |line: &str| {
-        let (_, rest) = line.split_once("running on ")?;
-        rest.split_whitespace().next().map(str::to_owned)
-    };
-    let url = process.stderr.wait(PATIENCE, address).expect("uvicorn says where it listens");
-    (process, url)
-}
+use crate::harness::{App, NOBODY, USER_A, World, fold, trusted_names};
 
 /// All ways to write a name with these separators and in these letter cases.
 fn spellings(name: &str) -> Vec<String> {
@@ -82,8 +46,8 @@ fn variables(environ: &Value) -> Vec<String> {
 
 #[track_caller]
 fn no_spelling_reaches_the_app(parser: &str) {
-    let (app, url) = start_app(parser);
-    let world = World::plan().config(|c| c["upstream"] = json!(url)).start();
+    let app = App::with_parser("fastapi_app", parser, &[]);
+    let world = World::plan().in_front_of(&app).start();
     let token = world.token("user_a");
     let all: Vec<String> = trusted_names().iter().flat_map(|name| spellings(&name.replace('_', "-"))).collect();
     assert!(all.len() > 400, "only {} spellings", all.len());
@@ -104,8 +68,6 @@ fn no_spelling_reaches_the_app(parser: &str) {
         assert_eq!(variables(&ask("/public/wsgi/x", None)["environ"]), NOBODY, "given: {batch:?}");
         assert_eq!(variables(&ask("/api/wsgi/x", Some(&token))["environ"]), USER_A, "given: {batch:?}");
     }
-    drop(world);
-    drop(app);
 }
 
 #[test]
@@ -120,8 +82,8 @@ fn no_spelling_of_a_trusted_name_reaches_fastapi_or_wsgi_through_httptools() {
 
 #[test]
 fn fastapi_reads_the_member_and_nobody_else_however_it_asks() {
-    let (app, url) = start_app("h11");
-    let world = World::plan().config(|c| c["upstream"] = json!(url)).start();
+    let app = App::start("fastapi_app", &[]);
+    let world = World::plan().in_front_of(&app).start();
     let token = world.token("user_a");
 
     let forged = [("X_User_Id", "forged"), ("x-user-id", "forged"), ("X-Workspace_Role", "owner")];
@@ -141,6 +103,4 @@ fn fastapi_reads_the_member_and_nobody_else_however_it_asks() {
     );
     assert_eq!(read["looked_up"], id);
     assert_eq!(read["all_looked_up"], json!([id]));
-    drop(world);
-    drop(app);
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Connection, Delivery, Request, Scrape, Script, Upstream, event, raw};
+use crate::harness::{Connection, Delivery, Postgres, Request, Scrape, Script, Upstream, event, raw};
 
 fn get(upstream: &Upstream, target: &str) -> Request {
     Request::new(upstream.address(), "GET", target)
@@ -181,4 +181,19 @@ fn a_delivery_carries_a_signature_that_was_published_as_an_example() {
 
     assert_eq!(signed.signature, "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
     assert_eq!(event("user.deleted", json!({"id": "user_a"}), 7)["timestamp"], 7);
+}
+
+#[test]
+fn a_database_takes_its_processes_and_its_folder_with_it() {
+    let server = Postgres::start();
+    let folder = server.folder().to_owned();
+    assert_eq!(server.psql("postgres", "SELECT 6 * 7").succeeded(), "42");
+    server.psql("postgres", "SELECT * FROM nowhere").refused("42P01");
+    let pid = std::fs::read_to_string(folder.join("data/postmaster.pid")).expect("a running server says its pid");
+    let process = std::path::Path::new("/proc").join(pid.lines().next().expect("the first line is the pid"));
+    assert!(process.exists());
+
+    drop(server);
+
+    assert!(!process.exists() && !folder.exists());
 }

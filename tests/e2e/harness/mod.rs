@@ -1,11 +1,13 @@
 //! What every test stands on: a real app that writes down what it gets, an issuer that plays Clerk,
 //! the real binary on ports of its own, and a client that sends exactly what it is told.
 
+mod app;
 mod clerk;
 mod client;
 mod gate;
 mod layout;
 mod metrics;
+mod postgres;
 mod process;
 mod script;
 mod upstream;
@@ -13,12 +15,14 @@ mod webhook;
 mod wire;
 mod world;
 
+pub use app::App;
 pub use clerk::Clerk;
 pub use client::{Connection, Request, Response, raw};
 pub use gate::{Gate, Launch};
 pub use layout::{A_ID, APP, MEMBERSHIP, NOBODY, SERVICE_TOKEN, USER_A, WEBHOOK_SECRET};
 pub use metrics::{Sample, Scrape};
-pub use process::{Process, eventually};
+pub use postgres::Postgres;
+pub use process::eventually;
 pub use script::Script;
 pub use upstream::{Upstream, fold, trusted_names};
 pub use webhook::{Delivery, event};

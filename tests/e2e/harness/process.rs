@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,13 +15,21 @@ const LINES_MAX: usize = 200_000;
 
 /// Asks again and again until there is an answer, or fails with the sentence in `what`.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    match patiently(ask) {
+        Some(answer) => answer,
+        None => panic!("waited in vain until {what}"),
+    }
+}
+
+/// As [`eventually`], for those who can do without an answer.
+pub fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= deadline {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(4));
     }
 }
@@ -101,15 +109,29 @@ impl Finished {
 /// A running child with its two streams. Dropping it kills it.
 pub struct Process {
     child: Child,
+    input: Option<ChildStdin>,
     readers: Vec<JoinHandle<()>>,
     pub stdout: Lines,
     pub stderr: Lines,
 }
 
 impl Process {
-    /// Starts `command` with an empty environment but for `env` and the `PATH`.
+    /// Starts `command` with an empty environment but for `env` and the `PATH`, and closes its input behind `input`.
     #[track_caller]
-    pub fn start(mut command: Command, env: &[(String, String)], input: &[u8]) -> Self {
+    pub fn start(command: Command, env: &[(String, String)], input: &[u8]) -> Self {
+        let mut process = Self::attached(command, env);
+        if let Some(stdin) = &mut process.input {
+            // A process that does not read its input may be gone already.
+            let _unread = stdin.write_all(input);
+        }
+        process.detach();
+        process
+    }
+
+    /// As [`Process::start`], but its input stays open: until [`Process::detach`], or until this very process ends, however
+    /// that comes about.
+    #[track_caller]
+    pub fn attached(mut command: Command, env: &[(String, String)]) -> Self {
         command
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH"))
@@ -118,15 +140,17 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
-        if let Some(mut stdin) = child.stdin.take() {
-            // A process that does not read its input may be gone already.
-            let _unread = stdin.write_all(input);
-        }
+        let input = child.stdin.take();
         let (stdout, stderr) = (Lines::default(), Lines::default());
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|stream| stdout.follow(stream)));
         readers.extend(child.stderr.take().map(|stream| stderr.follow(stream)));
-        Self { child, readers, stdout, stderr }
+        Self { child, input, readers, stdout, stderr }
+    }
+
+    /// Closes its input.
+    pub fn detach(&mut self) {
+        self.input = None;
     }
 
     /// The exit status, once it has ended.

@@ -7,6 +7,7 @@ use bailiff::dev::key::SigningKey;
 use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
 
+use super::app::App;
 use super::clerk::Clerk;
 use super::client::{Connection, RawResponse, Request, raw};
 use super::gate::{Gate, Launch};
@@ -42,6 +43,16 @@ impl Plan {
     pub fn config(mut self, change: impl FnOnce(&mut Value)) -> Self {
         change(&mut self.config);
         self
+    }
+
+    /// With this app behind the gate in place of the one that writes everything down.
+    pub fn in_front_of(self, app: &App) -> Self {
+        self.config(|c| c["upstream"] = json!(app.url()))
+    }
+
+    /// Exactly these routes.
+    pub fn routes(self, routes: Value) -> Self {
+        self.config(|c| c["routes"] = routes)
     }
 
     /// Adds a route, or replaces the one with the same path.
