@@ -1,8 +1,7 @@
 """What the gate says about a request, for the sample applications: all the auth code that they have.
 
 The gate strips these names from what a client sends, so whatever is here was said by the gate. The names and their
-encoding are those of the README, under "What the app gets". `x-user-flags` is the exception: the gate guards it where
-its config writes it, as `headers: {claims: {x-user-flags: …}}` does.
+encoding are those of the README, under "What the app gets".
 """
 
 from dataclasses import dataclass
