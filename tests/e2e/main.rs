@@ -25,6 +25,7 @@ mod lifecycle;
 mod observability;
 mod paths;
 mod reload;
+mod services;
 mod serving;
 mod tokens;
 mod webhook_effects;
