@@ -12,6 +12,7 @@ use super::scene::{self, Look, Scene};
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
 use crate::domain::routes::{Access, Methods, Mode, Route};
+use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
 
 /// A clock that is off by more is worth a word: half of Clerk's usual leeway.
@@ -147,6 +148,11 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
     if let Some(webhooks) = &live.rules.webhooks {
         let _ = writeln!(text, "  webhooks    {}", count(webhooks.secrets.len(), "secret"));
     }
+    for service in &live.rules.services {
+        let tokens = count(service.tokens(), "token");
+        let (name, reach, networks) = (service.name(), service.reach(), service.networks());
+        let _ = writeln!(text, "  service     {name}  {tokens}  for {reach}  from {networks}");
+    }
     text += "  routes      the most specific first; what none covers is refused\n";
     for route in live.rules.routes.iter() {
         let mode = if route.mode == Mode::Report { "  (report mode: never refuses)" } else { "" };
@@ -197,6 +203,15 @@ fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
+fn service(service: &ServiceToken) -> Value {
+    json!({
+        "name": service.name().as_str(),
+        "tokens": service.tokens(),
+        "routes": service.reach().to_string(),
+        "networks": service.networks().to_string(),
+    })
+}
+
 fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
     let (boot, live) = (&scene.settings.boot, &scene.settings.live);
     let issuers = live.rules.issuers.iter().zip(&live.issuers).map(|(issuer, keys)| {
@@ -230,6 +245,7 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
             json!({"users": users, "workspaces": workspaces, "memberships": members})
         }),
         "webhook_secrets": live.rules.webhooks.as_ref().map_or(0, |webhooks| webhooks.secrets.len()),
+        "services": live.rules.services.iter().map(service).collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
     })
 }

@@ -2,8 +2,10 @@
 
 mod advice;
 mod report;
+mod services;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+use std::str::FromStr;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -43,9 +45,9 @@ pub(crate) struct ExplainArgs {
     /// A header of the request, `name: value`; `@FILE` reads one per line. May be given several times
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     headers: Vec<String>,
-    /// The address that the request comes from
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    from: IpAddr,
+    /// The address that the request comes from, or `unix`: it decides whether the token of a service counts
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    from: Peer,
     /// The body, for webhook routes: a file, or `-` for stdin
     #[arg(long, value_name = "FILE|-")]
     body: Option<String>,
@@ -57,12 +59,30 @@ pub(crate) struct ExplainArgs {
     json: bool,
 }
 
+/// Where a request comes from: an address, or a Unix socket, which has none.
+#[derive(Clone, Copy, Debug)]
+struct Peer(Option<IpAddr>);
+
+impl FromStr for Peer {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "unix" => Ok(Self(None)),
+            address => {
+                address.parse().map(|address| Self(Some(address))).map_err(|_| "expected an IP address, or `unix`")
+            }
+        }
+    }
+}
+
 /// The request, as it would come over the wire.
 struct Request {
     method: Method,
     target: String,
     headers: HeaderMap,
-    peer: IpAddr,
+    /// `None` for a Unix socket.
+    peer: Option<IpAddr>,
     body: Option<Vec<u8>>,
 }
 
@@ -135,7 +155,7 @@ fn request(args: &ExplainArgs) -> Result<Request, Stop> {
     {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    Ok(Request { method, target: args.path.clone(), headers, peer: args.from, body })
+    Ok(Request { method, target: args.path.clone(), headers, peer: args.from.0, body })
 }
 
 fn add(headers: &mut HeaderMap, line: &str) -> Result<(), Stop> {
@@ -158,7 +178,7 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
         target: request.target.as_bytes(),
         version: Version::HTTP_11,
         headers: &request.headers,
-        peer: Some(request.peer),
+        peer: request.peer,
         fresh_id,
     });
     let verdict = match &parsed {
@@ -167,11 +187,20 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     };
     let token = request.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok()?.split_once(' '));
     let parts = token.and_then(|(_, token)| Parts::read(token).ok());
-    let who = match &verdict {
-        Verdict::Reject(refusal) => refusal.who.clone(),
-        _ => Who::default(),
+    let (who, route) = match &verdict {
+        Verdict::Reject(refusal) => (refusal.who.clone(), refusal.route.clone()),
+        _ => (Who::default(), None),
     };
-    let facts = Facts { who: &who, parts: parts.as_ref(), snapshot: &snapshot, looks, now, headers: &request.headers };
+    let facts = Facts {
+        parts: parts.as_ref(),
+        snapshot: &snapshot,
+        looks,
+        now,
+        headers: &request.headers,
+        who: &who,
+        route: route.as_deref(),
+        peer: request.peer,
+    };
     let outcome = Outcome::of(verdict, request, scene, &facts);
     let asked = format!("{} {}", request.method, request.target);
     Ok(Report { asked, steps: steps.0, outcome })

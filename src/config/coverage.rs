@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::issuer::Issuer;
 use crate::domain::path::CleanPath;
 use crate::domain::routes::{Access, Condition, Methods, Route, RouteTable};
+use crate::domain::service_token::ServiceToken;
 
 use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
@@ -18,7 +19,8 @@ pub(super) struct Rest<'r> {
     pub(super) membership: &'r Membership,
     pub(super) issuers: Option<&'r [Issuer]>,
     pub(super) webhooks: Option<bool>,
-    pub(super) services: Option<bool>,
+    /// With the field that each was read from.
+    pub(super) services: Option<&'r [(Field<'r>, ServiceToken)]>,
     /// What to point at when no route uses them.
     pub(super) webhooks_at: Field<'r>,
     pub(super) services_at: Field<'r>,
@@ -41,14 +43,27 @@ pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<Ro
 
 /// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
 fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
-    let asked = |access: Access| lines.iter().any(|line| line.route.access == access);
-    for (field, access, word) in
-        [(rest.services_at, Access::Service, "service"), (rest.webhooks_at, Access::Webhook, "webhook")]
-    {
-        if field.is_present() && !asked(access) {
-            let what = format!("{} has no effect, because no route has `access: {word}`", field.name);
-            field.reject(Fault::warning(Code::Route, what).fix(format!("add such a route, or remove {}", field.name)));
+    let warn = |field: Field<'_>, what: String, fix: String| field.reject(Fault::warning(Code::Route, what).fix(fix));
+    let has_no_effect = |field: Field<'_>, word: &str| {
+        let what = format!("{} has no effect, because no route has `access: {word}`", field.name);
+        warn(field, what, format!("add such a route, or remove {}", field.name));
+    };
+    if rest.webhooks_at.is_present() && !lines.iter().any(|line| line.route.access == Access::Webhook) {
+        has_no_effect(rest.webhooks_at, "webhook");
+    }
+    let services = rest.services.unwrap_or_default();
+    let idle = |service: &ServiceToken| !lines.iter().any(|line| service.reaches(&line.route));
+    if services.iter().all(|(_, service)| idle(service)) {
+        if rest.services.is_some() && rest.services_at.is_present() {
+            has_no_effect(rest.services_at, "service");
         }
+        return;
+    }
+    for (field, service) in services.iter().filter(|(_, service)| idle(service)) {
+        let name = quoted(service.name().as_str());
+        let what =
+            format!("the service {name} has no effect: no route has `access: service`, and it lists no `routes`");
+        warn(*field, what, "list the routes that it may use, or remove it".to_owned());
     }
 }
 
@@ -116,10 +131,15 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
             format!("access {access} without a secret: no webhook could be verified"),
             "add `webhooks: {secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]}`",
         ),
-        Access::Service if rest.services == Some(false) => refuse(
+        Access::Service if rest.services.is_some_and(<[_]>::is_empty) => refuse(
             line.access,
             format!("access {access} without a service token: nobody could pass"),
             "add `service_tokens: [{name: engine, token: \"${ENGINE_TOKEN}\"}]`",
+        ),
+        Access::Service if rest.services.is_some_and(|all| !all.iter().any(|(_, s)| s.reaches(route))) => refuse(
+            line.access,
+            format!("access {access} on a route that no service lists: nobody could pass"),
+            "add its path to the `routes` of a service, or remove that key from a service that may use every such route",
         ),
         _ => {}
     }

@@ -20,7 +20,7 @@ use super::roles::{self, Membership};
 use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
 use super::yaml::{Bounds, Kind, Node};
-use super::{boot, headers, issuers, keys, routes, webhooks};
+use super::{boot, headers, issuers, keys, routes, service_routes, services, webhooks};
 
 /// What the command line says. It counts more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +143,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     let issuers = issuers::issuers(root, run);
     let times = keys::times(root);
     let webhooks = webhooks::webhooks(root, run);
-    let services = webhooks::services(root, run);
+    let services = services::services(root, run);
     let cors = headers::cors(root, run);
     let claim_headers = headers::claim_headers(root);
     let answers = headers::answers(root);
@@ -157,11 +157,12 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         }
         None => (None, vec![]),
     };
+    let services = services.and_then(|read| service_routes::bind(read, lines.as_ref()?, trusted_proxies.as_deref()));
     let rest = Rest {
         membership: &membership,
         issuers: issuers.as_deref(),
         webhooks: webhooks.as_ref().map(Option::is_some),
-        services: services.as_ref().map(|services| !services.is_empty()),
+        services: services.as_deref(),
         webhooks_at: root.opt("webhooks"),
         services_at: services_at(root, run),
     };
@@ -178,7 +179,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         issuers: issuers?,
         roles: membership.roles().cloned(),
         flags: membership.flags().clone(),
-        services: services?,
+        services: services?.into_iter().map(|(_, service)| service).collect(),
         webhooks: webhooks?,
         cors: cors?,
         names: Arc::new(names),

@@ -34,6 +34,8 @@ mod render;
 mod roles;
 mod routes;
 mod scalars;
+mod service_routes;
+mod services;
 mod syntax;
 mod tree;
 mod units;

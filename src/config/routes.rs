@@ -155,7 +155,7 @@ pub(super) fn role(
     None
 }
 
-const KNOWN_METHODS: &[&str] = &[
+pub(super) const KNOWN_METHODS: &[&str] = &[
     "GET",
     "HEAD",
     "POST",

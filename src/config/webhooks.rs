@@ -1,14 +1,11 @@
-//! Secrets of callers that are no people: signatures of webhooks, tokens of services.
+//! `webhooks:`: whose signatures are believed.
 
 use std::time::Duration;
 
-use crate::domain::ids::ServiceName;
-use crate::domain::service_token::{self, MIN_TOKEN, ServiceToken};
 use crate::domain::snapshot::WebhookPolicy;
-use crate::domain::token::bearer::MAX_TOKEN;
 use crate::domain::webhook::WebhookSecret;
 
-use super::faults::{Code, Fault, quoted};
+use super::faults::{Code, Fault};
 use super::outside::Run;
 use super::reader::{Field, Fields};
 use super::secret::Secret;
@@ -91,118 +88,4 @@ fn distinct(secrets: Vec<(Secret, WebhookSecret)>, field: Field<'_>) -> Option<V
         return None;
     }
     Some(secrets)
-}
-
-/// Reads the services and their tokens.
-pub(super) fn services<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Vec<ServiceToken>> {
-    let field = root.opt("service_tokens");
-    let outer = run.outside("SERVICE_AUTH_TOKEN");
-    if !field.is_present() {
-        let Some(token) = outer.maybe(token)? else { return Some(vec![]) };
-        return put_together(vec![(
-            outer,
-            Service { name: ServiceName::parse("service").ok()?, shown: Shown::Token(token) },
-        )]);
-    }
-    let read = Field::each(field.nonempty_list(), |item| service(item).map(|service| (item, service)));
-    let services = put_together(read?)?;
-    if outer.hidden().str().is_some_and(|token| service_token::find(&services, &token).is_none()) {
-        let what = format!("{} has no effect, because the config sets {}", outer.name, field.name);
-        let fault = Fault::warning(Code::Contradiction, what);
-        field.reject(fault.fix("add `{name: service, token: \"${SERVICE_AUTH_TOKEN}\"}`, or unset it"));
-    }
-    Some(services)
-}
-
-struct Service {
-    name: ServiceName,
-    shown: Shown,
-}
-
-enum Shown {
-    Token(Secret),
-    Hash([u8; 32]),
-}
-
-fn service(item: Field<'_>) -> Option<Service> {
-    let mut fields = item.fields("a service")?;
-    let name = fields.req("name").told(Code::WrongValue, "visible ASCII without , ; \" \\", ServiceName::parse);
-    let (written, hash) = (fields.opt("token"), fields.opt("sha256"));
-    let expected = "64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum";
-    let shown = match (written.is_present(), hash.is_present()) {
-        (true, false) => token(written).map(Shown::Token),
-        (false, true) => hash.hidden().told(Code::Secret, expected, |text| sha256(text).map(Shown::Hash)),
-        (both, _) => {
-            let what = if both { "a service with both `token` and `sha256`" } else { "a service without a token" };
-            let fault = Fault::error(Code::MissingKey, what).expected("one of `token` and `sha256`");
-            fields.reject(fault);
-            None
-        }
-    };
-    fields.finish();
-    Some(Service { name: name?, shown: shown? })
-}
-
-fn token(field: Field<'_>) -> Option<Secret> {
-    let expected = format!("at least {MIN_TOKEN} characters of visible ASCII: openssl rand -hex 32");
-    field.hidden().told(Code::Secret, &expected, |text| match text {
-        text if text.starts_with(['"', '\'']) || text.trim() != text => Err("has quotes or white space around it"),
-        text if text.len() < MIN_TOKEN => Err("is too short"),
-        text if text.len() > MAX_TOKEN => Err("is too long"),
-        // No request could show it.
-        text if !text.bytes().all(|b| b.is_ascii_graphic() && b != b',') => {
-            Err("has a character that a token cannot have")
-        }
-        text => Ok(Secret::from(text.to_owned())),
-    })
-}
-
-fn sha256(text: &str) -> Result<[u8; 32], &'static str> {
-    let mut bytes = [0; 32];
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return Err("is not the SHA-256 of a token");
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
-        *byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or("is not hexadecimal")?;
-    }
-    Ok(bytes)
-}
-
-fn put_together(read: Vec<(Field<'_>, Service)>) -> Option<Vec<ServiceToken>> {
-    let mut services: Vec<ServiceToken> = vec![];
-    let mut good = true;
-    // Hashes first, so that each token can be looked for among all that came before.
-    let (hashes, tokens): (Vec<_>, Vec<_>) = read.into_iter().partition(|(_, s)| matches!(s.shown, Shown::Hash(_)));
-    let mut seen_hashes: Vec<[u8; 32]> = vec![];
-    for (field, Service { name, shown }) in hashes.into_iter().chain(tokens) {
-        let mut refuse = |what: String, fix: &str| {
-            field.reject(Fault::error(Code::Contradiction, what).fix(fix));
-            good = false;
-        };
-        if services.iter().any(|other| *other.name() == name) {
-            refuse(format!("two services have the name {}", quoted(name.as_str())), "give each its own name");
-        }
-        let same = match &shown {
-            Shown::Hash(hash) => seen_hashes.contains(hash),
-            Shown::Token(token) => {
-                std::str::from_utf8(token.expose()).is_ok_and(|token| service_token::find(&services, token).is_some())
-            }
-        };
-        if same {
-            refuse(
-                format!("the service {} has the token of another one", quoted(name.as_str())),
-                "give each its own token",
-            );
-        }
-        match shown {
-            Shown::Hash(hash) => {
-                seen_hashes.push(hash);
-                services.push(ServiceToken::from_hash(name, hash));
-            }
-            Shown::Token(token) => services.extend(ServiceToken::from_token(name, token.expose())),
-        }
-    }
-    good.then_some(services)
 }

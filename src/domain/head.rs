@@ -19,7 +19,7 @@ pub struct RequestHead<'r> {
     /// Path and query as they came.
     pub origin_form: &'r str,
     pub headers: &'r HeaderMap,
-    /// Address of the peer, where it has one (a Unix socket does not).
+    /// Address of the peer. Only a Unix socket has none.
     pub peer: Option<IpAddr>,
     pub request_id: RequestId,
 }

@@ -6,6 +6,7 @@
 mod access;
 mod conditions;
 mod grant;
+mod service;
 mod sighting;
 #[cfg(test)]
 mod tests;
@@ -138,6 +139,8 @@ impl Refusal {
 pub struct Who {
     pub user: Option<UserId>,
     pub workspace: Option<WorkspaceId>,
+    /// Whose token it is, be it of use here or not.
+    pub service: Option<ServiceName>,
 }
 
 /// Signatures that were checked before. A cache of these saves the RSA arithmetic; it holds no verdict, so time, policy and

@@ -72,6 +72,12 @@ reasons! {
     MissingSession => "missing_session", InvalidToken;
     /// the route asks for a service token, and this is none that we know
     UnknownService => "unknown_service", InvalidToken;
+    /// the token is a service's that may not use this route
+    ServiceRoute => "service_route", InvalidToken;
+    /// the token is a service's, and the request does not come from where that service calls
+    ServiceNetwork => "service_network", InvalidToken;
+    /// the token is a service's, and a proxy that is not in `trusted_proxies` forwarded the request
+    UndeclaredProxy => "undeclared_proxy", InvalidToken;
 
     /// the membership does not know the user
     UnknownUser => "unknown_user", Forbidden;
@@ -179,8 +185,18 @@ mod tests {
 
     #[test]
     fn every_doubt_about_a_token_looks_the_same_from_outside() {
-        for reason in [Rejection::Expired, Rejection::BadSignature, Rejection::UnknownKey, Rejection::WrongParty] {
-            assert_eq!(reason.kind(), Kind::InvalidToken);
+        for reason in [
+            Rejection::MalformedToken,
+            Rejection::Expired,
+            Rejection::BadSignature,
+            Rejection::UnknownKey,
+            Rejection::WrongParty,
+            Rejection::UnknownService,
+            Rejection::ServiceRoute,
+            Rejection::ServiceNetwork,
+            Rejection::UndeclaredProxy,
+        ] {
+            assert_eq!(reason.kind(), Kind::InvalidToken, "{}", reason.label());
         }
     }
 }

@@ -111,7 +111,9 @@ impl Methods {
     pub const USUAL: [Method; 7] =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
-    fn cover(&self, method: &Method) -> bool {
+    /// Whether a request with this method is covered.
+    #[must_use]
+    pub fn cover(&self, method: &Method) -> bool {
         match self {
             Self::Usual => Self::USUAL.contains(method),
             Self::These(list) => list.contains(method) || (*method == Method::HEAD && list.contains(&Method::GET)),

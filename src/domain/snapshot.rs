@@ -46,7 +46,7 @@ pub struct Rules {
     /// Further headers, each from a claim.
     pub claim_headers: Vec<(HeaderName, Box<str>)>,
     pub answers: Answers,
-    /// Proxies in front whose forwarding headers are passed on.
+    /// Proxies in front whose forwarding headers are passed on, and believed where a service calls from.
     pub trusted_proxies: Vec<IpNet>,
 }
 

@@ -14,7 +14,8 @@ pub fn fresh_id() -> RequestId {
     RequestId::parse(Uuid::now_v7().simple().encode_lower(&mut Uuid::encode_buffer())).expect("hex digits are an id")
 }
 
-/// The address of the peer; a Unix socket has none.
+/// The address of the peer; a Unix socket, and nothing else, has none: of a TCP connection Pingora notes it when it accepts it, so
+/// it is there even after the peer has reset the connection.
 pub fn peer(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }

@@ -62,10 +62,9 @@ fn write(session: &Session, ctx: &Ctx, outcome: Outcome, reason: Option<Rejectio
     let method = request.method.as_str();
     let status = session.response_written().map(|head| head.status.as_u16());
     let who = ctx.who();
-    let (service, webhook) = match ctx.grant().map(Grant::caller) {
-        Some(Caller::Service(name)) => (Some(name.as_str()), None),
-        Some(Caller::Webhook(id)) => (None, Some(id.as_str())),
-        _ => (None, None),
+    let webhook = match ctx.grant().map(Grant::caller) {
+        Some(Caller::Webhook(id)) => Some(id.as_str()),
+        _ => None,
     };
     tracing::info!(
         target: "access",
@@ -78,7 +77,7 @@ fn write(session: &Session, ctx: &Ctx, outcome: Outcome, reason: Option<Rejectio
         reason = reason.map(Rejection::label),
         subject = who.and_then(|w| w.user.as_ref()).map(|user| user.as_str()),
         workspace = who.and_then(|w| w.workspace.as_ref()).map(|workspace| workspace.as_str()),
-        service,
+        service = who.and_then(|w| w.service.as_ref()).map(|service| service.as_str()),
         webhook,
         client_ip = head::peer(session).map(tracing::field::display),
         decision_us = ctx.decided.map(micros),

@@ -83,6 +83,8 @@ fn explain_and_the_gate_agree() {
         ("PROPFIND", "/public/x", ""),
         ("GET", "/closed/x", &member),
         ("GET", "/internal/x", crate::harness::SERVICE_TOKEN),
+        ("GET", "/api/x", crate::harness::SERVICE_TOKEN),
+        ("GET", "/internal/x", "a-token-of-no-service-0123456789"),
     ] {
         let mut args = vec!["--json", "--method", method, "--path", path];
         args.extend(if token.is_empty() { &[][..] } else { &["--token", "-"] });
@@ -101,4 +103,75 @@ fn explain_and_the_gate_agree() {
             assert!(json.to_string().contains(&format!("\"{reason}\"")), "given: {method} {path}, {reason}, {json}");
         }
     }
+}
+
+#[test]
+fn explain_says_why_a_service_is_refused_and_what_to_do() {
+    let plan = World::plan().config(|config| {
+        config["trusted_proxies"] = serde_json::json!(["10.9.0.1"]);
+        config["service_tokens"][0]["routes"] = serde_json::json!(["/internal/**", "GET /api/me"]);
+    });
+    let token = crate::harness::SERVICE_TOKEN;
+    for (given, path, more, parts) in [
+        (
+            "let in on a route of users",
+            "/api/me",
+            &[][..],
+            &[
+                "asks for a valid token, or the token of `engine`",
+                "the token is that of the service `engine`",
+                "127.0.0.1 is where the service may call from",
+                "x-service-name: engine",
+            ][..],
+        ),
+        (
+            "another route",
+            "/api/x",
+            &[],
+            &[
+                "refused: service_route",
+                "may use /internal/**, GET /api/me",
+                "add `/api/**` to the `routes` of `engine`",
+            ],
+        ),
+        (
+            "another network",
+            "/internal/x",
+            &["--from", "203.0.113.9"],
+            &["refused: service_network", "comes from 203.0.113.9", "may call from loopback, link-local and private"],
+        ),
+        (
+            "a socket",
+            "/internal/x",
+            &["--from", "unix"],
+            &["refused: service_network", "over a Unix socket", "add `unix` to the `networks`"],
+        ),
+        (
+            "a silent proxy",
+            "/internal/x",
+            &["--from", "10.9.0.1"],
+            &["refused: service_network", "10.9.0.1 is in `trusted_proxies`", "let the proxy set X-Forwarded-For"],
+        ),
+        (
+            "an undeclared proxy",
+            "/internal/x",
+            &["-H", "Via: 1.1 edge"],
+            &["refused: undeclared_proxy", "127.0.0.1 is not in `trusted_proxies`, and via says", "list every proxy"],
+        ),
+        (
+            "an undeclared proxy before a declared one",
+            "/internal/x",
+            &["--from", "10.9.0.1", "-H", "X-Forwarded-For: 203.0.113.9, 172.16.0.1"],
+            &["refused: undeclared_proxy", "the last other address in its X-Forwarded-For forwarded the request too"],
+        ),
+    ] {
+        let args = [&["--path", path, "--offline", "--token", "-"][..], more].concat();
+        let said = explain(&plan, &args).run_with_input(token.as_bytes());
+        for part in parts {
+            assert!(said.stdout.contains(part), "given: {given}, {part} is missing in {}{}", said.stdout, said.stderr);
+        }
+        assert!(!said.stdout.contains(token) && !said.stderr.contains(token), "given: {given}");
+    }
+    let wrong = explain(&plan, &["--path", "/internal/x", "--from", "everywhere"]).run();
+    assert!(wrong.code() == 2 && wrong.stderr.contains("expected an IP address, or `unix`"), "{}", wrong.stderr);
 }

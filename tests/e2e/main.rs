@@ -26,6 +26,7 @@ mod observability;
 mod paths;
 mod reload;
 mod row_level_security;
+mod services;
 mod serving;
 mod systems;
 mod tokens;

@@ -1,5 +1,7 @@
 //! From a reason to what probably caused it and what to do, with what this request shows.
 
+use std::net::IpAddr;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -8,6 +10,7 @@ use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
 use crate::domain::issuer::Issuer;
 use crate::domain::judge::Who;
+use crate::domain::routes::Route;
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
 /// Why, and what now.
@@ -26,6 +29,10 @@ pub(super) struct Facts<'f> {
     pub headers: &'f HeaderMap,
     /// What the judgement found out about the caller.
     pub who: &'f Who,
+    /// The route, where one covers the request.
+    pub route: Option<&'f Route>,
+    /// Where the request comes from; `None` for a Unix socket.
+    pub peer: Option<IpAddr>,
 }
 
 const ANOTHER_INSTANCE: &str =
@@ -87,7 +94,7 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             "compare the signing secret with the endpoint's in the Clerk dashboard (Webhooks); keep the body as it came".to_owned(),
         ),
         R::WebhookTime => (facts.webhook_time(), "send it anew; an old delivery can be sent again from the Clerk dashboard".to_owned()),
-        _ => return None,
+        other => super::services::advice(other, facts)?,
     };
     Some(Advice { cause, fix })
 }

@@ -10,7 +10,7 @@ use crate::domain::routes::{Access, Route, WorkspaceSource};
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies};
 use crate::domain::webhook::Envelope;
-use crate::domain::{Rejection, UnixTime, service_token};
+use crate::domain::{Rejection, UnixTime};
 
 /// One judgement under way.
 pub(super) struct Judgement<'j, P, T> {
@@ -50,7 +50,7 @@ impl From<Rejection> for Stop {
 
 /// The route's demand in words.
 pub(super) fn describe(route: &Route, rules: &Rules) -> String {
-    match route.access {
+    let asked = match route.access {
         Access::Public => "nothing".into(),
         Access::Optional => "a good token if there is one".into(),
         Access::User => "a valid token".into(),
@@ -61,7 +61,10 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
         Access::Service => "a service token".into(),
         Access::Webhook => "a signed webhook".into(),
         Access::Deny => "what nobody has".into(),
-    }
+    };
+    let services = rules.services.iter().filter(|s| route.access != Access::Service && s.reaches(route));
+    let services: Vec<_> = services.map(|service| format!("`{}`", service.name())).collect();
+    if services.is_empty() { asked } else { format!("{asked}, or the token of {}", services.join(" or ")) }
 }
 
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
@@ -89,30 +92,35 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                 Envelope::read(self.head.headers)?;
                 return Ok(Admitted::Webhook { max_body: policy.max_body });
             }
-            Access::Service => self.service()?,
-            Access::Optional if !conditional && bearer(self.head.headers)?.is_none() => {
-                self.trace.step(|| "no token: passes as nobody".into());
-                Caller::Nobody
-            }
-            Access::Optional | Access::User | Access::Active | Access::Role(_) => {
-                let claims = self.verified_claims()?;
-                let joined = self.check_user(&claims)?;
-                return Ok(Admitted::Caller(Caller::User(claims), joined));
+            Access::Service | Access::Optional | Access::User | Access::Active | Access::Role(_) => {
+                match bearer(self.head.headers)? {
+                    Some(token) => return self.holder(token),
+                    None if self.route.access == Access::Optional && !conditional => {
+                        self.trace.step(|| "no token: passes as nobody".into());
+                        Caller::Nobody
+                    }
+                    None => return Err(Rejection::MissingToken.into()),
+                }
             }
         };
         Ok(Admitted::Caller(caller, None))
     }
 
-    /// A service token is looked for only on the routes that ask for one, and before anything is parsed (attack A-62).
-    fn service(&mut self) -> Result<Caller, Rejection> {
-        let token = bearer(self.head.headers)?.ok_or(Rejection::MissingToken)?;
-        let service = service_token::find(&self.snapshot.rules.services, token).ok_or(Rejection::UnknownService)?;
-        self.trace.step(|| format!("service `{}`", service.name()));
-        Ok(Caller::Service(service.name().clone()))
+    /// Whoever holds the token: a service, or else a user.
+    fn holder(&mut self, token: &str) -> Result<Admitted, Stop> {
+        // Before anything of the token is parsed (attack A-62).
+        if let Some(service) = self.service(token)? {
+            return Ok(Admitted::Caller(Caller::Service(service), None));
+        }
+        if self.route.access == Access::Service {
+            return Err(Rejection::UnknownService.into());
+        }
+        let claims = self.verified_claims(token)?;
+        let joined = self.check_user(&claims)?;
+        Ok(Admitted::Caller(Caller::User(claims), joined))
     }
 
-    fn verified_claims(&mut self) -> Result<VerifiedClaims, Stop> {
-        let token = bearer(self.head.headers)?.ok_or(Rejection::MissingToken)?;
+    fn verified_claims(&mut self, token: &str) -> Result<VerifiedClaims, Stop> {
         let signed = self.signed_claims(token)?;
         let name = signed.issuer().clone();
         let issuer = self.snapshot.rules.issuers.iter().find(|i| i.name == name).ok_or(Rejection::WrongIssuer)?;

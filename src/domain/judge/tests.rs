@@ -11,6 +11,7 @@ mod forwarding;
 mod grant;
 mod keys;
 mod proofs;
+mod services;
 mod tokens;
 mod trace;
 mod webhook;
@@ -27,6 +28,7 @@ use serde_json::json;
 use super::*;
 use crate::dev::key::SigningKey;
 use crate::dev::mint::Mint;
+use crate::domain::client::Networks;
 use crate::domain::cors::Cors;
 use crate::domain::event::{Change, EventTime, UserChange};
 use crate::domain::head::Incoming;
@@ -36,7 +38,7 @@ use crate::domain::issuer::{ClaimsPolicy, Issuer};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
 use crate::domain::routes::{Condition, Methods, RouteTable, WorkspaceSource};
-use crate::domain::service_token::ServiceToken;
+use crate::domain::service_token::{Reach, ServiceRoute, ServiceToken, TokenHash};
 use crate::domain::snapshot::{Rules, WebhookPolicy};
 use crate::domain::webhook::WebhookSecret;
 
@@ -129,16 +131,22 @@ fn members() -> Members {
         })
 }
 
+fn service(name: &str, tokens: &[&str], reach: Reach, networks: Networks) -> ServiceToken {
+    let tokens = tokens.iter().map(|token| TokenHash::of(token.as_bytes()).expect("a long token")).collect();
+    ServiceToken::new(ServiceName::parse(name).expect("a name"), tokens, reach, networks).expect("one to four tokens")
+}
+
 /// A snapshot with one issuer, its key, the membership above, a service and a webhook secret.
 fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     let issuer = Issuer { name: "clerk".into(), iss: ISS.into(), claims: ClaimsPolicy::default(), instance_id: None };
-    let service = ServiceName::parse("engine").expect("a name");
+    // From where the requests of these tests come.
+    let near = Networks::new(vec!["203.0.113.0/24".parse().expect("a network")], false);
     let rules = Rules {
         flags: Flags::NONE,
         routes: RouteTable::new(routes.into_iter().collect()).expect("no contradiction"),
         issuers: vec![issuer],
         roles: Some(roles()),
-        services: vec![ServiceToken::from_token(service, SERVICE_TOKEN.as_bytes()).expect("a long token")],
+        services: vec![service("engine", &[SERVICE_TOKEN], Reach::ServiceRoutes, near)],
         webhooks: Some(WebhookPolicy {
             secrets: vec![WebhookSecret::parse(WEBHOOK_SECRET).expect("a secret")],
             tolerance: Duration::from_secs(300),

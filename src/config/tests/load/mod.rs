@@ -6,6 +6,7 @@ mod messages;
 mod precedence;
 mod refusals;
 mod secrecy;
+mod services;
 mod values;
 
 use std::path::Path;

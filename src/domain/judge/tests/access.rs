@@ -133,7 +133,7 @@ fn a_service_is_known_by_its_whole_token_on_its_routes_alone() {
         assert_eq!(get("/service").bearer(wrong).at(&gate), "reject unknown_service", "{wrong}");
     }
     for target in ["/user", "/active", "/optional", "/ws/ws_1"] {
-        assert_eq!(get(target).bearer(SERVICE_TOKEN).at(&gate), "reject malformed_token", "{target}");
+        assert_eq!(get(target).bearer(SERVICE_TOKEN).at(&gate), "reject service_route", "{target}");
     }
     let twice = get("/service").bearer(SERVICE_TOKEN).bearer(SERVICE_TOKEN);
     assert_eq!(twice.at(&gate), "reject several_tokens");

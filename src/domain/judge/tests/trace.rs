@@ -58,7 +58,7 @@ fn a_refusal_is_told_up_to_the_step_that_failed() {
             "signature good: signed by issuer `clerk`",
         ),
         ("not active", get("/active").bearer(&token("user_pending")), "membership: access pending"),
-        ("a service", get("/service").bearer(SERVICE_TOKEN), "service `engine`"),
+        ("a service", get("/service").bearer(SERVICE_TOKEN), "203.0.113.9 is where the service may call from"),
         ("a webhook", get("/hooks"), "route /hooks asks for a signed webhook"),
         ("closed", get("/deny"), "route /deny asks for what nobody has"),
     ] {
