@@ -1,5 +1,7 @@
-//! Who fills the snapshot: keys from issuers, membership from its source, rules from the config, changes from webhooks.
+//! Who fills the snapshot: keys from issuers, membership from its source, rules from the config, changes from webhooks and
+//! from what Clerk is asked.
 
+pub mod backend;
 pub mod deliveries;
 pub mod fetch;
 pub mod keys;
