@@ -6,6 +6,7 @@ pub mod deliveries;
 pub mod fetch;
 pub mod keys;
 mod print;
+pub mod profiles;
 pub mod proofs;
 pub mod reload;
 pub mod watch;
