@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to stdout, talk goes to stderr.
 
 mod check;
+mod clerk;
 mod demo;
 mod ending;
 mod explain;
@@ -59,6 +60,9 @@ enum Command {
     /// Sign and send events as Clerk does
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Do something at Clerk itself
+    #[command(subcommand)]
+    Clerk(clerk::ClerkCommand),
     /// Ask a running gate whether it is ready
     Health(health::HealthArgs),
 }
@@ -106,6 +110,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Token(command) => token::run(&command),
         Command::Webhook(command) => webhook::run(&command),
+        Command::Clerk(command) => clerk::run(&command),
         Command::Health(args) => health::run(&args),
     };
     ExitCode::from(told(ending))

@@ -2,6 +2,8 @@
 //!
 //! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
 
+mod profiles;
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +14,8 @@ use prometheus::{
     Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
+
+pub use profiles::{ProfileFetches, ProfileResult};
 
 use crate::domain::routes::{Access, Mode};
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
@@ -103,6 +107,7 @@ pub struct Metrics {
     members: IntGauge,
     webhooks: IntCounterVec,
     changes: IntCounterVec,
+    pub profile_fetches: ProfileFetches,
     generation: IntGauge,
     log_lines_lost: IntCounter,
     lost_lines: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
@@ -192,6 +197,7 @@ impl Metrics {
                 "Verified webhooks by what they did to the membership.",
                 &["result"],
             ),
+            profile_fetches: ProfileFetches::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",

@@ -38,6 +38,10 @@ impl Stop {
         Self::new(USAGE, what.as_ref())
     }
 
+    pub(crate) fn config(what: impl AsRef<str>) -> Self {
+        Self::new(CONFIG, what.as_ref())
+    }
+
     /// What was seen, for whoever doubts the first sentence.
     pub(crate) fn saw(self, saw: impl AsRef<str>) -> Self {
         self.line("saw   ", saw.as_ref())

@@ -2,26 +2,40 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use crate::domain::issuer::Issuer;
 use crate::domain::keys::KeySet;
 
+use super::backend::Backend;
 use super::claims;
 use super::faults::{Code, Fault, quoted};
 use super::outside::Run;
-use super::publishable::{self, Publishable, secret_key};
+use super::place::{iss, jwks};
+use super::publishable::{self, Publishable};
 use super::reader::{Field, Fields};
-use super::settings::{IssuerKeys, KeySource};
-use super::url::{Url, UrlError};
+use super::settings::{BackendSettings, IssuerKeys, KeySource};
+use super::url::Url;
 
 /// The name of the issuer under `clerk:`.
 const CLERK: &str = "clerk";
 const ISSUER: &str = "the Frontend API's URL, such as https://clerk.example.com";
 const JWKS: &str = "a URL such as https://clerk.example.com/.well-known/jwks.json";
 
+/// Everybody who may sign tokens.
+pub(super) struct Issuers {
+    pub(super) list: Vec<(Issuer, IssuerKeys)>,
+    /// The Backend API of the instance under `clerk:`, where its secret key is given.
+    pub(super) backend: Option<BackendSettings>,
+}
+
+/// One of them.
+struct One {
+    issuer: Issuer,
+    keys: IssuerKeys,
+    backend: Option<BackendSettings>,
+}
+
 /// Reads all issuers; there may be none.
-pub(super) fn issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Vec<(Issuer, IssuerKeys)>> {
+pub(super) fn issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Issuers> {
     let (clerk, others) = (root.opt(CLERK), root.opt("issuers"));
     let clerks = |(field, fields)| one(fields, Some(CLERK.into()), run).map(|issuer| (field, issuer));
     let mut found = vec![];
@@ -32,23 +46,34 @@ pub(super) fn issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Vec<(Is
     } else if ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"].iter().any(|name| run.outside(name).is_present()) {
         found.push(run.nothing("an issuer").and_then(clerks));
     }
-    check_api_url(run.outside("CLERK_API_URL"));
-    if found.is_empty() {
-        let _ = secret(run.outside("CLERK_SECRET_KEY"));
-    }
+    // The variables are checked even where nobody reads them.
+    let alone = if found.is_empty() { Backend::outside(run).read() } else { Some(None) };
+    let alone = alone.map(|backend| backend.filter(|_| !others.is_present()));
     let listed = |item: Field<'a>| Some((item, one(item.fields("an issuer")?, None, run)?));
     match others.maybe(Field::nonempty_list) {
         Some(items) => found.extend(items.into_iter().flatten().map(listed)),
         None => found.push(None),
     }
     let good = distinct(&found.iter().flatten().collect::<Vec<_>>());
-    let found = found.into_iter().map(|found| found.map(|(_, issuer)| issuer)).collect::<Option<_>>();
-    found.filter(|_| good)
+    let found: Option<Vec<One>> = found.into_iter().map(|found| found.map(|(_, one)| one)).collect();
+    let (mut backend, mut list) = (alone?, Vec::new());
+    for One { issuer, keys, backend: its } in found.filter(|_| good)? {
+        list.push((issuer, keys));
+        backend = backend.or(its);
+    }
+    Some(Issuers { list, backend })
 }
 
 /// Variables speak for `clerk:` only: which of several issuers could they mean?
 fn unused(run: Run<'_>) {
-    for name in ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_LEEWAY", "CLERK_VERIFY_IAT"] {
+    for name in [
+        "CLERK_PUBLISHABLE_KEY",
+        "CLERK_JWT_KEY",
+        "CLERK_LEEWAY",
+        "CLERK_VERIFY_IAT",
+        "CLERK_SECRET_KEY",
+        "CLERK_API_URL",
+    ] {
         if run.outside(name).is_present() {
             let what = format!("`{name}` has no effect, because the config has `issuers` and no `clerk`");
             let fault = Fault::warning(Code::Contradiction, what);
@@ -59,16 +84,10 @@ fn unused(run: Run<'_>) {
     }
 }
 
-/// Nothing is sent there by this version; a wrong one would be found out late.
-fn check_api_url(field: Field<'_>) {
-    let expected = "an https URL such as https://api.clerk.com";
-    let _ = field.maybe(|field| field.told(Code::WrongValue, expected, |text| fetchable(text, Near::Loopback)));
-}
-
-fn distinct(found: &[&(Field<'_>, (Issuer, IssuerKeys))]) -> bool {
+fn distinct(found: &[&(Field<'_>, One)]) -> bool {
     let mut good = true;
-    for (index, (field, (issuer, _))) in found.iter().enumerate() {
-        let before = || found.iter().take(index).map(|(_, (issuer, _))| issuer);
+    for (index, (field, One { issuer, .. })) in found.iter().enumerate() {
+        let before = || found.iter().take(index).map(|(_, one)| &one.issuer);
         if before().any(|other| other.name == issuer.name) {
             let what = format!("two issuers have the name {}", quoted(&issuer.name));
             field.reject(Fault::error(Code::Contradiction, what).fix("give each its own name"));
@@ -85,7 +104,7 @@ fn distinct(found: &[&(Field<'_>, (Issuer, IssuerKeys))]) -> bool {
 }
 
 /// Reads one issuer. The variables fill only the one whose name is `given`, as the others have names of their own.
-fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Option<(Issuer, IssuerKeys)> {
+fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Option<One> {
     let outer = given.is_some().then_some(run);
     let name = match given {
         Some(name) => Some(name),
@@ -103,10 +122,10 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
         field.told(Code::WrongValue, "ins_… as the Clerk dashboard shows it", plain)
     });
     fields.finish();
-    let (iss, source) = keys?;
+    let (iss, source, backend) = keys?;
     let name = name?;
     let issuer = Issuer { name: name.clone(), iss: iss.into(), claims: policy?, instance_id: instance_id? };
-    Some((issuer, IssuerKeys { name, source }))
+    Some(One { issuer, keys: IssuerKeys { name, source }, backend })
 }
 
 fn name(text: &str) -> Result<Arc<str>, &'static str> {
@@ -120,38 +139,34 @@ struct Parts<'a> {
     issuer: (Field<'a>, Option<String>),
     jwks_url: (Field<'a>, Option<(Url, String)>),
     jwt_key: (Field<'a>, Option<Arc<KeySet>>),
-    secret_is_live: (Field<'a>, Option<bool>),
+    backend: (Field<'a>, Option<BackendSettings>),
 }
 
-/// The `iss` of the issuer's tokens, and where its keys come from.
-fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, KeySource)> {
+/// The `iss` of the issuer's tokens, where its keys come from, and the Backend API of its instance.
+fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, KeySource, Option<BackendSettings>)> {
     let (issuer, jwks_url) = (fields.opt("issuer"), fields.opt("jwks_url"));
     let publishable = unless(issuer, fields, "publishable_key", "CLERK_PUBLISHABLE_KEY", outer);
     let jwt_key = unless(jwks_url, fields, "jwt_key", "CLERK_JWT_KEY", outer).hidden();
-    let secret = match outer {
-        Some(run) => run.fill(fields, "secret_key", "CLERK_SECRET_KEY"),
-        None => fields.opt("secret_key"),
-    };
+    let backend = Backend::of(fields, outer);
+    if outer.is_none() {
+        backend.unused();
+    }
     let key = publishable.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
     let iss = issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, iss));
     let url = jwks_url.maybe(|field| field.told(Code::WrongValue, JWKS, jwks));
     let set = jwt_key.maybe(pem);
-    let live = self::secret(secret);
+    let settings = backend.read();
     let parts = Parts {
         publishable: (publishable, key?),
         issuer: (issuer, iss?),
         jwks_url: (jwks_url, url?),
         jwt_key: (jwt_key, set?),
-        secret_is_live: (secret, live?),
+        backend: (backend.secret, settings?),
     };
     let good = parts.check(fields);
-    let found = parts.combine(fields);
-    found.filter(|_| good)
-}
-
-/// Nothing uses the secret key yet; whether it is one is checked, and whether it is of a production instance.
-fn secret(field: Field<'_>) -> Option<Option<bool>> {
-    field.hidden().maybe(|field| field.told(Code::Secret, publishable::SECRET, secret_key))
+    let backend = parts.backend.1.clone().filter(|_| outer.is_some());
+    let (iss, source) = parts.combine(fields)?;
+    good.then_some((iss, source, backend))
 }
 
 /// The key of the file; else the variable, unless `other` in the file has already answered the question.
@@ -180,11 +195,11 @@ impl Parts<'_> {
             good = false;
         };
         let key = self.publishable.1.as_ref();
-        if let (Some(key), Some(live)) = (key, self.secret_is_live.1)
-            && key.live != live
+        if let (Some(key), Some(backend)) = (key, &self.backend.1)
+            && key.live != backend.live
         {
             let what = "the publishable key and the secret key are of a development and a production instance";
-            refuse(self.secret_is_live.0, Fault::error(Code::Contradiction, what).fix("take both from one instance"));
+            refuse(self.backend.0, Fault::error(Code::Contradiction, what).fix("take both from one instance"));
         }
         if let (Some(Publishable { live: true, .. }), Some(url)) = (key, self.jwks_url.1.as_ref().map(|(url, _)| url))
             && is_development(&url.host.to_string())
@@ -246,58 +261,4 @@ fn is_development(host: &str) -> bool {
 fn pem(field: Field<'_>) -> Option<Arc<KeySet>> {
     let parse = |text: &str| KeySet::from_pem(text).map(Arc::new).map_err(|error| format!("does not serve: {error}"));
     field.told(Code::Secret, "an RSA public key in PEM (Clerk dashboard, API keys, JWKS public key)", parse)
-}
-
-/// Why a text is no issuer or key set. Completes "`issuer` …".
-#[derive(Clone, Copy, Debug, Error)]
-enum PlaceError {
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    #[error("is not https; plain http is for loopback and private addresses only")]
-    Plain,
-    #[error("ends with a slash, which no `iss` of Clerk does: they are compared byte for byte")]
-    Slash,
-    #[error("has a query")]
-    Query,
-    #[error("has no path")]
-    NoPath,
-    #[error("has a host with upper-case letters, which no `iss` has")]
-    Case,
-}
-
-/// Which hosts may be spoken to without TLS.
-#[derive(Clone, Copy)]
-enum Near {
-    Loopback,
-    Private,
-}
-
-fn fetchable(text: &str, near: Near) -> Result<Url, PlaceError> {
-    let url = Url::outbound(text)?;
-    let plain = match near {
-        Near::Loopback => url.host.is_loopback(),
-        Near::Private => url.host.is_near(),
-    };
-    match url.scheme.as_str() {
-        "https" => Ok(url),
-        "http" if plain => Ok(url),
-        _ => Err(PlaceError::Plain),
-    }
-}
-
-fn iss(text: &str) -> Result<String, PlaceError> {
-    let url = fetchable(text, Near::Private)?;
-    match url {
-        _ if text.ends_with('/') => Err(PlaceError::Slash),
-        Url { query, .. } if !query.is_empty() => Err(PlaceError::Query),
-        Url { path, .. } if text.trim_end_matches(path.as_str()).bytes().any(|b| b.is_ascii_uppercase()) => {
-            Err(PlaceError::Case)
-        }
-        _ => Ok(text.to_owned()),
-    }
-}
-
-fn jwks(text: &str) -> Result<(Url, String), PlaceError> {
-    let url = fetchable(text, Near::Private)?;
-    if url.path.len() < 2 { Err(PlaceError::NoPath) } else { Ok((url, text.to_owned())) }
 }

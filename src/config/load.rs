@@ -150,9 +150,11 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     let trusted_proxies = headers::trusted_proxies(root);
     let lines = routes::routes(root, &membership);
 
+    let mut backend = None;
     let (issuers, keys): (Option<Vec<Issuer>>, Vec<IssuerKeys>) = match issuers {
         Some(found) => {
-            let (issuers, keys) = found.into_iter().unzip();
+            let (issuers, keys) = found.list.into_iter().unzip();
+            backend = found.backend;
             (Some(issuers), keys)
         }
         None => (None, vec![]),
@@ -192,7 +194,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         Membership::Broken(_) => return None,
         Membership::Read { source, .. } => Some(source),
     };
-    Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership })
+    Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership, backend })
 }
 
 /// Variables that switch authentication off elsewhere. Fail closed: who sets one would be surprised either way, and a

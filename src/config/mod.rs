@@ -17,6 +17,7 @@ pub mod settings;
 pub mod source;
 pub mod yaml;
 
+mod backend;
 mod boot;
 mod claims;
 mod codes;
@@ -29,6 +30,7 @@ mod issuers;
 mod keys;
 mod near;
 mod outside;
+mod place;
 mod publishable;
 mod render;
 mod roles;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time;
 use zeroize::Zeroize;
 
 /// A secret from the config. `Debug` prints `Secret(..)`; there is no `Display`, `Serialize` or
-/// `PartialEq`: whoever compares must do it in constant time over [`Secret::expose`].
+/// `PartialEq`: whoever compares must do it in constant time, by [`Secret::matches`] or over [`Secret::expose`].
 ///
 /// The bytes are overwritten when it is dropped. Copies made before (the text of the config file,
 /// the process environment) are not ours to wipe.
@@ -25,6 +26,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether both are the same bytes. Takes the same time wherever they differ; the lengths may show.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
     /// Length in bytes, which may be told: messages about weak secrets need it.
@@ -69,5 +76,14 @@ mod tests {
         assert_eq!(secret.expose(), b"whsec_abc");
         assert_eq!(secret.len(), 9);
         assert!(!secret.is_empty());
+    }
+
+    #[test]
+    fn two_secrets_match_when_every_byte_does() {
+        let secret = |text: &str| Secret::from(text.to_owned());
+        assert!(secret("sk_test_a").matches(&secret("sk_test_a")));
+        for other in ["", "sk_test_", "sk_test_b", "sk_test_aa"] {
+            assert!(!secret("sk_test_a").matches(&secret(other)), "given: {other}");
+        }
     }
 }

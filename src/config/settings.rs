@@ -9,6 +9,8 @@ use crate::domain::keys::KeySet;
 use crate::domain::membership::Policy;
 use crate::domain::snapshot::Rules;
 
+use super::secret::Secret;
+
 /// All settings of one gate.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -141,7 +143,35 @@ pub struct Live {
     pub issuers: Vec<IssuerKeys>,
     pub keys: KeyTimes,
     pub membership: Option<MembershipSource>,
+    /// Clerk's Backend API, where a secret key for it is given.
+    pub backend: Option<BackendSettings>,
 }
+
+/// Clerk's Backend API, and the secret key of the instance that is asked.
+#[derive(Clone, Debug)]
+pub struct BackendSettings {
+    /// `scheme://host[:port]` in lower case, without a slash or `/v1` at its end. https, or http on loopback.
+    pub api_url: String,
+    /// `sk_…`. It goes to `api_url` and nowhere else (CVE-2026-34076).
+    pub secret: Arc<Secret>,
+    /// Whether the instance is a production instance, which Clerk grants ten times the requests.
+    pub live: bool,
+}
+
+impl BackendSettings {
+    /// [`BackendSettings::api_url`] where nothing is said.
+    pub const API_URL: &str = "https://api.clerk.com";
+}
+
+/// By value, so that a reload can tell whether anything has changed.
+impl PartialEq for BackendSettings {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { api_url, secret, live } = self;
+        *api_url == other.api_url && *live == other.live && secret.matches(&other.secret)
+    }
+}
+
+impl Eq for BackendSettings {}
 
 /// Where the keys of an issuer come from.
 #[derive(Clone, Debug)]

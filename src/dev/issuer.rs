@@ -1,10 +1,11 @@
-//! An HTTP server that plays Clerk: it publishes keys, hands out tokens, sends webhooks.
+//! An HTTP server that plays Clerk: it publishes keys, hands out tokens, sends webhooks, describes and deletes users.
 //!
 //! Whoever can reach it gets a token for anybody, so it belongs on loopback. Tests misuse it on
 //! purpose through [`Issuer::set_keys`] and [`Issuer::set_behaviour`].
 
 mod events;
 mod routes;
+mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,8 @@ use pingora::protocols::http::ServerSession;
 
 use super::key::SigningKey;
 use super::webhook::WebhookSigner;
+use users::UserApi;
+pub use users::UserBehaviour;
 
 /// The instance in whose name the events are sent, unless another is set.
 pub const INSTANCE_ID: &str = "ins_bailiff_dev";
@@ -85,6 +88,7 @@ struct State {
     webhook: ArcSwapOption<Target>,
     instance_id: ArcSwap<String>,
     jwks_hits: AtomicU64,
+    users: UserApi,
 }
 
 /// Where events go.
@@ -107,6 +111,7 @@ impl Issuer {
             webhook: ArcSwapOption::empty(),
             instance_id: ArcSwap::from_pointee(INSTANCE_ID.to_owned()),
             jwks_hits: AtomicU64::new(0),
+            users: UserApi::default(),
         }))
     }
 
@@ -128,9 +133,32 @@ impl Issuer {
         self.0.jwks_hits.load(Ordering::SeqCst)
     }
 
-    /// Who can get tokens. Nobody at first.
+    /// Who can get tokens, and whom the Backend API knows, as changed at this moment. Nobody at first.
     pub fn set_people(&self, people: Vec<Person>) {
+        self.0.users.changed_now();
         self.0.people.store(Arc::new(people));
+    }
+
+    /// Who there is by now: a user who is deleted through the Backend API is gone.
+    #[must_use]
+    pub fn people(&self) -> Arc<Vec<Person>> {
+        self.0.people.load_full()
+    }
+
+    /// What the Backend API wants to see in `Authorization: Bearer …`. Nothing is good enough at first.
+    pub fn set_secret_key(&self, secret: Option<String>) {
+        self.0.users.set_secret_key(secret);
+    }
+
+    /// Changes how the Backend API answers whoever has the secret key.
+    pub fn set_user_behaviour(&self, behaviour: UserBehaviour) {
+        self.0.users.set_behaviour(behaviour);
+    }
+
+    /// How often `user_id` was asked for (`GET`) and deleted (`DELETE`), whatever the answer was.
+    #[must_use]
+    pub fn user_hits(&self, user_id: &str) -> (u64, u64) {
+        self.0.users.hits(user_id)
     }
 
     /// What tokens say in `azp` when the request asks for nothing else. Nothing at first.
@@ -168,3 +196,5 @@ impl ServeHttp for Issuer {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod user_tests;

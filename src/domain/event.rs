@@ -1,4 +1,5 @@
-//! What a verified webhook says, as far as it concerns access.
+//! What a verified webhook says, as far as it concerns access. A user whom Clerk was asked for looks like the one in a webhook
+//! and is read by the same code.
 //!
 //! Clerk delivers at least once and in any order, so each change carries the time of which it speaks, and whoever applies it
 //! compares that time per row ([`super::membership::Members::changed`]).
@@ -124,6 +125,17 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
     }
 }
 
+/// What a user says as Clerk's Backend API gives one: the `data` of `user.updated`, without the envelope around it. So what was
+/// asked for and what was sent are one kind of change, and the later of them counts.
+///
+/// # Errors
+/// What is missing: the id, or the time that orders it among other changes.
+pub fn described(user: &Map<String, Value>) -> Result<(Change, EventTime), &'static str> {
+    let change = self::user(user, false)?;
+    let at = user.get("updated_at").and_then(|time| milliseconds(time, false));
+    Ok((change, at.ok_or("the user has no `updated_at`")?))
+}
+
 /// Clerk writes milliseconds in most places and seconds in some: told apart by size. Fail closed: a deletion that is timed in
 /// seconds counts from the end of its second, or an update in the same second would look newer than it.
 fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {
@@ -134,7 +146,7 @@ fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {
 }
 
 fn user(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
-    let id = text(data, "id").and_then(|id| ClerkUserId::parse(id).ok()).ok_or("`data.id` is no user id")?;
+    let id = text(data, "id").and_then(|id| ClerkUserId::parse(id).ok()).ok_or("`id` is no user id")?;
     let id = UserId::from(id);
     if deleted {
         return Ok(Change::User(id, UserChange::Deleted));
@@ -159,7 +171,7 @@ fn primary_email(data: &Map<String, Value>) -> Option<&str> {
 }
 
 fn organization(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
-    let id = text(data, "id").and_then(|id| OrgId::parse(id).ok()).ok_or("`data.id` is no organization id")?;
+    let id = text(data, "id").and_then(|id| OrgId::parse(id).ok()).ok_or("`id` is no organization id")?;
     Ok(Change::Organization(id, !deleted))
 }
 

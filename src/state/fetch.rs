@@ -3,8 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, redirect};
+use http::{HeaderValue, Method, header};
+use reqwest::{Client, RequestBuilder, Response, redirect};
 
+use crate::config::secret::Secret;
 use crate::domain::UnixTime;
 
 /// Bound on a whole exchange; also on an answer that drips.
@@ -43,13 +45,40 @@ pub struct Fetched {
     pub date: Option<UnixTime>,
 }
 
+/// A request that shows a secret.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    pub method: Method,
+    /// Built by the caller from an address of the config, never from a request's text (CVE-2026-34076).
+    pub url: &'a str,
+    pub bearer: &'a Secret,
+    /// Further fields of the head.
+    pub headers: &'a [(&'static str, &'static str)],
+    /// Bound on the body of the answer, in bytes.
+    pub max: usize,
+}
+
+/// An answer to [`Ask`], whatever its status is.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// `Retry-After`, where it is a number of seconds. It says what the sender likes; bound it.
+    pub retry_after: Option<Duration>,
+    pub body: Bytes,
+}
+
 impl Fetcher {
     /// # Errors
     /// When the system's certificates cannot be loaded.
     pub fn new() -> Result<Self, String> {
+        Self::within(TOTAL)
+    }
+
+    /// One whose patience ends after `total`.
+    pub(super) fn within(total: Duration) -> Result<Self, String> {
         let builder = || {
             Client::builder()
-                .timeout(TOTAL)
+                .timeout(total)
                 .connect_timeout(CONNECT)
                 .redirect(redirect::Policy::none())
                 .pool_max_idle_per_host(1)
@@ -67,37 +96,69 @@ impl Fetcher {
 
     /// As [`Fetcher::get`], with the sender's clock.
     pub async fn get_dated(&self, url: &str, max: usize) -> Result<Fetched, FetchError> {
-        // The config takes plain http for loopback and private addresses only.
-        let client = if url.starts_with("http://") { &self.direct } else { &self.outward };
-        let failed = |error: reqwest::Error| {
-            let (url, why) = (url.to_owned(), causes(&error.without_url()));
-            if why.contains("timed out") && !why.contains("connect") {
-                FetchError::Timeout { url }
-            } else {
-                FetchError::Broken { url, why }
-            }
-        };
-        let answer = client.get(url).header("accept", "application/json").send().await;
-        let mut answer = match answer {
-            Err(error) if error.is_connect() => {
-                return Err(FetchError::Connect { url: url.to_owned(), why: causes(&error.without_url()) });
-            }
-            other => other.map_err(failed)?,
-        };
+        let answer = send(self.client(url).get(url), url).await?;
         let status = answer.status().as_u16();
         if status != 200 {
             return Err(FetchError::Status { url: url.to_owned(), status });
         }
         let date = answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok()).map(|since| UnixTime(since.as_secs()));
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > max {
-                return Err(FetchError::TooLarge { url: url.to_owned(), max });
-            }
-            body.extend_from_slice(&chunk);
+        Ok(Fetched { body: body(answer, url, max).await?, date })
+    }
+
+    /// The answer to a request that shows a secret, whatever its status is.
+    pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, FetchError> {
+        let Ask { method, url, bearer, headers, max } = ask;
+        let shown = [b"Bearer ", bearer.expose()].concat();
+        let mut shown = HeaderValue::from_bytes(&shown).map_err(|_| FetchError::Broken {
+            url: url.to_owned(),
+            why: "the secret has a byte that no header field can have".to_owned(),
+        })?;
+        // Nothing that prints headers prints this one, and HTTP/2 keeps it out of its compression table (RFC 7541, 7.1.3).
+        shown.set_sensitive(true);
+        let mut request = self.client(url).request(method, url).header(header::AUTHORIZATION, shown);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
-        Ok(Fetched { body: body.freeze(), date })
+        let answer = send(request, url).await?;
+        let status = answer.status().as_u16();
+        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let body = body(answer, url, max).await?;
+        Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body })
+    }
+
+    fn client(&self, url: &str) -> &Client {
+        // The config takes plain http for loopback and private addresses only.
+        if url.starts_with("http://") { &self.direct } else { &self.outward }
+    }
+}
+
+async fn send(request: RequestBuilder, url: &str) -> Result<Response, FetchError> {
+    match request.header(header::ACCEPT, "application/json").send().await {
+        Err(error) if error.is_connect() => {
+            Err(FetchError::Connect { url: url.to_owned(), why: causes(&error.without_url()) })
+        }
+        other => other.map_err(|error| failed(error, url)),
+    }
+}
+
+async fn body(mut answer: Response, url: &str, max: usize) -> Result<Bytes, FetchError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failed(error, url))? {
+        if body.len() + chunk.len() > max {
+            return Err(FetchError::TooLarge { url: url.to_owned(), max });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn failed(error: reqwest::Error, url: &str) -> FetchError {
+    let (url, why) = (url.to_owned(), causes(&error.without_url()));
+    if why.contains("timed out") && !why.contains("connect") {
+        FetchError::Timeout { url }
+    } else {
+        FetchError::Broken { url, why }
     }
 }
 

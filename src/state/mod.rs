@@ -1,10 +1,13 @@
-//! Who fills the snapshot: keys from issuers, membership from its source, rules from the config, changes from webhooks.
+//! Who fills the snapshot: keys from issuers, membership from its source, rules from the config, changes from webhooks and
+//! from what Clerk is asked.
 
+pub mod backend;
 pub mod deliveries;
 pub mod fetch;
 pub mod kept;
 pub mod keys;
 mod print;
+pub mod profiles;
 pub mod proofs;
 pub mod reload;
 pub mod watch;

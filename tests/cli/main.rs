@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 mod check;
+mod clerk;
 mod demo;
 mod explain;
 mod harness;

@@ -73,6 +73,7 @@ fn every_name_is_there_from_the_start() {
         ("bailiff_reloads_total", &["part", "result"]),
         ("bailiff_members", &[]),
         ("bailiff_webhooks_total", &["result"]),
+        ("bailiff_profile_fetches_total", &["result"]),
         ("bailiff_snapshot_generation", &[]),
         ("bailiff_build_info", &["version"]),
     ] {

@@ -56,18 +56,29 @@ pub(super) fn about(
 }
 
 fn user(person: &Person, query: &Query, now_ms: u64) -> Value {
+    let email = query.get("email").or(person.email.as_deref());
+    described(person, email, (query.is_on("banned"), query.is_on("locked")), now_ms)
+}
+
+/// A person as a User of Clerk.
+pub(super) fn described(
+    person: &Person,
+    email: Option<&str>,
+    (banned, locked): (bool, bool),
+    updated_at_ms: u64,
+) -> Value {
     let (first_name, last_name) = match person.full_name.split_once(' ') {
         Some((first, last)) => (Some(first), Some(last)),
         None => (Some(person.full_name.as_str()), None),
     };
     data::user(&data::User {
         id: &person.user_id,
-        email: query.get("email").or(person.email.as_deref()),
+        email,
         first_name: first_name.filter(|name| !name.is_empty()),
         last_name,
-        banned: query.is_on("banned"),
-        locked: query.is_on("locked"),
-        updated_at_ms: now_ms,
+        banned,
+        locked,
+        updated_at_ms,
     })
 }
 

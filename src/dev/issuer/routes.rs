@@ -18,7 +18,7 @@ use crate::dev::{now_ms, random_id, with_causes};
 /// How long [`Behaviour::Hang`] holds a request: longer than any sane fetch, and not for ever.
 const HANG_TIME: Duration = Duration::from_secs(35);
 /// More than the megabyte that a careful reader of a key set stops at.
-const HUGE_BYTES: usize = 1280 * 1024;
+pub(super) const HUGE_BYTES: usize = 1280 * 1024;
 /// Bound: the longest answer that a test can make the issuer give.
 const RAW_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How old an expired token is. No leeway is that large.
@@ -32,6 +32,8 @@ GET  /token/{name}               a session token that lives 60 s
                                  ?org=org_x  with this organization active
                                  ?expired=1  one that ended an hour ago
                                  ?azp=URL    for this origin; ?azp= for none
+GET  /v1/users/{id}              the user, as Clerk's Backend API gives one; needs the secret key
+DELETE /v1/users/{id}            deletes the user
 POST /send/{event}/{name}        sends a signed webhook event about somebody to the gate
                                  ?org=org_x ?role=admin ?banned=1 ?locked=1 ?email=x@example.com
 POST /sign?id=&timestamp=        the svix headers for the posted body
@@ -48,6 +50,7 @@ impl State {
             (&Method::GET, [""]) => text(StatusCode::OK, &self.help()),
             (&Method::GET, [".well-known", "jwks.json"]) => self.jwks().await,
             (&Method::GET, ["token", name]) => self.token(name, &query),
+            (method, ["v1", "users", id]) => self.users(session, method, id).await,
             (&Method::POST, ["send", event, name]) => self.send(event, name, &query).await,
             (&Method::POST, ["sign"]) => self.sign(session, &query).await,
             _ => text(StatusCode::NOT_FOUND, "nothing here; GET / lists what there is"),
@@ -63,26 +66,15 @@ impl State {
         let behaviour = self.behaviour.load_full();
         match &*behaviour {
             Behaviour::Normal => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
-            Behaviour::Status(code) => {
-                // An informational status would leave the client waiting for the real one.
-                let status = StatusCode::from_u16(*code).ok().filter(|status| status.as_u16() >= 200);
-                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                text(status, "the issuer was told to answer this")
-            }
-            Behaviour::Html => {
-                let page = b"<!doctype html><title>Sign in to the network</title>\n".to_vec();
-                answer(StatusCode::OK, "text/html; charset=utf-8", page)
-            }
+            Behaviour::Status(code) => told(*code),
+            Behaviour::Html => page(),
             Behaviour::EmptyKeys => json(StatusCode::OK, &json!({"keys": []})),
             Behaviour::Huge => {
                 let padding = "x".repeat(HUGE_BYTES);
                 let set = json!({"keys": self.jwks_entries(), "padding": padding});
                 json(StatusCode::OK, &set)
             }
-            Behaviour::Hang => {
-                tokio::time::sleep(HANG_TIME).await;
-                text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was told to hang")
-            }
+            Behaviour::Hang => hang().await,
             Behaviour::Redirect(to) => redirect(to),
             Behaviour::Raw(bytes) => {
                 let bytes = bytes.iter().copied().take(RAW_BYTES_MAX).collect();
@@ -188,6 +180,24 @@ impl State {
         let sentence = format!("there is nobody of this name; {}", self.who());
         text(StatusCode::NOT_FOUND, &sentence)
     }
+}
+
+/// An answer with the status that the issuer was told to give.
+pub(super) fn told(code: u16) -> Response<Vec<u8>> {
+    // An informational status would leave the client waiting for the real one.
+    let status = StatusCode::from_u16(code).ok().filter(|status| status.as_u16() >= 200);
+    text(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "the issuer was told to answer this")
+}
+
+/// What a captive portal says.
+pub(super) fn page() -> Response<Vec<u8>> {
+    let page = b"<!doctype html><title>Sign in to the network</title>\n".to_vec();
+    answer(StatusCode::OK, "text/html; charset=utf-8", page)
+}
+
+pub(super) async fn hang() -> Response<Vec<u8>> {
+    tokio::time::sleep(HANG_TIME).await;
+    text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was told to hang")
 }
 
 fn named<'a>(people: &'a [Person], name: &str) -> Option<&'a Person> {

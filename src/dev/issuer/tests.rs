@@ -12,8 +12,8 @@ use super::*;
 use crate::listen;
 
 /// A served issuer. It serves for as long as this lives.
-struct Running {
-    issuer: Issuer,
+pub(super) struct Running {
+    pub(super) issuer: Issuer,
     stop: watch::Sender<bool>,
 }
 
@@ -27,7 +27,7 @@ fn person(name: &str, orgs: Vec<Org>) -> Person {
     }
 }
 
-fn start() -> Running {
+pub(super) fn start() -> Running {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let issuer = Issuer::new(url, vec![key()]);

@@ -61,6 +61,27 @@ fn a_user_is_described_by_what_clerk_vouches_for() {
 }
 
 #[test]
+fn a_user_who_was_asked_for_says_the_same_as_one_in_an_event() {
+    let full = data::User { id: "user_a", email: Some("alex@example.com"), updated_at_ms: MS, ..data::User::default() };
+    for (flag, status) in [("banned", "verified"), ("object", "verified"), ("object", "unverified")] {
+        let mut user = data::user(&full);
+        user[flag] = json!(true);
+        user["email_addresses"][0]["verification"]["status"] = json!(status);
+        let (change, at) = described(user.as_object().expect("an object")).expect("a user");
+        assert_eq!(told("user.updated", user), Meaning::Change(change, at), "given: {flag} {status}");
+    }
+}
+
+#[test]
+fn a_user_without_an_id_or_a_time_is_not_described() {
+    for (missing, expected) in [("id", "`id` is no user id"), ("updated_at", "the user has no `updated_at`")] {
+        let mut user = data::user(&data::User { id: "user_a", updated_at_ms: MS, ..data::User::default() });
+        user.as_object_mut().expect("an object").remove(missing);
+        assert_eq!(described(user.as_object().expect("an object")), Err(expected));
+    }
+}
+
+#[test]
 fn a_deletion_counts_from_the_time_of_its_envelope() {
     let deleted = Meaning::Change(Change::User(alex(), UserChange::Deleted), EventTime(MS));
     assert_eq!(told("user.deleted", data::deleted("user", "user_a")), deleted);

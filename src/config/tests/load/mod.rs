@@ -1,6 +1,7 @@
 //! Whole configurations in, settings or messages out.
 
 mod any_change;
+mod backend;
 mod membership;
 mod messages;
 mod precedence;

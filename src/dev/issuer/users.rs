@@ -1,0 +1,140 @@
+//! The users of Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, Response, StatusCode};
+use parking_lot::Mutex;
+use percent_encoding::percent_decode_str;
+use pingora::protocols::http::ServerSession;
+use serde_json::json;
+
+use super::{Person, State, events, routes};
+use crate::dev::answer::{json, text};
+use crate::dev::now_ms;
+use crate::dev::webhook::data;
+
+/// Bound: ids whose requests are counted.
+const COUNTED_MAX: usize = 10_000;
+
+/// How the Backend API answers whoever has the secret key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum UserBehaviour {
+    /// With the user; deletes.
+    #[default]
+    Normal,
+    /// With this status and a short text. What is no status at all becomes 500.
+    Status(u16),
+    /// With 429, and with `Retry-After` of so many seconds.
+    RateLimited(Option<u64>),
+    /// With 200 and a web page, as a captive portal does.
+    Html,
+    /// With 200 and another user than the one in the path.
+    WrongId,
+    /// With the right user inside of more than 1 MiB of JSON.
+    Huge,
+    /// Not within 30 seconds; after 35 with 503.
+    Hang,
+}
+
+/// What the issuer knows about its Backend API.
+#[derive(Default)]
+pub(super) struct UserApi {
+    secret_key: ArcSwapOption<String>,
+    behaviour: ArcSwap<UserBehaviour>,
+    changed_at_ms: AtomicU64,
+    hits: Mutex<HashMap<String, (u64, u64)>>,
+}
+
+impl UserApi {
+    pub(super) fn set_secret_key(&self, secret: Option<String>) {
+        self.secret_key.store(secret.map(Arc::new));
+    }
+
+    pub(super) fn set_behaviour(&self, behaviour: UserBehaviour) {
+        self.behaviour.store(Arc::new(behaviour));
+    }
+
+    pub(super) fn changed_now(&self) {
+        self.changed_at_ms.store(now_ms(), Ordering::SeqCst);
+    }
+
+    pub(super) fn hits(&self, user_id: &str) -> (u64, u64) {
+        self.hits.lock().get(user_id).copied().unwrap_or_default()
+    }
+
+    fn count(&self, user_id: &str, method: &Method) {
+        let mut hits = self.hits.lock();
+        if hits.len() >= COUNTED_MAX && !hits.contains_key(user_id) {
+            return;
+        }
+        let (gets, deletes) = hits.entry(user_id.to_owned()).or_default();
+        *(if *method == Method::DELETE { deletes } else { gets }) += 1;
+    }
+
+    /// Whether the request shows the secret key.
+    fn opens(&self, session: &ServerSession) -> bool {
+        let shown = session.get_header_bytes("authorization");
+        self.secret_key.load().as_ref().is_some_and(|secret| shown == format!("Bearer {secret}").as_bytes())
+    }
+}
+
+impl State {
+    /// `id` is a segment of the path, as it came.
+    pub(super) async fn users(&self, session: &ServerSession, method: &Method, id: &str) -> Response<Vec<u8>> {
+        let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
+        if ![Method::GET, Method::DELETE].contains(method) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "users can be asked for and deleted here, and nothing else");
+        }
+        self.users.count(&id, method);
+        if !self.users.opens(session) {
+            let why = "The provided Clerk Secret Key is invalid.";
+            return error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", why);
+        }
+        let behaviour = self.users.behaviour.load_full();
+        match &*behaviour {
+            UserBehaviour::Normal => self.user(method, &id, &id),
+            UserBehaviour::Status(code) => routes::told(*code),
+            UserBehaviour::RateLimited(after) => rate_limited(*after),
+            UserBehaviour::Html => routes::page(),
+            UserBehaviour::WrongId => self.user(method, &id, "user_of_somebody_else"),
+            UserBehaviour::Huge => json(StatusCode::OK, &json!({"id": id, "padding": "x".repeat(routes::HUGE_BYTES)})),
+            UserBehaviour::Hang => routes::hang().await,
+        }
+    }
+
+    /// The user `id`, who calls themself `shown`.
+    fn user(&self, method: &Method, id: &str, shown: &str) -> Response<Vec<u8>> {
+        let people = self.people.load_full();
+        let Some(person) = people.iter().find(|person| person.user_id == id) else {
+            return error(StatusCode::NOT_FOUND, "resource_not_found", &format!("No user was found with id {id}"));
+        };
+        if *method == Method::DELETE {
+            let others = |people: &Arc<Vec<Person>>| -> Vec<Person> {
+                people.iter().filter(|person| person.user_id != id).cloned().collect()
+            };
+            self.people.rcu(others);
+            return json(StatusCode::OK, &data::deleted("user", shown));
+        }
+        let person = Person { user_id: shown.to_owned(), ..person.clone() };
+        let at = self.users.changed_at_ms.load(Ordering::SeqCst);
+        json(StatusCode::OK, &events::described(&person, person.email.as_deref(), (false, false), at))
+    }
+}
+
+fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
+    let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests.");
+    if let Some(after) = after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after));
+    }
+    response
+}
+
+/// An error as Clerk says it.
+fn error(status: StatusCode, code: &str, why: &str) -> Response<Vec<u8>> {
+    let errors = json!([{"message": why, "long_message": why, "code": code}]);
+    json(status, &json!({"errors": errors, "clerk_trace_id": "0123456789abcdef"}))
+}
