@@ -6,6 +6,7 @@ pub mod keys;
 mod print;
 pub mod proofs;
 pub mod reload;
+pub mod store;
 pub mod watch;
 pub mod world;
 
