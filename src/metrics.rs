@@ -86,6 +86,13 @@ pub enum Part {
     Membership,
 }
 
+/// `bailiff_store_writes_total`, for who writes.
+#[derive(Clone, Debug)]
+pub struct StoreWrites {
+    pub ok: IntCounter,
+    pub failed: IntCounter,
+}
+
 type Series = HashMap<(Outcome, &'static str), IntCounter>;
 
 /// All metrics. Handles are kept; nothing is looked up by label while a request waits, but one hash of the route's name.
@@ -100,6 +107,7 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     pub cache_hits: IntCounter,
     pub cache_misses: IntCounter,
+    pub store_writes: StoreWrites,
     key_fetches: IntCounterVec,
     keys_fetched: GaugeVec,
     membership_applied: Gauge,
@@ -136,6 +144,8 @@ impl Metrics {
             keep(&registry, Histogram::with_opts(opts).expect(VALID))
         };
         let cache = counters("bailiff_token_cache_total", "Look-ups of checked signatures.", &["result"]);
+        let store =
+            counters("bailiff_store_writes_total", "Writes to the store: acknowledged, or not kept.", &["result"]);
         let build = Opts::new("bailiff_build_info", "Always 1; the labels tell what is running.")
             .const_label("version", env!("CARGO_PKG_VERSION"));
         keep(&registry, IntGauge::with_opts(build).expect(VALID)).set(1);
@@ -172,6 +182,10 @@ impl Metrics {
             ),
             cache_hits: cache.with_label_values(&["hit"]),
             cache_misses: cache.with_label_values(&["miss"]),
+            store_writes: StoreWrites {
+                ok: store.with_label_values(&["ok"]),
+                failed: store.with_label_values(&["failed"]),
+            },
             key_fetches: counters("bailiff_key_fetches_total", "Fetches of an issuer's keys.", &["issuer", "result"]),
             keys_fetched: keep(
                 &registry,

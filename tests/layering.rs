@@ -112,6 +112,9 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     if first == "reqwest" && file != "state/fetch.rs" && !["dev", "cli"].contains(&module) {
         return Some("only state/fetch.rs, dev and cli may write `reqwest`".into());
     }
+    if first == "redb" && !file.starts_with("state/store/") {
+        return Some("only state/store may write `redb`".into());
+    }
     let asks = path.ends_with("SystemTime::now") || path.ends_with("Instant::now");
     if asks && !["clock", "dev"].contains(&module) {
         return Some("only clock.rs and dev ask the time; take it as an argument".into());
@@ -233,6 +236,7 @@ fn a_forbidden_import_is_found_however_it_is_written() {
         ("config/mod.rs", "use pingora::prelude::*;", "pingora::prelude::*"),
         ("config/mod.rs", "use pingora_core::server::Server;", "pingora_core::server::Server"),
         ("state/keys.rs", "use reqwest::Client;", "reqwest::Client"),
+        ("state/keys.rs", "use redb::Database;", "redb::Database"),
         ("state/keys.rs", "use crate::proxy::Gate;", "crate::proxy::Gate"),
         ("state/keys.rs", "fn f() { Instant::now() }", "Instant::now"),
         ("clock.rs", "use super::state::Live;", "crate::state::Live"),
@@ -270,6 +274,7 @@ fn what_is_allowed_is_not_found() {
         ("domain/keys.rs", "mod der { use super::Fingerprint; }"),
         ("domain/x.rs", "fn f(tokio: u8) -> u8 { self.reqwest.len(); tokio }"),
         ("state/fetch.rs", "use reqwest::Client; use crate::config::Settings; use tokio::time::sleep;"),
+        ("state/store/writer.rs", "use redb::Database; use crate::metrics::StoreWrites; use std::thread;"),
         ("clock.rs", "use std::time::SystemTime; fn f() { SystemTime::now() } use crate::domain::UnixTime;"),
         ("dev/issuer.rs", "use pingora::apps::http_app::ServeHttp; fn f() { std::time::Instant::now() }"),
         ("proxy/mod.rs", "use pingora::prelude::*; use crate::domain::judge; use crate::{metrics, state::Live};"),

@@ -16,8 +16,8 @@ const LISTEN: &str = "an IP address and a port such as 0.0.0.0:8484, or unix:/pa
 const UPSTREAM: &str = "http://host:port, h2c://host:port or unix:/path/of/socket";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads this part of the config.
-pub(super) fn boot<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Boot> {
+/// Reads this part of the config. The path of the store is relative to `folder`, where the config is.
+pub(super) fn boot<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Boot> {
     let listen = listen(root.opt("listen"), run);
     let admin = admin(root.opt("admin"), run);
     let upstream = upstream(root.opt("upstream"), run);
@@ -25,6 +25,7 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Boot> {
     let connections = root.opt("max_connections").maybe(|most| usize::try_from(most.u64(1..=1_000_000)?).ok());
     let timeouts = timeouts(root.opt("timeouts"));
     let shutdown = shutdown(root.opt("shutdown"));
+    let store = store(root.opt("store"), run);
     let (admin, admin_hosts) = admin.unzip();
     if let (Some(listen), Some(admin), Some(upstream)) = (&listen, &admin, &upstream) {
         agree(&Ends { listen, admin, upstream }, root, run)?;
@@ -38,6 +39,7 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Boot> {
         max_connections: connections?.unwrap_or(Boot::MAX_CONNECTIONS),
         timeouts: timeouts?,
         shutdown: shutdown?,
+        store: store?.map(|path| folder.join(path)),
     })
 }
 
@@ -276,4 +278,23 @@ fn shutdown(field: Field<'_>) -> Option<Shutdown> {
     let drain = fields.opt("drain").duration_or(default.drain, Duration::ZERO..=longest);
     fields.finish();
     Some(Shutdown { delay: delay?, drain: drain? })
+}
+
+/// Where the store is, if there is one.
+fn store<'a>(file: Field<'a>, run: Run<'a>) -> Option<Option<PathBuf>> {
+    let places = [run.outside("BAILIFF_STORE"), file];
+    if !places.iter().any(|field| field.is_present()) {
+        return Some(None);
+    }
+    Run::first(&places, |field| field.told(Code::WrongValue, "the path of a file", path_of_store)).map(Some)
+}
+
+/// The errors complete "`store` …". Whether the file is there, and is a store, is for who opens it.
+fn path_of_store(text: &str) -> Result<PathBuf, &'static str> {
+    match text {
+        text if text.contains('\0') => Err("has a NUL in it"),
+        text if text.ends_with('/') => Err("is the path of a folder"),
+        text if text.len() > 4095 => Err("is a path longer than the 4095 bytes that one can have"),
+        text => Ok(PathBuf::from(text)),
+    }
 }

@@ -132,7 +132,7 @@ fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings>
     hide_secrets(root, run.ctx);
     let mut root = Fields::of(root, "the config", run.ctx)?;
     bypasses(run);
-    let boot = boot::boot(&mut root, run);
+    let boot = boot::boot(&mut root, folder, run);
     let live = live(&mut root, folder, run);
     root.finish();
     Some(Settings { boot: boot?, live: live? })

@@ -20,6 +20,7 @@ pub(super) const VARIABLES: &[&str] = &[
     "AUTH_MODE",
     "BAILIFF_ADMIN",
     "BAILIFF_LISTEN",
+    "BAILIFF_STORE",
     "BAILIFF_UPSTREAM",
     "CLERK_API_URL",
     "CLERK_JWT_KEY",

@@ -34,6 +34,8 @@ pub struct Boot {
     pub max_connections: usize,
     pub timeouts: Timeouts,
     pub shutdown: Shutdown,
+    /// The file in which what webhooks change outlives the process; `None` keeps it in memory alone.
+    pub store: Option<PathBuf>,
 }
 
 impl Boot {

@@ -10,6 +10,7 @@ mod print;
 pub mod profiles;
 pub mod proofs;
 pub mod reload;
+pub mod store;
 pub mod watch;
 pub mod world;
 

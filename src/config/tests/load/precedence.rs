@@ -36,6 +36,33 @@ fn a_flag_counts_more_than_bailiffs_variable_and_that_more_than_the_file() {
 }
 
 #[test]
+fn the_variable_of_the_store_counts_more_than_the_file_and_both_start_at_the_folder_of_the_config() {
+    let store = |loaded: Result<Loaded, Faults>| loaded.unwrap_or_else(|faults| panic!("{faults}")).settings.boot.store;
+    let variable = |value: &str| env().with_var("BAILIFF_STORE", value);
+    for (text, env, expected) in [
+        ("threads: 2\n", env(), None),
+        ("store: a.store\n", env(), Some("/etc/bailiff/a.store")),
+        ("store: /var/lib/a.store\n", env(), Some("/var/lib/a.store")),
+        ("store: a.store\n", variable("/var/lib/b.store"), Some("/var/lib/b.store")),
+        ("store: a.store\n", variable("b.store"), Some("/etc/bailiff/b.store")),
+        ("store: a.store\n", variable(""), Some("/etc/bailiff/a.store")),
+    ] {
+        assert_eq!(store(file(text, env)).as_deref(), expected.map(Path::new), "{text}");
+    }
+    assert_eq!(store(alone(&variable("b.store"))).as_deref(), Some(Path::new("b.store")));
+    for (text, env, what) in [
+        ("store: a/\n", env(), "`store` is the path of a folder"),
+        ("store: a/\n", variable("/b.store"), "`store` is the path of a folder"),
+        ("store:\n", env(), "empty value for `store`"),
+        ("store: [a]\n", env(), "`store` must be a single value"),
+        ("threads: 2\n", variable("/b/"), "`BAILIFF_STORE` is the path of a folder"),
+    ] {
+        let faults = printed(file(text, env));
+        assert!(faults.contains(what), "{text}: {faults}");
+    }
+}
+
+#[test]
 fn what_is_overridden_is_checked_all_the_same() {
     let env = env().with_file("/b.yaml", b"upstream: ftp://x\n", 0o600);
     let faults = printed(load(Some(Path::new("/b.yaml")), &Overrides::default(), &env));

@@ -44,7 +44,9 @@ fn check(text: &str) {
 fn no_value_of_the_environment_is_ever_printed_be_it_a_secret_or_not() {
     // A wrong port is a number that somebody chose, and is shown.
     let names: Vec<_> = VARIABLES.iter().filter(|name| **name != "PORT").collect();
-    let env = names.iter().fold(FakeEnv::new(), |env, name| env.with_var(name, "hunter2"));
+    // Nearly every text is a path, so this one is wrong in another way.
+    let wrong = |name: &str| if name == "BAILIFF_STORE" { "hunter2/" } else { "hunter2" };
+    let env = names.iter().fold(FakeEnv::new(), |env, name| env.with_var(name, wrong(name)));
     let faults = alone(&env).expect_err("faults");
     for name in names {
         assert!(faults.to_string().contains(name), "{name} has no fault:\n{faults}");

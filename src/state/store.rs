@@ -1,0 +1,162 @@
+//! What must survive a restart, or a kill at any moment, in one file: users, members and organizations that webhooks changed,
+//! identity providers, which webhooks were delivered, revocations.
+//!
+//! - A write that was acknowledged is there after the next start, and all rows of one call are there or none is.
+//! - The file is looked at before it is touched. One that is not wholly in order is refused and stays as it is.
+//! - Nobody waits for the disk who does not want to: rows are handed over, and one thread writes them.
+//!
+//! It keeps text keys and bytes in [`redb`]; it knows nothing of what they mean. It must never say that a row is kept which a
+//! power failure could take away, and never open a file with fewer rows than were acknowledged.
+//!
+//! One limit: which of two commits is the last stands in one bit of the file's header that no checksum covers. If just this
+//! bit changes in a file that a kill left behind, the commit before the last one counts.
+
+mod error;
+mod file;
+mod look;
+mod open;
+mod row;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::metrics::StoreWrites;
+use file::{Disk, FileDisk};
+use row::Size;
+use writer::{Job, Shared, Writer};
+
+pub use error::{OpenError, StillWriting, WriteError};
+pub use row::{Contents, Op, OpError, Row, Table};
+
+/// Bound: calls that wait to be written.
+pub const MAX_WAITING: usize = 1024;
+/// Bound: bytes of memory for all that wait.
+pub const MAX_WAITING_BYTES: usize = 64 << 20;
+/// Bound: rows of one call.
+pub const MAX_OPS: usize = 10_000;
+/// Bound: bytes of memory for the rows of one call.
+pub const MAX_WRITE: usize = 16 << 20;
+
+/// How long dropping a store waits for its writer.
+const DROP_WAITS: Duration = Duration::from_secs(5);
+
+/// An open store. Its file belongs to this process until it is closed or the process ends.
+pub struct Store {
+    shared: Arc<Shared>,
+    /// `None` once closed. The lock is held while rows are handed over, never while they are written.
+    jobs: Mutex<Option<SyncSender<Job>>>,
+    /// Nothing is ever sent; the other end is dropped when the file is closed.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// Rows on their way. Dropping it changes nothing: they are written all the same.
+#[derive(Debug)]
+#[must_use = "whether the rows are kept is known only after `wait`"]
+pub struct Written(oneshot::Receiver<Result<(), WriteError>>);
+
+impl Written {
+    /// Waits until the rows are on the disk.
+    ///
+    /// # Errors
+    /// When they are not, or not known to be.
+    pub async fn wait(self) -> Result<(), WriteError> {
+        self.0.await.unwrap_or(Err(WriteError::Closed))
+    }
+}
+
+impl Store {
+    /// Opens the store at `path` and reads it. The file is made if it is not there, for its user alone (mode 0600); its folder
+    /// must be. This reads the whole file, more than once: not on a thread that serves requests.
+    ///
+    /// # Errors
+    /// When the file cannot be used, with what to do about it. A file that is refused is not changed.
+    pub fn open(path: &Path, writes: StoreWrites) -> Result<(Self, Contents), OpenError> {
+        Self::open_on(FileDisk::at(path)?, path, writes, Size::MAX)
+    }
+
+    fn open_on<D: Disk>(disk: D, path: &Path, writes: StoreWrites, max: Size) -> Result<(Self, Contents), OpenError> {
+        let (database, contents, size) = open::open(&disk).map_err(|trouble| trouble.at(path))?;
+        let shared = Arc::new(Shared::new(path.display().to_string(), writes));
+        let writer = Writer { disk, database: Some(database), size, max, shared: shared.clone() };
+        let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
+        let (end, ended) = mpsc::channel();
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&waiting, end));
+        thread.map_err(|why| OpenError::Io { path: path.to_owned(), why })?;
+        Ok((Self { shared, jobs: Mutex::new(Some(jobs)), ended: Mutex::new(ended) }, contents))
+    }
+
+    /// Hands rows over to be written, all together or none, at the time of the call: of two calls one after the other, also by
+    /// different callers under a lock of theirs, the second is written later, and the last write of a key wins. Never blocks.
+    pub fn write(&self, ops: Vec<Op>) -> Written {
+        let (done, written) = oneshot::channel();
+        let bytes = ops.iter().map(Op::bytes).sum();
+        if let Err((job, error)) = self.hand_over(Job { ops, bytes, done }) {
+            self.shared.writes.failed.inc();
+            let _ = job.done.send(Err(error));
+        }
+        Written(written)
+    }
+
+    fn hand_over(&self, job: Job) -> Result<(), (Job, WriteError)> {
+        let bytes = job.bytes;
+        if job.ops.len() > MAX_OPS || bytes > MAX_WRITE {
+            return Err((job, WriteError::TooMany));
+        }
+        let jobs = self.jobs.lock();
+        let Some(sender) = &*jobs else { return Err((job, WriteError::Closed)) };
+        let waiting = &self.shared.waiting;
+        if waiting.load(Ordering::Relaxed).saturating_add(bytes) > MAX_WAITING_BYTES {
+            return Err((job, self.busy()));
+        }
+        // Before it is sent: the writer takes it off again, perhaps at once.
+        waiting.fetch_add(bytes, Ordering::Relaxed);
+        sender.try_send(job).map_err(|error| {
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(job) => (job, self.busy()),
+                TrySendError::Disconnected(job) => (job, WriteError::Closed),
+            }
+        })
+    }
+
+    fn busy(&self) -> WriteError {
+        if self.shared.busy.begins() {
+            tracing::error!(
+                path = self.shared.path,
+                "more is to be written than the store can take; rows are not kept"
+            );
+        }
+        WriteError::Busy
+    }
+
+    /// Writes what waits and closes the file; later writes are refused. Blocks for at most `within`: not on a thread that
+    /// serves requests. Closing twice is no error.
+    ///
+    /// # Errors
+    /// When the writer is not done by then. It goes on; what was not acknowledged may be lost.
+    pub fn close(&self, within: Duration) -> Result<(), StillWriting> {
+        drop(self.jobs.lock().take());
+        match self.ended.lock().recv_timeout(within) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
+            Err(RecvTimeoutError::Timeout) => Err(StillWriting),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.close(DROP_WAITS) {
+            tracing::error!(path = self.shared.path, %error, "the store was not closed in time");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The file of a store: how it comes to be, and what can be told about it before redb sees it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+use uuid::Uuid;
+
+use super::error::{OpenError, Trouble};
+use super::open;
+
+/// What redb writes at the start of a file (its `docs/design.md`, "File format").
+const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+/// In the byte after the magic: the last commit was done in two phases.
+const TWO_PHASES: u8 = 4;
+/// A header page and one page of data, in bytes; redb itself never makes a file this small.
+const SHORTEST: u64 = 2 * 4096;
+
+/// Where the bytes are. The tests have one that gets full.
+pub(super) trait Disk: Send + Sync + 'static {
+    type Backend: StorageBackend;
+
+    /// Opens what is there. Never makes a file: one that is gone while the process runs must not become an empty one.
+    fn open(&self) -> Result<Self::Backend, Trouble>;
+}
+
+/// A store in a file that was there before.
+#[derive(Debug)]
+pub(super) struct FileDisk {
+    path: PathBuf,
+    /// Device and inode: another file that was put there meanwhile is not ours.
+    id: (u64, u64),
+}
+
+impl FileDisk {
+    /// The file at `path`, which is made if it is not there.
+    pub(super) fn at(path: &Path) -> Result<Self, OpenError> {
+        let metadata = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create(path)?;
+                fs::metadata(path)
+            }
+            other => other,
+        };
+        let metadata = metadata.map_err(|why| OpenError::Io { path: path.to_owned(), why })?;
+        // Asked before it is opened: opening a named pipe would wait for its other end.
+        if !metadata.is_file() {
+            return Err(Trouble::NotOurs("a folder, a device or a pipe").at(path));
+        }
+        Ok(Self { path: path.to_owned(), id: (metadata.dev(), metadata.ino()) })
+    }
+}
+
+impl Disk for FileDisk {
+    type Backend = FileBackend;
+
+    fn open(&self) -> Result<FileBackend, Trouble> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(Trouble::Io)?;
+        let metadata = file.metadata().map_err(Trouble::Io)?;
+        if (metadata.dev(), metadata.ino()) != self.id {
+            return Err(Trouble::Damaged("another file was put in its place".to_owned()));
+        }
+        sniff(&file, metadata.len())?;
+        Ok(FileBackend::new(file)?)
+    }
+}
+
+/// Refuses what redb would take for something else than it is.
+fn sniff(mut file: &File, bytes: u64) -> Result<(), Trouble> {
+    // redb makes a new database of a file of 0 bytes. Fail closed: ours is never empty, so its rows were lost.
+    if bytes == 0 {
+        return Err(Trouble::CutShort(0));
+    }
+    let mut head = [0; 16];
+    let known = usize::try_from(bytes).map_or(head.len(), |bytes| bytes.min(head.len()));
+    let (head, _) = head.split_at_mut(known);
+    file.read_exact(head).map_err(Trouble::Io)?;
+    let Some(rest) = head.strip_prefix(MAGIC) else { return Err(stranger(head)) };
+    if bytes < SHORTEST {
+        return Err(Trouble::CutShort(bytes));
+    }
+    // Every commit of a store is done in two phases, and then redb never takes the commit before it for the last one. With
+    // this bit gone it would, if the last one is damaged: acknowledged rows would silently not be there.
+    match rest.first() {
+        Some(flags) if flags & TWO_PHASES != 0 => Ok(()),
+        _ => Err(Trouble::Damaged("its header does not tell how the last commit was done".to_owned())),
+    }
+}
+
+fn stranger(head: &[u8]) -> Trouble {
+    let text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    match head {
+        // The beginning of ours, and no more.
+        head if MAGIC.starts_with(head) => Trouble::CutShort(u64::try_from(head.len()).unwrap_or(u64::MAX)),
+        head if head.starts_with(b"SQLite format 3") => Trouble::NotOurs("an SQLite database"),
+        head if head.iter().all(|byte| *byte == 0) => Trouble::Damaged("it begins with zeros".to_owned()),
+        head if head.iter().all(text) => Trouble::NotOurs("a text file"),
+        _ => Trouble::NotOurs("a file of another kind"),
+    }
+}
+
+/// Makes an empty store at `path`. A kill at any moment leaves either nothing or a whole store there, because it is made under
+/// another name; and of two processes that do this at once one finds the file of the other.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(OpenError::NoFolder { path: path.to_owned() });
+    }
+    let failed = |why| OpenError::Io { path: path.to_owned(), why };
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", Uuid::now_v7().simple()));
+    let draft = PathBuf::from(name);
+    let made = fill(&draft).map_err(|trouble| trouble.at(path)).and_then(|()| place(&draft, path).map_err(failed));
+    // After a hard link this is the second name of the store, else what is left of a failure.
+    let _ = fs::remove_file(&draft);
+    made?;
+    // Without this the name could be gone after a power failure, with rows that were acknowledged.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn fill(draft: &Path) -> Result<(), Trouble> {
+    // Only its user may read it: who belongs to which workspace is nobody else's business.
+    let options = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(draft);
+    open::initialize(FileBackend::new(options.map_err(Trouble::Io)?)?)
+}
+
+/// Gives `draft` the name `path`, unless something has it.
+fn place(draft: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(draft, path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without hard links: renaming would replace what is there, so it is asked first.
+        Err(_) if !path.exists() => fs::rename(draft, path),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,179 @@
+//! What the store holds: tables of rows, each a text key and a value of bytes. What the bytes mean is the business of others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use redb::TableDefinition;
+
+/// A table. The set is closed; another one is another version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    Users,
+    Members,
+    Organizations,
+    Providers,
+    Deliveries,
+    Revocations,
+}
+
+impl Table {
+    pub const ALL: [Self; 6] =
+        [Self::Users, Self::Members, Self::Organizations, Self::Providers, Self::Deliveries, Self::Revocations];
+
+    /// Its name in the file, which must never change.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Members => "members",
+            Self::Organizations => "organizations",
+            Self::Providers => "providers",
+            Self::Deliveries => "deliveries",
+            Self::Revocations => "revocations",
+        }
+    }
+
+    pub(super) fn definition(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
+        TableDefinition::new(self.name())
+    }
+}
+
+/// A key and its value.
+pub type Row = (String, Vec<u8>);
+
+/// Why a row cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpError {
+    #[error("a key of {0} bytes; it must have 1 to {max}", max = Op::MAX_KEY)]
+    Key(usize),
+    #[error("a value of {0} bytes; it can have at most {max}", max = Op::MAX_VALUE)]
+    Value(usize),
+}
+
+/// One row to write, or to delete.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Op {
+    table: Table,
+    key: String,
+    value: Option<Vec<u8>>,
+}
+
+impl Op {
+    /// Bound on a key, in bytes.
+    pub const MAX_KEY: usize = 1024;
+    /// Bound on a value, in bytes.
+    pub const MAX_VALUE: usize = 64 * 1024;
+
+    /// Writes the row, whether it is there or not.
+    ///
+    /// # Errors
+    /// When the key is empty or longer than [`Op::MAX_KEY`], or the value longer than [`Op::MAX_VALUE`].
+    pub fn put(table: Table, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Result<Self, OpError> {
+        let value = value.into();
+        if value.len() > Self::MAX_VALUE {
+            return Err(OpError::Value(value.len()));
+        }
+        Ok(Self { table, key: bounded(key.into())?, value: Some(value) })
+    }
+
+    /// Deletes the row; one that is not there is no error.
+    ///
+    /// # Errors
+    /// When the key is empty or longer than [`Op::MAX_KEY`].
+    pub fn delete(table: Table, key: impl Into<String>) -> Result<Self, OpError> {
+        Ok(Self { table, key: bounded(key.into())?, value: None })
+    }
+
+    pub(super) fn table(&self) -> Table {
+        self.table
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// `None` deletes.
+    pub(super) fn value(&self) -> Option<&[u8]> {
+        self.value.as_deref()
+    }
+
+    /// What it takes in memory while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
+fn bounded(key: String) -> Result<String, OpError> {
+    if (1..=Op::MAX_KEY).contains(&key.len()) { Ok(key) } else { Err(OpError::Key(key.len())) }
+}
+
+/// Values may be secrets of identity providers: only their length is printed.
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.value.as_ref().map(Vec::len);
+        f.debug_struct("Op").field("table", &self.table).field("key", &self.key).field("bytes", &bytes).finish()
+    }
+}
+
+/// How much there is. It is counted so that a store never grows beyond what the next start would read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) rows: u64,
+    /// Keys and values.
+    pub(super) bytes: u64,
+}
+
+impl Size {
+    /// Bound: about 400 MiB of memory for the smallest rows.
+    pub(super) const MAX: Self = Self { rows: 4_000_000, bytes: 1 << 30 };
+
+    pub(super) fn of(key: &str, value: &[u8]) -> Self {
+        Self { rows: 1, bytes: u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX) }
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_add(other.rows), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    pub(super) fn minus(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
+
+    pub(super) fn fits(self, max: Self) -> bool {
+        self.rows <= max.rows && self.bytes <= max.bytes
+    }
+}
+
+/// Every row of every table, as it was when the store was opened.
+#[derive(Default)]
+pub struct Contents(BTreeMap<Table, Vec<Row>>);
+
+impl Contents {
+    /// The rows of `table`, sorted by the bytes of their keys. They are given away: a second call gives none.
+    #[must_use]
+    pub fn take(&mut self, table: Table) -> Vec<Row> {
+        self.0.remove(&table).unwrap_or_default()
+    }
+
+    /// How many rows are left to take.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn push(&mut self, table: Table, key: &str, value: &[u8]) {
+        self.0.entry(table).or_default().push((key.to_owned(), value.to_owned()));
+    }
+}
+
+/// Values may be secrets: only numbers are printed.
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(table, rows)| (table, rows.len()))).finish()
+    }
+}

@@ -1,0 +1,197 @@
+//! The one thread that writes.
+//!
+//! It takes all that waits and commits it at once: a flush to the disk costs milliseconds, whether it is for one row or for a
+//! thousand.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+
+use redb::{Database, WriteTransaction};
+use tokio::sync::oneshot;
+
+use super::error::{Trouble, WriteError};
+use super::file::Disk;
+use super::open::{commit, guarded, reopen};
+use super::row::{Op, Size, Table};
+use crate::metrics::StoreWrites;
+
+/// The rows of one call, written together or not at all.
+pub(super) struct Job {
+    pub(super) ops: Vec<Op>,
+    /// In memory, while it waits.
+    pub(super) bytes: usize,
+    pub(super) done: oneshot::Sender<Result<(), WriteError>>,
+}
+
+/// What the writer and its callers both see.
+pub(super) struct Shared {
+    pub(super) path: String,
+    /// Bytes of all jobs that are not done.
+    pub(super) waiting: AtomicUsize,
+    pub(super) writes: StoreWrites,
+    pub(super) failing: Episode,
+    pub(super) busy: Episode,
+    pub(super) full: Episode,
+}
+
+impl Shared {
+    pub(super) fn new(path: String, writes: StoreWrites) -> Self {
+        let [failing, busy, full] = [(); 3].map(|()| Episode::default());
+        Self { path, waiting: AtomicUsize::new(0), writes, failing, busy, full }
+    }
+}
+
+/// A time in which something does not work, so that it is logged when it begins and when it is over, and not at every write.
+#[derive(Debug, Default)]
+pub(super) struct Episode(AtomicBool);
+
+impl Episode {
+    /// Whether it begins now.
+    pub(super) fn begins(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it was on, and is over now.
+    pub(super) fn ends(&self) -> bool {
+        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// What the thread works with.
+pub(super) struct Writer<D> {
+    pub(super) disk: D,
+    /// `None` after a fault: redb wants to be opened again after one.
+    pub(super) database: Option<Database>,
+    pub(super) size: Size,
+    /// [`Size::MAX`], but in tests.
+    pub(super) max: Size,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl<D: Disk> Writer<D> {
+    /// Writes until nobody can send any more and all is done. `_ended` is dropped last, which tells that the file is closed.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>, _ended: Sender<()>) {
+        while let Ok(first) = jobs.recv() {
+            // Bound: the channel's length, and what `waiting` allows.
+            let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(super::MAX_WAITING)).collect();
+            let bytes = batch.iter().map(|job| job.bytes).sum();
+            self.keep(batch);
+            if self.shared.waiting.fetch_sub(bytes, Ordering::Relaxed) == bytes && self.shared.busy.ends() {
+                tracing::warn!(path = self.shared.path, "the store has caught up");
+            }
+        }
+        self.shut();
+    }
+
+    /// Writes what fits in one transaction, and tells everybody.
+    fn keep(&mut self, batch: Vec<Job>) {
+        let mut planned = self.size;
+        let (fitting, refused): (Vec<Job>, Vec<Job>) = batch.into_iter().partition(|job| {
+            let added = planned.plus(puts(&job.ops));
+            // Who only deletes makes room.
+            let fits = job.ops.iter().all(|op| op.value().is_none()) || added.fits(self.max);
+            planned = if fits { added } else { planned };
+            fits
+        });
+        if !refused.is_empty() {
+            if self.shared.full.begins() {
+                tracing::error!(path = self.shared.path, "the store is full; further rows are not kept");
+            }
+            answer(refused, &Err(WriteError::Full), &self.shared.writes);
+        } else if self.shared.full.ends() {
+            tracing::warn!(path = self.shared.path, "the store has room again");
+        }
+        if !fitting.is_empty() {
+            let result = self.write(&fitting);
+            answer(fitting, &result, &self.shared.writes);
+        }
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> Result<(), WriteError> {
+        match guarded(|| self.transact(jobs)) {
+            Ok(()) => {
+                if self.shared.failing.ends() {
+                    tracing::warn!(path = self.shared.path, "the store can be written again");
+                }
+                Ok(())
+            }
+            Err(trouble) => {
+                // Whatever it was, redb begins again from what is on the disk: that is the one state that is known.
+                self.shut();
+                let why = trouble.why();
+                if self.shared.failing.begins() {
+                    tracing::error!(path = self.shared.path, error = %why, "the store cannot be written; each write tries again");
+                }
+                Err(WriteError::Failed { why })
+            }
+        }
+    }
+
+    fn transact(&mut self, jobs: &[Job]) -> Result<(), Trouble> {
+        let database = match &self.database {
+            Some(database) => database,
+            None => {
+                let (database, size) = reopen(&self.disk)?;
+                self.size = size;
+                self.database.insert(database)
+            }
+        };
+        self.size = commit(database, |transaction| fill(transaction, jobs, self.size))?;
+        Ok(())
+    }
+
+    /// Closes the file. redb writes when it closes, which can meet the same fault as what went before.
+    fn shut(&mut self) {
+        let database = self.database.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!(
+                path = self.shared.path,
+                "closing the store ended abnormally; the next start will check it"
+            );
+        }
+    }
+}
+
+/// Writes the rows of all jobs, in the order of the jobs within each table. Gives the size after it.
+fn fill(transaction: &WriteTransaction, jobs: &[Job], mut size: Size) -> Result<Size, Trouble> {
+    for table in Table::ALL {
+        let mut ops = jobs.iter().flat_map(|job| &job.ops).filter(|op| op.table() == table).peekable();
+        if ops.peek().is_none() {
+            continue;
+        }
+        let mut rows = transaction.open_table(table.definition())?;
+        for op in ops {
+            let key = op.key();
+            let before = match op.value() {
+                Some(value) => {
+                    size = size.plus(Size::of(key, value));
+                    rows.insert(key, value)?
+                }
+                None => rows.remove(key)?,
+            };
+            if let Some(before) = before {
+                size = size.minus(Size::of(key, before.value()));
+            }
+        }
+    }
+    Ok(size)
+}
+
+/// What would be added if no row were there before.
+fn puts(ops: &[Op]) -> Size {
+    let sizes = ops.iter().filter_map(|op| Some(Size::of(op.key(), op.value()?)));
+    sizes.fold(Size::default(), Size::plus)
+}
+
+fn answer(jobs: Vec<Job>, result: &Result<(), WriteError>, writes: &StoreWrites) {
+    for job in jobs {
+        match result {
+            Ok(()) => writes.ok.inc(),
+            Err(_) => writes.failed.inc(),
+        }
+        // Nobody may be waiting any more; the rows are kept all the same.
+        let _ = job.done.send(result.clone());
+    }
+}
