@@ -16,19 +16,24 @@ use crate::admin::{Admin, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
-use crate::config::settings::{Address, Live, Settings, Shutdown};
+use crate::config::settings::{Address, BackendSettings, Live, Settings, Shutdown};
 use crate::domain::Snapshot;
+use crate::domain::event::{Change, EventTime};
 use crate::domain::membership::Table;
 use crate::listen;
 use crate::listen::patience::{Patience, Room};
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
+use crate::state::backend::Backend;
 use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
 use crate::state::keys::KeyKeeper;
+use crate::state::profiles::{ProfileSource, Profiles};
 use crate::state::proofs::ProofCache;
-use crate::state::reload::{Reloader, Seen, publish_membership, read_membership, tell};
+use crate::state::records::{Records, Rows};
+use crate::state::reload::{Reloader, Seen, read_membership, tell};
+use crate::state::store::{Contents, Store, Table as Kind};
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
@@ -36,6 +41,8 @@ const UPSTREAM_POOL: usize = 512;
 const ADMIN_CONNECTIONS: usize = 64;
 /// Open files that are no connections of clients or to the upstream: the admin's, listeners, logs, watches, idle ones.
 const FILES_OF_OURS: usize = 128;
+/// How long the end waits for what is still being written.
+const STORE_CLOSES: Duration = Duration::from_secs(5);
 /// How long the first requests may wait for the first keys.
 const FIRST_KEYS: Duration = Duration::from_secs(3);
 /// Between two looks whether the first keys are there, or the last request has ended.
@@ -48,10 +55,32 @@ pub struct Server {
     path: Option<std::path::PathBuf>,
     overrides: Overrides,
     members: Option<(Table, Faults)>,
+    kept: Option<Remembered>,
     gate: Vec<Bound>,
     admin: Bound,
     fetcher: Fetcher,
     metrics: Arc<Metrics>,
+}
+
+/// An open store, and what it remembers.
+struct Remembered {
+    store: Arc<Store>,
+    rows: Rows,
+    contents: Contents,
+}
+
+impl Remembered {
+    fn open(path: &std::path::Path, metrics: &Metrics) -> Result<Self, Faults> {
+        let unusable = |why: &dyn std::fmt::Display| {
+            Fault::error(Code::Unreadable, format!("the store {} cannot be used", path.display())).saw(why.to_string())
+        };
+        let opened = Store::open(path, metrics.store_writes.clone());
+        let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
+        let rows = Rows::of(&mut contents).map_err(|why| {
+            Faults::from(unusable(&why).fix("use the version of bailiff that wrote it, or restore a copy of the file"))
+        })?;
+        Ok(Self { store: Arc::new(store), rows, contents })
+    }
 }
 
 /// A listener that is bound, or a path that will be: a Unix socket is bound where it is served.
@@ -128,9 +157,12 @@ impl Server {
                 Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why),
             );
         });
+        let metrics = Metrics::new();
+        let open = |path: &std::path::PathBuf| Remembered::open(path, &metrics).map_err(|more| faults.merge(more)).ok();
+        let kept = boot.store.as_ref().and_then(open);
         match (admin, fetcher) {
             (Some(admin), Ok(fetcher)) if !faults.has_errors() => {
-                Ok(Self { loaded, seen, path, overrides, members, gate, admin, fetcher, metrics: Metrics::new() })
+                Ok(Self { loaded, seen, path, overrides, members, kept, gate, admin, fetcher, metrics })
             }
             _ => Err(faults),
         }
@@ -173,10 +205,21 @@ impl Server {
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
         let signals = Signals::new()?;
-        let Self { loaded, seen, path, overrides, members, gate: listeners, admin, fetcher, metrics } = self;
+        let Self { loaded, seen, path, overrides, members, kept, gate: listeners, admin, fetcher, metrics } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
-        let world = first_world(&live, members, &metrics);
+        metrics.prepare_routes(&live.rules);
+        let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None };
+        let world = Arc::new(World::new(first));
+        let (store, rows, deliveries) = remembered(kept);
+        let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
+        if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
+            tell(&warnings);
+            records.reload(table, source);
+        }
+        let profiles = Arc::new(ProfileSource::default());
+        let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
+        profiles.follow(live.backend.as_ref(), &asking);
         let keeper = KeyKeeper::new(world.clone(), fetcher, metrics.clone());
         keeper.apply(&live, |snapshot| snapshot.members.clone());
         let draining = Arc::new(AtomicBool::new(false));
@@ -197,7 +240,9 @@ impl Server {
             world: world.clone(),
             keeper: keeper.clone(),
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
-            deliveries: Deliveries::default(),
+            records: records.clone(),
+            profiles: profiles.clone(),
+            deliveries,
             webhook_memory: WebhookMemory::default(),
             upstream,
             metrics: metrics.clone(),
@@ -214,12 +259,14 @@ impl Server {
         }
 
         let told = Arc::new(Notify::new());
-        let reloader = Reloader::new(world, keeper, metrics.clone(), path, overrides, (loaded, seen));
+        let follow = move |live: &Live| profiles.follow(live.backend.as_ref(), &asking);
+        let reloader = Reloader::new(records, keeper, metrics.clone(), path, overrides, (loaded, seen)).telling(follow);
         let reloading = tokio::spawn(reloader.run(told.clone()));
         signals.end(&told).await;
         reloading.abort();
         drain(&boot.shutdown, &draining, &stop, &metrics).await;
         let _ = stop_admin.send(true);
+        close(store).await;
         Ok(())
     }
 }
@@ -238,16 +285,39 @@ fn affordable(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-/// The world at the start: rules and membership from the files, no keys yet.
-fn first_world(live: &Live, members: Option<(Table, Faults)>, metrics: &Metrics) -> Arc<World> {
-    metrics.prepare_routes(&live.rules);
-    let rules = live.rules.clone();
-    let world = Arc::new(World::new(Snapshot { generation: 0, rules, keys: HashMap::new(), members: None }));
-    if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
-        tell(&warnings);
-        publish_membership(&world, metrics, table, source);
+/// What a restart left behind, for those who go on with it.
+fn remembered(kept: Option<Remembered>) -> (Option<Arc<Store>>, Rows, Deliveries) {
+    let Some(Remembered { store, rows, mut contents }) = kept else {
+        return (None, Rows::default(), Deliveries::default());
+    };
+    let deliveries = Deliveries::kept_in(store.clone(), contents.take(Kind::Deliveries), clock::now());
+    (Some(store), rows, deliveries)
+}
+
+/// How Clerk is asked for names: what it says is kept as a record.
+fn asking(
+    fetcher: Fetcher,
+    records: Arc<Records>,
+    metrics: Arc<Metrics>,
+) -> impl Fn(BackendSettings) -> Profiles + Clone {
+    move |settings| {
+        let records = records.clone();
+        let apply = move |change: Change, at: EventTime| {
+            if let Err(why) = records.put(&change.as_profile(at), at) {
+                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
+            }
+        };
+        Profiles::new(Arc::new(Backend::new(settings, fetcher.clone())), Box::new(apply), metrics.clone())
     }
-    world
+}
+
+/// Writes what still waits. Nothing that was acknowledged waits.
+async fn close(store: Option<Arc<Store>>) {
+    let Some(store) = store else { return };
+    let closed = tokio::task::spawn_blocking(move || store.close(STORE_CLOSES)).await;
+    if let Ok(Err(why)) = closed {
+        tracing::warn!(%why, "the store was not closed in time");
+    }
 }
 
 /// Why the gate could not run.

@@ -26,6 +26,20 @@ pub enum Change {
     Organization(OrgId, bool),
 }
 
+impl Change {
+    /// What Clerk said when asked for a profile: it fills what is missing, and a ban is a ban; the name that somebody has here
+    /// already stays.
+    #[must_use]
+    pub fn as_profile(&self, at: EventTime) -> Self {
+        match self {
+            Self::User(user, UserChange::Described { banned: false, email, name }) => {
+                Self::Seen(user.clone(), Seen { at, email: email.clone(), name: name.clone() })
+            }
+            other => other.clone(),
+        }
+    }
+}
+
 /// For the log: who is concerned, and how. No e-mail address, no name.
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -13,11 +13,12 @@ mod tests;
 
 use std::sync::Arc;
 
+use sighting::Lesson;
 pub use sighting::Sighting;
 
 use super::cors::Fields;
 use super::head::RequestHead;
-use super::identity::{TrustedHeaders, name};
+use super::identity::TrustedHeaders;
 use super::ids::{ClerkUserId, ServiceName, SvixId, UserId, WorkspaceId};
 use super::routes::{Access, Mode, Route};
 use super::snapshot::Snapshot;
@@ -65,7 +66,7 @@ pub struct Grant {
     headers: TrustedHeaders,
     /// What would have been refused, on a route in report mode.
     reported: Option<Rejection>,
-    sighting: Option<Sighting>,
+    lesson: Lesson,
 }
 
 impl Grant {
@@ -97,15 +98,13 @@ impl Grant {
     /// What the request teaches about its user, to be kept.
     #[must_use]
     pub fn sighting(&self) -> Option<&Sighting> {
-        self.sighting.as_ref()
+        self.lesson.sighting.as_ref()
     }
 
-    /// The Clerk user of whom the upstream would learn no e-mail address or no name.
+    /// The known user of Clerk of whom the upstream would learn no e-mail address or no name.
     #[must_use]
-    pub fn nameless(&self) -> Option<ClerkUserId> {
-        let Caller::User(verified) = &self.caller else { return None };
-        let told = |wanted: &str| self.headers.values().any(|(header, _)| header == wanted);
-        if told(name::USER_EMAIL) && told(name::USER_NAME) { None } else { verified.user().clerk() }
+    pub fn nameless(&self) -> Option<&ClerkUserId> {
+        self.lesson.nameless.as_ref()
     }
 }
 
@@ -198,9 +197,9 @@ pub fn judge_traced(
     let who = std::mem::take(&mut judgement.who);
     match admitted {
         Ok(access::Admitted::Caller(caller, joined)) => {
-            let sighting = sighting::sighting(snapshot, &caller, now);
-            let grant = grant::grant(snapshot, head, route, caller, who, joined);
-            Step::Judged(Verdict::Forward(Grant { sighting, ..grant }))
+            let mut grant = grant::grant(snapshot, head, route, caller, who, joined);
+            grant.lesson = Lesson::of(snapshot, &grant, now);
+            Step::Judged(Verdict::Forward(grant))
         }
         Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
         Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),

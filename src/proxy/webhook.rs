@@ -15,13 +15,12 @@ use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ctx::{Outcome, WebhookOutcome};
-use crate::clock;
 use crate::domain::event::{Change, EventTime, Meaning, meaning};
-use crate::domain::membership::TooManyChanges;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
 use crate::state::World;
 use crate::state::deliveries::Delivery;
+use crate::state::records::{NotKept, Records};
 
 /// Above this many bytes the hashing is done on a thread of its own: at 1 ms per MiB it would hold up other requests.
 pub const LARGE: usize = 256 * 1024;
@@ -93,46 +92,29 @@ pub async fn read_body(
     tokio::time::timeout(within, read).await.unwrap_or(Err(Rejection::BodyTimeout))
 }
 
-/// Why an event was not applied.
-enum NotApplied {
-    /// The config was reloaded while the event was read: it has to be read by the new one.
-    OtherRules,
-    NotLoaded,
-    Full(TooManyChanges),
-}
-
-/// Applies what the event says to the membership, before the upstream hears of it. `Err` when it could not be kept.
-pub fn apply(world: &World, metrics: &Metrics, body: &[u8]) -> Result<(), Rejection> {
+/// Applies what the event says to the membership, and keeps it, before the upstream hears of it. `Err` when it could not be kept.
+pub async fn apply(world: &World, records: &Records, metrics: &Metrics, body: &[u8]) -> Result<(), Rejection> {
     // Reloads come one after another and take longer than this; a third turn would be a fault.
     for _ in 0..3 {
         let snapshot = world.load();
         let Some((change, time)) = change(&snapshot, metrics, body) else { return Ok(()) };
-        let published = world.publish(|now| {
-            if !Arc::ptr_eq(&now.rules, &snapshot.rules) {
-                return Err(NotApplied::OtherRules);
-            }
-            let members = now.members.as_ref().ok_or(NotApplied::NotLoaded)?;
-            let members = members.changed(change.clone(), time).map_err(NotApplied::Full)?;
-            Ok(Snapshot { members: Some(members), ..now.clone() })
-        });
-        let why = match published {
+        match records.apply(&change, time, &snapshot.rules).await {
             Ok(generation) => {
                 tracing::info!(generation, %change, "a webhook changed the membership");
                 metrics.change(ChangeResult::Applied);
-                metrics.membership_applied(clock::now());
                 return Ok(());
             }
-            Err(NotApplied::OtherRules) => continue,
+            Err(NotKept::OtherRules) => continue,
             // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
-            Err(NotApplied::NotLoaded) if snapshot.rules.roles.is_none() => {
+            Err(NotKept::Nowhere) => {
                 metrics.change(ChangeResult::Nothing);
                 return Ok(());
             }
-            Err(NotApplied::NotLoaded) => "the membership is not loaded".to_owned(),
-            Err(NotApplied::Full(why)) => why.to_string(),
-        };
-        tracing::error!(why, "a webhook could not be kept; its sender is asked to send it again");
-        break;
+            Err(why) => {
+                tracing::error!(%why, "a webhook could not be kept; its sender is asked to send it again");
+                break;
+            }
+        }
     }
     metrics.change(ChangeResult::NotKept);
     Err(Rejection::WebhookNotKept)

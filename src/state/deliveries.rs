@@ -4,10 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+use moka::sync::{Cache, CacheBuilder};
 use parking_lot::Mutex;
 
+use super::store::{Op, OpError, Store, Table};
+use crate::clock;
+use crate::domain::UnixTime;
 use crate::domain::ids::SvixId;
 
 /// Bound: ids remembered.
@@ -15,11 +19,20 @@ const MAX_TAKEN: u64 = 100_000;
 /// Svix tries for 27.6 hours; after that an id does not come again, except by hand.
 const REMEMBERED: Duration = Duration::from_secs(48 * 3600);
 
+/// Rows handed to the store in one call.
+const BATCH: usize = 1000;
+
 /// The ids of deliveries: taken, or on their way.
 #[derive(Clone, Debug)]
 pub struct Deliveries {
     taken: Cache<SvixId, ()>,
     under_way: Arc<Mutex<HashSet<SvixId>>>,
+    store: Option<Arc<Store>>,
+}
+
+/// The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of new ones.
+fn taken(max: u64) -> CacheBuilder<SvixId, (), Cache<SvixId, ()>> {
+    Cache::builder().max_capacity(max).eviction_policy(EvictionPolicy::lru()).time_to_live(REMEMBERED)
 }
 
 /// A delivery on its way to the upstream. While it lives, no second one with the same id starts.
@@ -47,11 +60,39 @@ impl Default for Deliveries {
 
 impl Deliveries {
     fn remembering(max: u64) -> Self {
-        // The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of
-        // new ones.
-        let policy = EvictionPolicy::lru();
-        let taken = Cache::builder().max_capacity(max).eviction_policy(policy).time_to_live(REMEMBERED).build();
-        Self { taken, under_way: Arc::default() }
+        Self { taken: taken(max).build(), under_way: Arc::default(), store: None }
+    }
+
+    /// As the default, and remembers beyond a restart. `rows` is what the store has; what is too old at `now` is taken out of it.
+    #[must_use]
+    pub fn kept_in(store: Arc<Store>, rows: Vec<(String, Vec<u8>)>, now: UnixTime) -> Self {
+        let forgets = store.clone();
+        // What is forgotten here goes out of the store, or it would fill up.
+        let forget = move |id: Arc<SvixId>, (), cause| {
+            if let (RemovalCause::Expired | RemovalCause::Size, Ok(op)) =
+                (cause, Op::delete(Table::Deliveries, id.as_str()))
+            {
+                drop(forgets.write(vec![op]));
+            }
+        };
+        let taken = taken(MAX_TAKEN).eviction_listener(forget).build();
+        let mut old = vec![];
+        for (id, at) in rows {
+            let at = std::str::from_utf8(&at).ok().and_then(|at| at.parse().ok()).unwrap_or(0);
+            match SvixId::parse(&id) {
+                Ok(id) if now.since(UnixTime(at)) < REMEMBERED.as_secs() => taken.insert(id, ()),
+                _ => old.extend(Op::delete(Table::Deliveries, id)),
+            }
+        }
+        old.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+        Self { taken, under_way: Arc::default(), store: Some(store) }
+    }
+
+    fn keep(&self, op: Result<Op, OpError>) {
+        // Not waited for either: if it is lost, the upstream gets a delivery twice, which it must bear anyway.
+        if let (Some(store), Ok(op)) = (&self.store, op) {
+            drop(store.write(vec![op]));
+        }
     }
 
     /// Whether the upstream has already taken this delivery.
@@ -77,6 +118,7 @@ impl Delivery {
     /// The upstream answered 2xx: only now the id counts as taken, since a retry of a failed delivery has the same id.
     pub fn taken(&self) -> Taken {
         self.deliveries.taken.insert(self.id.clone(), ());
+        self.deliveries.keep(Op::put(Table::Deliveries, self.id.as_str(), clock::now().0.to_string()));
         Taken { id: self.id.clone(), deliveries: self.deliveries.clone() }
     }
 }
@@ -92,6 +134,7 @@ impl Taken {
     /// It does not count any more: the next one with this id is delivered.
     pub fn take_back(self) {
         self.deliveries.taken.invalidate(&self.id);
+        self.deliveries.keep(Op::delete(Table::Deliveries, self.id.as_str()));
     }
 }
 

@@ -9,6 +9,7 @@ pub mod keys;
 mod print;
 pub mod profiles;
 pub mod proofs;
+pub mod records;
 pub mod reload;
 pub mod store;
 pub mod watch;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use super::backend::{Backend, BackendError, Description};
 use crate::clock;
+use crate::config::settings::BackendSettings;
 use crate::domain::event::{Change, EventTime};
 use crate::domain::ids::ClerkUserId;
 use crate::metrics::{Metrics, ProfileResult};
@@ -136,6 +138,30 @@ impl Profiles {
 
     fn too_early(&self, user: &ClerkUserId) -> bool {
         self.0.asked.get(user).is_some_and(|until| (self.0.now)() < until)
+    }
+}
+
+/// [`Profiles`] as the config wants them right now; none without a secret key.
+#[derive(Default)]
+pub struct ProfileSource(ArcSwapOption<(BackendSettings, Profiles)>);
+
+impl ProfileSource {
+    /// Follows the config. `make` makes the new ones if the settings are other than those in force.
+    pub fn follow(&self, settings: Option<&BackendSettings>, make: impl FnOnce(BackendSettings) -> Profiles) {
+        let current = self.0.load();
+        match settings {
+            None => self.0.store(None),
+            Some(settings) if current.as_ref().is_some_and(|current| current.0 == *settings) => {}
+            Some(settings) => self.0.store(Some(Arc::new((settings.clone(), make(settings.clone()))))),
+        }
+    }
+
+    /// See [`Profiles::fetch`]; without a secret key nobody is asked.
+    pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> Outcome {
+        match self.0.load_full() {
+            Some(current) => current.1.fetch(user, wait).await,
+            None => Outcome::NotNow,
+        }
     }
 }
 

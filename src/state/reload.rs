@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::World;
 use super::keys::KeyKeeper;
 use super::print::{Print, Prints};
+use super::records::Records;
 use super::watch::Watch;
 use crate::clock;
 use crate::config::faults::Faults;
@@ -15,8 +15,7 @@ use crate::config::load::{Loaded, Overrides, load};
 use crate::config::membership::{BOUNDS, parse_membership};
 use crate::config::settings::{Live, MembershipSource, Settings};
 use crate::config::source::Source;
-use crate::domain::Snapshot;
-use crate::domain::membership::{Members, Table};
+use crate::domain::membership::Table;
 use crate::metrics::{Metrics, Part};
 
 /// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
@@ -27,7 +26,7 @@ const UNSTEADY_LOOKS: u8 = 3;
 
 /// Applies what changes in the files.
 pub struct Reloader {
-    world: Arc<World>,
+    records: Arc<Records>,
     keeper: Arc<KeyKeeper>,
     metrics: Arc<Metrics>,
     path: Option<PathBuf>,
@@ -43,6 +42,8 @@ pub struct Reloader {
     /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
     /// that is mounted a moment later, so it is tried again.
     lacking: Option<String>,
+    /// Who else wants to know of a config that was taken.
+    telling: Box<dyn Fn(&Live) + Send>,
 }
 
 /// What became of a config that was read.
@@ -83,7 +84,7 @@ impl Reloader {
     /// Continues from `loaded`, which is in force already, and from what the files said when they were `seen`.
     #[must_use]
     pub fn new(
-        world: Arc<World>,
+        records: Arc<Records>,
         keeper: Arc<KeyKeeper>,
         metrics: Arc<Metrics>,
         path: Option<PathBuf>,
@@ -94,7 +95,7 @@ impl Reloader {
         let Seen { prints, config: config_print, members: members_print } = seen;
         let (unsteady, lacking) = (0, None);
         Self {
-            world,
+            records,
             keeper,
             metrics,
             path,
@@ -106,7 +107,14 @@ impl Reloader {
             members_print,
             unsteady,
             lacking,
+            telling: Box::new(|_| {}),
         }
+    }
+
+    /// Calls `follow` with each config that is taken.
+    #[must_use]
+    pub fn telling(self, follow: impl Fn(&Live) + Send + 'static) -> Self {
+        Self { telling: Box::new(follow), ..self }
     }
 
     /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
@@ -205,8 +213,9 @@ impl Reloader {
             tell(&warnings);
             table
         });
-        let generation = self.keeper.apply(live, |snapshot| carried_over(snapshot, live, table));
+        let generation = self.keeper.apply(live, |snapshot| self.records.carried_over(snapshot, live, table));
         tracing::info!(part = "config", generation, "the new config is in force");
+        (self.telling)(live);
         self.settings = loaded.settings;
         self.files = loaded.files;
         if other_members {
@@ -231,36 +240,8 @@ impl Reloader {
     fn apply_membership(&self, read: Option<(Table, Faults)>) {
         let (Some((table, warnings)), Some(source)) = (read, self.membership()) else { return };
         tell(&warnings);
-        let generation = publish_membership(&self.world, &self.metrics, table, source);
+        let generation = self.records.reload(table, source);
         tracing::info!(part = "membership", generation, "the new membership is in force");
-    }
-}
-
-/// The membership under a new config: what webhooks have changed stays, whatever the roles are called now.
-fn carried_over(snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
-    let source = live.membership.as_ref()?;
-    let Some(table) = table else { return snapshot.members.clone() };
-    match (&snapshot.members, &snapshot.rules.roles, &live.rules.roles) {
-        (Some(members), Some(old), Some(new)) => {
-            Some(members.with_roles(old, new).reloaded(table, source.policy.clone()))
-        }
-        _ => Some(Members::new(table, source.policy.clone())),
-    }
-}
-
-/// Puts `table` in force; changes by webhooks stay on top of it (see [`Members`]).
-pub fn publish_membership(world: &World, metrics: &Metrics, table: Table, source: &MembershipSource) -> u64 {
-    let published = world.publish(|snapshot| {
-        let members = match &snapshot.members {
-            Some(members) => members.reloaded(table, source.policy.clone()),
-            None => Members::new(table, source.policy.clone()),
-        };
-        Ok::<_, std::convert::Infallible>(Snapshot { members: Some(members), ..snapshot.clone() })
-    });
-    metrics.membership_applied(clock::now());
-    match published {
-        Ok(generation) => generation,
-        Err(never) => match never {},
     }
 }
 

@@ -74,6 +74,12 @@ impl Written {
     }
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.shared.path)
+    }
+}
+
 impl Store {
     /// Opens the store at `path` and reads it. The file is made if it is not there, for its user alone (mode 0600); its folder
     /// must be. This reads the whole file, more than once: not on a thread that serves requests.

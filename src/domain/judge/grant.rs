@@ -7,6 +7,7 @@ use http::{HeaderValue, header};
 use serde_json::Value;
 
 use super::access::Joined;
+use super::sighting::Lesson;
 use super::{Caller, Grant, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
@@ -55,7 +56,7 @@ pub(super) fn grant(
     if !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
-    Grant { route: route.clone(), caller, who, headers, reported: None, sighting: None }
+    Grant { route: route.clone(), caller, who, headers, reported: None, lesson: Lesson::default() }
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &VerifiedClaims) {

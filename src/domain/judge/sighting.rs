@@ -1,10 +1,11 @@
 //! What a request teaches about its user.
 
-use super::Caller;
+use super::{Caller, Grant};
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
-use crate::domain::ids::UserId;
-use crate::domain::membership::Seen;
+use crate::domain::identity::name;
+use crate::domain::ids::{ClerkUserId, UserId};
+use crate::domain::membership::{Seen, Standing};
 use crate::domain::snapshot::Snapshot;
 
 /// Something about a user that should be kept: that they were seen, under which address and name.
@@ -14,12 +15,29 @@ pub struct Sighting {
     pub seen: Seen,
 }
 
-/// What is new about the caller, where the membership makes records at first sight. Counts from the time at which the issuer
-/// said it, so that an older token never brings back an older address.
-pub(super) fn sighting(snapshot: &Snapshot, caller: &Caller, now: UnixTime) -> Option<Sighting> {
-    let (Caller::User(verified), Some(members)) = (caller, &snapshot.members) else { return None };
-    let claims = verified.claims();
-    let at = EventTime(claims.iat.unwrap_or(now.0).min(now.0).saturating_mul(1000));
-    let seen = Seen { at, email: claims.email.clone(), name: claims.name.clone() };
-    members.is_news(verified.user(), &seen).then(|| Sighting { user: verified.user().clone(), seen })
+/// What a grant leaves to be done about its user. None of it can refuse the request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lesson {
+    pub sighting: Option<Sighting>,
+    pub nameless: Option<ClerkUserId>,
+}
+
+impl Lesson {
+    /// What a token says of its user counts from the time at which it was issued, so that an older one never brings back an older
+    /// address.
+    pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
+        let (Caller::User(verified), Some(members)) = (&grant.caller, &snapshot.members) else {
+            return Self::default();
+        };
+        let (user, claims) = (verified.user(), verified.claims());
+        let at = EventTime(claims.iat.unwrap_or(now.0).min(now.0).saturating_mul(1000));
+        let seen = Seen { at, email: claims.email.clone(), name: claims.name.clone() };
+        let sighting = members.is_news(user, &seen).then(|| Sighting { user: user.clone(), seen });
+        let told = |wanted: &str| grant.headers.values().any(|(header, _)| header == wanted);
+        let whole = told(name::USER_EMAIL) && told(name::USER_NAME);
+        // Of somebody whom the membership does not know, nothing could be kept.
+        let known = || matches!(members.standing(user), Standing::Known(_));
+        let nameless = if whole || !known() { None } else { user.clerk() };
+        Self { sighting, nameless }
+    }
 }

@@ -119,6 +119,23 @@ impl Members {
         }
     }
 
+    /// Everything that is kept.
+    pub fn all_kept(&self) -> impl Iterator<Item = Kept<'_>> {
+        let users = self.users.iter().map(|(user, record)| Kept::User(user, record));
+        users.chain(self.orgs.iter().map(|(org, (at, exists))| Kept::Organization(org, *at, *exists)))
+    }
+
+    /// The users of whom `other` keeps something else, with what that is.
+    pub fn users_unlike<'m>(&'m self, other: &'m Self) -> impl Iterator<Item = (&'m UserId, Option<&'m Record>)> {
+        let pairs = self.users.iter().map(|(user, record)| (user, record, other.users.get(user)));
+        pairs.filter(|(_, record, other)| Some(*record) != *other).map(|(user, _, other)| (user, other))
+    }
+
+    /// The organizations of which `other` keeps nothing.
+    pub fn orgs_not_in<'m>(&'m self, other: &'m Self) -> impl Iterator<Item = &'m OrgId> {
+        self.orgs.keys().filter(|org| !other.orgs.contains_key(*org))
+    }
+
     /// The membership after the source was read again: records stay, except in rows that the source changed.
     #[must_use]
     pub fn reloaded(&self, table: Table, policy: Policy) -> Self {
@@ -190,7 +207,11 @@ impl Members {
             Change::User(user, change) => {
                 edit(user, &mut |record| record.tell(change.clone(), at, &newcomer, self.policy.deactivate))
             }
-            Change::Seen(user, seen) => edit(user, &mut |record| record.see(seen.clone(), &newcomer)),
+            Change::Seen(user, seen) => {
+                // Fail closed: a name that was learned makes nobody known, where first sight does not.
+                let newcomer = Some(&newcomer).filter(|_| self.policy.first_sight);
+                edit(user, &mut |record| record.see(seen.clone(), newcomer))
+            }
             Change::Member(org, user, change) => edit(user, &mut |record| record.join(org.clone(), change, at)),
             Change::Organization(org, exists) => {
                 let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));

@@ -78,11 +78,13 @@ impl Record {
 
     /// "E-mail is updated when it changed, the name only when it was empty": what a later token says of the address counts, and
     /// the first name that was heard stays.
-    pub(super) fn see(&mut self, seen: Seen, newcomer: &Entry) {
+    ///
+    /// Makes nobody known by itself: that takes a `newcomer`'s entry.
+    pub(super) fn see(&mut self, seen: Seen, newcomer: Option<&Entry>) {
         if self.deleted() {
             return;
         }
-        self.enter(newcomer);
+        newcomer.iter().for_each(|newcomer| self.enter(newcomer));
         match &mut self.seen {
             None => self.seen = Some(seen),
             Some(known) => {

@@ -1,0 +1,217 @@
+//! What is learned about users and organizations: put in force at once, and kept where there is a store.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::World;
+use super::kept::{RowError, read_organization, read_user, write_organization, write_user};
+use super::store::{Contents, Op, OpError, Store, Table as Kind, WriteError, Written};
+use crate::clock;
+use crate::config::settings::{Live, MembershipSource};
+use crate::domain::Snapshot;
+use crate::domain::event::{Change, EventTime};
+use crate::domain::membership::{Kept, Members, Roles, Table, TooManyChanges};
+use crate::domain::snapshot::Rules;
+use crate::metrics::Metrics;
+
+/// Rows handed to the store in one call.
+const BATCH: usize = 1000;
+
+/// Why a change is not in force, or not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    #[error("no membership is configured")]
+    Nowhere,
+    #[error("the membership is not loaded")]
+    NotLoaded,
+    #[error("the config was reloaded meanwhile")]
+    OtherRules,
+    #[error(transparent)]
+    Full(#[from] TooManyChanges),
+    /// It is in force, and a restart may forget it.
+    #[error("the store did not take it: {0}")]
+    Store(#[from] WriteError),
+    /// As before.
+    #[error("what is known of one user is too much for a row of the store: {0}")]
+    TooLarge(#[from] OpError),
+}
+
+/// A row of the store that is not understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the store has a row that this version does not understand ({table}, {key:?}): {why}")]
+pub struct Strange {
+    table: &'static str,
+    key: String,
+    why: RowError,
+}
+
+/// Rows as the store has them, for a membership that is not there (yet).
+#[derive(Debug, Default)]
+pub struct Rows {
+    users: Vec<(String, Vec<u8>)>,
+    orgs: Vec<(String, Vec<u8>)>,
+}
+
+impl Rows {
+    /// Takes the rows of users and organizations, and looks at each.
+    ///
+    /// # Errors
+    /// When one is not understood. Fail closed: it may be a ban, so a gate must not start without it.
+    pub fn of(contents: &mut Contents) -> Result<Self, Strange> {
+        let rows = Self { users: contents.take(Kind::Users), orgs: contents.take(Kind::Organizations) };
+        // Which roles there are makes no difference to whether a row is understood.
+        let roles = Roles::new(&["member".to_owned()]).unwrap_or_else(|| unreachable!("one word is a list of roles"));
+        for (key, value) in &rows.users {
+            let strange = |why| Strange { table: Kind::Users.name(), key: key.clone(), why };
+            read_user(key, value, &roles).map_err(strange)?;
+        }
+        for (key, value) in &rows.orgs {
+            let strange = |why| Strange { table: Kind::Organizations.name(), key: key.clone(), why };
+            read_organization(key, value).map_err(strange)?;
+        }
+        Ok(rows)
+    }
+
+    fn into_members(self, members: Members, roles: &Roles) -> Members {
+        let users = self.users.iter().filter_map(|(key, value)| read_user(key, value, roles).ok());
+        let orgs = self.orgs.iter().filter_map(|(key, value)| read_organization(key, value).ok());
+        members.remembering(users, orgs)
+    }
+}
+
+/// Applies and keeps changes of the membership.
+pub struct Records {
+    world: Arc<World>,
+    metrics: Arc<Metrics>,
+    store: Option<Arc<Store>>,
+    /// What is kept while the config has no membership that it could stand in.
+    parked: Mutex<Rows>,
+}
+
+impl Records {
+    #[must_use]
+    pub fn new(world: Arc<World>, metrics: Arc<Metrics>, store: Option<Arc<Store>>, rows: Rows) -> Self {
+        Self { world, metrics, store, parked: Mutex::new(rows) }
+    }
+
+    /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
+    ///
+    /// # Errors
+    /// See [`NotKept`].
+    pub async fn apply(&self, change: &Change, at: EventTime, read_by: &Arc<Rules>) -> Result<u64, NotKept> {
+        let (generation, written) = self.publish(change, at, Some(read_by))?;
+        if let Some(written) = written {
+            written?.wait().await?;
+        }
+        Ok(generation)
+    }
+
+    /// As [`Records::apply`], for a change that no rules have read, and without waiting: it is written all the same.
+    ///
+    /// # Errors
+    /// See [`NotKept`].
+    pub fn put(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
+        self.publish(change, at, None).map(|(generation, _)| generation)
+    }
+
+    fn publish(
+        &self,
+        change: &Change,
+        at: EventTime,
+        read_by: Option<&Arc<Rules>>,
+    ) -> Result<(u64, Option<Result<Written, OpError>>), NotKept> {
+        let mut written = None;
+        let generation = self.world.publish(|now| {
+            if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
+                return Err(NotKept::OtherRules);
+            }
+            let roles = now.rules.roles.as_ref().ok_or(NotKept::Nowhere)?;
+            let members = now.members.as_ref().ok_or(NotKept::NotLoaded)?.changed(change.clone(), at)?;
+            // Within the lock of the world: rows are written in the order in which they came in force.
+            if let (Some(store), Some(kept)) = (&self.store, members.kept(change)) {
+                written = Some(row(&kept, roles).map(|row| store.write(vec![row])));
+            }
+            Ok(Snapshot { members: Some(members), ..now.clone() })
+        })?;
+        self.metrics.membership_applied(clock::now());
+        Ok((generation, written))
+    }
+
+    /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
+    /// was read again.
+    pub fn carried_over(&self, snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
+        let old = snapshot.members.as_ref().zip(snapshot.rules.roles.as_ref());
+        let Some((source, roles)) = live.membership.as_ref().zip(live.rules.roles.as_ref()) else {
+            if let Some((members, roles)) = old {
+                *self.parked.lock() = rows(members, roles);
+            }
+            return None;
+        };
+        let Some(table) = table else { return snapshot.members.clone() };
+        Some(match old {
+            Some((members, old_roles)) => self.reloaded(&members.with_roles(old_roles, roles), table, source, roles),
+            None => self.first(table, source, roles),
+        })
+    }
+
+    /// Puts `table` in force, which was read from `source`; what was learned stays on top of it.
+    pub fn reload(&self, table: Table, source: &MembershipSource) -> u64 {
+        let published = self.world.publish(|snapshot| {
+            let members = match (&snapshot.members, &snapshot.rules.roles) {
+                (Some(members), Some(roles)) => Some(self.reloaded(members, table, source, roles)),
+                (None, Some(roles)) => Some(self.first(table, source, roles)),
+                (_, None) => None,
+            };
+            Ok::<_, std::convert::Infallible>(Snapshot { members, ..snapshot.clone() })
+        });
+        self.metrics.membership_applied(clock::now());
+        match published {
+            Ok(generation) => generation,
+            Err(never) => match never {},
+        }
+    }
+
+    fn first(&self, table: Table, source: &MembershipSource, roles: &Roles) -> Members {
+        let rows = std::mem::take(&mut *self.parked.lock());
+        rows.into_members(Members::new(table, source.policy.clone()), roles)
+    }
+
+    /// What the source has taken back is taken out of the store as well.
+    fn reloaded(&self, before: &Members, table: Table, source: &MembershipSource, roles: &Roles) -> Members {
+        let after = before.reloaded(table, source.policy.clone());
+        if let Some(store) = &self.store {
+            let users = before.users_unlike(&after).map(|(user, record)| match record {
+                Some(record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)).ok(),
+                None => Op::delete(Kind::Users, user.as_str()).ok(),
+            });
+            let orgs = before.orgs_not_in(&after).map(|org| Op::delete(Kind::Organizations, org.as_str()).ok());
+            let ops: Vec<Op> = users.chain(orgs).flatten().collect();
+            for batch in ops.chunks(BATCH) {
+                // Not waited for: if it is lost, a restart refuses somebody until the row is written once more.
+                drop(store.write(batch.to_vec()));
+            }
+        }
+        after
+    }
+}
+
+fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {
+    match kept {
+        Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)),
+        Kept::Organization(org, at, exists) => {
+            Op::put(Kind::Organizations, org.as_str(), write_organization(*at, *exists))
+        }
+    }
+}
+
+fn rows(members: &Members, roles: &Roles) -> Rows {
+    let mut rows = Rows::default();
+    for kept in members.all_kept() {
+        match kept {
+            Kept::User(user, record) => rows.users.push((user.to_string(), write_user(record, roles))),
+            Kept::Organization(org, at, exists) => rows.orgs.push((org.to_string(), write_organization(at, exists))),
+        }
+    }
+    rows
+}
