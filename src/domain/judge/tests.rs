@@ -10,6 +10,7 @@ mod cookies;
 mod forwarding;
 mod grant;
 mod keys;
+mod oidc;
 mod proofs;
 mod tokens;
 mod trace;
@@ -32,7 +33,7 @@ use crate::domain::event::{Change, EventTime, UserChange};
 use crate::domain::head::Incoming;
 use crate::domain::identity::TrustedNames;
 use crate::domain::ids::{AppUserId, OrgId, RequestId};
-use crate::domain::issuer::{ClaimsPolicy, Issuer};
+use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
 use crate::domain::routes::{Condition, Methods, RouteTable, WorkspaceSource};
@@ -131,7 +132,7 @@ fn members() -> Members {
 
 /// A snapshot with one issuer, its key, the membership above, a service and a webhook secret.
 fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
-    let issuer = Issuer { name: "clerk".into(), iss: ISS.into(), claims: ClaimsPolicy::default(), instance_id: None };
+    let issuer = Issuer::new("clerk", ISS, Kind::Clerk);
     let service = ServiceName::parse("engine").expect("a name");
     let rules = Rules {
         flags: Flags::NONE,

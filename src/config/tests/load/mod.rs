@@ -4,6 +4,7 @@ mod any_change;
 mod membership;
 mod messages;
 mod precedence;
+mod providers;
 mod refusals;
 mod secrecy;
 mod values;
