@@ -6,5 +6,6 @@ mod check;
 mod demo;
 mod explain;
 mod harness;
+mod providers;
 mod token;
 mod webhook;
