@@ -13,7 +13,7 @@ use bailiff::domain::cors::Cors;
 use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
 use bailiff::domain::ids::{AppUserId, OrgId, RequestId, UserId, WorkspaceId};
-use bailiff::domain::issuer::{ClaimsPolicy, Issuer};
+use bailiff::domain::issuer::{Issuer, Kind};
 use bailiff::domain::judge::{Proofs, Step, Verdict, judge};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
@@ -87,12 +87,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     let rules = Rules {
         flags: Flags::NONE,
         routes: RouteTable::new(table).expect("no contradiction"),
-        issuers: vec![Issuer {
-            name: "clerk".into(),
-            iss: ISS.into(),
-            claims: ClaimsPolicy::default(),
-            instance_id: None,
-        }],
+        issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],
         roles: Some(roles()),
         services: vec![],
         webhooks: None,

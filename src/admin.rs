@@ -71,11 +71,14 @@ impl Admin {
 
 /// Why requests cannot be judged yet; `None` when they can. Depends on what is in memory only: an issuer that is down now must
 /// not take every replica out of service.
+///
+/// Of several issuers the first one counts, which is the one under `clerk:`. Another one without keys concerns its own users, who
+/// get 503; it is no reason to send away everybody else's.
 #[must_use]
 pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
-    let without =
-        |issuer: &&crate::domain::issuer::Issuer| !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now));
-    if let Some(issuer) = snapshot.rules.issuers.iter().find(without) {
+    if let Some(issuer) = snapshot.rules.issuers.first()
+        && !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now))
+    {
         return Some(format!("no keys of the issuer `{}`", issuer.name));
     }
     (snapshot.rules.roles.is_some() && snapshot.members.is_none()).then(|| "the membership is not loaded".into())

@@ -233,7 +233,7 @@ impl Server {
         admin.serve("admin", Patience::new(HttpServer::new_app(app), patient, room), admin_stopped)?;
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
-        wait_until_ready(&world).await;
+        wait_until_ready(&world, &keeper).await;
         let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
         tokio::spawn(upstream.clone().keep_resolved());
         let gate = Gate {
@@ -331,12 +331,19 @@ pub enum ServeError {
     Listen(#[from] listen::ListenError),
 }
 
-/// Waits for the first keys, within bounds: without them every token would be answered with 503.
-async fn wait_until_ready(world: &World) {
+/// Waits for the first keys, within bounds: without them every token would be answered with 503. The other issuers are given the
+/// chance to answer once, so that a start turns nobody away; one that fails is not waited for.
+async fn wait_until_ready(world: &World, keeper: &KeyKeeper) {
     let end = clock::monotonic() + FIRST_KEYS;
-    while let Some(why) = unready(&world.load(), clock::now()) {
+    loop {
+        let why = unready(&world.load(), clock::now());
+        if why.is_none() && keeper.all_tried() {
+            return;
+        }
         if clock::monotonic() >= end {
-            tracing::warn!(why, "serving all the same: requests that need it get 503 until it is there");
+            if let Some(why) = why {
+                tracing::warn!(why, "serving all the same: requests that need it get 503 until it is there");
+            }
             return;
         }
         tokio::time::sleep(LOOK).await;

@@ -73,7 +73,7 @@ fn the_full_config_loads_and_its_only_warning_is_the_one_that_it_announces() {
     assert_eq!(warnings.matches("warning[").count(), 1, "{warnings}");
     assert!(warnings.contains("`max_age` has no effect on a file"), "{warnings}");
     let live = &loaded.settings.live;
-    assert_eq!(live.rules.issuers.len(), 3);
+    assert_eq!(live.rules.issuers.len(), 5);
     assert_eq!(live.rules.services.len(), 2);
     assert!(KeySet::from_pem(PEM).is_ok());
 }
@@ -109,6 +109,8 @@ fn the_full_config_shows_the_defaults_as_they_are() {
     assert_eq!((shown.leeway, shown.verify_iat), (default.leeway, default.verify_iat));
     assert_eq!((shown.azp_optional, shown.allow_pending), (default.azp_optional, default.allow_pending));
     assert_eq!(shown.allow_jwt_templates, default.allow_jwt_templates);
+    let [shown, default] = [&settings, &bare].map(|settings| settings.live.rules.issuers[0].claim_names.clone());
+    assert_eq!((&shown.email, &shown.name, &shown.tenant), (&default.email, &default.name, &default.tenant));
 
     let sections = "membership: {file: m.yaml}\nwebhooks: {secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]}\n\
                     cors: {origins: [https://app.example.com]}\nupstream: http://127.0.0.1:3000\n";

@@ -11,6 +11,7 @@ use super::ending::{CONFIG, Ending, Stop, UNREACHABLE, block_on, print, print_js
 use super::scene::{self, Look, Scene};
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
+use crate::domain::issuer::Kind;
 use crate::domain::routes::{Access, Methods, Mode, Route};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
@@ -82,7 +83,7 @@ fn look_faults(look: &Look, faults: &mut Faults) {
     let name = &look.issuer;
     if let Err(why) = &look.keys {
         let what = format!("no keys of the issuer `{name}`: none of its tokens can be checked");
-        let fix = "is the publishable key (or `jwks_url`) right, and may this machine reach that address? Without a network, set CLERK_JWT_KEY";
+        let fix = "is the publishable key (or `issuer`, or `jwks_url`) right, without a typo in the domain, and may this machine reach that address? Without a network, set CLERK_JWT_KEY or `jwt_key`";
         faults.push(Fault::error(Code::KeysUnreachable, what).saw(why.clone()).fix(fix));
     }
     for why in &look.skipped {
@@ -134,6 +135,7 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
     for (issuer, keys) in live.rules.issuers.iter().zip(&live.issuers) {
         let source = match &keys.source {
             KeySource::Url(url) => format!("keys from {url}"),
+            KeySource::Discovery { url, .. } => format!("keys where {url} says"),
             KeySource::Pem(_) => "key from the config".to_owned(),
         };
         let _ = writeln!(text, "  issuer      {}  {}  {source}{}", issuer.name, issuer.iss, found(looks, &issuer.name));
@@ -169,9 +171,11 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
 
 fn found(looks: &[Look], name: &str) -> String {
     let look = looks.iter().find(|look| *look.issuer == *name);
-    match look.and_then(|look| look.keys.as_ref().ok()).map(|keys| keys.kids().join(", ")) {
-        Some(kids) if !kids.is_empty() => format!("  found {kids}"),
-        _ => String::new(),
+    let Some((look, keys)) = look.and_then(|look| Some((look, look.keys.as_ref().ok()?))) else { return String::new() };
+    match (keys.kids().join(", "), &look.url) {
+        (kids, _) if kids.is_empty() => String::new(),
+        (kids, Some(url)) => format!("  found {kids} at {url}"),
+        (kids, None) => format!("  found {kids}"),
     }
 }
 
@@ -219,7 +223,13 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
         json!({
             "name": &*issuer.name,
             "issuer": &*issuer.iss,
-            "jwks_url": match &keys.source { KeySource::Url(url) => Some(url), KeySource::Pem(_) => None },
+            "kind": match issuer.kind { Kind::Clerk => "clerk", Kind::Oidc => "oidc" },
+            "jwks_url": match &keys.source {
+                KeySource::Url(url) => Some(url.as_str()),
+                KeySource::Discovery { .. } => look.and_then(|look| look.url.as_deref()),
+                KeySource::Pem(_) => None,
+            },
+            "metadata_url": match &keys.source { KeySource::Discovery { url, .. } => Some(url), _ => None },
             "kids": look.and_then(|look| look.keys.as_ref().ok()).map(|keys| keys.kids()),
             "clock_ahead_s": look.and_then(|look| look.clock_ahead),
         })

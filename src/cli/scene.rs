@@ -12,8 +12,9 @@ use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Overrides, load};
 use crate::config::settings::{KeySource, Live, Settings};
 use crate::domain::Snapshot;
-use crate::domain::keys::{KeySet, MAX_JWKS_BYTES};
+use crate::domain::keys::KeySet;
 use crate::domain::membership::{Members, Table};
+use crate::state::discovery::{Finder, Lookup, Place};
 use crate::state::fetch::Fetcher;
 use crate::state::reload::read_membership;
 
@@ -30,6 +31,8 @@ pub(crate) struct Look {
     pub issuer: Arc<str>,
     /// The keys, or why there are none.
     pub keys: Result<Arc<KeySet>, String>,
+    /// Where the issuer's metadata said that the keys are, if that was asked for.
+    pub url: Option<Arc<str>>,
     /// Keys of the set that cannot be used, and why.
     pub skipped: Vec<String>,
     /// Seconds by which our clock is ahead of the issuer's.
@@ -69,40 +72,46 @@ pub(crate) async fn look_for_keys(live: &Live, offline: bool) -> Result<Vec<Look
     let fetcher = Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
     let mut looks = Vec::new();
     for issuer in &live.issuers {
-        let name = issuer.name.clone();
-        looks.push(match &issuer.source {
-            KeySource::Pem(keys) => Look { issuer: name, keys: Ok(keys.clone()), skipped: vec![], clock_ahead: None },
-            KeySource::Url(url) if offline => {
-                let why = "not fetched, because of --offline".to_owned();
-                Look { issuer: name, keys: Err(why), skipped: vec![], clock_ahead: None }
+        let mut look = Look {
+            issuer: issuer.name.clone(),
+            keys: Err("not fetched, because of --offline".to_owned()),
+            url: None,
+            skipped: vec![],
+            clock_ahead: None,
+        };
+        match (&issuer.source, Place::of(&issuer.source)) {
+            (KeySource::Pem(keys), _) => look.keys = Ok(keys.clone()),
+            (_, Some(place)) if !offline => {
+                let what = if matches!(place, Place::Metadata { .. }) { "metadata and keys" } else { "keys" };
+                talk(&format!("asking {} for the {what} of `{}` ...\n", place.url(), issuer.name));
+                fetch(&fetcher, place, &mut look).await;
             }
-            KeySource::Url(url) => {
-                talk(&format!("asking {url} for the keys of `{name}` ...\n"));
-                fetch(&fetcher, name, url).await
-            }
-        });
+            _ => {}
+        }
+        looks.push(look);
     }
     Ok(looks)
 }
 
-async fn fetch(fetcher: &Fetcher, issuer: Arc<str>, url: &str) -> Look {
-    let fetched = fetcher.get_dated(url, MAX_JWKS_BYTES).await;
+async fn fetch(fetcher: &Fetcher, place: Place, look: &mut Look) {
+    let looked_up = matches!(place, Place::Metadata { .. });
+    let found = Finder::new(place).find(fetcher, Lookup::Again).await;
     let now = clock::now();
-    let mut look = Look { issuer, keys: Err(String::new()), skipped: vec![], clock_ahead: None };
-    match fetched {
-        Ok(fetched) => {
-            look.clock_ahead = fetched.date.map(|date| now.0.cast_signed().saturating_sub(date.0.cast_signed()));
-            look.keys = match KeySet::from_jwks(&fetched.body, None) {
+    look.keys = match found {
+        Err(why) => Err(why.to_string()),
+        Ok(found) => {
+            let date = found.document.date;
+            look.clock_ahead = date.map(|date| now.0.cast_signed().saturating_sub(date.0.cast_signed()));
+            look.url = looked_up.then(|| found.url.clone());
+            match KeySet::from_jwks(&found.document.body, None) {
                 Ok((keys, skipped)) => {
                     look.skipped = skipped;
                     Ok(Arc::new(keys))
                 }
-                Err(why) => Err(format!("{url}: {why}")),
-            };
+                Err(why) => Err(format!("{}: {why}", found.url)),
+            }
         }
-        Err(why) => look.keys = Err(why.to_string()),
-    }
-    look
+    };
 }
 
 impl Scene {

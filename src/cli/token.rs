@@ -1,7 +1,7 @@
 //! `bailiff token`: make development tokens, and read any token.
 
 mod checks;
-mod inspect;
+pub(crate) mod inspect;
 mod key_file;
 mod mint;
 pub(crate) mod parts;

@@ -1,4 +1,4 @@
-//! What the claims of an issuer's tokens must say.
+//! What the claims of Clerk's tokens must say. For other providers see [`super::oidc`].
 
 use std::time::Duration;
 
@@ -23,22 +23,33 @@ pub(super) fn policy<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Opt
     let verify_iat = filled("verify_iat", "CLERK_VERIFY_IAT").bool_or(default.verify_iat);
     let authorized_parties = authorized_parties(fields);
     let azp_optional = azp(fields);
-    let audience = fields.opt("audience").maybe(|field| {
-        Field::each(field.one_or_more(), Field::str).map(|list| list.into_iter().map(Into::into).collect())
-    });
+    let audience = audience(fields);
     let allow_pending = fields.opt("allow_pending").bool_or(false);
     let allow_jwt_templates = fields.opt("allow_jwt_templates").bool_or(false);
-    let max_token_age = fields.opt("max_token_age").maybe(|field| field.duration(Duration::from_secs(1)..=MONTH));
+    let max_token_age = max_token_age(fields);
     Some(ClaimsPolicy {
         leeway: leeway?.unwrap_or(default.leeway),
         verify_iat: verify_iat?,
         authorized_parties: authorized_parties?,
         azp_optional: azp_optional?,
         audience: audience?,
+        // For Clerk it is a publishable key, which no token names.
+        client_id: None,
         allow_pending: allow_pending?,
         allow_jwt_templates: allow_jwt_templates?,
         max_token_age: max_token_age?,
     })
+}
+
+/// The accepted `aud`.
+pub(super) fn audience(fields: &mut Fields<'_>) -> Option<Option<Vec<Box<str>>>> {
+    fields.opt("audience").maybe(|field| {
+        Field::each(field.one_or_more(), Field::str).map(|list| list.into_iter().map(Into::into).collect())
+    })
+}
+
+pub(super) fn max_token_age(fields: &mut Fields<'_>) -> Option<Option<Duration>> {
+    fields.opt("max_token_age").maybe(|field| field.duration(Duration::from_secs(1)..=MONTH))
 }
 
 fn authorized_parties(fields: &mut Fields<'_>) -> Option<Option<Vec<Box<str>>>> {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::domain::issuer::Issuer;
+use crate::domain::ids::{CLERK, is_issuer_name};
+use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::keys::KeySet;
 
 use super::backend::Backend;
-use super::claims;
 use super::faults::{Code, Fault, quoted};
 use super::outside::Run;
 use super::place::{iss, jwks};
@@ -14,11 +14,10 @@ use super::publishable::{self, Publishable};
 use super::reader::{Field, Fields};
 use super::settings::{BackendSettings, IssuerKeys, KeySource};
 use super::url::Url;
+use super::{claims, mapping, oidc};
 
-/// The name of the issuer under `clerk:`.
-const CLERK: &str = "clerk";
 const ISSUER: &str = "the Frontend API's URL, such as https://clerk.example.com";
-const JWKS: &str = "a URL such as https://clerk.example.com/.well-known/jwks.json";
+pub(super) const JWKS: &str = "a URL such as https://clerk.example.com/.well-known/jwks.json";
 
 /// Everybody who may sign tokens.
 pub(super) struct Issuers {
@@ -106,31 +105,79 @@ fn distinct(found: &[&(Field<'_>, One)]) -> bool {
 /// Reads one issuer. The variables fill only the one whose name is `given`, as the others have names of their own.
 fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Option<One> {
     let outer = given.is_some().then_some(run);
-    let name = match given {
-        Some(name) => Some(name),
-        None => fields.req("name").told(Code::WrongValue, "letters, digits, `-` and `_`", name),
+    let (name, kind) = match given {
+        Some(name) => (Some(name), Kind::Clerk),
+        None => {
+            let field = fields.req("name");
+            let kind = fields.opt("kind");
+            let known = [("clerk", Kind::Clerk), ("oidc", Kind::Oidc)];
+            let Some(kind) = kind.maybe(|kind| kind.choice(&known)) else {
+                // By whose rules should the rest be read? One fault is enough.
+                oidc::EVERY_KEY.iter().for_each(|key| _ = fields.opt(key).is_present());
+                fields.finish();
+                return None;
+            };
+            let kind = kind.unwrap_or(Kind::Clerk);
+            (
+                field.told(Code::WrongValue, "letters, digits, `-` and `_`", name).filter(|_| not_clerks(field, kind)),
+                kind,
+            )
+        }
     };
-    let keys = keys(&mut fields, outer);
-    let policy = claims::policy(&mut fields, outer);
-    let instance_id = fields.opt("instance_id").maybe(|field| {
-        let plain = |text: &str| match text.strip_prefix("ins_") {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
-                Ok(text.into())
-            }
-            _ => Err("is not the id of a Clerk instance"),
-        };
-        field.told(Code::WrongValue, "ins_… as the Clerk dashboard shows it", plain)
-    });
+    let keys = match kind {
+        Kind::Clerk => keys(&mut fields, outer),
+        Kind::Oidc => oidc::keys(&mut fields).map(|(iss, source)| (iss, source, None)),
+    };
+    let policy = match kind {
+        Kind::Clerk => claims::policy(&mut fields, outer),
+        Kind::Oidc => oidc::policy(&mut fields),
+    };
+    let claim_names = mapping::claim_names(&mut fields, kind);
+    let instance_id = match kind {
+        Kind::Clerk => fields.opt("instance_id").maybe(|f| f.told(Code::WrongValue, INSTANCE, instance)),
+        Kind::Oidc => Some(None),
+    };
     fields.finish();
     let (iss, source, backend) = keys?;
-    let name = name?;
-    let issuer = Issuer { name: name.clone(), iss: iss.into(), claims: policy?, instance_id: instance_id? };
+    let (name, claim_names) = (name?, Arc::new(claim_names?));
+    let issuer =
+        Issuer { name: name.clone(), iss: iss.into(), kind, claim_names, claims: policy?, instance_id: instance_id? };
     Some(One { issuer, keys: IssuerKeys { name, source }, backend })
 }
 
 fn name(text: &str) -> Result<Arc<str>, &'static str> {
-    let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if plain { Ok(text.into()) } else { Err("is not a name") }
+    if is_issuer_name(text) { Ok(text.into()) } else { Err("is not a name") }
+}
+
+/// Users of `clerk` go by their bare Clerk id: under that name another provider could call its users what Clerk calls its own.
+fn not_clerks(field: Field<'_>, kind: Kind) -> bool {
+    let taken = kind == Kind::Oidc && field.str().is_some_and(|name| name == CLERK);
+    if taken {
+        let what = "the name `clerk` is for an issuer of `kind: clerk`, whose users go by their bare id";
+        field.reject(Fault::error(Code::Contradiction, what).fix("give it another name; its users are then `name:id`"));
+    }
+    !taken
+}
+
+const INSTANCE: &str = "ins_… as the Clerk dashboard shows it";
+
+fn instance(text: &str) -> Result<Box<str>, &'static str> {
+    match text.strip_prefix("ins_") {
+        Some(rest) if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+            Ok(text.into())
+        }
+        _ => Err("is not the id of a Clerk instance"),
+    }
+}
+
+/// The address of the keys, under either of its names.
+pub(super) fn jwks_field<'a>(fields: &mut Fields<'a>) -> Field<'a> {
+    let (url, uri) = (fields.opt("jwks_url"), fields.opt("jwks_uri"));
+    if url.is_present() && uri.is_present() {
+        let fault = Fault::error(Code::Contradiction, "`jwks_url` and `jwks_uri` are both given");
+        uri.reject(fault.fix("remove one: they are two names of one key"));
+    }
+    if uri.is_present() && !url.is_present() { uri } else { url }
 }
 
 /// What an issuer says about itself, each part checked by itself.
@@ -139,12 +186,13 @@ struct Parts<'a> {
     issuer: (Field<'a>, Option<String>),
     jwks_url: (Field<'a>, Option<(Url, String)>),
     jwt_key: (Field<'a>, Option<Arc<KeySet>>),
+    client: (Field<'a>, Option<Publishable>),
     backend: (Field<'a>, Option<BackendSettings>),
 }
 
 /// The `iss` of the issuer's tokens, where its keys come from, and the Backend API of its instance.
 fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, KeySource, Option<BackendSettings>)> {
-    let (issuer, jwks_url) = (fields.opt("issuer"), fields.opt("jwks_url"));
+    let (issuer, jwks_url, client) = (fields.opt("issuer"), jwks_field(fields), fields.opt("client_id"));
     let publishable = unless(issuer, fields, "publishable_key", "CLERK_PUBLISHABLE_KEY", outer);
     let jwt_key = unless(jwks_url, fields, "jwt_key", "CLERK_JWT_KEY", outer).hidden();
     let backend = Backend::of(fields, outer);
@@ -152,7 +200,8 @@ fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, 
         backend.unused();
     }
     let key = publishable.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
-    let iss = issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, iss));
+    let of_client = client.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
+    let iss = issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, |text| iss(text, Kind::Clerk)));
     let url = jwks_url.maybe(|field| field.told(Code::WrongValue, JWKS, jwks));
     let set = jwt_key.maybe(pem);
     let settings = backend.read();
@@ -161,6 +210,7 @@ fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, 
         issuer: (issuer, iss?),
         jwks_url: (jwks_url, url?),
         jwt_key: (jwt_key, set?),
+        client: (client, of_client?),
         backend: (backend.secret, settings?),
     };
     let good = parts.check(fields);
@@ -204,7 +254,8 @@ impl Parts<'_> {
         if let (Some(Publishable { live: true, .. }), Some(url)) = (key, self.jwks_url.1.as_ref().map(|(url, _)| url))
             && is_development(&url.host.to_string())
         {
-            let what = "`jwks_url` is of a development instance, and the publishable key is a live one";
+            let what =
+                format!("{} is of a development instance, and the publishable key is a live one", self.jwks_url.0.name);
             refuse(self.jwks_url.0, Fault::error(Code::Contradiction, what).fix("take both from one instance"));
         }
         if self.jwks_url.0.is_present() && self.jwt_key.0.is_present() {
@@ -240,13 +291,22 @@ impl Parts<'_> {
             (Some((from_key, _)), None) => from_key.clone(),
             (None, None) => return None,
         };
+        // Other systems call the publishable key a client id. What it says is where the issuer is, and nothing of its tokens.
+        if let Some(host) = self.client.1.map(|client| format!("https://{}", client.host)).filter(|host| *host != iss) {
+            let what = format!("`client_id` is a key of {}, and the issuer is {}", quoted(&host), quoted(&iss));
+            let fix = "take the publishable key of this instance (a typo in the domain?), or remove `client_id`";
+            self.client.0.reject(Fault::error(Code::Contradiction, what).fix(fix));
+            return None;
+        }
         let source = match (self.jwks_url.1, self.jwt_key.1, from_key) {
             (Some((_, url)), _, _) => KeySource::Url(url),
             (None, Some(keys), _) => KeySource::Pem(keys),
             (None, None, Some(_)) => KeySource::Url(format!("{iss}/.well-known/jwks.json")),
             (None, None, None) => {
                 let fault = Fault::error(Code::MissingKey, format!("no keys for the issuer {}", quoted(&iss)));
-                fields.reject(fault.fix(format!("`jwks_url: {iss}/.well-known/jwks.json`, or `jwt_key:` with a PEM")));
+                fields.reject(fault.fix(format!(
+                    "`jwks_url: {iss}/.well-known/jwks.json`, or `jwt_key:` with a PEM; `kind: oidc` looks them up"
+                )));
                 return None;
             }
         };
@@ -258,7 +318,8 @@ fn is_development(host: &str) -> bool {
     [".accounts.dev", ".lcl.dev"].iter().any(|end| host.ends_with(end))
 }
 
-fn pem(field: Field<'_>) -> Option<Arc<KeySet>> {
+/// A public key in the config.
+pub(super) fn pem(field: Field<'_>) -> Option<Arc<KeySet>> {
     let parse = |text: &str| KeySet::from_pem(text).map(Arc::new).map_err(|error| format!("does not serve: {error}"));
     field.told(Code::Secret, "an RSA public key in PEM (Clerk dashboard, API keys, JWKS public key)", parse)
 }

@@ -187,6 +187,13 @@ pub struct IssuerKeys {
 pub enum KeySource {
     /// A JWKS document.
     Url(String),
+    /// The JWKS document that the metadata of an OIDC issuer names (OpenID Connect Discovery, 4).
+    Discovery {
+        /// What the metadata must say in `issuer`, byte for byte.
+        issuer: Box<str>,
+        /// Where the metadata is.
+        url: String,
+    },
     /// A PEM in the config: needs no network, changes only with the config.
     Pem(Arc<KeySet>),
 }

@@ -25,7 +25,7 @@ pub(super) enum Host {
 
 /// Why a text is no URL. Completes "`jwks_url` …" and never repeats the text, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum UrlError {
+pub(crate) enum UrlError {
     #[error("has no scheme")]
     NoScheme,
     #[error("has a character that a URL cannot have")]

@@ -1,7 +1,8 @@
-//! An HTTP server that plays Clerk: it publishes keys, hands out tokens, sends webhooks, describes and deletes users.
+//! An HTTP server that plays Clerk, or another provider: it publishes keys and metadata, hands out tokens, sends webhooks,
+//! describes and deletes users.
 //!
 //! Whoever can reach it gets a token for anybody, so it belongs on loopback. Tests misuse it on
-//! purpose through [`Issuer::set_keys`] and [`Issuer::set_behaviour`].
+//! purpose through [`Issuer::set_keys`], [`Issuer::set_behaviour`] and [`Issuer::set_metadata`].
 
 mod events;
 mod routes;
@@ -52,7 +53,7 @@ pub struct Org {
     pub permissions: Vec<String>,
 }
 
-/// How the key set is answered.
+/// How the key set is answered; or the metadata, of which everything here can be said as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
     /// With the keys.
@@ -74,6 +75,20 @@ pub enum Behaviour {
     Raw(Vec<u8>),
 }
 
+/// What the metadata say (OpenID Connect Discovery, 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Metadata {
+    /// The issuer and where its keys are.
+    #[default]
+    Normal,
+    /// This text as the issuer.
+    Issuer(String),
+    /// This address as that of the keys.
+    JwksUri(String),
+    /// Something else instead: no keys then means no `jwks_uri`.
+    Instead(Behaviour),
+}
+
 /// The server. Clones share everything, so a test keeps one and serves another:
 /// `listen::spawn("issuer", issuer.clone(), listener, shutdown)`.
 #[derive(Clone)]
@@ -83,11 +98,13 @@ struct State {
     url: String,
     keys: ArcSwap<Vec<SigningKey>>,
     behaviour: ArcSwap<Behaviour>,
+    metadata: ArcSwap<Metadata>,
     people: ArcSwap<Vec<Person>>,
     azp: ArcSwapOption<String>,
     webhook: ArcSwapOption<Target>,
     instance_id: ArcSwap<String>,
     jwks_hits: AtomicU64,
+    metadata_hits: AtomicU64,
     users: UserApi,
 }
 
@@ -106,11 +123,13 @@ impl Issuer {
             url,
             keys: ArcSwap::from_pointee(keys),
             behaviour: ArcSwap::default(),
+            metadata: ArcSwap::default(),
             people: ArcSwap::default(),
             azp: ArcSwapOption::empty(),
             webhook: ArcSwapOption::empty(),
             instance_id: ArcSwap::from_pointee(INSTANCE_ID.to_owned()),
             jwks_hits: AtomicU64::new(0),
+            metadata_hits: AtomicU64::new(0),
             users: UserApi::default(),
         }))
     }
@@ -131,6 +150,12 @@ impl Issuer {
     #[must_use]
     pub fn jwks_hits(&self) -> u64 {
         self.0.jwks_hits.load(Ordering::SeqCst)
+    }
+
+    /// How often the metadata was asked for, whatever the answer was.
+    #[must_use]
+    pub fn metadata_hits(&self) -> u64 {
+        self.0.metadata_hits.load(Ordering::SeqCst)
     }
 
     /// Who can get tokens, and whom the Backend API knows, as changed at this moment. Nobody at first.
@@ -181,9 +206,14 @@ impl Issuer {
         self.0.keys.store(Arc::new(keys));
     }
 
-    /// Changes how the key set is answered. The other addresses always behave.
+    /// Changes how the key set is answered. The other addresses go on as before.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         self.0.behaviour.store(Arc::new(behaviour));
+    }
+
+    /// Changes what the metadata say.
+    pub fn set_metadata(&self, metadata: Metadata) {
+        self.0.metadata.store(Arc::new(metadata));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Session tokens as Clerk makes them, and every way to bend one.
+//! Session tokens as Clerk makes them, ID and access tokens as other providers do, and every way to bend one.
 //!
 //! A [`Mint`] starts as a correct session token of version 2; each method changes one thing. What
 //! [`Mint::claim`] and [`Mint::without`] say is applied last, so any claim can be made wrong.
@@ -14,6 +14,8 @@ pub const CATEGORY_TEMPLATE: &str = "cl_B7d4PD222AAA";
 
 /// Clerk's default lifetime.
 const LIFETIME_SECS: u64 = 60;
+/// What providers give to access tokens.
+const OIDC_LIFETIME_SECS: u64 = 3600;
 /// By how much `nbf` lies before `iat`, for clocks that run behind.
 const NOT_BEFORE_SECS: u64 = 10;
 /// The bit masks are computed in 128 bits.
@@ -44,6 +46,8 @@ enum Shape {
     V2,
     V1,
     Template,
+    /// Of a provider that is not Clerk.
+    Oidc,
 }
 
 impl Mint {
@@ -124,6 +128,18 @@ impl Mint {
         self
     }
 
+    /// A token of an OpenID provider for this audience: no session, no category, nothing of Clerk's. It lives an hour.
+    pub fn oidc(mut self, audience: &str) -> Self {
+        self.shape = Shape::Oidc;
+        self.lifetime = OIDC_LIFETIME_SECS;
+        self.claim("aud", audience)
+    }
+
+    /// An access token of RFC 9068, which this client got.
+    pub fn access_token(self, client_id: &str) -> Self {
+        self.header("typ", "at+jwt").claim("client_id", client_id)
+    }
+
     /// Impersonation: `sub` is the person behind it.
     pub fn actor(mut self, sub: &str) -> Self {
         self.actor = Some(sub.to_owned());
@@ -170,7 +186,7 @@ impl Mint {
         if self.shape != Shape::V1 {
             claims.insert("jti".to_owned(), json!(self.jti));
         }
-        if self.shape != Shape::Template {
+        if matches!(self.shape, Shape::V1 | Shape::V2) {
             self.session_claims(&mut claims);
         }
         change(&mut claims, &self.claims);
@@ -195,15 +211,16 @@ impl Mint {
     #[must_use]
     pub fn header_json(&self, kid: &str) -> Value {
         let category = match self.shape {
-            Shape::V1 | Shape::V2 => CATEGORY_SESSION,
-            Shape::Template => CATEGORY_TEMPLATE,
+            Shape::V1 | Shape::V2 => Some(CATEGORY_SESSION),
+            Shape::Template => Some(CATEGORY_TEMPLATE),
+            Shape::Oidc => None,
         };
         let mut header = Map::from_iter([
             ("alg".to_owned(), json!("RS256")),
             ("typ".to_owned(), json!("JWT")),
             ("kid".to_owned(), json!(kid)),
-            ("cat".to_owned(), json!(category)),
         ]);
+        header.extend(category.map(|category| ("cat".to_owned(), json!(category))));
         change(&mut header, &self.header);
         Value::Object(header)
     }

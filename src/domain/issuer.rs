@@ -3,16 +3,77 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One issuer of tokens: a Clerk instance.
+/// One issuer of tokens: a Clerk instance, or another provider that speaks OpenID Connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     /// What the config calls it; `clerk` for the one under `clerk:`.
     pub name: Arc<str>,
     /// The `iss` of its tokens, compared byte for byte.
     pub iss: Box<str>,
+    pub kind: Kind,
+    /// What is read from where. Shared, as every proof remembers with which names it was read.
+    pub claim_names: Arc<ClaimNames>,
     pub claims: ClaimsPolicy,
     /// Webhooks of another instance change nothing (attack A-115). `None`: not compared.
     pub instance_id: Option<Box<str>>,
+}
+
+impl Issuer {
+    /// An issuer of this kind with every default.
+    #[must_use]
+    pub fn new(name: &str, iss: &str, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            iss: iss.into(),
+            kind,
+            claim_names: Arc::new(ClaimNames::of(kind)),
+            claims: ClaimsPolicy::default(),
+            instance_id: None,
+        }
+    }
+}
+
+/// By whose rules a token is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Clerk's session tokens: `user_…` in a session, `cat`, `sts`, organizations of both token versions.
+    Clerk,
+    /// ID tokens (OpenID Connect Core, 2) and access tokens (RFC 9068) of any provider, as long as they are signed with RS256.
+    Oidc,
+}
+
+/// Which claims say who the user is. Each is the exact name of a claim at the top of the token: a dot in it leads nowhere, as the
+/// names that Auth0 gives to claims are URLs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// The subject. Of no effect for [`Kind::Clerk`], whose users are in `sub`.
+    pub user_id: Box<str>,
+    /// The first that holds an address counts.
+    pub email: Vec<Box<str>>,
+    /// The first that holds a text counts.
+    pub name: Vec<Box<str>>,
+    /// Where none of `name` is there: these, with a space between. Empty where the config names the claims itself.
+    pub name_parts: Vec<Box<str>>,
+    /// The organization. `None`: Clerk's own claims for [`Kind::Clerk`], nothing for [`Kind::Oidc`].
+    pub tenant: Option<Box<str>>,
+}
+
+impl ClaimNames {
+    /// The names that tokens of this kind have by themselves.
+    #[must_use]
+    pub fn of(kind: Kind) -> Self {
+        let (email, name, parts): (&[&str], &[&str], _) = match kind {
+            Kind::Clerk => (
+                &["email", "email_address", "primary_email_address", "email_addresses"],
+                &["name", "full_name"],
+                ["first_name", "last_name"],
+            ),
+            // OpenID Connect Core, 5.1.
+            Kind::Oidc => (&["email"], &["name"], ["given_name", "family_name"]),
+        };
+        let owned = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
+        Self { user_id: "sub".into(), email: owned(email), name: owned(name), name_parts: owned(&parts), tenant: None }
+    }
 }
 
 /// What the claims of a token must say.
@@ -27,6 +88,8 @@ pub struct ClaimsPolicy {
     pub azp_optional: bool,
     /// Accepted `aud`; `None`: not compared.
     pub audience: Option<Vec<Box<str>>>,
+    /// The client for which a token of an OIDC issuer must have been made; `None`: not compared.
+    pub client_id: Option<Box<str>>,
     pub allow_pending: bool,
     /// Whether tokens of JWT templates, which belong to no session, pass.
     pub allow_jwt_templates: bool,
@@ -42,6 +105,7 @@ impl Default for ClaimsPolicy {
             authorized_parties: None,
             azp_optional: false,
             audience: None,
+            client_id: None,
             allow_pending: false,
             allow_jwt_templates: false,
             max_token_age: None,

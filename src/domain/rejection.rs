@@ -60,7 +60,7 @@ reasons! {
     TokenTooOld => "token_too_old", InvalidToken;
     /// the token's `iss` is no configured issuer
     WrongIssuer => "wrong_issuer", InvalidToken;
-    /// the token's `azp` is not in `authorized_parties`
+    /// the token was made for another party: its `azp` is not in `authorized_parties`, or it is not for `client_id`
     WrongParty => "wrong_party", InvalidToken;
     /// the token's `aud` is not the configured audience
     WrongAudience => "wrong_audience", InvalidToken;

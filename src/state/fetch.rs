@@ -20,7 +20,7 @@ pub enum FetchError {
     Connect { url: String, why: String },
     #[error("{url} did not answer within {} s", TOTAL.as_secs())]
     Timeout { url: String },
-    #[error("{url} answered {status}")]
+    #[error("{url} answered {status}{}", if (300..400).contains(.status) { ": a redirect, which is not followed" } else { "" })]
     Status { url: String, status: u16 },
     #[error("{url} answered with more than {max} bytes")]
     TooLarge { url: String, max: usize },

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -9,11 +10,12 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
 use super::World;
+use super::discovery::{Finder, Lookup, Place};
 use super::fetch::Fetcher;
 use crate::clock;
 use crate::config::settings::{KeySource, KeyTimes, Live};
 use crate::domain::Snapshot;
-use crate::domain::keys::{KeySet, MAX_JWKS_BYTES};
+use crate::domain::keys::KeySet;
 use crate::domain::membership::Members;
 use crate::metrics::Metrics;
 
@@ -32,13 +34,24 @@ pub struct KeyKeeper {
 /// One issuer whose keys are fetched.
 struct Followed {
     name: Arc<str>,
-    url: String,
+    finder: Finder,
     times: KeyTimes,
+    /// Whether it was asked at least once, with whatever end.
+    tried: AtomicBool,
+    /// The last fault that was told, so that an issuer that is down for a day is one line and not three thousand.
+    told: Mutex<Option<Fault>>,
     /// Single flight: whoever holds it is fetching.
     fetching: AsyncMutex<()>,
     /// When a fetch for an unknown key was last begun.
     asked: Mutex<Option<Instant>>,
     refreshing: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why there are no fresh keys, and whether older ones still serve.
+#[derive(PartialEq, Eq)]
+struct Fault {
+    why: String,
+    usable: bool,
 }
 
 impl Drop for Followed {
@@ -64,15 +77,16 @@ impl KeyKeeper {
         for issuer in &live.issuers {
             match &issuer.source {
                 KeySource::Pem(keys) => fixed.push((issuer.name.clone(), keys.clone())),
-                KeySource::Url(url) => {
-                    let known = followed.iter().find(|f| f.name == issuer.name && f.url == *url);
+                source => {
+                    let Some(place) = Place::of(source) else { continue };
+                    let known = followed.iter().find(|f| f.name == issuer.name && *f.finder.place() == place);
                     if known.is_some() {
                         kept.push(issuer.name.clone());
                     }
                     match known.filter(|f| f.times == live.keys).cloned() {
                         Some(known) => stay.push(known),
                         // Another rhythm alone takes no keys away: the issuer may be down right now.
-                        None => begin.push((issuer.name.clone(), url.clone())),
+                        None => begin.push((issuer.name.clone(), place)),
                     }
                 }
             }
@@ -84,7 +98,7 @@ impl KeyKeeper {
             let (rules, members) = (live.rules.clone(), members(snapshot));
             Ok::<_, Infallible>(Snapshot { keys, rules, members, generation: snapshot.generation })
         });
-        stay.extend(begin.into_iter().map(|(name, url)| self.start(name, url, live.keys)));
+        stay.extend(begin.into_iter().map(|(name, place)| self.start(name, place, live.keys)));
         *followed = stay;
         match published {
             Ok(generation) => generation,
@@ -92,12 +106,20 @@ impl KeyKeeper {
         }
     }
 
-    fn start(self: &Arc<Self>, name: Arc<str>, url: String, times: KeyTimes) -> Arc<Followed> {
+    /// Whether every issuer was asked at least once. Nobody waits longer for one that does not answer.
+    #[must_use]
+    pub fn all_tried(&self) -> bool {
+        self.issuers.lock().iter().all(|issuer| issuer.tried.load(Ordering::Relaxed))
+    }
+
+    fn start(self: &Arc<Self>, name: Arc<str>, place: Place, times: KeyTimes) -> Arc<Followed> {
         self.metrics.prepare_issuer(&name);
         let followed = Arc::new(Followed {
             name,
-            url,
+            finder: Finder::new(place),
             times,
+            tried: AtomicBool::new(false),
+            told: Mutex::default(),
             fetching: AsyncMutex::default(),
             asked: Mutex::default(),
             refreshing: Mutex::default(),
@@ -106,7 +128,7 @@ impl KeyKeeper {
         let task = tokio::spawn(async move {
             let mut pause = RETRY_FIRST;
             while let Some(issuer) = weak.upgrade() {
-                let good = keeper.fetch(&issuer).await;
+                let good = keeper.fetch(&issuer, Lookup::Again).await;
                 pause = if good { issuer.times.refresh } else { (pause * 2).min(RETRY_LAST).min(issuer.times.refresh) };
                 drop(issuer);
                 tokio::time::sleep(pause).await;
@@ -136,7 +158,7 @@ impl KeyKeeper {
         let keeper = self.clone();
         let fetched = async move {
             if due {
-                keeper.fetch(&issuer).await;
+                keeper.fetch(&issuer, Lookup::IfUnknown).await;
             } else {
                 // Somebody may be fetching right now: what they bring is what this request waits for.
                 drop(issuer.fetching.lock().await);
@@ -146,34 +168,40 @@ impl KeyKeeper {
     }
 
     /// Fetches once and publishes what came; on any fault the keys in force stay.
-    async fn fetch(&self, issuer: &Followed) -> bool {
+    async fn fetch(&self, issuer: &Followed, lookup: Lookup) -> bool {
         let _single_flight = issuer.fetching.lock().await;
-        let fetched = self.fetcher.get(&issuer.url, MAX_JWKS_BYTES).await;
+        let found = issuer.finder.find(&self.fetcher, lookup).await;
         let now = clock::now();
         let until = now.plus(issuer.times.max_age);
-        let read = fetched
-            .map_err(|e| e.to_string())
-            .and_then(|body| KeySet::from_jwks(&body, Some(until)).map_err(|e| format!("{}: {e}", issuer.url)));
-        match read {
-            Ok((keys, skipped)) => {
+        let read = found.map_err(|e| e.to_string()).and_then(|found| {
+            let keys = KeySet::from_jwks(&found.document.body, Some(until));
+            keys.map(|keys| (found.url.clone(), keys)).map_err(|e| format!("{}: {e}", found.url))
+        });
+        let good = match read {
+            Ok((url, (keys, skipped))) => {
                 for why in skipped {
                     tracing::warn!(issuer = %issuer.name, %why, "a key of the issuer is not used");
                 }
                 let kids = format!("{:?}", keys.kids());
-                if !self.install(issuer, keys) {
-                    tracing::info!(issuer = %issuer.name, url = issuer.url, "keys came from where nobody asks any more");
-                    return false;
+                if self.install(issuer, keys) {
+                    tracing::info!(issuer = %issuer.name, %url, kids, "keys fetched");
+                    self.metrics.keys_fetched(&issuer.name, now);
+                    *issuer.told.lock() = None;
+                    true
+                } else {
+                    tracing::info!(issuer = %issuer.name, %url, "keys came from where nobody asks any more");
+                    false
                 }
-                tracing::info!(issuer = %issuer.name, kids, "keys fetched");
-                self.metrics.keys_fetched(&issuer.name, now);
-                true
             }
             Err(why) => {
-                tracing::warn!(issuer = %issuer.name, %why, "no keys fetched; those in force stay");
+                let usable = self.world.load().keys.get(&issuer.name).is_some_and(|keys| keys.usable(now));
+                issuer.tell(Fault { why, usable });
                 self.metrics.keys_not_fetched(&issuer.name);
                 false
             }
-        }
+        };
+        issuer.tried.store(true, Ordering::Relaxed);
+        good
     }
 
     /// Puts keys in force, unless the config has dropped or moved the issuer while they were on their way: then they would
@@ -190,5 +218,22 @@ impl KeyKeeper {
             Ok::<_, Infallible>(Snapshot { keys: all, ..snapshot.clone() })
         });
         published.is_ok()
+    }
+}
+
+impl Followed {
+    /// Says what is wrong, once as long as it stays the same.
+    fn tell(&self, fault: Fault) {
+        let mut told = self.told.lock();
+        if told.as_ref() == Some(&fault) {
+            return;
+        }
+        let (issuer, url, why) = (&self.name, self.finder.place().url(), &fault.why);
+        if fault.usable {
+            tracing::warn!(%issuer, url, %why, "no keys fetched; those in force stay");
+        } else {
+            tracing::warn!(%issuer, url, %why, "no keys fetched and none in force: its tokens get 503 until there are some");
+        }
+        *told = Some(fault);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod deliveries;
+pub(crate) mod discovery;
 pub mod fetch;
 pub mod kept;
 pub mod keys;

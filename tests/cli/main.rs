@@ -7,5 +7,6 @@ mod clerk;
 mod demo;
 mod explain;
 mod harness;
+mod providers;
 mod token;
 mod webhook;

@@ -6,9 +6,10 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::cli::scene::Look;
+use crate::cli::token::inspect;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
-use crate::domain::issuer::Issuer;
+use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::judge::Who;
 use crate::domain::routes::Route;
 use crate::domain::{Rejection, Snapshot, UnixTime};
@@ -36,7 +37,7 @@ pub(super) struct Facts<'f> {
 }
 
 const ANOTHER_INSTANCE: &str =
-    "use the publishable key of the Clerk instance that signed the user in, or list that instance under `issuers:`";
+    "use the publishable key of the Clerk instance that signed the user in, or list whoever signed under `issuers:`";
 const CLOCK: &str =
     "timedatectl set-ntp true; `bailiff check --online` measures by how much this machine's clock is off";
 
@@ -54,16 +55,22 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             facts.signer(),
             "get a fresh token; if `jwt_key` is set, compare it with the dashboard (API keys, JWKS public key)".to_owned(),
         ),
-        R::KeysUnavailable => (facts.no_keys(), "`bailiff check --online` asks the issuers and says what is wrong".to_owned()),
+        R::KeysUnavailable => (facts.no_keys(), "look for a typo in the domain of `issuer`, `jwks_uri` or the publishable key; `bailiff check --online` asks every issuer and says what is wrong".to_owned()),
         R::Expired | R::NotYetValid | R::IssuedInFuture | R::TokenTooOld => facts.time(reason)?,
         R::WrongParty | R::WrongAudience => facts.party(reason)?,
         R::WrongAlgorithm => (
-            format!("the token says alg {}, Clerk signs with RS256", facts.header("alg")),
-            "this is no Clerk session token: send the one that `getToken()` gives".to_owned(),
+            format!("the token says alg {}, and only RS256 is accepted", facts.header("alg")),
+            match facts.kind() {
+                Kind::Clerk => "this is no Clerk session token: send the one that `getToken()` gives".to_owned(),
+                Kind::Oidc => "let the provider sign with RS256 (a setting of the client or of the API there)".to_owned(),
+            },
         ),
         R::WrongTokenType | R::MissingSession => (
             format!("the token has typ {}, cat {}, sub {}, sid {}", facts.header("typ"), facts.header("cat"), facts.claim("sub"), facts.claim("sid")),
-            "send the session token that `getToken()` gives without a template, or set `allow_jwt_templates: true`".to_owned(),
+            match facts.kind() {
+                Kind::Clerk => "send the session token that `getToken()` gives without a template, or set `allow_jwt_templates: true`".to_owned(),
+                Kind::Oidc => "send the access token or the ID token of the user".to_owned(),
+            },
         ),
         R::SessionPending => (
             "the session has open tasks, such as choosing an organization".to_owned(),
@@ -72,6 +79,10 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
         R::SeveralTokens => (
             "two Authorization fields, or a session cookie of another user beside the token".to_owned(),
             "send one token".to_owned(),
+        ),
+        R::MissingSubject if facts.kind() == Kind::Oidc => (
+            format!("the token has {}", facts.subject()),
+            "send the token of a user: one of the client credentials grant is the client's own; `claims: {user_id: …}` names another claim".to_owned(),
         ),
         R::NoRoute => (
             "the routes are all there is; there is no default".to_owned(),
@@ -111,6 +122,22 @@ impl Facts<'_> {
     /// The issuer that the token claims, if the config has it.
     fn issuer(&self) -> Option<&Issuer> {
         self.snapshot.rules.issuer(self.parts?.text("iss")?)
+    }
+
+    /// By whose rules the token would be read.
+    fn kind(&self) -> Kind {
+        self.issuer().map_or(Kind::Clerk, |issuer| issuer.kind)
+    }
+
+    /// The claim that should name the user, as it is.
+    fn subject(&self) -> String {
+        let name = self.issuer().map_or("sub", |issuer| &issuer.claim_names.user_id);
+        format!("{name} {}", self.claim(name))
+    }
+
+    /// What to do about a token without an e-mail address.
+    pub(super) fn no_email(&self) -> Option<String> {
+        inspect::no_email(&self.parts?.claims, self.issuer())
     }
 
     fn standing(&self, reason: Rejection) -> String {
@@ -157,8 +184,9 @@ impl Facts<'_> {
     }
 
     fn no_keys(&self) -> String {
-        let failed: Vec<_> =
-            self.looks.iter().filter_map(|look| look.keys.as_ref().err()).map(String::as_str).collect();
+        let issuer = self.issuer().map(|issuer| &issuer.name);
+        let ours = self.looks.iter().filter(|look| issuer.is_none_or(|name| *name == look.issuer));
+        let failed: Vec<_> = ours.filter_map(|look| look.keys.as_ref().err()).map(String::as_str).collect();
         failed.join("; ")
     }
 
@@ -187,9 +215,11 @@ impl Facts<'_> {
         };
         let fix = match reason {
             Rejection::Expired | Rejection::TokenTooOld => {
-                format!(
-                    "get a fresh one: Clerk's session tokens live 60 s. If it is fresh, the clock is ahead: {CLOCK}"
-                )
+                let life = match self.kind() {
+                    Kind::Clerk => ": Clerk's session tokens live 60 s",
+                    Kind::Oidc => "",
+                };
+                format!("get a fresh one{life}. If it is fresh, the clock is ahead: {CLOCK}")
             }
             _ => format!("this machine's clock is behind: {CLOCK}"),
         };
@@ -198,14 +228,32 @@ impl Facts<'_> {
 
     fn party(&self, reason: Rejection) -> Option<(String, String)> {
         let policy = &self.issuer()?.claims;
+        if let (Rejection::WrongParty, Some(client)) = (reason, &policy.client_id) {
+            let [azp, id, aud] = ["azp", "client_id", "aud"].map(|name| self.claim(name));
+            let cause = format!(
+                "the token was made for azp {azp}, client_id {id}, aud {aud}; `client_id` is {}",
+                quoted(client)
+            );
+            return Some((
+                cause,
+                "sign in through that client, or correct `client_id`: it is the provider's id of your app".to_owned(),
+            ));
+        }
         let (claim, list, key) = match reason {
             Rejection::WrongParty => ("azp", policy.authorized_parties.as_ref()?, "authorized_parties"),
             _ => ("aud", policy.audience.as_ref()?, "audience"),
         };
         let cause = format!("the token's {claim} is {}, and `{key}` lists {}", self.claim(claim), list.join(", "));
-        let native =
-            if claim == "azp" { ", or set `azp: optional` for native apps, whose tokens have none" } else { "" };
-        Some((cause, format!("add the origin to `{key}` if it is yours{native}")))
+        let fix = match (claim, self.kind()) {
+            ("azp", _) => {
+                "add the origin to `authorized_parties` if it is yours, or set `azp: optional` for native apps, whose tokens have none"
+            }
+            (_, Kind::Clerk) => "add it to `audience` if it is yours",
+            (_, Kind::Oidc) => {
+                "ask the provider for a token for your API (an ID token has the client id in `aud`), or add it to `audience` if it is yours"
+            }
+        };
+        Some((cause, fix.to_owned()))
     }
 
     fn webhook_time(&self) -> String {

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use serde_json::{Value, json};
 
 use super::Request;
 use super::advice::{self, Advice, Facts};
 use crate::cli::scene::Scene;
 use crate::domain::identity::Headers as _;
+use crate::domain::identity::name::USER_EMAIL;
+use crate::domain::judge::Caller;
 use crate::domain::{Grant, Rejection, Verdict};
 
 /// The whole answer of `bailiff explain`.
@@ -25,6 +27,8 @@ pub(super) enum Outcome {
         /// Name, value as it may be shown, and whether bailiff speaks under this name.
         headers: Vec<(String, String, bool)>,
         stripped: Vec<String>,
+        /// What the app may miss.
+        note: Option<String>,
         /// On a route in report mode: what would have been refused.
         reported: Option<Rejection>,
     },
@@ -41,7 +45,7 @@ pub(super) enum Outcome {
 impl Outcome {
     pub(super) fn of(verdict: Verdict, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Self {
         match verdict {
-            Verdict::Forward(grant) => forward(&grant, &request.headers, scene.settings.boot.upstream.to_string()),
+            Verdict::Forward(grant) => forward(&grant, request, scene, facts),
             Verdict::Reject(refusal) => {
                 let reason = refusal.reason;
                 let answer = facts.snapshot.rules.answers.answer(reason.kind());
@@ -58,7 +62,8 @@ impl Outcome {
 }
 
 /// The headers as the gate's own code writes them, and which of the client's are gone.
-fn forward(grant: &Grant, sent: &HeaderMap, upstream: String) -> Outcome {
+fn forward(grant: &Grant, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Outcome {
+    let (sent, upstream) = (&request.headers, scene.settings.boot.upstream.to_string());
     let mut received = sent.clone();
     grant.headers().apply(&mut received);
     let gone = |name: &&HeaderName| {
@@ -69,7 +74,11 @@ fn forward(grant: &Grant, sent: &HeaderMap, upstream: String) -> Outcome {
     let ours = |name: &HeaderName| grant.headers().values().any(|(trusted, _)| *name == *trusted);
     let headers =
         received.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()), ours(name))).collect();
-    Outcome::Forward { upstream, headers, stripped, reported: grant.reported() }
+    let note = match grant.caller() {
+        Caller::User(_) if !grant.headers().values().any(|(name, _)| name == USER_EMAIL) => facts.no_email(),
+        _ => None,
+    };
+    Outcome::Forward { upstream, headers, stripped, note, reported: grant.reported() }
 }
 
 /// A header's value as it may be shown (attack A-125).
@@ -102,7 +111,7 @@ impl Report {
             text.push('\n');
         }
         match &self.outcome {
-            Outcome::Forward { upstream, headers, stripped, reported } => {
+            Outcome::Forward { upstream, headers, stripped, note, reported } => {
                 let _ = writeln!(text, "forwarded to {upstream}");
                 if let Some(reason) = reported {
                     let _ = writeln!(
@@ -116,6 +125,9 @@ impl Report {
                 list(&mut text, "from the request", headers.iter().filter(|(_, _, ours)| !*ours));
                 if !stripped.is_empty() {
                     let _ = writeln!(text, "  stripped from the request\n    {}", stripped.join("\n    "));
+                }
+                if let Some(note) = note {
+                    let _ = writeln!(text, "  note    {note}");
                 }
             }
             Outcome::Refuse { reason, status, body, advice } => {
@@ -136,7 +148,7 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         let mut all = json!({"request": self.asked, "steps": self.steps});
         let more = match &self.outcome {
-            Outcome::Forward { upstream, headers, stripped, reported } => {
+            Outcome::Forward { upstream, headers, stripped, note, reported } => {
                 let pairs = |wanted: bool| -> Vec<_> {
                     headers.iter().filter(|(.., ours)| *ours == wanted).map(|(name, value, _)| [name, value]).collect()
                 };
@@ -146,6 +158,7 @@ impl Report {
                     "headers_from_bailiff": pairs(true),
                     "headers_from_request": pairs(false),
                     "stripped": stripped,
+                    "note": note,
                     "reason": reported.map(Rejection::label),
                 })
             }

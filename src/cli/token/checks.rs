@@ -5,7 +5,8 @@
 use serde_json::Value;
 
 use super::parts::Parts;
-use crate::domain::issuer::{ClaimsPolicy, Issuer};
+use crate::domain::ids::Subject;
+use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::{Rejection, UnixTime};
 
 /// One thing that is wrong: the reason that the gate would log, and what was seen.
@@ -16,13 +17,21 @@ pub(super) struct Finding {
 
 /// What the token says against `issuer`'s policy; without one against Clerk's defaults.
 pub(super) fn check(parts: &Parts, issuer: Option<&Issuer>, now: UnixTime) -> Vec<Finding> {
-    let default = ClaimsPolicy::default();
-    let policy = issuer.map_or(&default, |issuer| &issuer.claims);
+    let default = Issuer::new("clerk", "", Kind::Clerk);
+    let issuer = issuer.unwrap_or(&default);
+    let policy = &issuer.claims;
     let mut found = Findings(vec![]);
-    header(parts, &mut found);
+    header(parts, issuer.kind, &mut found);
     times(parts, policy, now, &mut found);
     party(parts, policy, &mut found);
-    session(parts, policy, &mut found);
+    audience(parts, policy, &mut found);
+    match issuer.kind {
+        Kind::Clerk => session(parts, policy, &mut found),
+        Kind::Oidc => {
+            client(parts, policy, &mut found);
+            user(parts, &issuer.claim_names.user_id, &mut found);
+        }
+    }
     found.0
 }
 
@@ -36,15 +45,19 @@ impl Findings {
     }
 }
 
-fn header(parts: &Parts, found: &mut Findings) {
+fn header(parts: &Parts, kind: Kind, found: &mut Findings) {
     let alg = parts.header.get("alg").and_then(Value::as_str);
     found.unless(alg == Some("RS256"), Rejection::WrongAlgorithm, || {
         format!("alg is {}, only RS256 is accepted", parts.shown_header("alg"))
     });
     let typ = parts.header.get("typ").map(Value::as_str);
-    found.unless(matches!(typ, None | Some(Some("JWT"))), Rejection::WrongTokenType, || {
-        format!("typ is {}, a session token has JWT", parts.shown_header("typ"))
-    });
+    let (good, expected) = match (kind, typ) {
+        (_, None | Some(Some("JWT"))) => (true, ""),
+        (Kind::Oidc, Some(Some("at+jwt" | "application/at+jwt"))) => (true, ""),
+        (Kind::Clerk, _) => (false, "a session token has JWT"),
+        (Kind::Oidc, _) => (false, "an ID token has JWT, an access token at+jwt"),
+    };
+    found.unless(good, Rejection::WrongTokenType, || format!("typ is {}, {expected}", parts.shown_header("typ")));
     found.unless(!parts.header.contains_key("crit"), Rejection::MalformedToken, || {
         "the header has `crit`: an extension that must be understood, and is not".to_owned()
     });
@@ -97,6 +110,9 @@ fn party(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
             format!("azp is {}, and `authorized_parties` lists {}", parts.shown_claim("azp"), parties.join(", "))
         });
     }
+}
+
+fn audience(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
     if let Some(audience) = &policy.audience {
         let is_ours = |value: &Value| value.as_str().is_some_and(|aud| audience.iter().any(|own| **own == *aud));
         let good = match parts.claims.get("aud") {
@@ -121,5 +137,26 @@ fn session(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
     let active = matches!(parts.claims.get("sts"), None | Some(Value::Null)) || parts.text("sts") == Some("active");
     found.unless(active || policy.allow_pending, Rejection::SessionPending, || {
         format!("sts is {}: the session has open tasks", parts.shown_claim("sts"))
+    });
+}
+
+fn client(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+    let Some(client) = policy.client_id.as_deref() else { return };
+    let named = parts.text("azp").or_else(|| parts.text("client_id"));
+    let listed = |aud: &Value| match aud {
+        Value::Array(list) => list.iter().any(|one| one == client),
+        one => one == client,
+    };
+    let good = named.map_or_else(|| parts.claims.get("aud").is_some_and(listed), |named| named == client);
+    found.unless(good, Rejection::WrongParty, || {
+        let [azp, id, aud] = ["azp", "client_id", "aud"].map(|name| parts.shown_claim(name));
+        format!("azp is {azp}, client_id {id}, aud {aud}, and the config's `client_id` is {client}")
+    });
+}
+
+fn user(parts: &Parts, claim: &str, found: &mut Findings) {
+    let good = parts.text(claim).is_some_and(|sub| Subject::parse(sub).is_ok());
+    found.unless(good, Rejection::MissingSubject, || {
+        format!("{claim} is {}, a user is 1 to 255 bytes of visible ASCII without , ; \" \\", parts.shown_claim(claim))
     });
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::checks::{self, Finding};
 use super::parts::Parts;
@@ -13,7 +13,8 @@ use crate::cli::input;
 use crate::cli::scene::{self, Scene};
 use crate::clock;
 use crate::config::load::Overrides;
-use crate::domain::token::{UnverifiedToken, VerifiedClaims};
+use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::token::{UnverifiedToken, VerifiedClaims, person};
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
 #[derive(clap::Args, Debug)]
@@ -64,10 +65,13 @@ pub(crate) fn run(args: &InspectArgs) -> Ending {
     };
     let now = clock::now();
     let (signature, findings) = judge(&token, &parts, snapshot.as_ref(), now);
+    let issuer = snapshot.as_ref().and_then(|snapshot| snapshot.rules.issuer(parts.text("iss")?));
+    let note = no_email(&parts.claims, issuer);
     if args.json {
-        print_json(&as_json(&parts, &signature, &findings, now))?;
+        print_json(&as_json(&parts, &signature, &findings, note.as_deref(), now))?;
     } else {
         print(&text(&parts, &signature, &findings, now))?;
+        print(&note.map(|note| format!("\n{note}\n")).unwrap_or_default())?;
     }
     Ok(if findings.is_empty() { 0 } else { FAILED })
 }
@@ -85,6 +89,24 @@ fn known(args: &InspectArgs) -> Result<Option<Scene>, Stop> {
     let upstream = config.path().is_none().then(|| "http://127.0.0.1:1".to_owned());
     let scene = scene::read_with(&config, &Overrides { upstream, ..Overrides::default() })?;
     Ok(Some(scene))
+}
+
+/// What to do about a token without an e-mail address. That is no fault: nothing is decided by it, but many apps expect one.
+pub(crate) fn no_email(claims: &Map<String, Value>, issuer: Option<&Issuer>) -> Option<String> {
+    let issuer = issuer?;
+    if person::email(claims, issuer).is_some() {
+        return None;
+    }
+    let looked = issuer.claim_names.email.join(", ");
+    let cure = match issuer.kind {
+        Kind::Clerk => {
+            "in Clerk, customise the session token (Sessions) or the JWT template: \"email\": \"{{user.primary_email_address}}\""
+        }
+        Kind::Oidc => "ask for the scope `email`, or name another claim under `claims: {email: …}`",
+    };
+    let unverified =
+        if claims.get("email_verified") == Some(&Value::Bool(false)) { ", and email_verified is false" } else { "" };
+    Some(format!("the token has no e-mail address (looked in {looked}{unverified}): {cure}"))
 }
 
 fn judge(token: &str, parts: &Parts, snapshot: Option<&Snapshot>, now: UnixTime) -> (Signature, Vec<Finding>) {
@@ -153,7 +175,13 @@ fn relative(at: u64, UnixTime(now): UnixTime) -> String {
     if at > now { format!("in {} s", at - now) } else { format!("{} s ago", now - at) }
 }
 
-fn as_json(parts: &Parts, signature: &Signature, findings: &[Finding], UnixTime(now): UnixTime) -> Value {
+fn as_json(
+    parts: &Parts,
+    signature: &Signature,
+    findings: &[Finding],
+    note: Option<&str>,
+    UnixTime(now): UnixTime,
+) -> Value {
     let signature = match signature {
         Signature::Good(_) => "good",
         Signature::Bad => "bad",
@@ -167,5 +195,6 @@ fn as_json(parts: &Parts, signature: &Signature, findings: &[Finding], UnixTime(
         "now": now,
         "signature": signature,
         "faults": faults.collect::<Vec<_>>(),
+        "note": note,
     })
 }

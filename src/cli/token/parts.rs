@@ -65,6 +65,9 @@ impl Parts {
     /// What kind of token this says it is.
     pub(crate) fn kind(&self) -> &'static str {
         let sub = self.text("sub").unwrap_or_default();
+        if let Some("at+jwt" | "application/at+jwt") = self.header.get("typ").and_then(Value::as_str) {
+            return "an OAuth access token";
+        }
         match self.header.get("cat").and_then(Value::as_str) {
             Some("cl_B7d4PD111AAA") => "a Clerk session token",
             Some("cl_B7d4PD222AAA") => "a token of a Clerk JWT template",

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
-use super::{Behaviour, Person, State, Target, events};
+use super::{Behaviour, Metadata, Person, State, Target, events};
 use crate::dev::answer::{Query, answer, bound, json, read_body, text};
 use crate::dev::key::SigningKey;
 use crate::dev::mint::Mint;
@@ -28,6 +28,7 @@ const HELP: &str = "\
 bailiff development issuer: pretends to be Clerk, signs for whoever asks
 
 GET  /.well-known/jwks.json      the public keys
+GET  /.well-known/openid-configuration   who the issuer is, and where the keys are
 GET  /token/{name}               a session token that lives 60 s
                                  ?org=org_x  with this organization active
                                  ?expired=1  one that ended an hour ago
@@ -49,6 +50,7 @@ impl State {
         match (&method, segments.as_slice()) {
             (&Method::GET, [""]) => text(StatusCode::OK, &self.help()),
             (&Method::GET, [".well-known", "jwks.json"]) => self.jwks().await,
+            (&Method::GET, [".well-known", "openid-configuration"]) => self.metadata().await,
             (&Method::GET, ["token", name]) => self.token(name, &query),
             (method, ["v1", "users", id]) => self.users(session, method, id).await,
             (&Method::POST, ["send", event, name]) => self.send(event, name, &query).await,
@@ -64,21 +66,26 @@ impl State {
     async fn jwks(&self) -> Response<Vec<u8>> {
         self.jwks_hits.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.behaviour.load_full();
-        match &*behaviour {
-            Behaviour::Normal => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
-            Behaviour::Status(code) => told(*code),
-            Behaviour::Html => page(),
-            Behaviour::EmptyKeys => json(StatusCode::OK, &json!({"keys": []})),
-            Behaviour::Huge => {
-                let padding = "x".repeat(HUGE_BYTES);
-                let set = json!({"keys": self.jwks_entries(), "padding": padding});
-                json(StatusCode::OK, &set)
-            }
-            Behaviour::Hang => hang().await,
-            Behaviour::Redirect(to) => redirect(to),
-            Behaviour::Raw(bytes) => {
-                let bytes = bytes.iter().copied().take(RAW_BYTES_MAX).collect();
-                answer(StatusCode::OK, "application/json", bytes)
+        play(&behaviour, json!({"keys": self.jwks_entries()}), &json!({"keys": []})).await
+    }
+
+    async fn metadata(&self) -> Response<Vec<u8>> {
+        self.metadata_hits.fetch_add(1, Ordering::SeqCst);
+        let jwks_uri = format!("{}/.well-known/jwks.json", self.url);
+        let of = |issuer: &str, jwks_uri: &str| {
+            json!({
+                "issuer": issuer,
+                "jwks_uri": jwks_uri,
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            })
+        };
+        match &*self.metadata.load_full() {
+            Metadata::Normal => json(StatusCode::OK, &of(&self.url, &jwks_uri)),
+            Metadata::Issuer(issuer) => json(StatusCode::OK, &of(issuer, &jwks_uri)),
+            Metadata::JwksUri(uri) => json(StatusCode::OK, &of(&self.url, uri)),
+            Metadata::Instead(behaviour) => {
+                play(behaviour, of(&self.url, &jwks_uri), &json!({"issuer": self.url})).await
             }
         }
     }
@@ -182,22 +189,38 @@ impl State {
     }
 }
 
-/// An answer with the status that the issuer was told to give.
-pub(super) fn told(code: u16) -> Response<Vec<u8>> {
-    // An informational status would leave the client waiting for the real one.
-    let status = StatusCode::from_u16(code).ok().filter(|status| status.as_u16() >= 200);
-    text(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "the issuer was told to answer this")
-}
-
-/// What a captive portal says.
-pub(super) fn page() -> Response<Vec<u8>> {
-    let page = b"<!doctype html><title>Sign in to the network</title>\n".to_vec();
-    answer(StatusCode::OK, "text/html; charset=utf-8", page)
-}
-
-pub(super) async fn hang() -> Response<Vec<u8>> {
-    tokio::time::sleep(HANG_TIME).await;
-    text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was told to hang")
+/// Answers as told: with `good`, or with `empty`, or with what is neither.
+pub(super) async fn play(behaviour: &Behaviour, good: Value, empty: &Value) -> Response<Vec<u8>> {
+    match behaviour {
+        Behaviour::Normal => json(StatusCode::OK, &good),
+        Behaviour::Status(code) => {
+            // An informational status would leave the client waiting for the real one.
+            let status = StatusCode::from_u16(*code).ok().filter(|status| status.as_u16() >= 200);
+            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            text(status, "the issuer was told to answer this")
+        }
+        Behaviour::Html => {
+            let page = b"<!doctype html><title>Sign in to the network</title>\n".to_vec();
+            answer(StatusCode::OK, "text/html; charset=utf-8", page)
+        }
+        Behaviour::EmptyKeys => json(StatusCode::OK, empty),
+        Behaviour::Huge => {
+            let mut good = good;
+            if let Some(members) = good.as_object_mut() {
+                members.insert("padding".to_owned(), Value::String("x".repeat(HUGE_BYTES)));
+            }
+            json(StatusCode::OK, &good)
+        }
+        Behaviour::Hang => {
+            tokio::time::sleep(HANG_TIME).await;
+            text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was told to hang")
+        }
+        Behaviour::Redirect(to) => redirect(to),
+        Behaviour::Raw(bytes) => {
+            let bytes = bytes.iter().copied().take(RAW_BYTES_MAX).collect();
+            answer(StatusCode::OK, "application/json", bytes)
+        }
+    }
 }
 
 fn named<'a>(people: &'a [Person], name: &str) -> Option<&'a Person> {

@@ -263,3 +263,31 @@ async fn a_posted_body_is_signed_as_it_is() {
     let long = "x".repeat(1024 * 1024 + 1);
     assert_eq!(running.post("/sign", &long).await.0, 413);
 }
+
+#[tokio::test]
+async fn the_metadata_name_the_issuer_and_its_keys_and_can_be_told_to_lie() {
+    let running = start();
+    let path = "/.well-known/openid-configuration";
+    let said = |(status, text): (u16, String)| {
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let metadata = said(running.get(path).await);
+    assert_eq!(
+        (&metadata["issuer"], &metadata["jwks_uri"]),
+        (&json!(running.issuer.url()), &json!(running.issuer.jwks_url()))
+    );
+    for (metadata, issuer, jwks_uri) in [
+        (Metadata::Issuer("https://other.test".to_owned()), "https://other.test", Some(running.issuer.jwks_url())),
+        (Metadata::JwksUri("https://x.test/j".to_owned()), running.issuer.url(), Some("https://x.test/j".to_owned())),
+        (Metadata::Instead(Behaviour::EmptyKeys), running.issuer.url(), None),
+    ] {
+        running.issuer.set_metadata(metadata.clone());
+        let said = said(running.get(path).await);
+        assert_eq!((&said["issuer"], said["jwks_uri"].as_str()), (&json!(issuer), jwks_uri.as_deref()), "{metadata:?}");
+    }
+    running.issuer.set_metadata(Metadata::Instead(Behaviour::Status(404)));
+    assert_eq!(running.get(path).await.0, 404);
+    assert_eq!(running.issuer.metadata_hits(), 5);
+    assert_eq!(running.issuer.jwks_hits(), 0, "the keys were not asked for");
+}

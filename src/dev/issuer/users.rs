@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use pingora::protocols::http::ServerSession;
 use serde_json::json;
 
-use super::{Person, State, events, routes};
+use super::{Behaviour, Person, State, events, routes};
 use crate::dev::answer::{json, text};
 use crate::dev::now_ms;
 use crate::dev::webhook::data;
@@ -95,14 +95,15 @@ impl State {
             return error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", why);
         }
         let behaviour = self.users.behaviour.load_full();
+        let play = |behaviour: Behaviour| async move { routes::play(&behaviour, json!({}), &json!({})).await };
         match &*behaviour {
             UserBehaviour::Normal => self.user(method, &id, &id),
-            UserBehaviour::Status(code) => routes::told(*code),
+            UserBehaviour::Status(code) => play(Behaviour::Status(*code)).await,
             UserBehaviour::RateLimited(after) => rate_limited(*after),
-            UserBehaviour::Html => routes::page(),
+            UserBehaviour::Html => play(Behaviour::Html).await,
             UserBehaviour::WrongId => self.user(method, &id, "user_of_somebody_else"),
             UserBehaviour::Huge => json(StatusCode::OK, &json!({"id": id, "padding": "x".repeat(routes::HUGE_BYTES)})),
-            UserBehaviour::Hang => routes::hang().await,
+            UserBehaviour::Hang => play(Behaviour::Hang).await,
         }
     }
 

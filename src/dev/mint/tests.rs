@@ -89,6 +89,18 @@ fn a_template_token_belongs_to_no_session() {
 }
 
 #[test]
+fn an_oidc_token_has_nothing_of_clerks() {
+    let token = mint().oidc("https://api.example.com").access_token("app-1").azp("app-1");
+
+    let (claims, header) = (token.claims(), token.header_json("k"));
+    for absent in ["sid", "v", "sts", "fva", "o"] {
+        assert_eq!(claims.get(absent), None, "given: {absent}");
+    }
+    assert_eq!((&claims["aud"], &claims["client_id"]), (&json!("https://api.example.com"), &json!("app-1")));
+    assert_eq!((header.get("cat"), &header["typ"]), (None, &json!("at+jwt")));
+}
+
+#[test]
 fn an_impersonated_session_names_the_actor() {
     let claims = mint().actor("user_root").claims();
 

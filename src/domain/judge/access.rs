@@ -141,6 +141,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             && let Some(keys) = self.snapshot.keys.get(signed.issuer())
             && keys.usable(self.now)
             && keys.holds(&signed.key())
+            && self.snapshot.rules.issuers.iter().any(|i| i.name == *signed.issuer() && signed.read_as(i))
         {
             return Ok(signed);
         }
@@ -148,6 +149,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         // The token only chooses among the issuers that the config names; its `iss` is looked at again after the signature.
         let claimed = unverified.claimed_issuer().ok_or(Rejection::WrongIssuer)?;
         let issuer = self.snapshot.rules.issuer(claimed).ok_or(Rejection::WrongIssuer)?;
+        unverified.check_kind(issuer)?;
         let keys = self.snapshot.keys.get(&issuer.name).filter(|keys| keys.usable(self.now));
         let keys = keys.ok_or(Rejection::KeysUnavailable)?;
         let Some(key) = keys.find(unverified.kid()) else {
@@ -166,11 +168,13 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     /// Attack A-58: a header of one user beside a session cookie of another. The app may well read the cookie, so this is
     /// refused; a cookie of another application, or of nobody, is none of our business.
     fn check_cookies(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
-        let (iss, user) = (&*claims.claims().iss, claims.user().as_str());
+        let subject = claims.claims().sub.as_ref().map(|sub| sub.as_str());
         let other = session_cookies(self.head.headers).any(|cookie| {
             UnverifiedToken::parse(&cookie).is_ok_and(|token| {
-                let ours = token.claimed_issuer().is_some_and(|iss| self.snapshot.rules.issuer(iss).is_some());
-                ours && (token.claimed_issuer(), token.claimed_subject()) != (Some(iss), Some(user))
+                let issuer = token.claimed_issuer().and_then(|iss| self.snapshot.rules.issuer(iss));
+                issuer
+                    .filter(|issuer| token.check_kind(issuer).is_ok())
+                    .is_some_and(|issuer| issuer.name != *claims.issuer() || token.claimed_subject(issuer) != subject)
             })
         });
         if other { Err(Rejection::SeveralTokens) } else { Ok(()) }

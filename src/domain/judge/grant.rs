@@ -11,7 +11,7 @@ use super::sighting::Lesson;
 use super::{Caller, Grant, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
-use crate::domain::ids::text_header;
+use crate::domain::ids::{CLERK, text_header};
 use crate::domain::membership::Standing;
 use crate::domain::routes::Route;
 use crate::domain::service_token;
@@ -80,7 +80,7 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &Verifi
     headers.say_if(name::SESSION_ID, claims.sid.as_ref().map(|sid| sid.to_header()));
     headers.say_if(name::USER_EMAIL, email);
     headers.say_if(name::USER_NAME, full_name);
-    headers.say_if(name::ACTOR_ID, claims.actor.as_deref().and_then(|a| HeaderValue::from_str(a).ok()));
+    headers.say_if(name::ACTOR_ID, actor(verified));
     if let Some(org) = &claims.org {
         say_organization(headers, org);
     }
@@ -88,6 +88,15 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &Verifi
         if let Some(value) = claims.all.get(&**claim).and_then(claim_text).as_deref().and_then(text_header) {
             headers.say_configured(header.clone(), value);
         }
+    }
+}
+
+/// Who acts as the user, under the same rule as users: only `clerk` may name somebody without saying whose they are.
+fn actor(verified: &VerifiedClaims) -> Option<HeaderValue> {
+    let actor = verified.claims().actor.as_deref()?;
+    match &**verified.issuer() {
+        CLERK => HeaderValue::from_str(actor).ok(),
+        issuer => HeaderValue::from_str(&format!("{issuer}:{actor}")).ok(),
     }
 }
 

@@ -10,6 +10,7 @@ mod cookies;
 mod forwarding;
 mod grant;
 mod keys;
+mod oidc;
 mod proofs;
 mod services;
 mod tokens;
@@ -34,7 +35,7 @@ use crate::domain::event::{Change, EventTime, UserChange};
 use crate::domain::head::Incoming;
 use crate::domain::identity::TrustedNames;
 use crate::domain::ids::{AppUserId, OrgId, RequestId};
-use crate::domain::issuer::{ClaimsPolicy, Issuer};
+use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
 use crate::domain::routes::{Condition, Methods, RouteTable, WorkspaceSource};
@@ -138,7 +139,7 @@ fn service(name: &str, tokens: &[&str], reach: Reach, networks: Networks) -> Ser
 
 /// A snapshot with one issuer, its key, the membership above, a service and a webhook secret.
 fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
-    let issuer = Issuer { name: "clerk".into(), iss: ISS.into(), claims: ClaimsPolicy::default(), instance_id: None };
+    let issuer = Issuer::new("clerk", ISS, Kind::Clerk);
     // From where the requests of these tests come.
     let near = Networks::new(vec!["203.0.113.0/24".parse().expect("a network")], false);
     let rules = Rules {

@@ -1,12 +1,15 @@
-//! The claims of a session token, read into types. Clerk's page "Session tokens" is the source; both token versions.
+//! The claims of a token, read into types. For Clerk its page "Session tokens" is the source, with both token versions; for other
+//! providers OpenID Connect Core and RFC 9068.
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use crate::domain::Rejection;
-use crate::domain::ids::{ClerkUserId, OrgId, SessionId, Subject, text_header};
+use crate::domain::ids::{ClerkUserId, SessionId, Subject, text_header};
+use crate::domain::issuer::{Issuer, Kind};
 
-use super::permissions;
+use super::organization::{self, Organization};
+use super::person;
 
 /// Claims, each of the type that its meaning asks for. A claim of a wrong type makes the whole token malformed.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Claims {
     pub subject_fault: Rejection,
     pub sid: Option<SessionId>,
     pub azp: Option<Box<str>>,
+    /// The OAuth client that got the token (RFC 9068, 2.2). Not read from Clerk's tokens.
+    pub client_id: Option<Box<str>>,
     pub aud: Vec<Box<str>>,
     pub exp: u64,
     pub nbf: Option<u64>,
@@ -37,51 +42,46 @@ pub struct Claims {
     pub all: Map<String, Value>,
 }
 
-/// The organization that is active in the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Organization {
-    pub id: OrgId,
-    /// With its `org:` prefix in both token versions.
-    pub role: Option<Box<str>>,
-    /// Each as `org:feature:permission`.
-    pub permissions: Vec<Box<str>>,
-}
-
 /// 9999-12-31T23:59:59Z. A time beyond it is no time but an overflow looking for a place (policy P7).
 const END_OF_TIME: u64 = 253_402_300_799;
 
-type Read<T> = Result<T, Rejection>;
+pub(super) type Read<T> = Result<T, Rejection>;
 
 impl Claims {
-    /// Reads the payload of a token whose signature was good.
-    pub(super) fn read(all: Map<String, Value>) -> Read<Self> {
+    /// Reads the payload of a token whose signature was good, by the rules of the issuer that signed it.
+    pub(super) fn read(all: Map<String, Value>, issuer: &Issuer) -> Read<Self> {
+        let names = &*issuer.claim_names;
+        let clerk = issuer.kind == Kind::Clerk;
         let text = |name| optional_text(&all, name);
-        let (sub, subject_fault) = subject(&all);
+        // What only Clerk gives a meaning to: in other tokens such a claim is whatever its provider takes it for.
+        let of_clerk = |name| if clerk { text(name) } else { Ok(None) };
+        let (sub, subject_fault) = subject(&all, issuer);
         Ok(Self {
             iss: text("iss")?.ok_or(Rejection::WrongIssuer)?.into(),
             sub,
             subject_fault,
-            sid: text("sid")?.map(SessionId::parse).transpose().map_err(|_| Rejection::MalformedToken)?,
+            sid: session(&all, issuer.kind)?,
             azp: text("azp")?.map(Into::into),
+            client_id: if clerk { None } else { text("client_id")?.map(Into::into) },
             aud: audience(&all)?,
             exp: seconds(&all, "exp")?.ok_or(Rejection::MalformedToken)?,
             nbf: seconds(&all, "nbf")?,
             iat: seconds(&all, "iat")?,
             // Policy P12: absent or `active` passes. A word that Clerk may invent later is not `active`.
-            pending: text("sts")?.is_some_and(|sts| sts != "active"),
-            factor_age: factor_age(&all)?,
-            plans: list(text("pla")?),
-            features: list(text("fea")?),
+            pending: of_clerk("sts")?.is_some_and(|sts| sts != "active"),
+            factor_age: if clerk { factor_age(&all)? } else { None },
+            plans: list(of_clerk("pla")?),
+            features: list(of_clerk("fea")?),
             actor: actor(&all)?,
-            org: organization(&all)?,
-            email: first_text(&all, &["email", "email_address", "primary_email_address"]).and_then(text_header),
-            name: full_name(&all).as_deref().and_then(text_header),
+            org: organization::read(&all, issuer)?,
+            email: person::email(&all, issuer).and_then(text_header),
+            name: person::name(&all, names).as_deref().and_then(text_header),
             all,
         })
     }
 }
 
-fn optional_text<'a>(all: &'a Map<String, Value>, name: &str) -> Read<Option<&'a str>> {
+pub(super) fn optional_text<'a>(all: &'a Map<String, Value>, name: &str) -> Read<Option<&'a str>> {
     match all.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -101,12 +101,41 @@ fn seconds(all: &Map<String, Value>, name: &str) -> Read<Option<u64>> {
     }
 }
 
-/// Policy P11. A machine (`mch_`) is another kind of token, not a broken one.
-fn subject(all: &Map<String, Value>) -> (Option<Subject>, Rejection) {
-    let sub = all.get("sub").and_then(Value::as_str).unwrap_or_default();
-    let fault = if sub.starts_with("mch_") { Rejection::WrongTokenType } else { Rejection::MissingSubject };
-    let user = ClerkUserId::parse(sub).ok().and_then(|id| Subject::parse(id.as_str()).ok());
-    (user, fault)
+/// The claim that names the user.
+pub(super) fn subject_name(issuer: &Issuer) -> &str {
+    match issuer.kind {
+        Kind::Clerk => "sub",
+        Kind::Oidc => &issuer.claim_names.user_id,
+    }
+}
+
+/// Policy P11. Of Clerk's, a machine (`mch_`) is another kind of token, not a broken one.
+fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejection) {
+    let name = subject_name(issuer);
+    // A number is refused: `1e3` and `1000` would be one user in some parsers and two in others.
+    let sub = all.get(name).and_then(Value::as_str).unwrap_or_default();
+    match issuer.kind {
+        Kind::Clerk => {
+            let fault = if sub.starts_with("mch_") { Rejection::WrongTokenType } else { Rejection::MissingSubject };
+            let user = ClerkUserId::parse(sub).ok().and_then(|id| Subject::parse(id.as_str()).ok());
+            (user, fault)
+        }
+        Kind::Oidc => {
+            // Whoever may write any address into a profile would be anybody.
+            let proven = name != "email" || person::is_verified(all);
+            (Subject::parse(sub).ok().filter(|_| proven), Rejection::MissingSubject)
+        }
+    }
+}
+
+/// The session. Clerk's must be well-formed; other providers owe us none, and what they call `sid` may be anything.
+fn session(all: &Map<String, Value>, kind: Kind) -> Read<Option<SessionId>> {
+    match kind {
+        Kind::Clerk => {
+            optional_text(all, "sid")?.map(SessionId::parse).transpose().map_err(|_| Rejection::MalformedToken)
+        }
+        Kind::Oidc => Ok(all.get("sid").and_then(Value::as_str).and_then(|sid| SessionId::parse(sid).ok())),
+    }
 }
 
 fn audience(all: &Map<String, Value>) -> Read<Vec<Box<str>>> {
@@ -143,61 +172,8 @@ fn actor(all: &Map<String, Value>) -> Read<Option<Box<str>>> {
     }
 }
 
-/// Policy P1 for organizations: version 2 has only `o`, version 1 (or none) only the flat claims, and an unknown version is
-/// a user without organization.
-fn organization(all: &Map<String, Value>) -> Read<Option<Organization>> {
-    match all.get("v").map(Value::as_u64) {
-        Some(Some(2)) => organization_v2(all),
-        None | Some(Some(1)) => organization_v1(all),
-        _ => Ok(None),
-    }
-}
-
-fn organization_v1(all: &Map<String, Value>) -> Read<Option<Organization>> {
-    let Some(id) = optional_text(all, "org_id")? else { return Ok(None) };
-    let listed = match all.get("org_permissions") {
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-        _ => vec![],
-    };
-    Ok(Some(Organization {
-        id: OrgId::parse(id).map_err(|_| Rejection::MalformedToken)?,
-        role: optional_text(all, "org_role")?.filter(|role| permissions::is_word(role)).map(Into::into),
-        permissions: listed.into_iter().filter(|p| permissions::is_word(p)).map(Into::into).collect(),
-    }))
-}
-
-fn organization_v2(all: &Map<String, Value>) -> Read<Option<Organization>> {
-    let org = match all.get("o") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Object(org)) => org,
-        Some(_) => return Err(Rejection::MalformedToken),
-    };
-    let id = optional_text(org, "id")?.ok_or(Rejection::MalformedToken)?;
-    let role = optional_text(org, "rol")?.filter(|role| permissions::is_word(role));
-    let names = optional_text(org, "per")?.unwrap_or_default();
-    let masks = optional_text(org, "fpm")?.unwrap_or_default();
-    let features = optional_text(all, "fea")?.unwrap_or_default();
-    Ok(Some(Organization {
-        id: OrgId::parse(id).map_err(|_| Rejection::MalformedToken)?,
-        role: role.map(|role| format!("org:{role}").into()),
-        permissions: permissions::unpack(features, names, masks),
-    }))
-}
-
 fn list(text: Option<&str>) -> Vec<Box<str>> {
     text.unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
-}
-
-fn first_text<'a>(all: &'a Map<String, Value>, names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|name| all.get(*name).and_then(Value::as_str).filter(|text| !text.is_empty()))
-}
-
-fn full_name(all: &Map<String, Value>) -> Option<String> {
-    if let Some(name) = first_text(all, &["name", "full_name"]) {
-        return Some(name.to_owned());
-    }
-    let parts: Vec<_> = ["first_name", "last_name"].iter().filter_map(|part| first_text(all, &[part])).collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 #[cfg(test)]
@@ -205,11 +181,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::ids::OrgId;
+
+    fn clerk() -> Issuer {
+        Issuer::new("clerk", "https://clerk.test", Kind::Clerk)
+    }
 
     fn read(extra: Value) -> Read<Claims> {
         let mut all = json!({"iss": "https://clerk.test", "sub": "user_a", "exp": 100});
         all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        Claims::read(all.as_object().unwrap().clone())
+        Claims::read(all.as_object().unwrap().clone(), &clerk())
     }
 
     #[test]
@@ -229,7 +210,7 @@ mod tests {
             }
         }
         assert_eq!(
-            Claims::read(json!({"iss": "i", "sub": "user_a"}).as_object().unwrap().clone()).err(),
+            Claims::read(json!({"iss": "i", "sub": "user_a"}).as_object().unwrap().clone(), &clerk()).err(),
             Some(Rejection::MalformedToken)
         );
     }
@@ -271,13 +252,5 @@ mod tests {
         for bad in [json!({}), json!("user_x"), json!({"sub": ""}), json!({"sub": "a\nb"})] {
             assert_eq!(read(json!({"act": bad})).err(), Some(Rejection::MalformedToken), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_name_is_put_together_from_what_is_there() {
-        assert_eq!(read(json!({"first_name": "Alex", "last_name": "Chen"})).unwrap().name.unwrap(), "Alex Chen");
-        assert_eq!(read(json!({"last_name": "Chen"})).unwrap().name.unwrap(), "Chen");
-        assert_eq!(read(json!({"name": "", "full_name": "Alex"})).unwrap().name.unwrap(), "Alex");
-        assert!(read(json!({})).unwrap().name.is_none());
     }
 }

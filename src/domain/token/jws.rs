@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::claims::Claims;
 use super::json;
 use crate::domain::Rejection;
-use crate::domain::issuer::Issuer;
+use crate::domain::issuer::{ClaimNames, Issuer, Kind};
 use crate::domain::keys::{Fingerprint, VerifyingKey};
 
 /// A token that is well-formed and nothing more: nobody vouches for a word of it.
@@ -27,6 +27,8 @@ pub struct UnverifiedToken<'t> {
 struct Header {
     kid: Option<String>,
     category: Category,
+    /// `typ` says that this is an OAuth access token (RFC 9068, 2.1).
+    access_token: bool,
 }
 
 /// Clerk's token categories (`cat`). All of them are signed by the same key, so the signature alone proves no session.
@@ -36,6 +38,8 @@ pub enum Category {
     Unsaid,
     Session,
     Template,
+    /// `cat` is there and is none of Clerk's.
+    Foreign,
 }
 
 /// Claims that a key of ours has signed. Nothing else is known about them yet: they may have expired a year ago.
@@ -45,6 +49,8 @@ pub struct SignedClaims {
     issuer: Arc<str>,
     key: Fingerprint,
     category: Category,
+    kind: Kind,
+    names: Arc<ClaimNames>,
     claims: Claims,
 }
 
@@ -72,10 +78,21 @@ impl<'t> UnverifiedToken<'t> {
         self.payload.get("iss").and_then(Value::as_str)
     }
 
-    /// The `sub` that the token claims. Only good for comparing two unverified tokens.
+    /// Whom the token claims to speak of, as `issuer` writes it. Only good for comparing it with another token.
     #[must_use]
-    pub fn claimed_subject(&self) -> Option<&str> {
-        self.payload.get("sub").and_then(Value::as_str)
+    pub fn claimed_subject(&self, issuer: &Issuer) -> Option<&str> {
+        self.payload.get(super::claims::subject_name(issuer)).and_then(Value::as_str)
+    }
+
+    /// Whether tokens of `issuer` may be of this kind. Looked at before a key is, so that an OAuth token costs Clerk no fetch.
+    pub fn check_kind(&self, issuer: &Issuer) -> Result<(), Rejection> {
+        match issuer.kind {
+            // Attack A-56: Clerk's OAuth tokens are signed by the key of its session tokens.
+            Kind::Clerk if self.header.access_token || self.header.category == Category::Foreign => {
+                Err(Rejection::WrongTokenType)
+            }
+            Kind::Clerk | Kind::Oidc => Ok(()),
+        }
     }
 
     /// The `kid` that the token names.
@@ -87,6 +104,7 @@ impl<'t> UnverifiedToken<'t> {
     /// Checks the signature with `key`, which belongs to `issuer`. Only after that the claims are read (policy P6), so that
     /// their faults tell nothing to somebody who cannot sign.
     pub fn verify(self, issuer: &Issuer, key: &VerifyingKey) -> Result<SignedClaims, Rejection> {
+        self.check_kind(issuer)?;
         let message = self.signing_input.as_bytes();
         let good = jsonwebtoken::crypto::verify(self.signature, message, key.decoding_key(), Algorithm::RS256);
         // Fail closed: an error of the library is a bad signature.
@@ -97,7 +115,9 @@ impl<'t> UnverifiedToken<'t> {
             issuer: issuer.name.clone(),
             key: key.fingerprint(),
             category: self.header.category,
-            claims: Claims::read(self.payload)?,
+            kind: issuer.kind,
+            names: issuer.claim_names.clone(),
+            claims: Claims::read(self.payload, issuer)?,
         })
     }
 }
@@ -112,23 +132,27 @@ impl Header {
             return Err(Rejection::MalformedToken);
         }
         // `jwk`, `jku`, `x5u` and `x5c` are never looked at: the token does not choose its key (A-74, CVE-2018-0114).
-        match header.get("typ").map(Value::as_str) {
-            None | Some(Some("JWT")) => {}
+        // Whose token it is, is not known yet: refused here is what no issuer may send, the rest in `check_kind`.
+        let access_token = match header.get("typ").map(Value::as_str) {
+            None | Some(Some("JWT")) => false,
+            Some(Some("at+jwt" | "application/at+jwt")) => true,
+            // Logout tokens, security events, DPoP proofs: RFC 8725, 3.11.
             _ => return Err(Rejection::WrongTokenType),
-        }
+        };
         let category = match header.get("cat").map(Value::as_str) {
             None | Some(Some("cl_I7d4PD111III")) => Category::Unsaid,
             Some(Some("cl_B7d4PD111AAA")) => Category::Session,
             Some(Some("cl_B7d4PD222AAA")) => Category::Template,
             // Attack A-56: machine tokens, and whatever comes next.
-            _ => return Err(Rejection::WrongTokenType),
+            Some(Some(clerk)) if clerk.starts_with("cl_") => return Err(Rejection::WrongTokenType),
+            Some(_) => Category::Foreign,
         };
         let kid = match header.get("kid") {
             None => None,
             Some(Value::String(kid)) if kid.len() <= 255 => Some(kid.clone()),
             Some(_) => return Err(Rejection::MalformedToken),
         };
-        Ok(Self { kid, category })
+        Ok(Self { kid, category, access_token })
     }
 }
 
@@ -143,6 +167,13 @@ impl SignedClaims {
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.key
+    }
+
+    /// Whether the claims were read as `issuer` has them read now. A config that maps another claim to the user must not meet users
+    /// that were read before it.
+    #[must_use]
+    pub fn read_as(&self, issuer: &Issuer) -> bool {
+        self.kind == issuer.kind && self.names == issuer.claim_names
     }
 
     #[must_use]

@@ -5,10 +5,13 @@ pub mod bearer;
 pub mod claims;
 pub mod json;
 pub mod jws;
+pub mod organization;
 mod permissions;
+pub mod person;
 pub mod verify;
 
 pub use bearer::bearer;
-pub use claims::{Claims, Organization};
+pub use claims::Claims;
 pub use jws::{SignedClaims, UnverifiedToken};
+pub use organization::Organization;
 pub use verify::VerifiedClaims;

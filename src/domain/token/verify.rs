@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::claims::Claims;
 use super::jws::{Category, SignedClaims};
-use crate::domain::ids::UserId;
-use crate::domain::issuer::{ClaimsPolicy, Issuer};
+use crate::domain::ids::{CLERK, UserId};
+use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::{Rejection, UnixTime};
 
 /// Claims that passed every check at one second. Holding one is the permission to look up a member; there is no other
@@ -25,9 +25,19 @@ impl VerifiedClaims {
         if *claims.iss != *issuer.iss || signed.issuer() != &issuer.name {
             return Err(Rejection::WrongIssuer);
         }
+        // Users of `clerk` go by their bare id, so nobody else may speak under that name. The config refuses it too.
+        if !signed.read_as(issuer) || (issuer.kind == Kind::Oidc && *issuer.name == *CLERK) {
+            return Err(Rejection::WrongIssuer);
+        }
         check_time(claims, &issuer.claims, now)?;
-        check_party(claims, &issuer.claims)?;
-        check_session(claims, signed.category(), &issuer.claims)?;
+        match issuer.kind {
+            Kind::Clerk => {
+                check_party(claims, &issuer.claims)?;
+                check_audience(claims, &issuer.claims)?;
+                check_session(claims, signed.category(), &issuer.claims)?;
+            }
+            Kind::Oidc => check_oidc(claims, &issuer.claims)?,
+        }
         let user = claims.sub.as_ref().and_then(|sub| UserId::of(&issuer.name, sub)).ok_or(claims.subject_fault)?;
         Ok(Self { signed, user })
     }
@@ -72,19 +82,51 @@ fn check_time(claims: &Claims, policy: &ClaimsPolicy, now: UnixTime) -> Result<(
     }
 }
 
-/// Policy P10 and P13; attack A-55.
+/// Policy P10; attack A-55.
 fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
-    if let Some(parties) = &policy.authorized_parties {
-        match &claims.azp {
-            Some(azp) if parties.contains(azp) => {}
-            None if policy.azp_optional => {}
-            _ => return Err(Rejection::WrongParty),
-        }
+    let Some(parties) = &policy.authorized_parties else { return Ok(()) };
+    match &claims.azp {
+        Some(azp) if parties.contains(azp) => Ok(()),
+        None if policy.azp_optional => Ok(()),
+        _ => Err(Rejection::WrongParty),
     }
+}
+
+/// Policy P13.
+fn check_audience(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     match &policy.audience {
         Some(audience) if !claims.aud.iter().any(|aud| audience.contains(aud)) => Err(Rejection::WrongAudience),
         _ => Ok(()),
     }
+}
+
+/// RFC 8725, 3.9: a provider signs for many apps with one key. Whoever runs one of them could pass its users' tokens on to us, so a
+/// token must say that it was made for this app.
+fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
+    // RFC 8417, 2.2: a security event or a logout token is about a user, not from one. Old ones have the `typ` of an ID token.
+    if claims.all.contains_key("events") {
+        return Err(Rejection::WrongTokenType);
+    }
+    if let Some(client) = &policy.client_id {
+        let is_ours = |named: &str| *named == **client;
+        let good = match (&claims.azp, &claims.client_id) {
+            // OpenID Connect Core, 3.1.3.7; then RFC 9068, 2.2; then an ID token, which names its client in `aud`.
+            (Some(azp), _) => is_ours(azp),
+            (None, Some(named)) => is_ours(named),
+            (None, None) => claims.aud.iter().any(|aud| is_ours(aud)),
+        };
+        if !good {
+            return Err(Rejection::WrongParty);
+        }
+    } else if policy.audience.is_none() {
+        // Fail closed: the config asks for one of the two.
+        return Err(Rejection::WrongAudience);
+    }
+    check_audience(claims, policy)?;
+    // RFC 9068, 2.2: with the client credentials grant the subject is the client itself, and that is no user.
+    let itself = claims.sub.as_ref().map(|sub| sub.as_str());
+    let clients = [claims.azp.as_deref(), claims.client_id.as_deref()];
+    if itself.is_some() && clients.contains(&itself) { Err(Rejection::MissingSubject) } else { Ok(()) }
 }
 
 /// Policy P3, P11 and P12: all kinds of Clerk tokens are signed by one key, so the kind is asked for by name. A token of a

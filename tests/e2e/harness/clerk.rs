@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Behaviour, Issuer};
+use bailiff::dev::issuer::{Behaviour, Issuer, Metadata};
 use bailiff::dev::key::SigningKey;
 use bailiff::listen;
 use pingora::apps::http_app::HttpServer;
@@ -77,6 +77,15 @@ impl Clerk {
     /// How often the keys were asked for.
     pub fn hits(&self) -> u64 {
         self.issuer.jwks_hits()
+    }
+
+    /// How often the metadata was asked for.
+    pub fn metadata_hits(&self) -> u64 {
+        self.issuer.metadata_hits()
+    }
+
+    pub fn say_in_metadata(&self, metadata: Metadata) {
+        self.issuer.set_metadata(metadata);
     }
 
     /// Publishes exactly these keys.

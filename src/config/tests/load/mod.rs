@@ -5,6 +5,7 @@ mod backend;
 mod membership;
 mod messages;
 mod precedence;
+mod providers;
 mod refusals;
 mod secrecy;
 mod services;
