@@ -1,4 +1,7 @@
-//! The listener for those who watch: `/metrics`, `/livez`, `/readyz`. Read-only, and not for the public.
+//! The listener for those who run the gate: `/metrics`, `/livez`, `/readyz` for everybody who reaches it, and changes for whoever
+//! shows the token. Not for the public.
+
+mod api;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +13,8 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Response, StatusCode};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
+
+pub use api::Api;
 
 use crate::clock;
 use crate::domain::{Snapshot, UnixTime};
@@ -28,6 +33,7 @@ pub struct Admin {
     pub hosts: Vec<String>,
     /// Set when the process is ending: then it is alive, but not ready.
     pub draining: Arc<AtomicBool>,
+    pub api: Api,
 }
 
 impl Admin {
@@ -48,7 +54,10 @@ impl Admin {
                 Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, &why),
             },
             "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render(&self.world.load())),
-            _ => say(StatusCode::NOT_FOUND, "here are /metrics, /livez and /readyz"),
+            _ => say(
+                StatusCode::NOT_FOUND,
+                "here are /metrics, /livez, /readyz and, with a token, /providers and /users",
+            ),
         }
     }
 
@@ -76,7 +85,8 @@ impl Admin {
 /// get 503; it is no reason to send away everybody else's.
 #[must_use]
 pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
-    if let Some(issuer) = snapshot.rules.issuers.first()
+    // One that was added while running never decides for all.
+    if let Some(issuer) = snapshot.rules.issuers.iter().find(|issuer| !issuer.added)
         && !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now))
     {
         return Some(format!("no keys of the issuer `{}`", issuer.name));
@@ -93,9 +103,15 @@ impl ServeHttp for Admin {
         session.set_total_drain_timeout(Some(IO));
         let request = session.req_header();
         let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let (status, kind, body) = self.answer(&request.method, request.uri.path(), host);
+        let changes = Api::serves(request.uri.path()) && host.is_some_and(|host| self.known(host));
+        let (status, kind, body) = if changes {
+            let (status, body) = self.api.answer(session).await;
+            (status, "application/json", format!("{body}\n").into_bytes())
+        } else {
+            self.answer(&request.method, request.uri.path(), host)
+        };
         let length = body.len();
-        let shown = if request.method == Method::HEAD { vec![] } else { body };
+        let shown = if session.req_header().method == Method::HEAD { vec![] } else { body };
         let mut response = Response::new(shown);
         *response.status_mut() = status;
         let headers = response.headers_mut();

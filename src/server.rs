@@ -12,7 +12,7 @@ use pingora::server::configuration::ServerConf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
-use crate::admin::{Admin, unready};
+use crate::admin::{Admin, Api, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
@@ -31,9 +31,10 @@ use crate::state::fetch::Fetcher;
 use crate::state::keys::KeyKeeper;
 use crate::state::profiles::{ProfileSource, Profiles};
 use crate::state::proofs::ProofCache;
+use crate::state::providers::Providers;
 use crate::state::records::{Records, Rows};
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
-use crate::state::store::{Contents, Store, Table as Kind};
+use crate::state::store::{Contents, Row, Store, Table as Kind};
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
@@ -211,7 +212,7 @@ impl Server {
         metrics.prepare_routes(&live.rules);
         let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None };
         let world = Arc::new(World::new(first));
-        let (store, rows, deliveries) = remembered(kept);
+        let (store, rows, deliveries, added) = remembered(kept);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
             tell(&warnings);
@@ -220,14 +221,16 @@ impl Server {
         let profiles = Arc::new(ProfileSource::default());
         let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
-        let keeper = KeyKeeper::new(world.clone(), fetcher, metrics.clone());
-        keeper.apply(&live, |snapshot| snapshot.members.clone());
+        let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone());
+        let providers = Providers::new(keeper.clone(), fetcher, store.clone(), &live, added);
+        providers.apply(&live, |snapshot| snapshot.members.clone());
         let draining = Arc::new(AtomicBool::new(false));
 
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
-        let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone() };
+        let api = Api { tokens: boot.admin_tokens.clone(), providers: providers.clone(), records: records.clone() };
+        let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone(), api };
         let patient = boot.timeouts.client;
         let room = Room::new(ADMIN_CONNECTIONS, || {});
         admin.serve("admin", Patience::new(HttpServer::new_app(app), patient, room), admin_stopped)?;
@@ -238,7 +241,7 @@ impl Server {
         tokio::spawn(upstream.clone().keep_resolved());
         let gate = Gate {
             world: world.clone(),
-            keeper: keeper.clone(),
+            keeper,
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
             records: records.clone(),
             profiles: profiles.clone(),
@@ -260,7 +263,8 @@ impl Server {
 
         let told = Arc::new(Notify::new());
         let follow = move |live: &Live| profiles.follow(live.backend.as_ref(), &asking);
-        let reloader = Reloader::new(records, keeper, metrics.clone(), path, overrides, (loaded, seen)).telling(follow);
+        let reloader =
+            Reloader::new(records, providers, metrics.clone(), path, overrides, (loaded, seen)).telling(follow);
         let reloading = tokio::spawn(reloader.run(told.clone()));
         signals.end(&told).await;
         reloading.abort();
@@ -286,12 +290,13 @@ fn affordable(wanted: usize) -> usize {
 }
 
 /// What a restart left behind, for those who go on with it.
-fn remembered(kept: Option<Remembered>) -> (Option<Arc<Store>>, Rows, Deliveries) {
+fn remembered(kept: Option<Remembered>) -> (Option<Arc<Store>>, Rows, Deliveries, Vec<Row>) {
     let Some(Remembered { store, rows, mut contents }) = kept else {
-        return (None, Rows::default(), Deliveries::default());
+        return (None, Rows::default(), Deliveries::default(), vec![]);
     };
     let deliveries = Deliveries::kept_in(store.clone(), contents.take(Kind::Deliveries), clock::now());
-    (Some(store), rows, deliveries)
+    let added = contents.take(Kind::Providers);
+    (Some(store), rows, deliveries, added)
 }
 
 /// How Clerk is asked for names: what it says is kept as a record.

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::domain::service_token::TokenHash;
+
 use super::faults::{Code, Fault};
 use super::outside::Run;
 use super::reader::{Field, Fields, Shape};
+use super::services;
 use super::settings::{Address, Boot, Shutdown, Timeouts, Upstream, UpstreamAddress};
 use super::url::{self, Host, Url, UrlError};
 
@@ -26,14 +29,15 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Op
     let timeouts = timeouts(root.opt("timeouts"));
     let shutdown = shutdown(root.opt("shutdown"));
     let store = store(root.opt("store"), run);
-    let (admin, admin_hosts) = admin.unzip();
     if let (Some(listen), Some(admin), Some(upstream)) = (&listen, &admin, &upstream) {
-        agree(&Ends { listen, admin, upstream }, root, run)?;
+        agree(&Ends { listen, admin: &admin.address, upstream }, root, run)?;
     }
+    let admin = admin?;
     Some(Boot {
         listen: listen?,
-        admin: admin?,
-        admin_hosts: admin_hosts?,
+        admin: admin.address,
+        admin_hosts: admin.hosts,
+        admin_tokens: admin.tokens,
         upstream: upstream?,
         threads: threads?,
         max_connections: connections?.unwrap_or(Boot::MAX_CONNECTIONS),
@@ -172,13 +176,21 @@ fn socket(path: &str) -> Result<PathBuf, AddressError> {
     }
 }
 
-/// The admin listener, and the names under which it may be addressed.
-fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<(Address, Vec<String>)> {
-    let (mut written, mut hosts) = (file, Some(vec![]));
+/// The admin listener, the names under which it may be addressed, and the tokens of those who may change things there.
+struct AdminListener {
+    address: Address,
+    hosts: Vec<String>,
+    tokens: Vec<TokenHash>,
+}
+
+fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<AdminListener> {
+    let (mut written, mut hosts, mut token) = (file, Some(vec![]), run.outside("BAILIFF_ADMIN_TOKEN"));
     if file.shape() == Some(Shape::Map) {
         let mut fields = file.fields("the admin listener")?;
         written = fields.opt("address");
         let names = fields.opt("hosts");
+        let own = fields.opt("token");
+        token = if token.is_present() { token } else { own };
         hosts = if names.is_present() { Field::each(names.one_or_more(), host) } else { hosts };
         fields.finish();
     }
@@ -188,7 +200,8 @@ fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<(Address, Vec<String>)> {
     } else {
         Some(Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8485))))
     };
-    Some((address?, hosts?))
+    let tokens = token.maybe(|field| services::several(field, services::token));
+    Some(AdminListener { address: address?, hosts: hosts?, tokens: tokens?.unwrap_or_default() })
 }
 
 fn host(field: Field<'_>) -> Option<String> {

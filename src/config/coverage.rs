@@ -18,6 +18,8 @@ use super::routes::{Line, Lines};
 pub(super) struct Rest<'r> {
     pub(super) membership: &'r Membership,
     pub(super) issuers: Option<&'r [Issuer]>,
+    /// Whether issuers can be added while the gate runs.
+    pub(super) may_add_issuers: bool,
     pub(super) webhooks: Option<bool>,
     /// With the field that each was read from.
     pub(super) services: Option<&'r [(Field<'r>, ServiceToken)]>,
@@ -174,7 +176,7 @@ fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
     let asks =
         |route: &Route| matches!(route.access, Access::Optional | Access::User | Access::Active | Access::Role(_));
     let Some(line) = lines.iter().find(|line| asks(&line.route)) else { return true };
-    if rest.issuers.is_none_or(|issuers| !issuers.is_empty()) {
+    if rest.may_add_issuers || rest.issuers.is_none_or(|issuers| !issuers.is_empty()) {
         return true;
     }
     let what = format!(

@@ -102,6 +102,12 @@ fn distinct(found: &[&(Field<'_>, One)]) -> bool {
     good
 }
 
+/// Reads an issuer that is no part of a config.
+pub(super) fn added(fields: Fields<'_>, run: Run<'_>) -> Option<(Issuer, IssuerKeys)> {
+    let One { issuer, keys, .. } = one(fields, None, run)?;
+    Some((Issuer { added: true, ..issuer }, keys))
+}
+
 /// Reads one issuer. The variables fill only the one whose name is `given`, as the others have names of their own.
 fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Option<One> {
     let outer = given.is_some().then_some(run);
@@ -140,8 +146,15 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
     fields.finish();
     let (iss, source, backend) = keys?;
     let (name, claim_names) = (name?, Arc::new(claim_names?));
-    let issuer =
-        Issuer { name: name.clone(), iss: iss.into(), kind, claim_names, claims: policy?, instance_id: instance_id? };
+    let issuer = Issuer {
+        name: name.clone(),
+        iss: iss.into(),
+        kind,
+        claim_names,
+        claims: policy?,
+        instance_id: instance_id?,
+        added: false,
+    };
     Some(One { issuer, keys: IssuerKeys { name, source }, backend })
 }
 

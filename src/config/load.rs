@@ -133,12 +133,13 @@ fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings>
     let mut root = Fields::of(root, "the config", run.ctx)?;
     bypasses(run);
     let boot = boot::boot(&mut root, folder, run);
-    let live = live(&mut root, folder, run);
+    let may_add_issuers = boot.as_ref().is_some_and(|boot| !boot.admin_tokens.is_empty());
+    let live = live(&mut root, folder, may_add_issuers, run);
     root.finish();
     Some(Settings { boot: boot?, live: live? })
 }
 
-fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> {
+fn live<'a>(root: &mut Fields<'a>, folder: &Path, may_add_issuers: bool, run: Run<'a>) -> Option<Live> {
     let membership = roles::membership(root, folder);
     let issuers = issuers::issuers(root, run);
     let times = keys::times(root);
@@ -163,6 +164,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     let rest = Rest {
         membership: &membership,
         issuers: issuers.as_deref(),
+        may_add_issuers,
         webhooks: webhooks.as_ref().map(Option::is_some),
         services: services.as_deref(),
         webhooks_at: root.opt("webhooks"),

@@ -33,6 +33,7 @@ mod near;
 mod oidc;
 mod outside;
 pub(crate) mod place;
+pub mod provider;
 mod publishable;
 mod render;
 mod roles;

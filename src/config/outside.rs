@@ -19,6 +19,7 @@ pub(super) const VARIABLES: &[&str] = &[
     "AUTH_DISABLED",
     "AUTH_MODE",
     "BAILIFF_ADMIN",
+    "BAILIFF_ADMIN_TOKEN",
     "BAILIFF_LISTEN",
     "BAILIFF_STORE",
     "BAILIFF_UPSTREAM",
@@ -56,6 +57,11 @@ impl Outside {
         let flags = flags.into_iter().filter_map(|(key, value)| Some(flag(key, value.as_deref()?)));
         let variables = VARIABLES.iter().filter_map(|key| variable(key, env, ctx));
         Self { values: flags.chain(variables).collect(), nothing: Node::nothing() }
+    }
+
+    /// No flags and no variables.
+    pub(super) fn nothing() -> Self {
+        Self { values: vec![], nothing: Node::nothing() }
     }
 
     /// The value of a variable (or flag), absent if it is not set.

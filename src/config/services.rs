@@ -92,7 +92,7 @@ fn service(item: Field<'_>) -> Option<Service<'_>> {
 }
 
 /// One token, or several while rotating.
-fn several<'a>(field: Field<'a>, read: fn(Field<'a>) -> Option<TokenHash>) -> Option<Vec<TokenHash>> {
+pub(super) fn several<'a>(field: Field<'a>, read: fn(Field<'a>) -> Option<TokenHash>) -> Option<Vec<TokenHash>> {
     let items = field.hidden().one_or_more()?;
     let good = items.len() <= MAX_TOKENS;
     if !good {
@@ -111,7 +111,7 @@ fn several<'a>(field: Field<'a>, read: fn(Field<'a>) -> Option<TokenHash>) -> Op
     (good && !twice).then_some(tokens)
 }
 
-fn token(field: Field<'_>) -> Option<TokenHash> {
+pub(super) fn token(field: Field<'_>) -> Option<TokenHash> {
     let expected = format!("at least {MIN_TOKEN} characters of visible ASCII: openssl rand -hex 32");
     field.hidden().told(Code::Secret, &expected, |text| match text {
         text if text.starts_with(['"', '\'']) || text.trim() != text => Err("has quotes or white space around it"),

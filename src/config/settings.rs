@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::domain::keys::KeySet;
 use crate::domain::membership::Policy;
+use crate::domain::service_token::TokenHash;
 use crate::domain::snapshot::Rules;
 
 use super::secret::Secret;
@@ -27,6 +28,8 @@ pub struct Boot {
     pub admin: Address,
     /// Names under which the admin listener may be addressed, beside IP addresses and `localhost` (attack A-127).
     pub admin_hosts: Vec<String>,
+    /// Who shows one of these there may change things; empty: nobody may.
+    pub admin_tokens: Vec<TokenHash>,
     pub upstream: Upstream,
     /// Worker threads; `None` for as many as the container's CPU limit allows.
     pub threads: Option<usize>,

@@ -16,6 +16,8 @@ pub struct Issuer {
     pub claims: ClaimsPolicy,
     /// Webhooks of another instance change nothing (attack A-115). `None`: not compared.
     pub instance_id: Option<Box<str>>,
+    /// Added while the process runs, and not by the config.
+    pub added: bool,
 }
 
 impl Issuer {
@@ -29,6 +31,7 @@ impl Issuer {
             claim_names: Arc::new(ClaimNames::of(kind)),
             claims: ClaimsPolicy::default(),
             instance_id: None,
+            added: false,
         }
     }
 }

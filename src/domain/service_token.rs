@@ -49,6 +49,22 @@ impl TokenHash {
     }
 }
 
+/// As [`TokenHash::same`].
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other)
+    }
+}
+
+impl Eq for TokenHash {}
+
+/// Whether `shown` is one of `tokens`. All are compared, whichever it is.
+#[must_use]
+pub fn is_one_of(tokens: &[TokenHash], shown: &str) -> bool {
+    let shown = sha256(shown.as_bytes());
+    tokens.iter().fold(false, |found, token| same(&shown, &token.0) | found)
+}
+
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }

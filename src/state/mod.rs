@@ -10,6 +10,7 @@ pub mod keys;
 mod print;
 pub mod profiles;
 pub mod proofs;
+pub mod providers;
 pub mod records;
 pub mod reload;
 pub mod store;

@@ -100,14 +100,18 @@ impl Records {
     /// # Errors
     /// See [`NotKept`].
     pub async fn apply(&self, change: &Change, at: EventTime, read_by: &Arc<Rules>) -> Result<u64, NotKept> {
-        let (generation, written) = self.publish(change, at, Some(read_by))?;
-        if let Some(written) = written {
-            written?.wait().await?;
-        }
-        Ok(generation)
+        kept(self.publish(change, at, Some(read_by))?).await
     }
 
-    /// As [`Records::apply`], for a change that no rules have read, and without waiting: it is written all the same.
+    /// As [`Records::apply`], for a change that no rules have read.
+    ///
+    /// # Errors
+    /// See [`NotKept`].
+    pub async fn insist(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
+        kept(self.publish(change, at, None)?).await
+    }
+
+    /// As [`Records::insist`], without waiting: it is written all the same.
     ///
     /// # Errors
     /// See [`NotKept`].
@@ -194,6 +198,13 @@ impl Records {
         }
         after
     }
+}
+
+async fn kept((generation, written): (u64, Option<Result<Written, OpError>>)) -> Result<u64, NotKept> {
+    if let Some(written) = written {
+        written?.wait().await?;
+    }
+    Ok(generation)
 }
 
 fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys::KeyKeeper;
 use super::print::{Print, Prints};
+use super::providers::Providers;
 use super::records::Records;
 use super::watch::Watch;
 use crate::clock;
@@ -27,7 +27,7 @@ const UNSTEADY_LOOKS: u8 = 3;
 /// Applies what changes in the files.
 pub struct Reloader {
     records: Arc<Records>,
-    keeper: Arc<KeyKeeper>,
+    providers: Arc<Providers>,
     metrics: Arc<Metrics>,
     path: Option<PathBuf>,
     overrides: Overrides,
@@ -85,7 +85,7 @@ impl Reloader {
     #[must_use]
     pub fn new(
         records: Arc<Records>,
-        keeper: Arc<KeyKeeper>,
+        providers: Arc<Providers>,
         metrics: Arc<Metrics>,
         path: Option<PathBuf>,
         overrides: Overrides,
@@ -96,7 +96,7 @@ impl Reloader {
         let (unsteady, lacking) = (0, None);
         Self {
             records,
-            keeper,
+            providers,
             metrics,
             path,
             overrides,
@@ -213,7 +213,7 @@ impl Reloader {
             tell(&warnings);
             table
         });
-        let generation = self.keeper.apply(live, |snapshot| self.records.carried_over(snapshot, live, table));
+        let generation = self.providers.apply(live, |snapshot| self.records.carried_over(snapshot, live, table));
         tracing::info!(part = "config", generation, "the new config is in force");
         (self.telling)(live);
         self.settings = loaded.settings;

@@ -12,7 +12,8 @@ fn verdict(text: &str) -> String {
         .with_var("CLERK_SECRET_KEY", "sk_test_abcdefghijklmnopqrst")
         .with_var("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .with_var("OFFLINE_JWT_KEY", PEM)
-        .with_var("ENGINE_TOKEN", "0123456789abcdef");
+        .with_var("ENGINE_TOKEN", "0123456789abcdef")
+        .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef");
     printed(file(text, env))
 }
 

@@ -1,0 +1,142 @@
+//! What can be changed through the admin listener, by whoever shows `admin.token`.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, StatusCode};
+use pingora::protocols::http::ServerSession;
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::config::provider::MAX_BYTES;
+use crate::domain::event::{Change, EventTime, UserChange};
+use crate::domain::ids::UserId;
+use crate::domain::service_token::{TokenHash, is_one_of};
+use crate::domain::token::bearer;
+use crate::state::providers::{Providers, Refused};
+use crate::state::records::{NotKept, Records};
+
+/// The part of the admin listener that changes things.
+pub struct Api {
+    /// Empty: nobody may.
+    pub tokens: Vec<TokenHash>,
+    pub providers: Arc<Providers>,
+    pub records: Arc<Records>,
+}
+
+/// Status and body.
+pub(super) type Reply = (StatusCode, Value);
+
+fn refuse(status: StatusCode, detail: impl std::fmt::Display) -> Reply {
+    (status, json!({"detail": detail.to_string()}))
+}
+
+impl Api {
+    /// Whether this path is one of ours.
+    pub(super) fn serves(path: &str) -> bool {
+        let within = |own| path.strip_prefix(own).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
+        ["/providers", "/users"].into_iter().any(within)
+    }
+
+    pub(super) async fn answer(&self, session: &mut ServerSession) -> Reply {
+        let request = session.req_header();
+        let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+        if let Err(reply) = self.permitted(&request.headers) {
+            return reply;
+        }
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        match (&method, parts.as_slice()) {
+            (&Method::GET | &Method::HEAD, ["providers"]) => {
+                (StatusCode::OK, json!({"providers": self.providers.list()}))
+            }
+            (&Method::POST, ["providers"]) => match read(session).await {
+                Ok(body) => self.add(&body).await,
+                Err(reply) => reply,
+            },
+            (&Method::DELETE, ["providers", name]) => self.remove(name).await,
+            (&Method::DELETE, ["users", user]) => self.drop_user(user).await,
+            _ => refuse(
+                StatusCode::NOT_FOUND,
+                "here are GET and POST /providers, DELETE /providers/{name} and DELETE /users/{id}",
+            ),
+        }
+    }
+
+    /// Fail closed: without a configured token nobody changes anything. A page in somebody's browser cannot get here, as it has none.
+    fn permitted(&self, headers: &HeaderMap) -> Result<(), Reply> {
+        if self.tokens.is_empty() {
+            return Err(refuse(StatusCode::FORBIDDEN, "nobody may change things here: see admin.token in the config"));
+        }
+        match bearer(headers) {
+            Ok(Some(token)) if is_one_of(&self.tokens, token) => Ok(()),
+            _ => Err(refuse(StatusCode::UNAUTHORIZED, "Not authenticated")),
+        }
+    }
+
+    async fn add(&self, body: &[u8]) -> Reply {
+        match self.providers.add(body).await {
+            Ok((provider, warnings)) if warnings.is_empty() => (StatusCode::CREATED, provider),
+            Ok((mut provider, warnings)) => {
+                if let Some(provider) = provider.as_object_mut() {
+                    provider.insert("warnings".to_owned(), warnings.to_json());
+                }
+                (StatusCode::CREATED, provider)
+            }
+            Err(why) => refused(&why),
+        }
+    }
+
+    async fn remove(&self, name: &str) -> Reply {
+        match self.providers.remove(name).await {
+            Ok(()) => (StatusCode::OK, json!({"removed": name})),
+            Err(why) => refused(&why),
+        }
+    }
+
+    /// As if Clerk had said `user.deleted` this moment.
+    async fn drop_user(&self, user: &str) -> Reply {
+        let decoded = percent_encoding::percent_decode_str(user).decode_utf8_lossy();
+        let user = match UserId::parse(&decoded) {
+            Ok(user) => user,
+            Err(why) => return refuse(StatusCode::BAD_REQUEST, format!("the id of the user {why}")),
+        };
+        let at = EventTime(clock::now().0.saturating_mul(1000));
+        match self.records.insist(&Change::User(user.clone(), UserChange::Deleted), at).await {
+            Ok(_) => {
+                tracing::warn!(%user, "a user was dropped through the admin listener");
+                (StatusCode::OK, json!({"dropped": user.as_str()}))
+            }
+            Err(why @ NotKept::Nowhere) => refuse(StatusCode::CONFLICT, format!("{why}, so users are not known here")),
+            Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, why),
+        }
+    }
+}
+
+fn refused(why: &Refused) -> Reply {
+    let status = match why {
+        Refused::Faults(faults) => {
+            return (StatusCode::BAD_REQUEST, json!({"detail": faults.to_string(), "faults": faults.to_json()}));
+        }
+        Refused::SameName(_) | Refused::SameIssuer(_) | Refused::Configured(_) | Refused::NoStore => {
+            StatusCode::CONFLICT
+        }
+        Refused::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+        Refused::NoKeys(_) => StatusCode::BAD_GATEWAY,
+        Refused::Unknown(_) => StatusCode::NOT_FOUND,
+        Refused::TooLarge(_) => StatusCode::BAD_REQUEST,
+        Refused::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    refuse(status, why)
+}
+
+/// The whole body, within [`MAX_BYTES`].
+async fn read(session: &mut ServerSession) -> Result<Vec<u8>, Reply> {
+    let mut body = vec![];
+    loop {
+        match session.read_request_body().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BYTES => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body has more than 16 KiB")),
+            Ok(None) => return Ok(body),
+            Err(_) => return Err(refuse(StatusCode::BAD_REQUEST, "the body could not be read")),
+        }
+    }
+}
