@@ -108,7 +108,7 @@ fn user(field: Field<'_>, flags: &Flags) -> Option<(User, Option<Place>)> {
     let (email, name, activated_at, attributes) = (email?, name?, activated_at?, attributes?.unwrap_or_default());
     let access = access?.unwrap_or(AccessStatus::Active);
     let user = User::new(id?, email.as_deref(), name.as_deref(), access, founder?);
-    let details = (activated_at.is_some() || !attributes.is_empty()).then(|| Details { activated_at, attributes });
+    let details = (activated_at.is_some() || !attributes.is_empty()).then_some(Details { activated_at, attributes });
     Some((User { flags: set?.unwrap_or_default(), details: details.map(Box::new), ..user }, own.place()))
 }
 
