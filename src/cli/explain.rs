@@ -169,6 +169,7 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     let parts = token.and_then(|(_, token)| Parts::read(token).ok());
     let who = match &verdict {
         Verdict::Reject(refusal) => refusal.who.clone(),
+        Verdict::Answer(reply) => reply.who.clone(),
         _ => Who::default(),
     };
     let facts = Facts { who: &who, parts: parts.as_ref(), snapshot: &snapshot, looks, now, headers: &request.headers };

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::domain::issuer::Issuer;
 use crate::domain::keys::KeySet;
+use crate::domain::stand_in::RESERVED;
 
 use super::claims;
 use super::faults::{Code, Fault, quoted};
@@ -111,7 +112,11 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
 
 fn name(text: &str) -> Result<Arc<str>, &'static str> {
     let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if plain { Ok(text.into()) } else { Err("is not a name") }
+    match text {
+        text if RESERVED.contains(&text) => Err("is a name that bailiff gives out itself"),
+        text if plain => Ok(text.into()),
+        _ => Err("is not a name"),
+    }
 }
 
 /// What an issuer says about itself, each part checked by itself.

@@ -19,8 +19,9 @@ use super::reader::{Ctx, Field, Fields, Keys};
 use super::roles::{self, Membership};
 use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
+use super::stand_in::{self, Choice, Voucher};
 use super::yaml::{Bounds, Kind, Node};
-use super::{boot, headers, issuers, keys, routes, webhooks};
+use super::{boot, headers, issuers, keys, own, routes, webhooks};
 
 /// What the command line says. It counts more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +98,7 @@ fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
 const SECRETS: &[&str] = &["jwt_key", "secret_key", "secrets", "sha256", "token"];
 
 /// Keys of mappings with little else than secrets. Who leaves the mapping out has written the secret itself.
-const HOLDERS: &[&str] = &["webhooks", "service_tokens"];
+const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local"];
 
 /// Hides a value, or the values of a list, that stand where a mapping belongs.
 fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
@@ -130,17 +131,21 @@ fn hide_secrets(node: &Node, ctx: &Ctx<'_>) {
 
 fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings> {
     hide_secrets(root, run.ctx);
-    let mut root = Fields::of(root, "the config", run.ctx)?;
-    bypasses(run);
+    let file = root;
+    let mut root = Fields::of(file, "the config", run.ctx)?;
     let boot = boot::boot(&mut root, run);
-    let live = live(&mut root, folder, run);
+    let choice = stand_in::choice(&mut root, file, boot.as_ref().map(|boot| boot.listen.as_slice()), run);
+    let live = live(&mut root, folder, &choice, run);
     root.finish();
     Some(Settings { boot: boot?, live: live? })
 }
 
-fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> {
+fn live<'a>(root: &mut Fields<'a>, folder: &Path, choice: &Choice, run: Run<'a>) -> Option<Live> {
     let membership = roles::membership(root, folder);
-    let issuers = issuers::issuers(root, run);
+    let issuers = match choice.voucher {
+        Voucher::SharedToken => stand_in::no_issuers(root, run).then(Vec::new),
+        Voucher::Issuers | Voucher::Nobody => issuers::issuers(root, run),
+    };
     let times = keys::times(root);
     let webhooks = webhooks::webhooks(root, run);
     let services = webhooks::services(root, run);
@@ -148,6 +153,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     let claim_headers = headers::claim_headers(root);
     let answers = headers::answers(root);
     let trusted_proxies = headers::trusted_proxies(root);
+    let profile = own::profile(root);
     let lines = routes::routes(root, &membership);
 
     let (issuers, keys): (Option<Vec<Issuer>>, Vec<IssuerKeys>) = match issuers {
@@ -157,13 +163,17 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
         }
         None => (None, vec![]),
     };
+    let token_at = local_token_at(root, run);
+    let distinct = stand_in::is_of_no_service(choice, services.as_deref().unwrap_or_default(), token_at);
     let rest = Rest {
         membership: &membership,
         issuers: issuers.as_deref(),
+        voucher: choice.voucher,
         webhooks: webhooks.as_ref().map(Option::is_some),
         services: services.as_ref().map(|services| !services.is_empty()),
         webhooks_at: root.opt("webhooks"),
         services_at: services_at(root, run),
+        profile_at: root.opt("profile"),
     };
     let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
     let (routes, claim_headers) = (routes?, claim_headers?);
@@ -176,6 +186,8 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     let rules = Rules {
         routes,
         issuers: issuers?,
+        stand_in: choice.mode.clone().filter(|_| distinct)?,
+        profile: profile?,
         roles: membership.roles().cloned(),
         flags: membership.flags().clone(),
         services: services?,
@@ -194,22 +206,10 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Option<Live> 
     Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership })
 }
 
-/// Variables that switch authentication off elsewhere. Fail closed: who sets one would be surprised either way, and a
-/// refused start is the surprise that does no harm.
-fn bypasses(run: Run<'_>) {
-    let mode = run.outside("AUTH_MODE");
-    if mode.str().is_some_and(|mode| mode != "clerk") {
-        let fault = Fault::error(Code::WrongValue, format!("{} is not a mode of this version", mode.name));
-        mode.reject(fault.expected("`clerk`, or not set"));
-    }
-    let disabled = run.outside("AUTH_DISABLED");
-    if disabled.str().is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")) {
-        let what =
-            format!("{} asks for a gate that lets everybody in, which is not part of this version", disabled.name);
-        let fault = Fault::error(Code::Contradiction, what).expected("`false`, or not set");
-        disabled
-            .reject(fault.fix("unset it; `bailiff demo` needs no account, and `access: public` opens single routes"));
-    }
+/// The shared token of local mode, wherever it comes from.
+fn local_token_at<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Field<'a> {
+    let file = root.opt("local");
+    if file.is_present() { file } else { run.outside("LOCAL_AUTH_TOKEN") }
 }
 
 /// The tokens of services, wherever they come from.

@@ -143,7 +143,8 @@ fn service(item: Field<'_>) -> Option<Service> {
     Some(Service { name: name?, shown: shown? })
 }
 
-fn token(field: Field<'_>) -> Option<Secret> {
+/// A static token in clear text.
+pub(super) fn token(field: Field<'_>) -> Option<Secret> {
     let expected = format!("at least {MIN_TOKEN} characters of visible ASCII: openssl rand -hex 32");
     field.hidden().told(Code::Secret, &expected, |text| match text {
         text if text.starts_with(['"', '\'']) || text.trim() != text => Err("has quotes or white space around it"),
@@ -157,7 +158,8 @@ fn token(field: Field<'_>) -> Option<Secret> {
     })
 }
 
-fn sha256(text: &str) -> Result<[u8; 32], &'static str> {
+/// The hash of a static token, as `sha256sum` prints it.
+pub(super) fn sha256(text: &str) -> Result<[u8; 32], &'static str> {
     let mut bytes = [0; 32];
     let digits = text.as_bytes();
     if digits.len() != 64 {

@@ -90,6 +90,17 @@ fn fold(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().map(|b| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'_' })
 }
 
+/// Whether a header of this name is `folded` to an app server.
+pub(super) fn folds_to(name: &str, folded: &str) -> bool {
+    fold(name).eq(folded.bytes())
+}
+
+/// Whether a proxy in front uses a header of this name, in any spelling, to tell where a request came from.
+pub(super) fn forwards(name: &str) -> bool {
+    let prefixed = || fold(name).take(FORWARDING_PREFIX.len()).eq(FORWARDING_PREFIX.iter().copied());
+    FORWARDING.iter().any(|known| folds_to(name, known)) || prefixed()
+}
+
 /// Everything that is stripped from a request.
 #[derive(Clone, Debug)]
 pub struct TrustedNames {

@@ -6,20 +6,25 @@
 mod access;
 mod conditions;
 mod grant;
+mod own;
+mod person;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use super::answer::Answer;
 use super::cors::Fields;
 use super::head::RequestHead;
 use super::identity::TrustedHeaders;
 use super::ids::{ServiceName, SvixId, UserId, WorkspaceId};
-use super::routes::{Access, Mode, Route};
+use super::routes::{Access, Mode, Own, Route};
 use super::snapshot::Snapshot;
-use super::token::{SignedClaims, VerifiedClaims};
+use super::token::SignedClaims;
 use super::webhook::{Envelope, SignedWebhook};
 use super::{Rejection, UnixTime};
+
+pub use person::Person;
 
 /// What happens next to a request.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ pub enum Verdict {
     Reject(Refusal),
     /// A preflight of a listed origin: 204 with these fields.
     Preflight(Fields),
+    /// An answer of our own, on a route with `answer:`.
+    Answer(Reply),
     /// A webhook that the upstream has already taken: 200, and nobody is told again.
     Acknowledge(Arc<Route>, SvixId),
 }
@@ -94,7 +101,7 @@ impl Grant {
 #[derive(Clone, Debug)]
 pub enum Caller {
     Nobody,
-    User(VerifiedClaims),
+    User(Person),
     Service(ServiceName),
     Webhook(SvixId),
 }
@@ -113,6 +120,16 @@ impl Refusal {
     pub fn bare(reason: Rejection) -> Self {
         Self { route: None, reason, who: Who::default() }
     }
+}
+
+/// What a route with `answer:` says: to somebody who was let in, or, where it verifies tokens, why they were not.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub route: Arc<Route>,
+    pub who: Who,
+    pub answer: Answer,
+    /// Why the caller would not be let in.
+    pub reason: Option<Rejection>,
 }
 
 /// What was found out about the caller on the way, for the log.
@@ -176,9 +193,10 @@ pub fn judge_traced(
     let admitted = judgement.admit();
     let who = std::mem::take(&mut judgement.who);
     match admitted {
-        Ok(access::Admitted::Caller(caller, joined)) => {
-            Step::Judged(Verdict::Forward(grant::grant(snapshot, head, route, caller, who, joined)))
-        }
+        Ok(access::Admitted::Caller(caller, joined)) => Step::Judged(match route.answer {
+            None => Verdict::Forward(grant::grant(snapshot, head, route, caller, who, joined)),
+            Some(own) => reply(snapshot, route, own, &caller, who),
+        }),
         Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
         Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),
         Err(access::Stop::NeedKey(issuer)) => {
@@ -222,12 +240,28 @@ fn verify_webhook(
     Envelope::read(head.headers)?.verify(body, &policy.secrets, policy.tolerance, now)
 }
 
+/// Answers somebody who was let in on a route with `answer:`. Such a route never leads to the upstream.
+fn reply(snapshot: &Snapshot, route: &Arc<Route>, own: Own, caller: &Caller, who: Who) -> Verdict {
+    match caller {
+        Caller::User(person) => Verdict::Answer(own::answer(snapshot, route, own, person, who)),
+        // Fail closed: there is nothing to say of a caller who is no person. The config lets none come here.
+        Caller::Nobody | Caller::Service(_) | Caller::Webhook(_) => {
+            Verdict::Reject(Refusal { route: Some(route.clone()), reason: Rejection::Denied, who })
+        }
+    }
+}
+
 /// Refuses, or on a route in report mode lets nobody in particular pass and says what would have been refused.
 fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: Rejection, who: Who) -> Verdict {
-    if route.mode == Mode::Report && route.access != Access::Webhook {
+    let leads_upstream = route.access != Access::Webhook && route.answer.is_none();
+    if route.mode == Mode::Report && leads_upstream {
         let mut grant = grant::grant(snapshot, head, route, Caller::Nobody, who, None);
         grant.reported = Some(reason);
         return Verdict::Forward(grant);
     }
-    Verdict::Reject(Refusal { route: Some(route.clone()), reason, who })
+    let verifies = route.answer == Some(Own::Verify);
+    match verifies.then(|| own::not_valid(&snapshot.rules.answers, reason)).flatten() {
+        Some(answer) => Verdict::Answer(Reply { route: route.clone(), who, answer, reason: Some(reason) }),
+        None => Verdict::Reject(Refusal { route: Some(route.clone()), reason, who }),
+    }
 }

@@ -7,6 +7,7 @@
 //! Start reading at [`judge()`].
 
 pub mod answer;
+pub mod client;
 pub mod cors;
 pub mod event;
 pub mod head;
@@ -17,10 +18,12 @@ pub mod judge;
 pub mod keys;
 pub mod membership;
 pub mod path;
+pub mod profile;
 pub mod rejection;
 pub mod routes;
 pub mod service_token;
 pub mod snapshot;
+pub mod stand_in;
 pub mod token;
 pub mod webhook;
 

@@ -72,6 +72,8 @@ reasons! {
     MissingSession => "missing_session", InvalidToken;
     /// the route asks for a service token, and this is none that we know
     UnknownService => "unknown_service", InvalidToken;
+    /// the gate runs in local mode, and this is not its shared token
+    WrongLocalToken => "wrong_local_token", InvalidToken;
 
     /// the membership does not know the user
     UnknownUser => "unknown_user", Forbidden;
@@ -105,6 +107,12 @@ reasons! {
     Impersonated => "impersonated", Forbidden;
     /// the route is closed to everybody
     Denied => "denied", Forbidden;
+    /// authentication is switched off, and the request came through a proxy, so it is somebody else's
+    AuthDisabledBehindProxy => "auth_disabled_behind_proxy", Forbidden;
+    /// authentication is switched off, and the request's host is neither an IP address nor localhost
+    AuthDisabledHost => "auth_disabled_host", Forbidden;
+    /// authentication is switched off, and the request comes from a page of another site
+    AuthDisabledOrigin => "auth_disabled_origin", Forbidden;
 
     /// the svix headers are missing, double or malformed
     WebhookHeaders => "webhook_headers", Challenge;

@@ -6,12 +6,50 @@ use aws_lc_rs::{constant_time, digest};
 
 use super::ids::ServiceName;
 
-/// A service and the SHA-256 of its token. With the hash alone nobody can call, and comparing hashes takes the same time
-/// wherever two tokens differ (attack A-62).
+/// The SHA-256 of a token. With it alone nobody can call, and comparing hashes takes the same time wherever two tokens differ
+/// (attack A-62).
+#[derive(Clone)]
+pub struct TokenHash([u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(..)")
+    }
+}
+
+impl TokenHash {
+    /// The hash of a token. `None` when the token has fewer than [`MIN_TOKEN`] bytes.
+    #[must_use]
+    pub fn of(token: &[u8]) -> Option<Self> {
+        (token.len() >= MIN_TOKEN).then(|| Self::shown(token))
+    }
+
+    /// A hash that somebody else has made.
+    #[must_use]
+    pub fn from_bytes(sha256: [u8; 32]) -> Self {
+        Self(sha256)
+    }
+
+    /// The hash of what a request shows, however short.
+    #[must_use]
+    pub fn shown(token: &[u8]) -> Self {
+        let mut out = [0; 32];
+        out.copy_from_slice(digest::digest(&digest::SHA256, token).as_ref());
+        Self(out)
+    }
+
+    /// Whether both are of one token. Takes the same time for any two.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+/// A service and its token.
 #[derive(Clone)]
 pub struct ServiceToken {
     name: ServiceName,
-    sha256: [u8; 32],
+    hash: TokenHash,
 }
 
 impl fmt::Debug for ServiceToken {
@@ -27,13 +65,13 @@ impl ServiceToken {
     /// A service by its token. `None` when the token has fewer than [`MIN_TOKEN`] bytes.
     #[must_use]
     pub fn from_token(name: ServiceName, token: &[u8]) -> Option<Self> {
-        (token.len() >= MIN_TOKEN).then(|| Self { name, sha256: sha256(token) })
+        TokenHash::of(token).map(|hash| Self { name, hash })
     }
 
     /// A service by the SHA-256 of its token.
     #[must_use]
     pub fn from_hash(name: ServiceName, sha256: [u8; 32]) -> Self {
-        Self { name, sha256 }
+        Self { name, hash: TokenHash::from_bytes(sha256) }
     }
 
     #[must_use]
@@ -45,17 +83,13 @@ impl ServiceToken {
 /// The service that shows `token`. Every entry is compared, whichever fits.
 #[must_use]
 pub fn find<'t>(services: &'t [ServiceToken], token: &str) -> Option<&'t ServiceToken> {
-    let shown = sha256(token.as_bytes());
-    services.iter().fold(None, |found, service| {
-        let same = constant_time::verify_slices_are_equal(&shown, &service.sha256).is_ok();
-        if same { Some(service) } else { found }
-    })
+    find_hash(services, &TokenHash::shown(token.as_bytes()))
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
+/// The service with the token of this hash. Every entry is compared, whichever fits.
+#[must_use]
+pub fn find_hash<'t>(services: &'t [ServiceToken], shown: &TokenHash) -> Option<&'t ServiceToken> {
+    services.iter().fold(None, |found, service| if service.hash.same(shown) { Some(service) } else { found })
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Gate {
         let grant = match verdict {
             Verdict::Forward(grant) => grant,
             Verdict::Acknowledge(..) | Verdict::Reject(_) => return verdict,
-            Verdict::Preflight(_) => return refuse(Rejection::Internal),
+            Verdict::Preflight(_) | Verdict::Answer(_) => return refuse(Rejection::Internal),
         };
         let Caller::Webhook(id) = grant.caller().clone() else {
             return refuse(Rejection::Internal);
@@ -233,6 +233,11 @@ impl ProxyHttp for Gate {
             Verdict::Preflight(fields) => {
                 ctx.phase = Phase::Answered(Answered::Preflight);
                 respond::preflight(session, ctx, fields).await.map(|()| true)
+            }
+            Verdict::Answer(reply) => {
+                let answer = reply.answer.clone();
+                ctx.phase = Phase::Answered(Answered::Own(reply));
+                respond::own(session, ctx, answer).await.map(|()| true)
             }
             Verdict::Acknowledge(route, id) => {
                 ctx.phase = Phase::Answered(Answered::Acknowledged(route, id));

@@ -6,6 +6,7 @@ use http::header::AUTHORIZATION;
 use crate::cli::scene::Look;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
+use crate::domain::client::forwarding_header;
 use crate::domain::issuer::Issuer;
 use crate::domain::judge::Who;
 use crate::domain::{Rejection, Snapshot, UnixTime};
@@ -66,6 +67,22 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             "two Authorization fields, or a session cookie of another user beside the token".to_owned(),
             "send one token".to_owned(),
         ),
+        R::WrongLocalToken => (
+            "the gate runs in local mode, where one shared token counts, and this is another one".to_owned(),
+            "send the token of LOCAL_AUTH_TOKEN or `local:`; for Clerk's tokens set AUTH_MODE=clerk and remove `local`".to_owned(),
+        ),
+        R::AuthDisabledBehindProxy => (
+            facts.proxy(),
+            "ask the gate itself, or unset AUTH_DISABLED: what comes through a proxy can come from anywhere".to_owned(),
+        ),
+        R::AuthDisabledHost => (
+            "while authentication is switched off, only requests to an IP address or to localhost are let in".to_owned(),
+            "call http://localhost or http://127.0.0.1, or unset AUTH_DISABLED".to_owned(),
+        ),
+        R::AuthDisabledOrigin => (
+            "while authentication is switched off, only pages of this machine and of `cors.origins` are let in".to_owned(),
+            "add the page's origin to `cors.origins` if it is yours, or unset AUTH_DISABLED".to_owned(),
+        ),
         R::NoRoute => (
             "the routes are all there is; there is no default".to_owned(),
             "add a route for this path and method; `bailiff check` lists the routes".to_owned(),
@@ -115,6 +132,12 @@ impl Facts<'_> {
             Rejection::RoleTooLow => format!("the role of {user} in {workspace} is lower than what the route asks for"),
             _ => format!("the membership says so of {user}"),
         }
+    }
+
+    /// The field that shows that a proxy brought the request.
+    fn proxy(&self) -> String {
+        let field = forwarding_header(self.headers).map_or("a field of a proxy", |name| name.as_str());
+        format!("authentication is switched off, and the request carries {}, which proxies write", quoted(field))
     }
 
     fn malformed(&self) -> String {

@@ -3,9 +3,12 @@
 mod any_change;
 mod membership;
 mod messages;
+mod own;
 mod precedence;
 mod refusals;
 mod secrecy;
+mod stand_in;
+mod switched_off;
 mod values;
 
 use std::path::Path;
