@@ -6,5 +6,6 @@ mod check;
 mod demo;
 mod explain;
 mod harness;
+mod stand_in;
 mod token;
 mod webhook;
