@@ -17,6 +17,7 @@ use bailiff::domain::issuer::{Issuer, Kind};
 use bailiff::domain::judge::{Proofs, Step, Verdict, judge};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
+use bailiff::domain::profile::Profile;
 use bailiff::domain::routes::{Access, Methods, Mode, Route, RouteTable, WorkspaceSource};
 use bailiff::domain::snapshot::{Rules, Snapshot};
 use bailiff::domain::token::SignedClaims;
@@ -56,6 +57,7 @@ fn route(path: &str, access: Access) -> Route {
         max_body: None,
         forward_token: None,
         allow_suspended: false,
+        answer: None,
     }
 }
 
@@ -86,6 +88,8 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     let jwks = json!({"keys": [key.jwk()]}).to_string();
     let rules = Rules {
         flags: Flags::NONE,
+        stand_in: None,
+        profile: Profile::default(),
         routes: RouteTable::new(table).expect("no contradiction"),
         issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],
         roles: Some(roles()),

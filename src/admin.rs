@@ -3,7 +3,6 @@
 
 mod api;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use pingora::protocols::http::ServerSession;
 pub use api::Api;
 
 use crate::clock;
+use crate::domain::head::cannot_be_rebound;
 use crate::domain::{Snapshot, UnixTime};
 use crate::listen::patience;
 use crate::metrics::Metrics;
@@ -62,12 +62,8 @@ impl Admin {
     }
 
     fn known(&self, host: &str) -> bool {
-        let name = match host.strip_prefix('[') {
-            Some(v6) => v6.split(']').next().unwrap_or_default(),
-            None => host.split(':').next().unwrap_or_default(),
-        };
-        let listed = self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
-        listed || name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+        let name = host.split(':').next().unwrap_or_default();
+        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) || cannot_be_rebound(host)
     }
 
     fn unready(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 //!
 //! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
 
+mod outcome;
 mod profiles;
 
 use std::collections::HashMap;
@@ -17,49 +18,13 @@ use prometheus::{
 
 pub use profiles::{ProfileFetches, ProfileResult};
 
-use crate::domain::routes::{Access, Mode};
+use crate::domain::routes::Route;
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
 
-/// How a request ended, as the label `verdict` calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    Forward,
-    Refuse,
-    /// Forwarded without identity from a route in report mode.
-    Report,
-    Preflight,
-    Acknowledge,
-}
-
-impl Outcome {
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Refuse => "refuse",
-            Self::Report => "report",
-            Self::Preflight => "preflight",
-            Self::Acknowledge => "acknowledge",
-        }
-    }
-}
+pub use outcome::{NO_REASON, Outcome};
 
 /// The label `route` of a request that no route covers.
 pub const NO_ROUTE: &str = "none";
-/// The label `reason` of a request that went well.
-pub const NO_REASON: &str = "none";
-
-/// What can go wrong with a request after it was let through.
-const AFTER_FORWARD: &[Rejection] = &[
-    Rejection::UpstreamConnect,
-    Rejection::UpstreamTimeout,
-    Rejection::UpstreamProtocol,
-    Rejection::ClientGone,
-    Rejection::BodyTimeout,
-    Rejection::BodyTooLarge,
-    Rejection::Internal,
-];
-
 /// Results of `bailiff_webhooks_total`.
 #[derive(Clone, Copy, Debug)]
 pub enum WebhookResult {
@@ -117,6 +82,7 @@ pub struct Metrics {
     changes: IntCounterVec,
     pub profile_fetches: ProfileFetches,
     generation: IntGauge,
+    auth_disabled: IntGauge,
     log_lines_lost: IntCounter,
     lost_lines: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
 }
@@ -216,6 +182,7 @@ impl Metrics {
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",
             ),
+            auth_disabled: gauge("bailiff_auth_disabled", "1 while authentication is switched off, else 0."),
             log_lines_lost: keep(
                 &registry,
                 IntCounter::new("bailiff_log_lines_lost_total", "Log lines dropped because their reader was too slow.")
@@ -244,10 +211,10 @@ impl Metrics {
     /// Makes the series of all routes, so that a scrape shows zeros and not gaps.
     pub fn prepare_routes(&self, rules: &Rules) {
         let mut by_route = HashMap::new();
-        by_route.insert(Arc::from(NO_ROUTE), Arc::new(self.series(NO_ROUTE, None, Mode::Enforce)));
+        by_route.insert(Arc::from(NO_ROUTE), Arc::new(self.series(NO_ROUTE, None)));
         for route in rules.routes.iter() {
             let text = route.pattern.text().clone();
-            let series = self.series(&text, Some(route.access), route.mode);
+            let series = self.series(&text, Some(route));
             // Two routes with one pattern and other methods share their series.
             let entry: &mut Arc<Series> = by_route.entry(text).or_default();
             let mut merged = Series::clone(entry);
@@ -257,24 +224,11 @@ impl Metrics {
         self.by_route.store(Arc::new(by_route));
     }
 
-    fn series(&self, route: &str, access: Option<Access>, mode: Mode) -> Series {
-        let mut series = Series::new();
-        let mut add = |outcome: Outcome, reason: &'static str| {
-            series.insert((outcome, reason), self.requests.with_label_values(&[route, outcome.label(), reason]));
+    fn series(&self, label: &str, route: Option<&Route>) -> Series {
+        let series = |(outcome, reason): (Outcome, &'static str)| {
+            ((outcome, reason), self.requests.with_label_values(&[label, outcome.label(), reason]))
         };
-        let Some(access) = access else {
-            add(Outcome::Preflight, NO_REASON);
-            Rejection::ALL.iter().for_each(|r| add(Outcome::Refuse, r.label()));
-            return series;
-        };
-        add(Outcome::Forward, NO_REASON);
-        AFTER_FORWARD.iter().for_each(|r| add(Outcome::Forward, r.label()));
-        let refused = if mode == Mode::Report { Outcome::Report } else { Outcome::Refuse };
-        Rejection::ALL.iter().for_each(|r| add(refused, r.label()));
-        if access == Access::Webhook {
-            add(Outcome::Acknowledge, NO_REASON);
-        }
-        series
+        outcome::ends(route).into_iter().map(series).collect()
     }
 
     /// Counts one request. This is called once per request, from one place.
@@ -345,6 +299,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot) -> Vec<u8> {
         self.generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+        self.auth_disabled.set(i64::from(snapshot.rules.auth_disabled()));
         let members = snapshot.members.as_ref().map_or(0, |members| members.size().2);
         self.members.set(i64::try_from(members).unwrap_or(i64::MAX));
         if let Some(lost) = self.lost_lines.get() {

@@ -38,6 +38,7 @@ const FLOORS: &[Floor] = &[
             "ipnet",
             "imbl",
             "thiserror",
+            "time",
         ]),
     },
     floor("clock", &["domain"]),
@@ -252,7 +253,7 @@ fn a_forbidden_import_is_found_however_it_is_written() {
     assert_eq!(
         found("domain/x.rs", "\n\nuse tokio::spawn;"),
         ["src/domain/x.rs:3: `tokio::spawn` is not allowed here: `domain` may use only http, bytes, jsonwebtoken, \
-          aws_lc_rs, base64, serde, serde_json, percent_encoding, ipnet, imbl, thiserror and std"]
+          aws_lc_rs, base64, serde, serde_json, percent_encoding, ipnet, imbl, thiserror, time and std"]
     );
 }
 

@@ -12,9 +12,10 @@ use super::scene::{self, Look, Scene};
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
 use crate::domain::issuer::Kind;
-use crate::domain::routes::{Access, Methods, Mode, Route};
+use crate::domain::routes::{Access, Methods, Mode, Own, Route};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
+use crate::domain::stand_in::StandInMode;
 
 /// A clock that is off by more is worth a word: half of Clerk's usual leeway.
 const CLOCK_OFF: i64 = 5;
@@ -132,6 +133,9 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
         boot.admin,
         boot.upstream
     );
+    if let Some(mode) = &live.rules.stand_in {
+        let _ = writeln!(text, "  users       {}", stand_in(mode));
+    }
     for (issuer, keys) in live.rules.issuers.iter().zip(&live.issuers) {
         let source = match &keys.source {
             KeySource::Url(url) => format!("keys from {url}"),
@@ -193,7 +197,17 @@ fn access(route: &Route, rules: &Rules) -> String {
     };
     let conditions =
         if route.require.is_empty() { String::new() } else { format!(" and {} more", route.require.len()) };
-    format!("{word}{conditions}")
+    let own = route.answer.map(|own| format!(", answered here: {}", own.name())).unwrap_or_default();
+    format!("{word}{conditions}{own}")
+}
+
+/// Who comes in without an issuer.
+fn stand_in(mode: &StandInMode) -> String {
+    let user = mode.who().user();
+    match mode {
+        StandInMode::Local { tokens, .. } => format!("{user}, by {}", count(tokens.len(), "shared token")),
+        StandInMode::Disabled(_) => format!("{user}, whoever asks: authentication is switched off (AUTH_DISABLED)"),
+    }
 }
 
 fn methods(route: &Route) -> String {
@@ -240,6 +254,7 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
             "methods": methods(route),
             "access": access(route, &live.rules),
             "report": route.mode == Mode::Report,
+            "answer": route.answer.map(Own::name),
         })
     });
     let size = scene.table.as_ref().map(crate::domain::membership::Table::size);
@@ -250,6 +265,8 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
         "listen": boot.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "admin": boot.admin.to_string(),
         "upstream": boot.upstream.to_string(),
+        "auth_disabled": live.rules.auth_disabled(),
+        "stand_in": live.rules.stand_in.as_ref().map(|mode| mode.who().user().as_str()),
         "issuers": issuers.collect::<Vec<_>>(),
         "membership": size.map(|(users, workspaces, members)| {
             json!({"users": users, "workspaces": workspaces, "memberships": members})

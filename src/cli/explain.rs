@@ -189,6 +189,7 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     let parts = token.and_then(|(_, token)| Parts::read(token).ok());
     let (who, route) = match &verdict {
         Verdict::Reject(refusal) => (refusal.who.clone(), refusal.route.clone()),
+        Verdict::Answer(reply) => (reply.who.clone(), Some(reply.route.clone())),
         _ => (Who::default(), None),
     };
     let facts = Facts {

@@ -44,6 +44,7 @@ codes! {
     ExposedFile = "B013", "A file with a secret can be read by every user of the machine.";
     Reference = "B014", "A `${...}` is not one of the forms that are replaced, or is not the whole value.";
     Bound = "B015", "A file is larger, deeper or longer than bailiff is willing to read.";
+    AuthDisabled = "B016", "Authentication is switched off, or shall be where that is not allowed.";
     Clock = "B021", "This machine's clock and the issuer's differ, so tokens are refused too early or too late.";
     KeysUnreachable = "B022", "The keys of an issuer cannot be fetched, so none of its tokens can be checked.";
     UpstreamDown = "B030", "The upstream does not accept connections, so every request that is let through gets 502.";

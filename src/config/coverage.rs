@@ -6,13 +6,16 @@ use crate::domain::issuer::Issuer;
 use crate::domain::path::CleanPath;
 use crate::domain::routes::{Access, Condition, Methods, Route, RouteTable};
 use crate::domain::service_token::ServiceToken;
+use crate::domain::stand_in::LOCAL;
 
 use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
 use super::outside::Run;
+use super::own;
 use super::reader::Field;
 use super::roles::Membership;
 use super::routes::{Line, Lines};
+use super::stand_in::Voucher;
 
 /// What a route may ask for. `None` where reading it failed: then nothing is said about it here.
 pub(super) struct Rest<'r> {
@@ -20,12 +23,14 @@ pub(super) struct Rest<'r> {
     pub(super) issuers: Option<&'r [Issuer]>,
     /// Whether issuers can be added while the gate runs.
     pub(super) may_add_issuers: bool,
+    pub(super) voucher: Voucher,
     pub(super) webhooks: Option<bool>,
     /// With the field that each was read from.
     pub(super) services: Option<&'r [(Field<'r>, ServiceToken)]>,
     /// What to point at when no route uses them.
     pub(super) webhooks_at: Field<'r>,
     pub(super) services_at: Field<'r>,
+    pub(super) profile_at: Field<'r>,
 }
 
 /// Checks every route against the rest and against each other, and sorts them.
@@ -38,6 +43,7 @@ pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<Ro
     good &= has_issuer(&lines, rest, run);
     if all {
         unused(&lines, rest);
+        own::unused(&lines, rest.profile_at);
         fallen_through(&lines);
     }
     distinct(lines).filter(|_| good)
@@ -120,7 +126,8 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
             format!("access {access} is a role in a workspace, and the route does not say in which"),
             "write `{workspace}` into the path, or add `workspace: {header: x-workspace-id}` or `workspace: {claim: org}`",
         ),
-        Access::Active if absent => {
+        // The operator has let in whoever holds the shared token.
+        Access::Active if absent && rest.voucher != Voucher::SharedToken => {
             refuse(line.access, format!("access {access} needs to know who is active"), "add a `membership:` section");
         }
         Access::User if absent && named => refuse(
@@ -154,13 +161,18 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
 
 fn knows_issuers(line: &Line<'_>, rest: &Rest<'_>) -> bool {
     let Some(issuers) = rest.issuers else { return true };
+    // Where nobody vouches for users, no issuer needs to be there, and no condition is looked at.
+    if issuers.is_empty() && rest.voucher == Voucher::Nobody {
+        return true;
+    }
+    let local = (rest.voucher == Voucher::SharedToken).then_some(LOCAL);
+    let names = || issuers.iter().map(|issuer| &*issuer.name).chain(local);
     let mut good = true;
     for field in &line.issuers {
         let Some(name) = field.str() else { continue };
-        if issuers.iter().any(|issuer| *issuer.name == *name) {
+        if names().any(|known| known == name) {
             continue;
         }
-        let names = || issuers.iter().map(|issuer| &*issuer.name);
         let fault = Fault::error(Code::Route, format!("no issuer is called {}", quoted(&name)));
         field.reject(match nearest(&name, names()) {
             Some(near) => fault.near(near),
@@ -176,7 +188,10 @@ fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
     let asks =
         |route: &Route| matches!(route.access, Access::Optional | Access::User | Access::Active | Access::Role(_));
     let Some(line) = lines.iter().find(|line| asks(&line.route)) else { return true };
-    if rest.may_add_issuers || rest.issuers.is_none_or(|issuers| !issuers.is_empty()) {
+    if rest.may_add_issuers
+        || rest.voucher != Voucher::Issuers
+        || rest.issuers.is_none_or(|issuers| !issuers.is_empty())
+    {
         return true;
     }
     let what = format!(

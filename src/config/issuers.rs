@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::ids::{CLERK, is_issuer_name};
 use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::keys::KeySet;
+use crate::domain::stand_in::RESERVED;
 
 use super::backend::Backend;
 use super::faults::{Code, Fault, quoted};
@@ -20,6 +21,7 @@ const ISSUER: &str = "the Frontend API's URL, such as https://clerk.example.com"
 pub(super) const JWKS: &str = "a URL such as https://clerk.example.com/.well-known/jwks.json";
 
 /// Everybody who may sign tokens.
+#[derive(Default)]
 pub(super) struct Issuers {
     pub(super) list: Vec<(Issuer, IssuerKeys)>,
     /// The Backend API of the instance under `clerk:`, where its secret key is given.
@@ -159,7 +161,11 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
 }
 
 fn name(text: &str) -> Result<Arc<str>, &'static str> {
-    if is_issuer_name(text) { Ok(text.into()) } else { Err("is not a name") }
+    match text {
+        text if RESERVED.contains(&text) => Err("is a name that bailiff gives out itself"),
+        text if is_issuer_name(text) => Ok(text.into()),
+        _ => Err("is not a name"),
+    }
 }
 
 /// Users of `clerk` go by their bare Clerk id: under that name another provider could call its users what Clerk calls its own.

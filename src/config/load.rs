@@ -13,14 +13,16 @@ use crate::domain::snapshot::Rules;
 use super::coverage::{self, Rest};
 use super::faults::{Code, Fault, Faults};
 use super::interpolate::{Env, FileContent};
+use super::issuers::Issuers;
 use super::near::nearest;
 use super::outside::{Outside, Run};
 use super::reader::{Ctx, Field, Fields, Keys};
 use super::roles::{self, Membership};
 use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
+use super::stand_in::{self, Choice, Voucher};
 use super::yaml::{Bounds, Kind, Node};
-use super::{boot, headers, issuers, keys, routes, service_routes, services, webhooks};
+use super::{boot, headers, issuers, keys, own, routes, service_routes, services, webhooks};
 
 /// What the command line says. It counts more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +99,7 @@ fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
 const SECRETS: &[&str] = &["jwt_key", "secret_key", "secrets", "sha256", "token"];
 
 /// Keys of mappings with little else than secrets. Who leaves the mapping out has written the secret itself.
-const HOLDERS: &[&str] = &["webhooks", "service_tokens"];
+const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local"];
 
 /// Hides a value, or the values of a list, that stand where a mapping belongs.
 fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
@@ -130,18 +132,28 @@ fn hide_secrets(node: &Node, ctx: &Ctx<'_>) {
 
 fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings> {
     hide_secrets(root, run.ctx);
-    let mut root = Fields::of(root, "the config", run.ctx)?;
-    bypasses(run);
+    let file = root;
+    let mut root = Fields::of(file, "the config", run.ctx)?;
     let boot = boot::boot(&mut root, folder, run);
+    let choice = stand_in::choice(&mut root, file, boot.as_ref().map(|boot| boot.listen.as_slice()), run);
     let may_add_issuers = boot.as_ref().is_some_and(|boot| !boot.admin_tokens.is_empty());
-    let live = live(&mut root, folder, may_add_issuers, run);
+    let live = live(&mut root, folder, &choice, may_add_issuers, run);
     root.finish();
     Some(Settings { boot: boot?, live: live? })
 }
 
-fn live<'a>(root: &mut Fields<'a>, folder: &Path, may_add_issuers: bool, run: Run<'a>) -> Option<Live> {
+fn live<'a>(
+    root: &mut Fields<'a>,
+    folder: &Path,
+    choice: &Choice,
+    may_add_issuers: bool,
+    run: Run<'a>,
+) -> Option<Live> {
     let membership = roles::membership(root, folder);
-    let issuers = issuers::issuers(root, run);
+    let issuers = match choice.voucher {
+        Voucher::SharedToken => stand_in::no_issuers(root, run).then(Issuers::default),
+        Voucher::Issuers | Voucher::Nobody => issuers::issuers(root, run),
+    };
     let times = keys::times(root);
     let webhooks = webhooks::webhooks(root, run);
     let services = services::services(root, run);
@@ -149,6 +161,7 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, may_add_issuers: bool, run: Ru
     let claim_headers = headers::claim_headers(root);
     let answers = headers::answers(root);
     let trusted_proxies = headers::trusted_proxies(root);
+    let profile = own::profile(root);
     let lines = routes::routes(root, &membership);
 
     let mut backend = None;
@@ -161,14 +174,18 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, may_add_issuers: bool, run: Ru
         None => (None, vec![]),
     };
     let services = services.and_then(|read| service_routes::bind(read, lines.as_ref()?, trusted_proxies.as_deref()));
+    let token_at = local_token_at(root, run);
+    let distinct = stand_in::is_of_no_service(choice, services.as_deref().unwrap_or_default(), token_at);
     let rest = Rest {
         membership: &membership,
         issuers: issuers.as_deref(),
         may_add_issuers,
+        voucher: choice.voucher,
         webhooks: webhooks.as_ref().map(Option::is_some),
         services: services.as_deref(),
         webhooks_at: root.opt("webhooks"),
         services_at: services_at(root, run),
+        profile_at: root.opt("profile"),
     };
     let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
     let (routes, claim_headers) = (routes?, claim_headers?);
@@ -181,6 +198,8 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, may_add_issuers: bool, run: Ru
     let rules = Rules {
         routes,
         issuers: issuers?,
+        stand_in: choice.mode.clone().filter(|_| distinct)?,
+        profile: profile?,
         roles: membership.roles().cloned(),
         flags: membership.flags().clone(),
         services: services?.into_iter().map(|(_, service)| service).collect(),
@@ -199,22 +218,10 @@ fn live<'a>(root: &mut Fields<'a>, folder: &Path, may_add_issuers: bool, run: Ru
     Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership, backend })
 }
 
-/// Variables that switch authentication off elsewhere. Fail closed: who sets one would be surprised either way, and a
-/// refused start is the surprise that does no harm.
-fn bypasses(run: Run<'_>) {
-    let mode = run.outside("AUTH_MODE");
-    if mode.str().is_some_and(|mode| mode != "clerk") {
-        let fault = Fault::error(Code::WrongValue, format!("{} is not a mode of this version", mode.name));
-        mode.reject(fault.expected("`clerk`, or not set"));
-    }
-    let disabled = run.outside("AUTH_DISABLED");
-    if disabled.str().is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")) {
-        let what =
-            format!("{} asks for a gate that lets everybody in, which is not part of this version", disabled.name);
-        let fault = Fault::error(Code::Contradiction, what).expected("`false`, or not set");
-        disabled
-            .reject(fault.fix("unset it; `bailiff demo` needs no account, and `access: public` opens single routes"));
-    }
+/// The shared token of local mode, wherever it comes from.
+fn local_token_at<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Field<'a> {
+    let file = root.opt("local");
+    if file.is_present() { file } else { run.outside("LOCAL_AUTH_TOKEN") }
 }
 
 /// The tokens of services, wherever they come from.

@@ -1,7 +1,7 @@
 //! What comes from flags and environment variables, in the same form as what comes from the file.
 //!
 //! Who wins: a flag, then `BAILIFF_*`, then the file, then the default. Variables that other programs read as well
-//! (`CLERK_*`, `CORS_ORIGINS`, `SERVICE_AUTH_TOKEN`, `PORT`) only fill what the file leaves out: a reviewed file must not be
+//! (`CLERK_*`, `CORS_ORIGINS`, `SERVICE_AUTH_TOKEN`, `LOCAL_AUTH_TOKEN`, `PORT`) only fill what the file leaves out: a reviewed file must not be
 //! changed by what happens to be set for the app beside it.
 
 use std::ops::RangeInclusive;
@@ -32,6 +32,7 @@ pub(super) const VARIABLES: &[&str] = &[
     "CLERK_WEBHOOK_SECRET",
     "CLERK_WEBHOOK_SIGNING_SECRET",
     "CORS_ORIGINS",
+    "LOCAL_AUTH_TOKEN",
     "PORT",
     "SERVICE_AUTH_TOKEN",
 ];
@@ -155,6 +156,11 @@ impl<'a> Run<'a> {
             first = first.or(Some(value));
         }
         first?
+    }
+
+    /// The environment variable, if it is set to something.
+    pub(super) fn env(self, name: &str) -> Option<String> {
+        self.ctx.env?.var(name).filter(|value| !value.is_empty())
     }
 
     pub(super) fn push(self, fault: Fault) {

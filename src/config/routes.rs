@@ -11,6 +11,7 @@ use crate::domain::routes::{Access, Methods, Mode, Pattern, Route, WorkspaceSour
 use super::conditions;
 use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
+use super::own;
 use super::reader::{Field, Fields, Shape};
 use super::roles::{ACCESS_WORDS, Membership};
 use super::source::Place;
@@ -51,6 +52,7 @@ pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Opti
             max_body: None,
             forward_token: None,
             allow_suspended: false,
+            answer: None,
         };
         let line = Line { route, item: field, access: field, require: field, issuers: vec![] };
         return Some(Lines { lines: vec![line], all: true });
@@ -69,10 +71,10 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let workspace = fields.opt("workspace");
     let mode = fields.opt("mode");
     let allow_suspended = fields.opt("allow_suspended");
-    let timeout =
-        fields.opt("timeout").maybe(|f| f.duration(Duration::from_millis(100)..=Duration::from_secs(24 * 3600)));
+    let timeout = fields.opt("timeout");
     let max_body = fields.opt("max_body");
-    let forward_token = fields.opt("forward_token").maybe(Field::bool);
+    let forward_token = fields.opt("forward_token");
+    let answer = fields.opt("answer");
     fields.finish();
 
     let word = access_word(access, membership);
@@ -81,6 +83,10 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let named_workspace = workspace.maybe(sources);
     let mode_value = mode.maybe(|field| field.choice(&[("enforce", Mode::Enforce), ("report", Mode::Report)]));
     let suspended = allow_suspended.bool_or(false);
+    let longest = Duration::from_secs(24 * 3600);
+    let wait = timeout.maybe(|field| field.duration(Duration::from_millis(100)..=longest));
+    let token = forward_token.maybe(Field::bool);
+    let own = own::answer(answer);
     let size = max_body.maybe(|field| field.bytes(0..=1 << 40));
     let (path, access_value) = (path?, word?);
     let good =
@@ -92,17 +98,21 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
         methods: match named? {
             Some(methods) => Methods::These(methods),
             None if access_value == Access::Webhook => Methods::These(vec![Method::POST]),
+            None if own?.is_some() => Methods::These(own::METHODS.to_vec()),
             None => Methods::Usual,
         },
         pattern: path,
         access: access_value,
         require: conditions,
         mode: mode_value?.unwrap_or(Mode::Enforce),
-        timeout: timeout?,
+        timeout: wait?,
         max_body: size?,
-        forward_token: forward_token?,
+        forward_token: token?,
         allow_suspended: suspended?,
+        answer: own?,
     };
+    let onward = own::Onward { timeout, forward_token, mode, allow_suspended };
+    let good = good & own?.is_none_or(|own| own::fits(own, &route, answer, methods, &onward));
     good.then_some(Line { route, item, access, require, issuers })
 }
 

@@ -97,6 +97,9 @@ fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Option<ServiceRoute> {
             format!("{name} names a route that {error}"),
             "give the service a route of its own, or list a method that a route without `require` covers",
         ),
+        NotForServices::Answered => {
+            (format!("{name} names a route that {error}"), "remove it, or remove `answer` from the route")
+        }
         NotForServices::Method => (format!("{name} names a route that {error}"), "name another method"),
     };
     let fault = Fault::error(Code::Route, what).fix(fix);

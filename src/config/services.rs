@@ -124,7 +124,7 @@ pub(super) fn token(field: Field<'_>) -> Option<TokenHash> {
     })
 }
 
-fn sha256(field: Field<'_>) -> Option<TokenHash> {
+pub(super) fn sha256(field: Field<'_>) -> Option<TokenHash> {
     let expected = "64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum";
     field.hidden().told(Code::Secret, expected, |text| hexadecimal(text).map(TokenHash::from_bytes))
 }

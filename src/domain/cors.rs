@@ -44,7 +44,7 @@ impl Cors {
         Some(fields)
     }
 
-    /// The fields that let a listed origin read a refusal; a browser hides the 401 from the page otherwise.
+    /// The fields that let a listed origin read a refusal, or another answer of our own; a browser hides the 401 from the page otherwise.
     #[must_use]
     pub fn on_refusal(&self, headers: &HeaderMap) -> Fields {
         if self.origins.is_empty() {
@@ -65,8 +65,12 @@ impl Cors {
     fn listed<'r>(&self, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
         let mut values = headers.get_all(header::ORIGIN).iter();
         let (origin, more) = (values.next()?, values.next());
-        let known = self.origins.iter().any(|o| o.as_bytes() == origin.as_bytes());
-        (known && more.is_none()).then_some(origin)
+        (self.lists(origin) && more.is_none()).then_some(origin)
+    }
+
+    /// Whether this is a listed origin, to the letter.
+    pub(super) fn lists(&self, origin: &HeaderValue) -> bool {
+        self.origins.iter().any(|o| o.as_bytes() == origin.as_bytes())
     }
 
     fn allow(&self, origin: &HeaderValue) -> Fields {

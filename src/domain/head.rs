@@ -102,6 +102,17 @@ fn host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Rejection
     }
 }
 
+/// Whether no DNS server can make this Host (with or without a port) mean another machine: it is an IP address or `localhost`. A
+/// page of another site that has its name point at us sends that name (attack A-127).
+#[must_use]
+pub fn cannot_be_rebound(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
 fn plain_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(v6) => match v6.split_once(']') {

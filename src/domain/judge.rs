@@ -6,6 +6,8 @@
 mod access;
 mod conditions;
 mod grant;
+mod own;
+mod person;
 mod service;
 mod sighting;
 #[cfg(test)]
@@ -13,18 +15,20 @@ mod tests;
 
 use std::sync::Arc;
 
-use sighting::Lesson;
-pub use sighting::Sighting;
+pub use sighting::{Lesson, Sighting};
 
+use super::answer::Answer;
 use super::cors::Fields;
 use super::head::RequestHead;
 use super::identity::TrustedHeaders;
-use super::ids::{ClerkUserId, ServiceName, SvixId, UserId, WorkspaceId};
-use super::routes::{Access, Mode, Route};
+use super::ids::{ServiceName, SvixId, UserId, WorkspaceId};
+use super::routes::{Access, Mode, Own, Route};
 use super::snapshot::Snapshot;
-use super::token::{SignedClaims, VerifiedClaims};
+use super::token::SignedClaims;
 use super::webhook::{Envelope, SignedWebhook};
 use super::{Rejection, UnixTime};
+
+pub use person::Person;
 
 /// What happens next to a request.
 #[derive(Debug)]
@@ -52,8 +56,22 @@ pub enum Verdict {
     Reject(Refusal),
     /// A preflight of a listed origin: 204 with these fields.
     Preflight(Fields),
+    /// An answer of our own, on a route with `answer:`.
+    Answer(Reply),
     /// A webhook that the upstream has already taken: 200, and nobody is told again.
     Acknowledge(Arc<Route>, SvixId),
+}
+
+impl Verdict {
+    /// What is left to be done about somebody who was let in.
+    #[must_use]
+    pub fn lesson(&self) -> Option<&Lesson> {
+        match self {
+            Self::Forward(grant) => Some(&grant.lesson),
+            Self::Answer(reply) => Some(&reply.lesson),
+            Self::Reject(_) | Self::Preflight(_) | Self::Acknowledge(..) => None,
+        }
+    }
 }
 
 /// Leave to go to the upstream, with the headers that it may believe. Only this floor makes one; the proxy can do nothing
@@ -94,25 +112,13 @@ impl Grant {
     pub fn reported(&self) -> Option<Rejection> {
         self.reported
     }
-
-    /// What the request teaches about its user, to be kept.
-    #[must_use]
-    pub fn sighting(&self) -> Option<&Sighting> {
-        self.lesson.sighting.as_ref()
-    }
-
-    /// The known user of Clerk of whom the upstream would learn no e-mail address or no name.
-    #[must_use]
-    pub fn nameless(&self) -> Option<&ClerkUserId> {
-        self.lesson.nameless.as_ref()
-    }
 }
 
 /// Who comes in.
 #[derive(Clone, Debug)]
 pub enum Caller {
     Nobody,
-    User(VerifiedClaims),
+    User(Person),
     Service(ServiceName),
     Webhook(SvixId),
 }
@@ -131,6 +137,17 @@ impl Refusal {
     pub fn bare(reason: Rejection) -> Self {
         Self { route: None, reason, who: Who::default() }
     }
+}
+
+/// What a route with `answer:` says: to somebody who was let in, or, where it verifies tokens, why they were not.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub route: Arc<Route>,
+    pub who: Who,
+    pub answer: Answer,
+    /// Why the caller would not be let in.
+    pub reason: Option<Rejection>,
+    pub lesson: Lesson,
 }
 
 /// What was found out about the caller on the way, for the log.
@@ -199,7 +216,10 @@ pub fn judge_traced(
         Ok(access::Admitted::Caller(caller, joined)) => {
             let mut grant = grant::grant(snapshot, head, route, caller, who, joined);
             grant.lesson = Lesson::of(snapshot, &grant, now);
-            Step::Judged(Verdict::Forward(grant))
+            Step::Judged(match route.answer {
+                None => Verdict::Forward(grant),
+                Some(own) => reply(snapshot, own, grant),
+            })
         }
         Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
         Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),
@@ -244,12 +264,38 @@ fn verify_webhook(
     Envelope::read(head.headers)?.verify(body, &policy.secrets, policy.tolerance, now)
 }
 
+/// Answers somebody who was let in on a route with `answer:`. Such a route never leads to the upstream.
+fn reply(snapshot: &Snapshot, own: Own, grant: Grant) -> Verdict {
+    let Grant { route, caller, who, lesson, .. } = grant;
+    match &caller {
+        Caller::User(person) => {
+            let reply = own::answer(snapshot, &route, own, person, who);
+            Verdict::Answer(Reply { lesson, ..reply })
+        }
+        // Fail closed: there is nothing to say of a caller who is no person. The config lets none come here.
+        Caller::Nobody | Caller::Service(_) | Caller::Webhook(_) => {
+            Verdict::Reject(Refusal { route: Some(route), reason: Rejection::Denied, who })
+        }
+    }
+}
+
 /// Refuses, or on a route in report mode lets nobody in particular pass and says what would have been refused.
 fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: Rejection, who: Who) -> Verdict {
-    if route.mode == Mode::Report && route.access != Access::Webhook {
+    let leads_upstream = route.access != Access::Webhook && route.answer.is_none();
+    if route.mode == Mode::Report && leads_upstream {
         let mut grant = grant::grant(snapshot, head, route, Caller::Nobody, who, None);
         grant.reported = Some(reason);
         return Verdict::Forward(grant);
     }
-    Verdict::Reject(Refusal { route: Some(route.clone()), reason, who })
+    let verifies = route.answer == Some(Own::Verify);
+    match verifies.then(|| own::not_valid(&snapshot.rules.answers, reason)).flatten() {
+        Some(answer) => Verdict::Answer(Reply {
+            route: route.clone(),
+            who,
+            answer,
+            reason: Some(reason),
+            lesson: Lesson::default(),
+        }),
+        None => Verdict::Reject(Refusal { route: Some(route.clone()), reason, who }),
+    }
 }

@@ -60,6 +60,12 @@ impl Roles {
         Role(0)
     }
 
+    /// The highest role.
+    #[must_use]
+    pub fn highest(&self) -> Role {
+        Role(u8::try_from(self.0.len().saturating_sub(1)).unwrap_or(0))
+    }
+
     /// All names, lowest first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| &**name)

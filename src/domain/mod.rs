@@ -18,10 +18,12 @@ pub mod judge;
 pub mod keys;
 pub mod membership;
 pub mod path;
+pub mod profile;
 pub mod rejection;
 pub mod routes;
 pub mod service_token;
 pub mod snapshot;
+pub mod stand_in;
 pub mod token;
 pub mod webhook;
 

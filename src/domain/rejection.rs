@@ -78,6 +78,8 @@ reasons! {
     ServiceNetwork => "service_network", InvalidToken;
     /// the token is a service's, and a proxy that is not in `trusted_proxies` forwarded the request
     UndeclaredProxy => "undeclared_proxy", InvalidToken;
+    /// the gate runs in local mode, and this is not its shared token
+    WrongLocalToken => "wrong_local_token", InvalidToken;
 
     /// the membership does not know the user
     UnknownUser => "unknown_user", Forbidden;
@@ -111,6 +113,12 @@ reasons! {
     Impersonated => "impersonated", Forbidden;
     /// the route is closed to everybody
     Denied => "denied", Forbidden;
+    /// authentication is switched off, and the request came through a proxy, so it is somebody else's
+    AuthDisabledBehindProxy => "auth_disabled_behind_proxy", Forbidden;
+    /// authentication is switched off, and the request's host is neither an IP address nor localhost
+    AuthDisabledHost => "auth_disabled_host", Forbidden;
+    /// authentication is switched off, and the request comes from a page of another site
+    AuthDisabledOrigin => "auth_disabled_origin", Forbidden;
 
     /// the svix headers are missing, double or malformed
     WebhookHeaders => "webhook_headers", Challenge;

@@ -28,6 +28,28 @@ pub struct Route {
     pub forward_token: Option<bool>,
     /// Whether a suspended user passes `access: user`, say to see the profile that says so.
     pub allow_suspended: bool,
+    /// What the gate answers itself to whoever it lets in; `None` where the upstream does.
+    pub answer: Option<Own>,
+}
+
+/// An answer that the gate gives itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// Who the caller is, in the shape of [`super::profile::Profile`].
+    Profile,
+    /// Whether the token is good; also to a caller whose token is not.
+    Verify,
+}
+
+impl Own {
+    /// The word of `answer:`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Verify => "verify",
+        }
+    }
 }
 
 /// The one word of `access:`.

@@ -33,7 +33,7 @@ impl TokenHash {
     /// The hash of a token. `None` when the token has fewer than [`MIN_TOKEN`] bytes.
     #[must_use]
     pub fn of(token: &[u8]) -> Option<Self> {
-        (token.len() >= MIN_TOKEN).then(|| Self(sha256(token)))
+        (token.len() >= MIN_TOKEN).then(|| Self::shown(token))
     }
 
     /// A hash that somebody else has made.
@@ -42,10 +42,18 @@ impl TokenHash {
         Self(sha256)
     }
 
+    /// The hash of what a request shows, however short.
+    #[must_use]
+    pub fn shown(token: &[u8]) -> Self {
+        let mut out = [0; 32];
+        out.copy_from_slice(digest::digest(&digest::SHA256, token).as_ref());
+        Self(out)
+    }
+
     /// Whether both are of one token. Takes the same time for any two.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
-        same(&self.0, &other.0)
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 }
 
@@ -61,18 +69,8 @@ impl Eq for TokenHash {}
 /// Whether `shown` is one of `tokens`. All are compared, whichever it is.
 #[must_use]
 pub fn is_one_of(tokens: &[TokenHash], shown: &str) -> bool {
-    let shown = sha256(shown.as_bytes());
-    tokens.iter().fold(false, |found, token| same(&shown, &token.0) | found)
-}
-
-fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    constant_time::verify_slices_are_equal(a, b).is_ok()
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
+    let shown = TokenHash::shown(shown.as_bytes());
+    tokens.iter().fold(false, |found, token| token.same(&shown) | found)
 }
 
 /// The routes on which a token counts.
@@ -101,6 +99,8 @@ pub enum NotForServices {
     /// Conditions are about users. Fail closed: a service meets none of them (attack A-63).
     #[error("has `require`: its conditions are about users, and no service can meet them")]
     Conditions,
+    #[error("is answered by bailiff, which has nothing to say of a service")]
+    Answered,
     #[error("does not cover the method")]
     Method,
 }
@@ -117,6 +117,9 @@ impl ServiceRoute {
         }
         if !route.require.is_empty() {
             return Err(NotForServices::Conditions);
+        }
+        if route.answer.is_some() {
+            return Err(NotForServices::Answered);
         }
         if only.as_ref().is_some_and(|method| !route.methods.cover(method)) {
             return Err(NotForServices::Method);
@@ -224,8 +227,14 @@ pub fn find<'t>(services: &'t [ServiceToken], token: &str) -> Option<&'t Service
     if services.is_empty() {
         return None;
     }
-    let shown = sha256(token.as_bytes());
-    fitting(services, |hash| same(&shown, &hash.0))
+    let shown = TokenHash::shown(token.as_bytes());
+    fitting(services, |hash| hash.same(&shown))
+}
+
+/// The service with the token of this hash. Every entry is compared, whichever fits.
+#[must_use]
+pub fn find_hash<'t>(services: &'t [ServiceToken], shown: &TokenHash) -> Option<&'t ServiceToken> {
+    fitting(services, |hash| hash.same(shown))
 }
 
 fn fitting(services: &[ServiceToken], mut fits: impl FnMut(&TokenHash) -> bool) -> Option<&ServiceToken> {

@@ -14,8 +14,10 @@ use super::identity::TrustedNames;
 use super::issuer::Issuer;
 use super::keys::KeySet;
 use super::membership::{Flags, Members, Roles};
+use super::profile::Profile;
 use super::routes::RouteTable;
 use super::service_token::ServiceToken;
+use super::stand_in::StandInMode;
 use super::webhook::WebhookSecret;
 
 /// One version of the world.
@@ -35,6 +37,10 @@ pub struct Snapshot {
 pub struct Rules {
     pub routes: RouteTable,
     pub issuers: Vec<Issuer>,
+    /// Who comes in without an issuer; `None` where only issuers vouch for users.
+    pub stand_in: Option<StandInMode>,
+    /// What `answer: profile` says.
+    pub profile: Profile,
     /// The roles of the membership; `None` when no membership is configured.
     pub roles: Option<Roles>,
     /// The flags that a user may have.
@@ -72,6 +78,12 @@ impl Rules {
     #[must_use]
     pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
         peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical())))
+    }
+
+    /// Whether authentication is switched off: every user is then the same made-up one.
+    #[must_use]
+    pub fn auth_disabled(&self) -> bool {
+        matches!(self.stand_in, Some(StandInMode::Disabled(_)))
     }
 
     /// The `instance_id` that webhooks must have, where one is configured.

@@ -8,7 +8,7 @@ use prometheus::IntGauge;
 
 use crate::clock;
 use crate::domain::ids::{RequestId, SvixId};
-use crate::domain::judge::Who;
+use crate::domain::judge::{Reply, Who};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Snapshot};
 use crate::state::deliveries::{Delivery, Taken};
@@ -26,6 +26,8 @@ pub enum Phase {
 #[derive(Debug)]
 pub enum Answered {
     Refused(Refusal),
+    /// On a route with `answer:`.
+    Own(Reply),
     Preflight,
     Acknowledged(Arc<Route>, SvixId),
     /// A webhook that was forwarded as a subrequest.
@@ -151,6 +153,7 @@ impl Ctx {
     pub fn route(&self) -> Option<&Arc<Route>> {
         match &self.phase {
             Phase::Answered(Answered::Refused(refusal)) => refusal.route.as_ref(),
+            Phase::Answered(Answered::Own(reply)) => Some(&reply.route),
             Phase::Answered(Answered::Acknowledged(route, _)) => Some(route),
             _ => self.grant().map(Grant::route),
         }
@@ -160,6 +163,7 @@ impl Ctx {
     pub fn who(&self) -> Option<&Who> {
         match &self.phase {
             Phase::Answered(Answered::Refused(refusal)) => Some(&refusal.who),
+            Phase::Answered(Answered::Own(reply)) => Some(&reply.who),
             _ => self.grant().map(Grant::who),
         }
     }

@@ -44,6 +44,7 @@ fn outcome(ctx: &Ctx) -> (Outcome, Option<Rejection>) {
     match &ctx.phase {
         Phase::Received => (Outcome::Refuse, Some(ctx.failure.unwrap_or(Rejection::Internal))),
         Phase::Answered(Answered::Refused(refusal)) => (Outcome::Refuse, Some(refusal.reason)),
+        Phase::Answered(Answered::Own(reply)) => (Outcome::Answer, reply.reason),
         Phase::Answered(Answered::Preflight) => (Outcome::Preflight, None),
         Phase::Answered(Answered::Acknowledged(..)) => (Outcome::Acknowledge, None),
         Phase::Forwarding(grant) | Phase::Answered(Answered::Webhook(grant)) => match grant.reported() {
@@ -85,6 +86,8 @@ fn write(session: &Session, ctx: &Ctx, outcome: Outcome, reason: Option<Rejectio
         duration_ms = took.as_secs_f64() * 1e3,
         bytes = session.body_bytes_sent(),
         generation = ctx.snapshot.generation,
+        // Nobody who reads a line can overlook it.
+        auth_disabled = ctx.snapshot.rules.auth_disabled().then_some(true),
         "request"
     );
 }

@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 
 use super::ctx::Ctx;
 use crate::domain::Rejection;
+use crate::domain::answer::Answer;
 use crate::domain::cors::Fields;
 use crate::domain::identity::name;
 
@@ -17,21 +18,26 @@ pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> ping
         session.set_keepalive(None);
         return Ok(0);
     }
-    let rules = &ctx.snapshot.rules;
-    let answer = rules.answers.answer(reason.kind());
-    let mut fields = rules.cors.on_refusal(&session.req_header().headers);
+    let answer = ctx.snapshot.rules.answers.answer(reason.kind());
+    let status = answer.status;
+    // Whoever sends what cannot be read with certainty is not listened to any further on this connection.
+    if matches!(status, 400 | 408 | 413 | 414 | 431) {
+        session.set_keepalive(None);
+    }
+    own(session, ctx, answer).await?;
+    Ok(status)
+}
+
+/// Writes an answer of ours, with what a browser of a listed origin needs to read it.
+pub async fn own(session: &mut Session, ctx: &Ctx, answer: Answer) -> pingora::Result<()> {
+    let mut fields = ctx.snapshot.rules.cors.on_refusal(&session.req_header().headers);
     if let Some(challenge) = answer.challenge {
         fields.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
     }
     if let Some(seconds) = answer.retry_after {
         fields.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
-    // Whoever sends what cannot be read with certainty is not listened to any further on this connection.
-    if matches!(answer.status, 400 | 408 | 413 | 414 | 431) {
-        session.set_keepalive(None);
-    }
-    write(session, ctx, answer.status, fields, answer.body).await?;
-    Ok(answer.status)
+    write(session, ctx, answer.status, fields, answer.body).await
 }
 
 /// Answers a preflight of a listed origin.

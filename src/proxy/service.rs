@@ -86,8 +86,8 @@ impl Gate {
     /// Keeps what the request teaches about its user, and asks Clerk for a name that nobody has told yet. Neither can refuse
     /// anybody: a good token stays good when the store or Clerk is down.
     async fn meet(&self, session: &Session, ctx: &mut Ctx, verdict: Verdict) -> Verdict {
-        let Verdict::Forward(grant) = &verdict else { return verdict };
-        if let Some(sighting) = grant.sighting() {
+        let Some(lesson) = verdict.lesson() else { return verdict };
+        if let Some(sighting) = &lesson.sighting {
             let change = Change::Seen(sighting.user.clone(), sighting.seen.clone());
             let kept = self.records.apply(&change, sighting.seen.at, &ctx.snapshot.rules);
             match tokio::time::timeout(KEEP_WAIT, kept).await {
@@ -98,7 +98,7 @@ impl Gate {
                 Err(_) => tracing::warn!(user = %sighting.user, "a user was seen, and the store is slow to keep it"),
             }
         }
-        let Some(user) = grant.nameless() else { return verdict };
+        let Some(user) = &lesson.nameless else { return verdict };
         if self.profiles.fetch(user, PROFILE_WAIT).await != Asked::Fetched {
             return verdict;
         }
@@ -140,7 +140,7 @@ impl Gate {
         let grant = match verdict {
             Verdict::Forward(grant) => grant,
             Verdict::Acknowledge(..) | Verdict::Reject(_) => return verdict,
-            Verdict::Preflight(_) => return refuse(Rejection::Internal),
+            Verdict::Preflight(_) | Verdict::Answer(_) => return refuse(Rejection::Internal),
         };
         let Caller::Webhook(id) = grant.caller().clone() else {
             return refuse(Rejection::Internal);
@@ -270,6 +270,11 @@ impl ProxyHttp for Gate {
             Verdict::Preflight(fields) => {
                 ctx.phase = Phase::Answered(Answered::Preflight);
                 respond::preflight(session, ctx, fields).await.map(|()| true)
+            }
+            Verdict::Answer(reply) => {
+                let answer = reply.answer.clone();
+                ctx.phase = Phase::Answered(Answered::Own(reply));
+                respond::own(session, ctx, answer).await.map(|()| true)
             }
             Verdict::Acknowledge(route, id) => {
                 ctx.phase = Phase::Answered(Answered::Acknowledged(route, id));

@@ -8,5 +8,6 @@ mod demo;
 mod explain;
 mod harness;
 mod providers;
+mod stand_in;
 mod token;
 mod webhook;

@@ -12,6 +12,7 @@ mod harness;
 
 mod aliases;
 mod answers;
+mod auth_disabled;
 mod cli;
 mod connections;
 mod credentials;
@@ -22,7 +23,9 @@ mod identity_headers;
 mod key_moves;
 mod keys;
 mod lifecycle;
+mod local_mode;
 mod observability;
+mod own_answers;
 mod paths;
 mod providers;
 mod reload;

@@ -75,6 +75,7 @@ fn every_name_is_there_from_the_start() {
         ("bailiff_webhooks_total", &["result"]),
         ("bailiff_profile_fetches_total", &["result"]),
         ("bailiff_snapshot_generation", &[]),
+        ("bailiff_auth_disabled", &[]),
         ("bailiff_build_info", &["version"]),
     ] {
         assert!(scrape.has(name, labels), "{name}{labels:?} is not there:\n{}", scrape.text);

@@ -9,6 +9,7 @@ use crate::cli::scene::Look;
 use crate::cli::token::inspect;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
+use crate::domain::client::forwarding_header;
 use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::judge::Who;
 use crate::domain::routes::Route;
@@ -84,6 +85,22 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             format!("the token has {}", facts.subject()),
             "send the token of a user: one of the client credentials grant is the client's own; `claims: {user_id: …}` names another claim".to_owned(),
         ),
+        R::WrongLocalToken => (
+            "the gate runs in local mode, where one shared token counts, and this is another one".to_owned(),
+            "send the token of LOCAL_AUTH_TOKEN or `local:`; for Clerk's tokens set AUTH_MODE=clerk and remove `local`".to_owned(),
+        ),
+        R::AuthDisabledBehindProxy => (
+            facts.proxy(),
+            "ask the gate itself, or unset AUTH_DISABLED: what comes through a proxy can come from anywhere".to_owned(),
+        ),
+        R::AuthDisabledHost => (
+            "while authentication is switched off, only requests to an IP address or to localhost are let in".to_owned(),
+            "call http://localhost or http://127.0.0.1, or unset AUTH_DISABLED".to_owned(),
+        ),
+        R::AuthDisabledOrigin => (
+            "while authentication is switched off, only pages of this machine and of `cors.origins` are let in".to_owned(),
+            "add the page's origin to `cors.origins` if it is yours, or unset AUTH_DISABLED".to_owned(),
+        ),
         R::NoRoute => (
             "the routes are all there is; there is no default".to_owned(),
             "add a route for this path and method; `bailiff check` lists the routes".to_owned(),
@@ -149,6 +166,12 @@ impl Facts<'_> {
             Rejection::RoleTooLow => format!("the role of {user} in {workspace} is lower than what the route asks for"),
             _ => format!("the membership says so of {user}"),
         }
+    }
+
+    /// The field that shows that a proxy brought the request.
+    fn proxy(&self) -> String {
+        let field = forwarding_header(self.headers).map_or("a field of a proxy", |name| name.as_str());
+        format!("authentication is switched off, and the request carries {}, which proxies write", quoted(field))
     }
 
     fn malformed(&self) -> String {

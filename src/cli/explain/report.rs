@@ -38,6 +38,13 @@ pub(super) enum Outcome {
         body: String,
         advice: Option<Advice>,
     },
+    /// A route with `answer:`: answered by the gate.
+    Answer {
+        status: u16,
+        body: String,
+        /// Why the caller would not be let in, and what to do about it.
+        reason: Option<(Rejection, Option<Advice>)>,
+    },
     /// A preflight: answered by the gate.
     Preflight(Vec<(String, String)>),
 }
@@ -52,6 +59,11 @@ impl Outcome {
                 let body = String::from_utf8_lossy(&answer.body).into_owned();
                 Self::Refuse { reason, status: answer.status, body, advice: advice::advice(reason, facts) }
             }
+            Verdict::Answer(reply) => Self::Answer {
+                status: reply.answer.status,
+                body: String::from_utf8_lossy(&reply.answer.body).into_owned(),
+                reason: reply.reason.map(|reason| (reason, advice::advice(reason, facts))),
+            },
             Verdict::Preflight(fields) => Self::Preflight(
                 fields.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()))).collect(),
             ),
@@ -99,7 +111,7 @@ fn shown(name: &HeaderName, value: &[u8]) -> String {
 
 impl Report {
     pub(super) fn refused(&self) -> bool {
-        matches!(self.outcome, Outcome::Refuse { .. })
+        matches!(self.outcome, Outcome::Refuse { .. } | Outcome::Answer { reason: Some(_), .. })
     }
 
     pub(super) fn text(&self) -> String {
@@ -137,6 +149,15 @@ impl Report {
                     let _ = writeln!(text, "  cause   {cause}\n  fix     {fix}");
                 }
             }
+            Outcome::Answer { status, body, reason } => {
+                let _ = writeln!(text, "answered by bailiff: {status}\n    {body}");
+                if let Some((reason, advice)) = reason {
+                    let _ = writeln!(text, "  because {}: {}", reason.label(), reason.meaning());
+                    if let Some(Advice { cause, fix }) = advice {
+                        let _ = writeln!(text, "  cause   {cause}\n  fix     {fix}");
+                    }
+                }
+            }
             Outcome::Preflight(fields) => {
                 let _ = writeln!(text, "answered by bailiff: 204");
                 fields.iter().for_each(|(name, value)| text += &format!("    {name}: {value}\n"));
@@ -171,6 +192,18 @@ impl Report {
                 "cause": advice.as_ref().map(|advice| &advice.cause),
                 "fix": advice.as_ref().map(|advice| &advice.fix),
             }),
+            Outcome::Answer { status, body, reason } => {
+                let advice = reason.as_ref().and_then(|(_, advice)| advice.as_ref());
+                json!({
+                    "verdict": "answer",
+                    "status": status,
+                    "body": body,
+                    "reason": reason.as_ref().map(|(reason, _)| reason.label()),
+                    "means": reason.as_ref().map(|(reason, _)| reason.meaning()),
+                    "cause": advice.map(|advice| &advice.cause),
+                    "fix": advice.map(|advice| &advice.fix),
+                })
+            }
             Outcome::Preflight(fields) => json!({"verdict": "preflight", "status": 204, "headers": fields}),
         };
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {

@@ -2,14 +2,15 @@
 
 use crate::domain::membership::{Members, Standing};
 use crate::domain::routes::Condition;
-use crate::domain::token::{Organization, VerifiedClaims};
+use crate::domain::token::{Claims, Organization, VerifiedClaims};
 use crate::domain::{Rejection, UnixTime};
 
+use super::Person;
 use super::access::Joined;
 
 /// What a condition may look at.
 pub(super) struct Scope<'s> {
-    pub claims: &'s VerifiedClaims,
+    pub person: &'s Person,
     pub joined: Option<&'s Joined>,
     pub members: Option<&'s Members>,
     pub now: UnixTime,
@@ -20,20 +21,29 @@ impl Scope<'_> {
         let (holds, otherwise) = match condition {
             Condition::Role(role) => (self.joined.is_some_and(|j| j.role >= *role), Rejection::RoleTooLow),
             Condition::Permission(wanted) => (self.has_permission(wanted), Rejection::NoPermission),
-            Condition::Feature(wanted) => (self.lists(&self.claims.claims().features, wanted), Rejection::NoFeature),
+            Condition::Feature(wanted) => (self.lists(|claims| &claims.features, wanted), Rejection::NoFeature),
             Condition::Flag(wanted) => (self.has_flag(wanted), Rejection::NoFlag),
-            Condition::Plan(wanted) => (self.lists(&self.claims.claims().plans, wanted), Rejection::NoPlan),
+            Condition::Plan(wanted) => (self.lists(|claims| &claims.plans, wanted), Rejection::NoPlan),
             Condition::SecondFactorWithin(within) => (self.second_factor(within.as_secs()), Rejection::SecondFactor),
-            Condition::Issuer(names) => (names.contains(self.claims.issuer()), Rejection::IssuerNotAllowed),
-            Condition::NoImpersonation => (self.claims.claims().actor.is_none(), Rejection::Impersonated),
+            Condition::Issuer(names) => {
+                (names.iter().any(|name| **name == *self.person.issuer()), Rejection::IssuerNotAllowed)
+            }
+            Condition::NoImpersonation => {
+                (self.claims().is_none_or(|claims| claims.actor.is_none()), Rejection::Impersonated)
+            }
         };
         if holds { Ok(()) } else { Err(otherwise) }
+    }
+
+    /// What the token says. Whoever came in without one has no permission, feature, plan or second factor.
+    fn claims(&self) -> Option<&Claims> {
+        self.person.claims().map(VerifiedClaims::claims)
     }
 
     /// The organization whose permissions count. On a workspace route that must be the workspace's own: what somebody may do
     /// in one organization says nothing about another.
     fn organization(&self) -> Option<&Organization> {
-        let org = self.claims.claims().org.as_ref()?;
+        let org = self.claims()?.org.as_ref()?;
         match (self.joined, self.members) {
             (None, _) => Some(org),
             (Some(joined), Some(members)) => {
@@ -44,7 +54,7 @@ impl Scope<'_> {
     }
 
     fn has_flag(&self, wanted: &str) -> bool {
-        match self.members.map(|members| members.standing(self.claims.user())) {
+        match self.members.map(|members| members.standing(self.person.user())) {
             Some(Standing::Known(known)) => known.flags.has(wanted),
             _ => false,
         }
@@ -57,8 +67,8 @@ impl Scope<'_> {
 
     /// Whether `scope:name` is in the list, for `wanted` with or without scope. What the organization has bought counts only
     /// where the organization counts.
-    fn lists(&self, list: &[Box<str>], wanted: &str) -> bool {
-        list.iter().any(|entry| {
+    fn lists(&self, list: impl Fn(&Claims) -> &[Box<str>], wanted: &str) -> bool {
+        self.claims().map(list).unwrap_or_default().iter().any(|entry| {
             let Some((scope, name)) = entry.split_once(':') else { return false };
             let (scope_fits, name_fits) = match wanted.split_once(':') {
                 Some((wanted_scope, wanted_name)) => (scope.contains(wanted_scope), name == wanted_name),
@@ -71,7 +81,7 @@ impl Scope<'_> {
 
     /// Clerk counts whole minutes up to `iat`; the time since `iat` is added.
     fn second_factor(&self, within: u64) -> bool {
-        let claims = self.claims.claims();
+        let Some(claims) = self.claims() else { return false };
         let minutes = claims.factor_age.and_then(|(_, second)| u64::try_from(second).ok());
         match (minutes, claims.iat) {
             (Some(minutes), Some(iat)) => {

@@ -7,12 +7,12 @@ use http::{HeaderValue, header};
 use serde_json::Value;
 
 use super::access::Joined;
+use super::person::{Person, Portrait};
 use super::sighting::Lesson;
 use super::{Caller, Grant, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
 use crate::domain::ids::{CLERK, text_header};
-use crate::domain::membership::Standing;
 use crate::domain::routes::Route;
 use crate::domain::service_token;
 use crate::domain::snapshot::Snapshot;
@@ -33,10 +33,15 @@ pub(super) fn grant(
     let mut headers = TrustedHeaders::new(snapshot.rules.names.clone(), trusted_peer);
     let (kind, forward_token) = match &caller {
         // Let in without a look at the token, or in report mode.
-        Caller::Nobody => ("none", !service_token::is_carried(&snapshot.rules.services, head.headers)),
-        Caller::User(claims) => {
-            say_user(&mut headers, snapshot, claims);
-            ("user", true)
+        Caller::Nobody => {
+            let rules = &snapshot.rules;
+            let shared = rules.stand_in.as_ref().is_some_and(|mode| mode.is_carried(head.headers));
+            ("none", !shared && !service_token::is_carried(&rules.services, head.headers))
+        }
+        Caller::User(person) => {
+            say_user(&mut headers, snapshot, person);
+            // A shared token lives for months, as that of a service does.
+            ("user", !person.is_stand_in())
         }
         Caller::Service(service) => {
             headers.say(name::SERVICE_NAME, service.to_header());
@@ -53,34 +58,26 @@ pub(super) fn grant(
     }
     headers.say(name::REQUEST_ID, head.request_id.to_header());
     say_forwarding(&mut headers, head, trusted_peer);
-    if !route.forward_token.unwrap_or(forward_token) {
+    // Nobody has looked at a token that comes along while authentication is switched off: the app must not take it for judged.
+    let unseen = matches!(&caller, Caller::User(person) if person.may_everything());
+    if unseen || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
     Grant { route: route.clone(), caller, who, headers, reported: None, lesson: Lesson::default() }
 }
 
-fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, verified: &VerifiedClaims) {
-    let claims = verified.claims();
-    let user = verified.user();
-    let standing = snapshot.members.as_ref().map(|members| members.standing(user));
-    let (mut id, mut email, mut full_name) = (user.to_header(), claims.email.clone(), claims.name.clone());
-    if let Some(Standing::Known(known)) = standing {
-        if let Some(own) = known.id {
-            id = own.to_header();
-        }
-        email = known.email.cloned().or(email);
-        full_name = known.name.cloned().or(full_name);
-        let access = if known.founder { "active" } else { known.access.name() };
-        headers.say(name::ACCESS_STATUS, HeaderValue::from_static(access));
-        headers.say_if(name::USER_FLAGS, known.flags.header());
-    }
-    headers.say(name::USER_ID, id);
-    headers.say_if(name::CLERK_USER_ID, user.clerk().map(|id| id.to_header()));
-    headers.say_if(name::AUTH_ISSUER, HeaderValue::from_str(verified.issuer()).ok());
-    headers.say_if(name::SESSION_ID, claims.sid.as_ref().map(|sid| sid.to_header()));
-    headers.say_if(name::USER_EMAIL, email);
-    headers.say_if(name::USER_NAME, full_name);
-    headers.say_if(name::ACTOR_ID, actor(verified));
+fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) {
+    let portrait = Portrait::of(snapshot, person);
+    headers.say_if(name::ACCESS_STATUS, portrait.access.map(|access| HeaderValue::from_static(access.name())));
+    headers.say_if(name::USER_FLAGS, portrait.flags.header());
+    headers.say(name::USER_ID, portrait.user_id);
+    headers.say_if(name::CLERK_USER_ID, portrait.clerk_user_id);
+    headers.say_if(name::AUTH_ISSUER, portrait.issuer);
+    headers.say_if(name::SESSION_ID, portrait.session_id);
+    headers.say_if(name::USER_EMAIL, portrait.email);
+    headers.say_if(name::USER_NAME, portrait.name);
+    let Some(claims) = portrait.claims else { return };
+    headers.say_if(name::ACTOR_ID, person.claims().and_then(actor));
     if let Some(org) = &claims.org {
         say_organization(headers, org);
     }

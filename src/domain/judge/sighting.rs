@@ -1,6 +1,6 @@
 //! What a request teaches about its user.
 
-use super::{Caller, Grant};
+use super::{Caller, Grant, Person};
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::identity::name;
@@ -17,8 +17,10 @@ pub struct Sighting {
 
 /// What a grant leaves to be done about its user. None of it can refuse the request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lesson {
+pub struct Lesson {
+    /// What is news about the user, to be kept.
     pub sighting: Option<Sighting>,
+    /// The known user of Clerk of whom the upstream would learn no e-mail address or no name.
     pub nameless: Option<ClerkUserId>,
 }
 
@@ -26,7 +28,7 @@ impl Lesson {
     /// What a token says of its user counts from the time at which it was issued, so that an older one never brings back an older
     /// address.
     pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
-        let (Caller::User(verified), Some(members)) = (&grant.caller, &snapshot.members) else {
+        let (Caller::User(Person::Verified(verified)), Some(members)) = (&grant.caller, &snapshot.members) else {
             return Self::default();
         };
         let (user, claims) = (verified.user(), verified.claims());

@@ -7,10 +7,13 @@ mod access;
 mod claims;
 mod conditions;
 mod cookies;
+mod disabled;
 mod forwarding;
 mod grant;
 mod keys;
+mod local;
 mod oidc;
+mod own;
 mod proofs;
 mod services;
 mod tokens;
@@ -38,6 +41,7 @@ use crate::domain::ids::{AppUserId, OrgId, RequestId};
 use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
+use crate::domain::profile::Profile;
 use crate::domain::routes::{Condition, Methods, RouteTable, WorkspaceSource};
 use crate::domain::service_token::{Reach, ServiceRoute, ServiceToken, TokenHash};
 use crate::domain::snapshot::{Rules, WebhookPolicy};
@@ -97,6 +101,7 @@ fn route(path: &str, access: Access) -> Route {
         max_body: None,
         forward_token: None,
         allow_suspended: false,
+        answer: None,
     }
 }
 
@@ -144,6 +149,8 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     let near = Networks::new(vec!["203.0.113.0/24".parse().expect("a network")], false);
     let rules = Rules {
         flags: Flags::NONE,
+        stand_in: None,
+        profile: Profile::default(),
         routes: RouteTable::new(routes.into_iter().collect()).expect("no contradiction"),
         issuers: vec![issuer],
         roles: Some(roles()),
@@ -272,7 +279,7 @@ fn told(step: &Step) -> String {
 fn told_verdict(verdict: &Verdict) -> String {
     let caller = |grant: &Grant| match grant.caller() {
         Caller::Nobody => "nobody".to_owned(),
-        Caller::User(claims) => claims.user().to_string(),
+        Caller::User(person) => person.user().to_string(),
         Caller::Service(name) => format!("service {name}"),
         Caller::Webhook(id) => format!("webhook {id}"),
     };
@@ -283,6 +290,10 @@ fn told_verdict(verdict: &Verdict) -> String {
         },
         Verdict::Reject(refusal) => format!("reject {}", refusal.reason.label()),
         Verdict::Preflight(_) => "preflight".into(),
+        Verdict::Answer(reply) => {
+            let reason = reply.reason.map(|reason| format!(" {}", reason.label())).unwrap_or_default();
+            format!("answer {}{reason}", reply.answer.status)
+        }
         Verdict::Acknowledge(_, id) => format!("acknowledge {id}"),
     }
 }

@@ -13,6 +13,7 @@ fn route(path: &str, methods: &[Method], access: Access) -> Route {
         max_body: None,
         forward_token: None,
         allow_suspended: false,
+        answer: None,
     }
 }
 

@@ -9,6 +9,7 @@ fn route(path: &str, access: Access) -> Route {
         require: vec![],
         workspace: vec![],
         mode: Mode::Enforce,
+        answer: None,
         timeout: None,
         max_body: None,
         forward_token: None,

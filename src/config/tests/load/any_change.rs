@@ -68,10 +68,10 @@ proptest! {
 
     #[test]
     fn any_text_of_a_variable_gets_a_verdict_and_is_not_shown(which in 0..17_usize, value in "[!-~é]{12,60}") {
-        const NAMES: [&str; 17] = [
-            "AUTH_DISABLED", "AUTH_MODE", "BAILIFF_ADMIN", "BAILIFF_LISTEN", "BAILIFF_STORE", "BAILIFF_UPSTREAM",
+        const NAMES: [&str; 19] = [
+            "AUTH_DISABLED", "AUTH_MODE", "BAILIFF_ADMIN", "BAILIFF_ADMIN_TOKEN", "BAILIFF_LISTEN", "BAILIFF_STORE", "BAILIFF_UPSTREAM",
             "CLERK_API_URL", "CLERK_JWT_KEY", "CLERK_LEEWAY", "CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_VERIFY_IAT",
-            "CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET", "CORS_ORIGINS", "PORT", "SERVICE_AUTH_TOKEN",
+            "CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET", "CORS_ORIGINS", "LOCAL_AUTH_TOKEN", "PORT", "SERVICE_AUTH_TOKEN",
         ];
         let verdict = printed(alone(&env().with_var(NAMES[which], &value)));
         prop_assert!(!verdict.contains("B090"), "{}", verdict);

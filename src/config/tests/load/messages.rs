@@ -1,7 +1,7 @@
 use super::*;
 
 #[track_caller]
-fn assert_text(got: &str, expected: &str) {
+pub(super) fn assert_text(got: &str, expected: &str) {
     assert!(got == expected, "got:\n{got}\nexpected:\n{expected}");
 }
 

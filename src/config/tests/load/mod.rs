@@ -4,11 +4,14 @@ mod any_change;
 mod backend;
 mod membership;
 mod messages;
+mod own;
 mod precedence;
 mod providers;
 mod refusals;
 mod secrecy;
 mod services;
+mod stand_in;
+mod switched_off;
 mod values;
 
 use std::path::Path;

@@ -189,20 +189,3 @@ fn origins_and_a_service_can_come_from_the_environment() {
     assert_eq!(origins, ["https://a.example", "http://localhost:5173"]);
     assert_eq!(rules.services[0].name().as_str(), "service");
 }
-
-#[test]
-fn a_134_a_start_without_authentication_is_refused() {
-    for (name, value, refused) in [
-        ("AUTH_DISABLED", "true", true),
-        ("AUTH_DISABLED", "1", true),
-        ("AUTH_DISABLED", "yes", true),
-        ("AUTH_DISABLED", "false", false),
-        ("AUTH_DISABLED", "False", false),
-        ("AUTH_DISABLED", "0", false),
-        ("AUTH_MODE", "clerk", false),
-        ("AUTH_MODE", "none", true),
-        ("AUTH_MODE", "dev", true),
-    ] {
-        assert_eq!(alone(&env().with_var(name, value)).is_err(), refused, "{name}={value}");
-    }
-}

@@ -11,6 +11,7 @@ upstream: ftp://x
 clerk: {publishable_key: sk_live_topsecret, secret_key: hunter2hunter2, jwt_key: MIIEvgIBADANBgkq, leeway: 1h}
 webhooks: {secrets: [whsec_dG9wc2VjcmV0, \"whsec_dG9wc2VjcmV0\"], tolerance: never}
 service_tokens: [{name: a, token: \"hunter2hunter2,\", nmae: x}, {name: b, sha256: hunter2hunter2}, {name: c, token: \"${T:-hunter2hunter2}\", sha256: x}]
+local: {token: [hunter2hunter2, \"hunter2hunter2,\"], sha256: hunter2hunter2, usr_id: x}
 routes: [{path: /, access: servce}]
 ";
     let shapeless = "\
@@ -24,6 +25,7 @@ upstream: http://app:hunter2hunter2@127.0.0.1:1
 clerk: {issuer: \"https://hunter2hunter2@x\", jwks_url: \"https://me:hunter2hunter2@x/y\"}
 webhooks: hunter2hunter2
 service_tokens: [hunter2hunter2, [hunter2hunter2]]
+local: hunter2hunter2
 ";
     for text in [text, shapeless, bare] {
         check(text);
@@ -61,6 +63,9 @@ fn settings_do_not_print_their_secrets_either() {
         .with_var("CLERK_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .with_var("SERVICE_AUTH_TOKEN", "hunter2hunter2hunter2");
     let loaded = alone(&env).expect("a config");
+    let local = FakeEnv::new().with_var("BAILIFF_UPSTREAM", APP).with_var("AUTH_MODE", "local");
+    let local = alone(&local.with_var("LOCAL_AUTH_TOKEN", "hunter2hunter2hunter2")).expect("a config");
+    assert!(!format!("{local:?}").contains("hunter2"));
     let printed = format!("{loaded:?} {:#?}", loaded.settings);
     for secret in ["hunter2", "MfKQ9r8G"] {
         assert!(!printed.contains(secret), "{secret}");

@@ -8,7 +8,7 @@ fn what_only_clerk_means_means_nothing_here() {
     let token = token.claim("fva", "never").claim("sid", json!(["s"]));
     assert_eq!(verdict(&beside(), &token), "forward partner:a");
     let claims = |token: Mint| match get("/x").bearer(&token.sign(&partner_key())).grant(&beside()).caller() {
-        Caller::User(claims) => claims.clone(),
+        Caller::User(Person::Verified(claims)) => claims.clone(),
         other => panic!("{other:?}"),
     };
     let boasting = claims(access("a").claim("pla", "o:pro").claim("fea", "o:billing").claim("fva", json!([0, 0])));

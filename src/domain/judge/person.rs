@@ -1,0 +1,140 @@
+//! A person who comes in, and everything that may be told of them.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::domain::event::EventTime;
+use crate::domain::ids::UserId;
+use crate::domain::membership::{AccessStatus, Details, Flags, Known, Standing};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::stand_in::{DEV_USER, StandIn};
+use crate::domain::token::{Claims, VerifiedClaims};
+
+/// A person, and why they are believed to be that.
+#[derive(Clone, Debug)]
+pub enum Person {
+    /// An issuer has signed it.
+    Verified(VerifiedClaims),
+    /// The config says so: see [`crate::domain::stand_in`].
+    StandIn(Arc<StandIn>),
+}
+
+impl Person {
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        match self {
+            Self::Verified(claims) => claims.user(),
+            Self::StandIn(who) => who.user(),
+        }
+    }
+
+    /// What the token says; nobody else has one.
+    #[must_use]
+    pub fn claims(&self) -> Option<&VerifiedClaims> {
+        match self {
+            Self::Verified(claims) => Some(claims),
+            Self::StandIn(_) => None,
+        }
+    }
+
+    /// Who vouches for the person: the name of an issuer, or of what stands in for one.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        match self {
+            Self::Verified(claims) => claims.issuer(),
+            Self::StandIn(who) => who.issuer(),
+        }
+    }
+
+    /// Whether the person may do everything, because authentication is switched off.
+    #[must_use]
+    pub fn may_everything(&self) -> bool {
+        match self {
+            Self::Verified(_) => false,
+            Self::StandIn(who) => who.may_everything(),
+        }
+    }
+
+    pub(super) fn is_stand_in(&self) -> bool {
+        matches!(self, Self::StandIn(_))
+    }
+}
+
+/// Everything that is told of a person, put together in one place: so headers and profile can never differ.
+pub(super) struct Portrait<'p> {
+    pub user_id: HeaderValue,
+    pub clerk_user_id: Option<HeaderValue>,
+    pub issuer: Option<HeaderValue>,
+    pub session_id: Option<HeaderValue>,
+    /// From the membership, else from the token; in the form of [`crate::domain::ids::text_header`], as is the name.
+    pub email: Option<HeaderValue>,
+    pub name: Option<HeaderValue>,
+    /// `None` where nobody knows it.
+    pub access: Option<AccessStatus>,
+    pub founder: bool,
+    pub flags: &'p Flags,
+    pub details: Option<&'p Details>,
+    /// When the person was heard of first, where that is why they are known.
+    pub since: Option<EventTime>,
+    pub claims: Option<&'p Claims>,
+}
+
+impl<'p> Portrait<'p> {
+    pub(super) fn of(snapshot: &'p Snapshot, person: &'p Person) -> Self {
+        static NO_FLAGS: Flags = Flags::NONE;
+        let user = person.user();
+        let blank = Self {
+            user_id: user.to_header(),
+            clerk_user_id: user.clerk().map(|id| id.to_header()),
+            issuer: HeaderValue::from_str(person.issuer()).ok(),
+            session_id: None,
+            email: None,
+            name: None,
+            access: None,
+            founder: false,
+            flags: &NO_FLAGS,
+            details: None,
+            since: None,
+            claims: None,
+        };
+        let mut portrait = match person {
+            Person::Verified(verified) => {
+                let claims = verified.claims();
+                let session_id = claims.sid.as_ref().map(|sid| sid.to_header());
+                let (email, name) = (claims.email.clone(), claims.name.clone());
+                Self { session_id, email, name, claims: Some(claims), ..blank }
+            }
+            Person::StandIn(who) => {
+                let (email, name) = (who.email().cloned(), who.name().cloned());
+                Self { email, name, access: Some(AccessStatus::Active), ..blank }
+            }
+        };
+        if person.may_everything() {
+            // As the mock users of apps are: one id under every name, everything set.
+            let id = HeaderValue::from_static(DEV_USER);
+            return Self { user_id: id.clone(), clerk_user_id: Some(id), flags: &snapshot.rules.flags, ..portrait };
+        }
+        if let Some(Standing::Known(known)) = snapshot.members.as_ref().map(|members| members.standing(user)) {
+            portrait.know(known, person.is_stand_in());
+        }
+        portrait
+    }
+
+    /// Adds what the membership knows, which counts more than the token.
+    fn know(&mut self, known: Known<'p>, is_stand_in: bool) {
+        if let Some(own) = known.id {
+            self.user_id = own.to_header();
+        }
+        self.email = known.email.cloned().or(self.email.take());
+        self.name = known.name.cloned().or(self.name.take());
+        self.access = Some(match known.access {
+            // Whoever holds the shared token was let in by the operator.
+            AccessStatus::Pending if is_stand_in => AccessStatus::Active,
+            _ if known.founder => AccessStatus::Active,
+            access => access,
+        });
+        (self.founder, self.flags) = (known.founder, known.flags);
+        (self.details, self.since) = (known.details, known.since);
+    }
+}

@@ -1,0 +1,213 @@
+//! Who comes in where no issuer vouches for anybody: the holder of one shared token, or, for development, everybody.
+//!
+//! Either is chosen for the whole gate and never beside issuers: a request is judged by one kind of proof.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::Rejection;
+use super::client::forwarding_header;
+use super::cors::Cors;
+use super::head::{RequestHead, cannot_be_rebound};
+use super::ids::{Subject, UserId};
+use super::service_token::TokenHash;
+use super::token::bearer;
+
+/// How users come in without an issuer.
+#[derive(Clone, Debug)]
+pub enum StandInMode {
+    /// One shared token, several while it is replaced; whoever shows it is this user.
+    Local { tokens: Vec<TokenHash>, who: Arc<StandIn> },
+    /// Authentication is switched off: whoever asks is this user, and may do everything.
+    Disabled(Arc<StandIn>),
+}
+
+/// A user for whom no issuer vouches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandIn {
+    user: UserId,
+    issuer: &'static str,
+    email: Option<HeaderValue>,
+    name: Option<HeaderValue>,
+}
+
+/// What `x-auth-issuer` says of the user of a shared token, and what their [`UserId`] begins with.
+pub const LOCAL: &str = "local";
+/// What `x-auth-issuer` says while authentication is switched off.
+pub const DISABLED: &str = "disabled";
+/// What the [`UserId`] of the made-up user begins with.
+const DEV: &str = "dev";
+/// The id of the made-up user, as the app gets it. Clerk's ids begin with `user_`, so it is nobody's.
+pub const DEV_USER: &str = "dev_user";
+/// Names that no issuer may have: an app that asks who vouched for a user must not take one for the other.
+pub const RESERVED: &[&str] = &[LOCAL, DISABLED, DEV];
+
+/// Most shared tokens at a time.
+pub const MAX_TOKENS: usize = 4;
+
+impl StandIn {
+    /// The user of a shared token, known as `local:SUBJECT`. The texts are in the form of [`super::ids::text_header`].
+    #[must_use]
+    pub fn local(subject: &Subject, email: Option<HeaderValue>, name: Option<HeaderValue>) -> Option<Self> {
+        Some(Self { user: UserId::of(LOCAL, subject)?, issuer: LOCAL, email, name })
+    }
+
+    /// The made-up user while authentication is switched off.
+    #[must_use]
+    pub fn disabled() -> Self {
+        let user = UserId::parse(&format!("{DEV}:{DEV_USER}")).expect("a constant is a user id");
+        let text = HeaderValue::from_static;
+        Self { user, issuer: DISABLED, email: Some(text("dev@localhost")), name: Some(text(DEV)) }
+    }
+
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    #[must_use]
+    pub fn issuer(&self) -> &'static str {
+        self.issuer
+    }
+
+    #[must_use]
+    pub fn email(&self) -> Option<&HeaderValue> {
+        self.email.as_ref()
+    }
+
+    #[must_use]
+    pub fn name(&self) -> Option<&HeaderValue> {
+        self.name.as_ref()
+    }
+
+    /// Whether the user may do everything, because nothing is judged.
+    #[must_use]
+    pub fn may_everything(&self) -> bool {
+        self.issuer == DISABLED
+    }
+}
+
+impl StandInMode {
+    /// The user.
+    #[must_use]
+    pub fn who(&self) -> &Arc<StandIn> {
+        match self {
+            Self::Local { who, .. } | Self::Disabled(who) => who,
+        }
+    }
+
+    /// Lets the caller in as the user, or says why not.
+    pub fn admit(&self, head: &RequestHead, cors: &Cors) -> Result<Arc<StandIn>, Rejection> {
+        match self {
+            Self::Local { tokens, who } => {
+                let token = bearer(head.headers)?.ok_or(Rejection::MissingToken)?;
+                if fits(tokens, token) { Ok(who.clone()) } else { Err(Rejection::WrongLocalToken) }
+            }
+            Self::Disabled(who) => check_near(head, cors).map(|()| who.clone()),
+        }
+    }
+
+    /// Whether the request carries the shared token, be it of use on its route or not.
+    #[must_use]
+    pub fn is_carried(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Local { tokens, .. } => {
+                bearer(headers).is_ok_and(|token| token.is_some_and(|token| fits(tokens, token)))
+            }
+            Self::Disabled(_) => false,
+        }
+    }
+}
+
+/// Compares with every token, whichever fits (attack A-62). Nothing of what was sent is parsed before.
+fn fits(tokens: &[TokenHash], token: &str) -> bool {
+    let shown = TokenHash::shown(token.as_bytes());
+    tokens.iter().fold(false, |found, hash| hash.same(&shown) | found)
+}
+
+/// What a request must look like where everybody is let in: one of somebody who sits at this machine. The listeners are on
+/// loopback addresses only, and that is not enough.
+fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
+    // A reverse proxy or a tunnel on the same machine brings requests from anywhere.
+    if forwarding_header(head.headers).is_some() {
+        return Err(Rejection::AuthDisabledBehindProxy);
+    }
+    // Attack A-127: a page of another site whose name was made to point here.
+    let host = head.single(&header::HOST)?;
+    if !host.is_some_and(cannot_be_rebound) {
+        return Err(Rejection::AuthDisabledHost);
+    }
+    // A page of another site can send a form without a token, and no token is asked for here (CSRF). Browsers name the page
+    // with everything but plain reading (Fetch standard, 3.2).
+    let mut origins = head.headers.get_all(header::ORIGIN).iter();
+    let ours = |origin: &HeaderValue| cors.lists(origin) || origin.to_str().is_ok_and(is_of_this_machine);
+    match (origins.next(), origins.next()) {
+        (None, _) => Ok(()),
+        (Some(origin), None) if ours(origin) => Ok(()),
+        _ => Err(Rejection::AuthDisabledOrigin),
+    }
+}
+
+/// Whether a page of this origin came from this machine.
+fn is_of_this_machine(origin: &str) -> bool {
+    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else { return false };
+    let (name, port) = match host.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        Some((v6, rest)) => (v6, rest.strip_prefix(':').unwrap_or(rest)),
+        None => host.split_once(':').unwrap_or((host, "")),
+    };
+    let local = name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    local && port.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_this_machine_are_near() {
+        for near in ["http://localhost", "http://localhost:5173", "https://127.0.0.1:8080", "http://[::1]:3000"] {
+            assert!(is_of_this_machine(near), "{near}");
+        }
+        for far in [
+            "null",
+            "",
+            "localhost",
+            "http://localhost.evil.test",
+            "http://localhost@evil.test",
+            "http://localhost:80@evil.test",
+            "http://localhost:80.evil.test",
+            "http://127.0.0.1.evil.test",
+            "http://127.0.0.1/evil",
+            "http://[::1].evil.test",
+            "http://192.168.0.1",
+            "file://localhost",
+            "http://0.0.0.0",
+        ] {
+            assert!(!is_of_this_machine(far), "{far}");
+        }
+    }
+
+    #[test]
+    fn the_made_up_user_is_nobody_at_clerk() {
+        let who = StandIn::disabled();
+        assert_eq!(who.user().as_str(), "dev:dev_user");
+        assert_eq!(who.user().clerk(), None);
+        assert!(who.may_everything());
+        let local = StandIn::local(&Subject::parse("user_2abc").unwrap(), None, None).unwrap();
+        assert_eq!((local.user().as_str(), local.user().clerk()), ("local:user_2abc", None));
+        assert!(!local.may_everything());
+    }
+
+    #[test]
+    fn every_shared_token_counts_and_nothing_near_one() {
+        let tokens: Vec<_> =
+            [b"0123456789abcdef", b"fedcba9876543210"].iter().filter_map(|t| TokenHash::of(*t)).collect();
+        assert!(fits(&tokens, "0123456789abcdef") && fits(&tokens, "fedcba9876543210"));
+        for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
+            assert!(!fits(&tokens, wrong), "{wrong}");
+        }
+        assert!(!fits(&[], ""), "nobody has no token");
+    }
+}

@@ -1,0 +1,70 @@
+//! How requests end, and which ends a route can have: every such series exists from the start.
+
+use crate::domain::Rejection;
+use crate::domain::routes::{Access, Mode, Route};
+
+/// How a request ended, as the label `verdict` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Forward,
+    Refuse,
+    /// Forwarded without identity from a route in report mode.
+    Report,
+    Preflight,
+    /// Answered by the gate itself, on a route with `answer:`.
+    Answer,
+    Acknowledge,
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Refuse => "refuse",
+            Self::Report => "report",
+            Self::Preflight => "preflight",
+            Self::Answer => "answer",
+            Self::Acknowledge => "acknowledge",
+        }
+    }
+}
+
+/// The label `reason` of a request that went well.
+pub const NO_REASON: &str = "none";
+
+/// What can go wrong with a request after it was let through.
+const AFTER_FORWARD: &[Rejection] = &[
+    Rejection::UpstreamConnect,
+    Rejection::UpstreamTimeout,
+    Rejection::UpstreamProtocol,
+    Rejection::ClientGone,
+    Rejection::BodyTimeout,
+    Rejection::BodyTooLarge,
+    Rejection::Internal,
+];
+
+/// The ends that a request can have, with their label `reason`. `None`: no route covers it.
+pub(super) fn ends(route: Option<&Route>) -> Vec<(Outcome, &'static str)> {
+    let all = |outcome: Outcome| Rejection::ALL.iter().map(move |r| (outcome, r.label()));
+    let Some(route) = route else {
+        return [(Outcome::Preflight, NO_REASON)].into_iter().chain(all(Outcome::Refuse)).collect();
+    };
+    let mut ends = Vec::new();
+    match route.answer {
+        Some(own) => {
+            ends.push((Outcome::Answer, NO_REASON));
+            let told = Rejection::ALL.iter().filter(|reason| own.tells(**reason));
+            ends.extend(told.map(|reason| (Outcome::Answer, reason.label())));
+        }
+        None => {
+            ends.push((Outcome::Forward, NO_REASON));
+            ends.extend(AFTER_FORWARD.iter().map(|reason| (Outcome::Forward, reason.label())));
+        }
+    }
+    ends.extend(all(if route.mode == Mode::Report { Outcome::Report } else { Outcome::Refuse }));
+    if route.access == Access::Webhook {
+        ends.push((Outcome::Acknowledge, NO_REASON));
+    }
+    ends
+}
