@@ -20,6 +20,7 @@ use crate::config::settings::{Address, BackendSettings, Live, Settings, Shutdown
 use crate::domain::Snapshot;
 use crate::domain::event::{Change, EventTime};
 use crate::domain::membership::Table;
+use crate::domain::revocation::Revocations;
 use crate::listen;
 use crate::listen::patience::{Patience, Room};
 use crate::metrics::Metrics;
@@ -32,7 +33,7 @@ use crate::state::keys::KeyKeeper;
 use crate::state::profiles::{ProfileSource, Profiles};
 use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
-use crate::state::records::{Records, Rows};
+use crate::state::records::{Records, Rows, Strange, revocations};
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
 use crate::state::store::{Contents, Row, Store, Table as Kind};
 
@@ -67,6 +68,7 @@ pub struct Server {
 struct Remembered {
     store: Arc<Store>,
     rows: Rows,
+    revocations: Revocations,
     contents: Contents,
 }
 
@@ -77,10 +79,12 @@ impl Remembered {
         };
         let opened = Store::open(path, metrics.store_writes.clone());
         let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
-        let rows = Rows::of(&mut contents).map_err(|why| {
+        let strange = |why: Strange| {
             Faults::from(unusable(&why).fix("use the version of bailiff that wrote it, or restore a copy of the file"))
-        })?;
-        Ok(Self { store: Arc::new(store), rows, contents })
+        };
+        let rows = Rows::of(&mut contents).map_err(strange)?;
+        let revocations = revocations(&mut contents).map_err(strange)?;
+        Ok(Self { store: Arc::new(store), rows, revocations, contents })
     }
 }
 
@@ -206,11 +210,12 @@ impl Server {
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
         let signals = Signals::new()?;
-        let Self { loaded, seen, path, overrides, members, kept, gate: listeners, admin, fetcher, metrics } = self;
+        let Self { loaded, seen, path, overrides, members, mut kept, gate: listeners, admin, fetcher, metrics } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
-        let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None };
+        let revocations = kept.as_mut().map(|kept| std::mem::take(&mut kept.revocations)).unwrap_or_default();
+        let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None, revocations };
         let world = Arc::new(World::new(first));
         let (store, rows, deliveries, added) = remembered(kept);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
@@ -291,7 +296,7 @@ fn affordable(wanted: usize) -> usize {
 
 /// What a restart left behind, for those who go on with it.
 fn remembered(kept: Option<Remembered>) -> (Option<Arc<Store>>, Rows, Deliveries, Vec<Row>) {
-    let Some(Remembered { store, rows, mut contents }) = kept else {
+    let Some(Remembered { store, rows, mut contents, .. }) = kept else {
         return (None, Rows::default(), Deliveries::default(), vec![]);
     };
     let deliveries = Deliveries::kept_in(store.clone(), contents.take(Kind::Deliveries), clock::now());

@@ -13,7 +13,7 @@ use crate::domain::ids::UserId;
 use crate::domain::service_token::{TokenHash, is_one_of};
 use crate::domain::token::bearer;
 use crate::state::providers::{Providers, Refused};
-use crate::state::records::{NotKept, Records};
+use crate::state::records::Records;
 
 /// The part of the admin listener that changes things.
 pub struct Api {
@@ -105,7 +105,6 @@ impl Api {
                 tracing::warn!(%user, "a user was dropped through the admin listener");
                 (StatusCode::OK, json!({"dropped": user.as_str()}))
             }
-            Err(why @ NotKept::Nowhere) => refuse(StatusCode::CONFLICT, format!("{why}, so users are not known here")),
             Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, why),
         }
     }

@@ -13,6 +13,7 @@ use crate::config::load::{Overrides, load};
 use crate::config::settings::{KeySource, Live, Settings};
 use crate::domain::Snapshot;
 use crate::domain::keys::KeySet;
+use crate::domain::revocation::Revocations;
 use crate::domain::membership::{Members, Table};
 use crate::state::discovery::{Finder, Lookup, Place};
 use crate::state::fetch::Fetcher;
@@ -126,6 +127,6 @@ impl Scene {
             (Some(table), Some(source)) => Some(Members::new(table.clone(), source.policy.clone())),
             _ => None,
         };
-        Snapshot { generation: 1, rules: live.rules.clone(), keys, members }
+        Snapshot { generation: 1, rules: live.rules.clone(), keys, members, revocations: Revocations::default() }
     }
 }

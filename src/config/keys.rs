@@ -1,4 +1,4 @@
-//! `keys:`: when the keys of issuers are fetched.
+//! How long things are kept: `keys:` of issuers, `revocations:`.
 
 use std::time::Duration;
 
@@ -7,6 +7,8 @@ use super::reader::Fields;
 use super::settings::KeyTimes;
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Long enough for the access tokens of most providers; Clerk's session tokens live a minute.
+const KEEP_REVOCATIONS: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads this part of the config.
 pub(super) fn times(root: &mut Fields<'_>) -> Option<KeyTimes> {
@@ -31,4 +33,16 @@ pub(super) fn times(root: &mut Fields<'_>) -> Option<KeyTimes> {
         return None;
     }
     Some(times)
+}
+
+/// Reads how long a revocation is remembered.
+pub(super) fn keep_revocations(root: &mut Fields<'_>) -> Option<Duration> {
+    let field = root.opt("revocations");
+    if !field.is_present() {
+        return Some(KEEP_REVOCATIONS);
+    }
+    let mut fields = field.fields("the revocations")?;
+    let keep = fields.opt("keep").duration_or(KEEP_REVOCATIONS, Duration::from_secs(60)..=30 * 24 * HOUR);
+    fields.finish();
+    keep
 }

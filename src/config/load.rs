@@ -161,6 +161,7 @@ fn live<'a>(
     let claim_headers = headers::claim_headers(root);
     let answers = headers::answers(root);
     let trusted_proxies = headers::trusted_proxies(root);
+    let keep_revocations = keys::keep_revocations(root);
     let profile = own::profile(root);
     let lines = routes::routes(root, &membership);
 
@@ -208,6 +209,7 @@ fn live<'a>(
         names: Arc::new(names),
         claim_headers,
         answers: answers?,
+        keep_revocations: keep_revocations?,
         trusted_proxies: trusted_proxies?,
     };
     let membership = match membership {

@@ -7,8 +7,9 @@
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
-use super::ids::{ClerkUserId, OrgId, UserId, text_header};
+use super::ids::{ClerkUserId, OrgId, SessionId, UserId, text_header};
 use super::membership::{Role, Roles, Seen};
+use super::revocation::Revoked;
 use super::token::json;
 
 /// Milliseconds since 1970 of which an event speaks.
@@ -24,6 +25,8 @@ pub enum Change {
     Member(OrgId, UserId, MemberChange),
     /// Whether the organization exists.
     Organization(OrgId, bool),
+    /// Tokens that count no more.
+    Revoked(Revoked),
 }
 
 impl Change {
@@ -52,6 +55,7 @@ impl std::fmt::Display for Change {
             Self::Member(org, user, MemberChange::Role(_)) => write!(f, "{user} has a new role in {org}"),
             Self::Organization(org, true) => write!(f, "{org} is there"),
             Self::Organization(org, false) => write!(f, "{org} is deleted"),
+            Self::Revoked(revoked) => write!(f, "{revoked} is revoked"),
         }
     }
 }
@@ -125,6 +129,7 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
         ("user", "created" | "updated" | "deleted") => user(data, deleted),
         ("organization", "created" | "updated" | "deleted") => organization(data, deleted),
         ("organizationMembership", "created" | "updated" | "deleted") => member(data, deleted, roles),
+        ("session", "ended" | "removed" | "revoked") => session(data),
         _ => return Meaning::Nothing,
     };
     let told = |time: Option<&Value>| time.and_then(|time| milliseconds(time, deleted));
@@ -182,6 +187,11 @@ fn primary_email(data: &Map<String, Value>) -> Option<&str> {
     let entry = entries.iter().find(|entry| entry.get("id").and_then(Value::as_str) == Some(primary))?;
     let verified = entry.pointer("/verification/status").and_then(Value::as_str) == Some("verified");
     if verified { entry.get("email_address")?.as_str() } else { None }
+}
+
+fn session(data: &Map<String, Value>) -> Result<Change, &'static str> {
+    let id = text(data, "id").and_then(|id| SessionId::parse(id).ok()).ok_or("`data.id` is no session id")?;
+    Ok(Change::Revoked(Revoked::Session(id)))
 }
 
 fn organization(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {

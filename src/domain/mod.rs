@@ -20,6 +20,7 @@ pub mod membership;
 pub mod path;
 pub mod profile;
 pub mod rejection;
+pub mod revocation;
 pub mod routes;
 pub mod service_token;
 pub mod snapshot;

@@ -70,6 +70,12 @@ reasons! {
     MissingSubject => "missing_subject", InvalidToken;
     /// the token belongs to no session
     MissingSession => "missing_session", InvalidToken;
+    /// the session was ended
+    SessionRevoked => "session_revoked", InvalidToken;
+    /// the user's tokens from before were revoked, and this is one
+    UserRevoked => "user_revoked", InvalidToken;
+    /// the token lives longer than revocations are remembered (`revocations.keep`)
+    TokenLivesTooLong => "token_lives_too_long", InvalidToken;
     /// the route asks for a service token, and this is none that we know
     UnknownService => "unknown_service", InvalidToken;
     /// the token is a service's that may not use this route

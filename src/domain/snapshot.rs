@@ -13,8 +13,10 @@ use super::cors::Cors;
 use super::identity::TrustedNames;
 use super::issuer::Issuer;
 use super::keys::KeySet;
-use super::membership::{Flags, Members, Roles};
+use super::event::{Change, EventTime};
+use super::membership::{Flags, Members, Roles, TooManyChanges};
 use super::profile::Profile;
+use super::revocation::{Revocations, Revoked, TooManyRevocations};
 use super::routes::RouteTable;
 use super::service_token::ServiceToken;
 use super::stand_in::StandInMode;
@@ -30,6 +32,47 @@ pub struct Snapshot {
     pub keys: HashMap<Arc<str>, Arc<KeySet>>,
     /// `None` while a configured membership is not loaded.
     pub members: Option<Members>,
+    pub revocations: Revocations,
+}
+
+/// Why a change cannot be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotChange {
+    #[error("no membership is configured")]
+    Nowhere,
+    #[error("the membership is not loaded")]
+    NotLoaded,
+    #[error(transparent)]
+    Members(#[from] TooManyChanges),
+    #[error(transparent)]
+    Revocations(#[from] TooManyRevocations),
+}
+
+impl Snapshot {
+    /// The world after `change`. What takes a user's access away revokes the tokens that they have, too: they would count again as
+    /// soon as the ban is lifted, and without a membership nothing else would know of it.
+    ///
+    /// # Errors
+    /// See [`CannotChange`]; then nothing has changed.
+    pub fn changed(&self, change: &Change, at: EventTime) -> Result<Self, CannotChange> {
+        let revoked = match change {
+            Change::Revoked(revoked) => Some(revoked.clone()),
+            Change::User(user, told) if told.takes_access() => Some(Revoked::User(user.clone())),
+            _ => None,
+        };
+        let members = match (&self.members, &self.rules.roles) {
+            (_, _) if matches!(change, Change::Revoked(_)) => self.members.clone(),
+            (Some(members), Some(_)) => Some(members.changed(change.clone(), at)?),
+            (None, Some(_)) => return Err(CannotChange::NotLoaded),
+            (_, None) if revoked.is_none() => return Err(CannotChange::Nowhere),
+            (_, None) => None,
+        };
+        let revocations = match revoked {
+            Some(revoked) => self.revocations.with(revoked, at)?,
+            None => self.revocations.clone(),
+        };
+        Ok(Self { members, revocations, ..self.clone() })
+    }
 }
 
 /// The part of the settings that judges requests and can change while running.
@@ -52,6 +95,8 @@ pub struct Rules {
     /// Further headers, each from a claim.
     pub claim_headers: Vec<(HeaderName, Box<str>)>,
     pub answers: Answers,
+    /// How long a revocation is remembered, and the longest that a token may still have to live.
+    pub keep_revocations: Duration,
     /// Proxies in front whose forwarding headers are passed on, and believed where a service calls from.
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ctx::{Outcome, WebhookOutcome};
 use crate::domain::event::{Change, EventTime, Meaning, meaning};
+use crate::domain::snapshot::CannotChange;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
 use crate::state::World;
@@ -106,7 +107,7 @@ pub async fn apply(world: &World, records: &Records, metrics: &Metrics, body: &[
             }
             Err(NotKept::OtherRules) => continue,
             // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
-            Err(NotKept::Nowhere) => {
+            Err(NotKept::Change(CannotChange::Nowhere)) => {
                 metrics.change(ChangeResult::Nothing);
                 return Ok(());
             }

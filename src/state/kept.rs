@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
+use super::store::{Op, OpError, Table};
 use crate::domain::event::{EventTime, MemberChange, UserChange};
-use crate::domain::ids::{IdError, OrgId, UserId};
+use crate::domain::ids::{IdError, OrgId, SessionId, UserId};
 use crate::domain::membership::{AccessStatus, Entry, Flags, OrgEntry, Record, Roles, Seen};
+use crate::domain::revocation::Revoked;
 
 /// Why a row of the store is not understood. Fail closed: a row that cannot be read may be a ban.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +161,44 @@ pub fn write_organization(EventTime(at): EventTime, exists: bool) -> Vec<u8> {
 pub fn read_organization(key: &str, value: &[u8]) -> Result<(OrgId, EventTime, bool), RowError> {
     let kept: KeptOrganization = serde_json::from_slice(value)?;
     Ok((OrgId::parse(key)?, EventTime(kept.at), kept.exists))
+}
+
+/// The row of a revocation: whose it is in the key, milliseconds since 1970 in the value.
+///
+/// # Errors
+/// When an id is too long for a key, which none is.
+pub fn write_revocation(revoked: &Revoked, EventTime(at): EventTime) -> Result<Op, OpError> {
+    Op::put(Table::Revocations, revocation_key(revoked), at.to_string())
+}
+
+/// Takes it out again.
+///
+/// # Errors
+/// As [`write_revocation`].
+pub fn forget_revocation(revoked: &Revoked) -> Result<Op, OpError> {
+    Op::delete(Table::Revocations, revocation_key(revoked))
+}
+
+fn revocation_key(revoked: &Revoked) -> String {
+    match revoked {
+        Revoked::Session(session) => format!("session {session}"),
+        Revoked::User(user) => format!("user {user}"),
+    }
+}
+
+/// Reads what [`write_revocation`] wrote.
+///
+/// # Errors
+/// When the row is not understood.
+pub fn read_revocation(key: &str, value: &[u8]) -> Result<(Revoked, EventTime), RowError> {
+    let word = || RowError::Word(key.to_owned());
+    let revoked = match key.split_once(' ').ok_or_else(word)? {
+        ("session", id) => Revoked::Session(SessionId::parse(id)?),
+        ("user", id) => Revoked::User(UserId::parse(id)?),
+        _ => return Err(word()),
+    };
+    let at = std::str::from_utf8(value).ok().and_then(|at| at.parse().ok());
+    Ok((revoked, EventTime(at.ok_or_else(|| RowError::Word(String::from_utf8_lossy(value).into_owned()))?)))
 }
 
 fn json(row: &impl Serialize) -> Vec<u8> {

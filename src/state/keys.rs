@@ -96,7 +96,7 @@ impl KeyKeeper {
             keys.retain(|name, _| kept.contains(name));
             keys.extend(fixed);
             let (rules, members) = (live.rules.clone(), members(snapshot));
-            Ok::<_, Infallible>(Snapshot { keys, rules, members, generation: snapshot.generation })
+            Ok::<_, Infallible>(Snapshot { keys, rules, members, ..snapshot.clone() })
         });
         stay.extend(begin.into_iter().map(|(name, place)| self.start(name, place, live.keys)));
         *followed = stay;

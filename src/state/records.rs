@@ -5,13 +5,17 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::World;
-use super::kept::{RowError, read_organization, read_user, write_organization, write_user};
-use super::store::{Contents, Op, OpError, Store, Table as Kind, WriteError, Written};
+use super::kept::{
+    RowError, forget_revocation, read_organization, read_revocation, read_user, write_organization, write_revocation, write_user,
+};
+use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
-use crate::domain::Snapshot;
+use crate::domain::{Snapshot, UnixTime};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{Kept, Members, Roles, Table, TooManyChanges};
+use crate::domain::membership::{Kept, Members, Roles, Table};
+use crate::domain::revocation::{Revocations, Revoked};
+use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
 use crate::metrics::Metrics;
 
@@ -21,14 +25,10 @@ const BATCH: usize = 1000;
 /// Why a change is not in force, or not kept.
 #[derive(Debug, thiserror::Error)]
 pub enum NotKept {
-    #[error("no membership is configured")]
-    Nowhere,
-    #[error("the membership is not loaded")]
-    NotLoaded,
     #[error("the config was reloaded meanwhile")]
     OtherRules,
     #[error(transparent)]
-    Full(#[from] TooManyChanges),
+    Change(#[from] CannotChange),
     /// It is in force, and a restart may forget it.
     #[error("the store did not take it: {0}")]
     Store(#[from] WriteError),
@@ -49,8 +49,8 @@ pub struct Strange {
 /// Rows as the store has them, for a membership that is not there (yet).
 #[derive(Debug, Default)]
 pub struct Rows {
-    users: Vec<(String, Vec<u8>)>,
-    orgs: Vec<(String, Vec<u8>)>,
+    users: Vec<Row>,
+    orgs: Vec<Row>,
 }
 
 impl Rows {
@@ -80,7 +80,22 @@ impl Rows {
     }
 }
 
-/// Applies and keeps changes of the membership.
+/// Reads what the store has of revocations.
+///
+/// # Errors
+/// When a row is not understood, as with [`Rows::of`].
+pub fn revocations(contents: &mut Contents) -> Result<Revocations, Strange> {
+    let mut all = Revocations::default();
+    for (key, value) in contents.take(Kind::Revocations) {
+        let strange = |why| Strange { table: Kind::Revocations.name(), key: key.clone(), why };
+        let (revoked, at) = read_revocation(&key, &value).map_err(strange)?;
+        // More than there is room for were never kept.
+        all = all.with(revoked, at).unwrap_or(all);
+    }
+    Ok(all)
+}
+
+/// Applies and keeps changes of the membership, and revocations.
 pub struct Records {
     world: Arc<World>,
     metrics: Arc<Metrics>,
@@ -130,16 +145,38 @@ impl Records {
             if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
                 return Err(NotKept::OtherRules);
             }
-            let roles = now.rules.roles.as_ref().ok_or(NotKept::Nowhere)?;
-            let members = now.members.as_ref().ok_or(NotKept::NotLoaded)?.changed(change.clone(), at)?;
+            let next = now.changed(change, at)?;
             // Within the lock of the world: rows are written in the order in which they came in force.
-            if let (Some(store), Some(kept)) = (&self.store, members.kept(change)) {
-                written = Some(row(&kept, roles).map(|row| store.write(vec![row])));
+            if let Some(store) = &self.store {
+                written = Some(rows_of(now, &next, change).map(|rows| store.write(rows)));
             }
-            Ok(Snapshot { members: Some(members), ..now.clone() })
+            Ok(next)
         })?;
-        self.metrics.membership_applied(clock::now());
+        if !matches!(change, Change::Revoked(_)) {
+            self.metrics.membership_applied(clock::now());
+        }
         Ok((generation, written))
+    }
+
+    /// Forgets the revocations of which no token can be alive, here and in the store.
+    pub fn forget(&self, now: UnixTime) {
+        let keep = self.world.load().rules.keep_revocations;
+        if self.world.load().revocations.forgotten(now, keep).1.is_empty() {
+            return;
+        }
+        let published = self.world.publish(|snapshot| {
+            let (revocations, gone) = snapshot.revocations.forgotten(now, keep);
+            if let Some(store) = &self.store {
+                let ops: Vec<Op> = gone.iter().filter_map(|gone| forget_revocation(gone).ok()).collect();
+                // Not waited for: what stays is forgotten at the next start.
+                ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+            }
+            Ok::<_, std::convert::Infallible>(Snapshot { revocations, ..snapshot.clone() })
+        });
+        match published {
+            Ok(_) => {}
+            Err(never) => match never {},
+        }
     }
 
     /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
@@ -205,6 +242,24 @@ async fn kept((generation, written): (u64, Option<Result<Written, OpError>>)) ->
         written?.wait().await?;
     }
     Ok(generation)
+}
+
+/// What of `next` must be kept, and was not so in `now`.
+fn rows_of(now: &Snapshot, next: &Snapshot, change: &Change) -> Result<Vec<Op>, OpError> {
+    let kept = next.members.as_ref().and_then(|members| members.kept(change)).zip(next.rules.roles.as_ref());
+    let mut rows: Vec<Op> = kept.map(|(kept, roles)| row(&kept, roles)).into_iter().collect::<Result<_, _>>()?;
+    let revoked = match change {
+        Change::Revoked(revoked) => Some(revoked.clone()),
+        Change::User(user, _) => Some(Revoked::User(user.clone())),
+        _ => None,
+    };
+    if let Some(revoked) = revoked
+        && let Some(at) = next.revocations.at(&revoked)
+        && now.revocations.at(&revoked) != Some(at)
+    {
+        rows.push(write_revocation(&revoked, at)?);
+    }
+    Ok(rows)
 }
 
 fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {

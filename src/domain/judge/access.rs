@@ -10,7 +10,7 @@ use crate::domain::routes::{Access, Route, WorkspaceSource};
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies};
 use crate::domain::webhook::Envelope;
-use crate::domain::{Rejection, UnixTime};
+use crate::domain::{Rejection, UnixTime, revocation};
 
 /// One judgement under way.
 pub(super) struct Judgement<'j, P, T> {
@@ -153,6 +153,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let issuer = self.snapshot.rules.issuers.iter().find(|i| i.name == name).ok_or(Rejection::WrongIssuer)?;
         self.trace.step(|| format!("signature good: signed by issuer `{name}`"));
         let claims = VerifiedClaims::verify(signed, issuer, self.now)?;
+        self.check_revoked(&claims)?;
         self.check_cookies(&claims)?;
         self.trace.step(|| {
             let left = UnixTime(claims.claims().exp).since(self.now);
@@ -189,6 +190,18 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let signed = Arc::new(unverified.verify(issuer, key)?);
         self.proofs.keep(token, &signed);
         Ok(signed)
+    }
+
+    /// A token that cannot be called back is refused here: its session was ended, or its user's tokens were revoked.
+    fn check_revoked(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
+        let told = claims.claims();
+        let token = revocation::Token {
+            user: claims.user(),
+            session: told.sid.as_ref(),
+            issued: told.iat.map(UnixTime),
+            expires: UnixTime(told.exp),
+        };
+        self.snapshot.revocations.check(&token, self.now, self.snapshot.rules.keep_revocations)
     }
 
     /// Attack A-58: a header of one user beside a session cookie of another. The app may well read the cookie, so this is

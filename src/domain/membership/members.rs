@@ -113,6 +113,7 @@ impl Members {
             Change::User(user, _) | Change::Seen(user, _) | Change::Member(_, user, _) => {
                 self.users.get_key_value(user).map(|(user, record)| Kept::User(user, record))
             }
+            Change::Revoked(_) => None,
             Change::Organization(org, _) => {
                 self.orgs.get_key_value(org).map(|(org, (at, exists))| Kept::Organization(org, *at, *exists))
             }
@@ -220,6 +221,8 @@ impl Members {
                 }
                 (usize::from(earlier.is_some()), 1)
             }
+            // Whose tokens count no more is no matter of membership.
+            Change::Revoked(_) => (0, 0),
         };
         // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters.
         next.changes = self.changes.saturating_add(after).saturating_sub(before);
