@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::World;
 use super::fetch::Fetcher;
+use super::hints::Hints;
 use crate::clock;
 use crate::config::settings::{KeySource, KeyTimes, Live};
 use crate::domain::Snapshot;
@@ -26,6 +27,7 @@ pub struct KeyKeeper {
     world: Arc<World>,
     fetcher: Fetcher,
     metrics: Arc<Metrics>,
+    hints: Arc<Hints>,
     issuers: Mutex<Vec<Arc<Followed>>>,
 }
 
@@ -34,6 +36,8 @@ struct Followed {
     name: Arc<str>,
     url: String,
     times: KeyTimes,
+    /// Why the last fetch brought nothing.
+    failure: Mutex<Option<String>>,
     /// Single flight: whoever holds it is fetching.
     fetching: AsyncMutex<()>,
     /// When a fetch for an unknown key was last begun.
@@ -51,8 +55,18 @@ impl Drop for Followed {
 
 impl KeyKeeper {
     #[must_use]
-    pub fn new(world: Arc<World>, fetcher: Fetcher, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { world, fetcher, metrics, issuers: Mutex::default() })
+    pub fn new(world: Arc<World>, fetcher: Fetcher, metrics: Arc<Metrics>, hints: Arc<Hints>) -> Arc<Self> {
+        Arc::new(Self { world, fetcher, metrics, hints, issuers: Mutex::default() })
+    }
+
+    /// Why there are no fresh keys: a line with cause and cure for each issuer whose last fetch failed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let told = |issuer: &Arc<Followed>| {
+            let why = issuer.failure.lock().clone()?;
+            Some(format!("keys of the issuer `{}`: {why}", issuer.name))
+        };
+        self.issuers.lock().iter().filter_map(told).collect()
     }
 
     /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
@@ -98,6 +112,7 @@ impl KeyKeeper {
             name,
             url,
             times,
+            failure: Mutex::default(),
             fetching: AsyncMutex::default(),
             asked: Mutex::default(),
             refreshing: Mutex::default(),
@@ -148,12 +163,14 @@ impl KeyKeeper {
     /// Fetches once and publishes what came; on any fault the keys in force stay.
     async fn fetch(&self, issuer: &Followed) -> bool {
         let _single_flight = issuer.fetching.lock().await;
-        let fetched = self.fetcher.get(&issuer.url, MAX_JWKS_BYTES).await;
+        let fetched = self.fetcher.get_dated(&issuer.url, MAX_JWKS_BYTES).await;
         let now = clock::now();
         let until = now.plus(issuer.times.max_age);
-        let read = fetched
-            .map_err(|e| e.to_string())
-            .and_then(|body| KeySet::from_jwks(&body, Some(until)).map_err(|e| format!("{}: {e}", issuer.url)));
+        let read = fetched.map_err(|e| e.to_string()).and_then(|fetched| {
+            self.compare_clocks(&issuer.name, fetched.clock_ahead);
+            KeySet::from_jwks(&fetched.body, Some(until)).map_err(|e| format!("{}: {e}", issuer.url))
+        });
+        *issuer.failure.lock() = read.as_ref().err().cloned();
         match read {
             Ok((keys, skipped)) => {
                 for why in skipped {
@@ -169,10 +186,23 @@ impl KeyKeeper {
                 true
             }
             Err(why) => {
-                tracing::warn!(issuer = %issuer.name, %why, "no keys fetched; those in force stay");
+                if self.world.load().keys.get(&issuer.name).is_some_and(|keys| keys.usable(now)) {
+                    tracing::warn!(issuer = %issuer.name, %why, "no keys fetched; those in force stay");
+                } else {
+                    tracing::warn!(issuer = %issuer.name, %why, "no keys fetched and none in force: its tokens get 503");
+                }
                 self.metrics.keys_not_fetched(&issuer.name);
                 false
             }
+        }
+    }
+
+    /// Compares our clock with the issuer's: tokens are dated by that one.
+    fn compare_clocks(&self, issuer: &str, ahead: Option<i64>) {
+        let snapshot = self.world.load();
+        let issuer = snapshot.rules.issuers.iter().find(|known| *known.name == *issuer);
+        if let (Some(issuer), Some(ahead)) = (issuer, ahead) {
+            self.hints.measured(issuer, ahead);
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod backend;
 pub mod deliveries;
 pub mod fetch;
+pub mod hints;
 pub mod kept;
 pub mod keys;
 mod print;
