@@ -1,4 +1,4 @@
-//! The users of Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`.
+//! Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`, and `GET /v1/jwks`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +83,18 @@ impl UserApi {
 }
 
 impl State {
+    /// The keys of the instance, for whoever shows its secret key.
+    pub(super) fn backend_keys(&self, session: &ServerSession) -> Response<Vec<u8>> {
+        if !self.users.opens(session) {
+            return no_key();
+        }
+        match &*self.users.behaviour.load_full() {
+            UserBehaviour::Status(code) => routes::told(*code),
+            UserBehaviour::Html => routes::page(),
+            _ => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
+        }
+    }
+
     /// `id` is a segment of the path, as it came.
     pub(super) async fn users(&self, session: &ServerSession, method: &Method, id: &str) -> Response<Vec<u8>> {
         let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
@@ -91,8 +103,7 @@ impl State {
         }
         self.users.count(&id, method);
         if !self.users.opens(session) {
-            let why = "The provided Clerk Secret Key is invalid.";
-            return error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", why);
+            return no_key();
         }
         let behaviour = self.users.behaviour.load_full();
         match &*behaviour {
@@ -123,6 +134,10 @@ impl State {
         let at = self.users.changed_at_ms.load(Ordering::SeqCst);
         json(StatusCode::OK, &events::described(&person, person.email.as_deref(), (false, false), at))
     }
+}
+
+fn no_key() -> Response<Vec<u8>> {
+    error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.")
 }
 
 fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
