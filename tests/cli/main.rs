@@ -8,4 +8,5 @@ mod demo;
 mod explain;
 mod harness;
 mod token;
+mod trouble;
 mod webhook;

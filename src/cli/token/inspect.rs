@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::checks::{self, Finding};
+use super::missing;
 use super::parts::Parts;
 use crate::cli::ConfigArgs;
 use crate::cli::ending::{Ending, FAILED, Stop, block_on, print, print_json, talk};
@@ -138,6 +139,9 @@ fn text(parts: &Parts, signature: &Signature, findings: &[Finding], now: UnixTim
         Signature::Unknown(why) => format!("not checked: {why}"),
     };
     let _ = writeln!(text, "signature  {said}\n");
+    if let Some(hint) = missing::in_claims(&parts.claims) {
+        let _ = writeln!(text, "hint       {hint}\n");
+    }
     match findings.len() {
         0 => text += "nothing is wrong with it\n",
         1 => text += "1 fault:\n",
@@ -167,5 +171,6 @@ fn as_json(parts: &Parts, signature: &Signature, findings: &[Finding], UnixTime(
         "now": now,
         "signature": signature,
         "faults": faults.collect::<Vec<_>>(),
+        "hints": missing::in_claims(&parts.claims).as_slice(),
     })
 }
