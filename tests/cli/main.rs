@@ -7,6 +7,7 @@ mod clerk;
 mod demo;
 mod explain;
 mod harness;
+mod pages;
 mod token;
 mod trouble;
 mod webhook;
