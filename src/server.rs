@@ -28,6 +28,7 @@ use crate::state::World;
 use crate::state::backend::Backend;
 use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
+use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
 use crate::state::profiles::{ProfileSource, Profiles};
 use crate::state::proofs::ProofCache;
@@ -221,7 +222,8 @@ impl Server {
         let profiles = Arc::new(ProfileSource::default());
         let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
-        let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone());
+        let hints = Arc::new(Hints::default());
+        let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone(), hints.clone());
         let providers = Providers::new(keeper.clone(), fetcher, store.clone(), &live, added);
         providers.apply(&live, |snapshot| snapshot.members.clone());
         let draining = Arc::new(AtomicBool::new(false));
@@ -229,8 +231,17 @@ impl Server {
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
+        let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
         let api = Api { tokens: boot.admin_tokens.clone(), providers: providers.clone(), records: records.clone() };
-        let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone(), api };
+        let draining_seen = draining.clone();
+        let app = Admin {
+            world: world_seen,
+            metrics: metrics_seen,
+            keeper: keeper_seen,
+            hosts,
+            draining: draining_seen,
+            api,
+        };
         let patient = boot.timeouts.client;
         let room = Room::new(ADMIN_CONNECTIONS, || {});
         admin.serve("admin", Patience::new(HttpServer::new_app(app), patient, room), admin_stopped)?;
@@ -245,6 +256,7 @@ impl Server {
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
             records: records.clone(),
             profiles: profiles.clone(),
+            hints,
             deliveries,
             webhook_memory: WebhookMemory::default(),
             upstream,

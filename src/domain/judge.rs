@@ -108,6 +108,12 @@ impl Grant {
         &self.headers
     }
 
+    /// What is left to be done about the user.
+    #[must_use]
+    pub fn lesson(&self) -> &Lesson {
+        &self.lesson
+    }
+
     #[must_use]
     pub fn reported(&self) -> Option<Rejection> {
         self.reported

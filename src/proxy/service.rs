@@ -28,6 +28,7 @@ use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
 use crate::state::deliveries::{Deliveries, Start};
+use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
 use crate::state::profiles::{Outcome as Asked, ProfileSource};
 use crate::state::proofs::ProofCache;
@@ -46,6 +47,7 @@ pub struct Gate {
     pub proofs: ProofCache,
     pub records: Arc<Records>,
     pub profiles: Arc<ProfileSource>,
+    pub hints: Arc<Hints>,
     pub deliveries: Deliveries,
     pub webhook_memory: webhook::Memory,
     pub upstream: Arc<UpstreamPeer>,
@@ -376,6 +378,10 @@ impl ProxyHttp for Gate {
         // A subrequest is the second half of a webhook; the outer request counts for both.
         if session.subrequest_ctx.is_none() {
             log::finish(session, ctx, &self.metrics);
+            if let Some(reason) = log::reason(ctx) {
+                let request = session.req_header();
+                self.hints.refused(&ctx.snapshot, &request.method, &request.headers, reason);
+            }
         }
     }
 

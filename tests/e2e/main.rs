@@ -34,5 +34,6 @@ mod services;
 mod serving;
 mod systems;
 mod tokens;
+mod trouble;
 mod webhook_effects;
 mod webhooks;

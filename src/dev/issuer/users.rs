@@ -1,4 +1,4 @@
-//! The users of Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`.
+//! Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`, and `GET /v1/jwks`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +83,18 @@ impl UserApi {
 }
 
 impl State {
+    /// The keys of the instance, for whoever shows its secret key.
+    pub(super) async fn backend_keys(&self, session: &ServerSession) -> Response<Vec<u8>> {
+        if !self.users.opens(session) {
+            return no_key();
+        }
+        match &*self.users.behaviour.load_full() {
+            UserBehaviour::Status(code) => play(Behaviour::Status(*code)).await,
+            UserBehaviour::Html => play(Behaviour::Html).await,
+            _ => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
+        }
+    }
+
     /// `id` is a segment of the path, as it came.
     pub(super) async fn users(&self, session: &ServerSession, method: &Method, id: &str) -> Response<Vec<u8>> {
         let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
@@ -91,11 +103,9 @@ impl State {
         }
         self.users.count(&id, method);
         if !self.users.opens(session) {
-            let why = "The provided Clerk Secret Key is invalid.";
-            return error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", why);
+            return no_key();
         }
         let behaviour = self.users.behaviour.load_full();
-        let play = |behaviour: Behaviour| async move { routes::play(&behaviour, json!({}), &json!({})).await };
         match &*behaviour {
             UserBehaviour::Normal => self.user(method, &id, &id),
             UserBehaviour::Status(code) => play(Behaviour::Status(*code)).await,
@@ -124,6 +134,14 @@ impl State {
         let at = self.users.changed_at_ms.load(Ordering::SeqCst);
         json(StatusCode::OK, &events::described(&person, person.email.as_deref(), (false, false), at))
     }
+}
+
+async fn play(behaviour: Behaviour) -> Response<Vec<u8>> {
+    routes::play(&behaviour, json!({}), &json!({})).await
+}
+
+fn no_key() -> Response<Vec<u8>> {
+    error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.")
 }
 
 fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {

@@ -108,11 +108,20 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                         self.trace.step(|| "no token: passes as nobody".into());
                         Caller::Nobody
                     }
-                    None => return Err(Rejection::MissingToken.into()),
+                    None => return Err(self.without_token().into()),
                 }
             }
         };
         Ok(Admitted::Caller(caller, None))
+    }
+
+    /// Why nobody passes here without a token. Both reasons have one answer.
+    fn without_token(&self) -> Rejection {
+        let cors = &self.snapshot.rules.cors;
+        match cors.unlisted_preflight(self.head.method, self.head.headers) {
+            Some(_) => Rejection::OriginNotListed,
+            None => Rejection::MissingToken,
+        }
     }
 
     /// Whoever holds the token: a service, or else a user.
