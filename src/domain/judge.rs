@@ -56,6 +56,27 @@ pub enum Verdict {
     Acknowledge(Arc<Route>, SvixId),
 }
 
+impl Verdict {
+    /// What the request teaches about its user, to be kept.
+    #[must_use]
+    pub fn sighting(&self) -> Option<&Sighting> {
+        match self {
+            Self::Forward(grant) => grant.lesson.sighting.as_ref(),
+            Self::Reject(refusal) => refusal.sighting.as_ref(),
+            Self::Preflight(_) | Self::Acknowledge(..) => None,
+        }
+    }
+
+    fn teaching(mut self, sighting: Option<Sighting>) -> Self {
+        match &mut self {
+            Self::Forward(grant) => grant.lesson.sighting = sighting,
+            Self::Reject(refusal) => refusal.sighting = sighting,
+            Self::Preflight(_) | Self::Acknowledge(..) => {}
+        }
+        self
+    }
+}
+
 /// Leave to go to the upstream, with the headers that it may believe. Only this floor makes one; the proxy can do nothing
 /// towards the upstream without it. Owned, so that it can wait in the request's context.
 #[derive(Clone, Debug)]
@@ -95,12 +116,6 @@ impl Grant {
         self.reported
     }
 
-    /// What the request teaches about its user, to be kept.
-    #[must_use]
-    pub fn sighting(&self) -> Option<&Sighting> {
-        self.lesson.sighting.as_ref()
-    }
-
     /// The known user of Clerk of whom the upstream would learn no e-mail address or no name.
     #[must_use]
     pub fn nameless(&self) -> Option<&ClerkUserId> {
@@ -123,13 +138,15 @@ pub struct Refusal {
     pub route: Option<Arc<Route>>,
     pub reason: Rejection,
     pub who: Who,
+    /// What the request teaches about its user all the same.
+    pub sighting: Option<Sighting>,
 }
 
 impl Refusal {
     /// A refusal of a request of which nothing is known.
     #[must_use]
     pub fn bare(reason: Rejection) -> Self {
-        Self { route: None, reason, who: Who::default() }
+        Self { route: None, reason, who: Who::default(), sighting: None }
     }
 }
 
@@ -192,9 +209,10 @@ pub fn judge_traced(
     };
     trace.step(|| format!("route {} asks for {}", route.pattern.text(), access::describe(route, &snapshot.rules)));
 
-    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, who: Who::default() };
+    let (who, sighting) = (Who::default(), None);
+    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, who, sighting };
     let admitted = judgement.admit();
-    let who = std::mem::take(&mut judgement.who);
+    let (who, sighting) = (std::mem::take(&mut judgement.who), judgement.sighting.take());
     match admitted {
         Ok(access::Admitted::Caller(caller, joined)) => {
             let mut grant = grant::grant(snapshot, head, route, caller, who, joined);
@@ -202,7 +220,10 @@ pub fn judge_traced(
             Step::Judged(Verdict::Forward(grant))
         }
         Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
-        Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),
+        Err(access::Stop::Refuse(reason)) => {
+            let verdict = refuse(snapshot, head, route, reason, who);
+            Step::Judged(verdict.teaching(sighting))
+        }
         Err(access::Stop::NeedKey(issuer)) => {
             Step::NeedKey { issuer, otherwise: refuse(snapshot, head, route, Rejection::UnknownKey, who) }
         }
@@ -221,7 +242,7 @@ pub fn judge_webhook(
 ) -> Verdict {
     let verified = verify_webhook(snapshot, head, route, body, now);
     match verified {
-        Err(reason) => Verdict::Reject(Refusal { route: Some(route.clone()), reason, who: Who::default() }),
+        Err(reason) => Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) }),
         // Asked only after the signature: nobody can probe which ids are known.
         Ok(signed) if taken(signed.id()) => Verdict::Acknowledge(route.clone(), signed.id().clone()),
         Ok(signed) => {
@@ -251,5 +272,5 @@ fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: R
         grant.reported = Some(reason);
         return Verdict::Forward(grant);
     }
-    Verdict::Reject(Refusal { route: Some(route.clone()), reason, who })
+    Verdict::Reject(Refusal { route: Some(route.clone()), who, ..Refusal::bare(reason) })
 }

@@ -24,6 +24,7 @@ mod keys;
 mod lifecycle;
 mod observability;
 mod paths;
+mod records;
 mod reload;
 mod row_level_security;
 mod services;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Proofs, Trace, Who, conditions};
+use super::{Caller, Proofs, Sighting, Trace, Who, conditions};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::{AccessStatus, Members, Role, Standing};
@@ -21,6 +21,8 @@ pub(super) struct Judgement<'j, P, T> {
     pub trace: &'j mut T,
     pub route: &'j Arc<Route>,
     pub who: Who,
+    /// What a request teaches that is refused because nobody has let its user in yet.
+    pub sighting: Option<Sighting>,
 }
 
 /// Who is let in; or that the webhook's body is needed first.
@@ -181,7 +183,12 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let route = self.route;
         let members = self.members()?;
         if let Some(members) = members {
-            self.check_standing(&members.standing(claims.user()))?;
+            let checked = self.check_standing(&members.standing(claims.user()));
+            // Seen all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
+            if checked == Err(Rejection::NotActive) {
+                self.sighting = Sighting::of(members, claims, self.now);
+            }
+            checked?;
         }
         let in_workspace = matches!(route.access, Access::Role(_)) || !route.workspace.is_empty();
         let joined = match members {

@@ -12,6 +12,7 @@ mod grant;
 mod keys;
 mod proofs;
 mod services;
+mod sightings;
 mod tokens;
 mod trace;
 mod webhook;
