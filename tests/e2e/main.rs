@@ -19,6 +19,7 @@ mod fastapi;
 mod harness_itself;
 mod hosts_and_methods;
 mod identity_headers;
+mod kept_webhooks;
 mod key_moves;
 mod keys;
 mod lifecycle;
