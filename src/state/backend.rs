@@ -120,7 +120,7 @@ impl Backend {
             (404, Some(code)) if code == "resource_not_found" => BackendError::NotFound { base, user },
             (429, _) => {
                 let wait = self.limit.lock().close(clock::monotonic(), answer.retry_after);
-                BackendError::Limited { base, wait }
+                BackendError::TooMany { base, wait }
             }
             (status @ 500.., _) => BackendError::Down { base, status },
             (status, code) => BackendError::Refused { base, status, code },

@@ -25,6 +25,7 @@ mod keys;
 mod lifecycle;
 mod observability;
 mod paths;
+mod profiles;
 mod records;
 mod reload;
 mod row_level_security;
