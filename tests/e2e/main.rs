@@ -31,6 +31,7 @@ mod reload;
 mod row_level_security;
 mod services;
 mod serving;
+mod store;
 mod systems;
 mod tokens;
 mod webhook_effects;
