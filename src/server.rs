@@ -1,5 +1,7 @@
 //! Puts the parts together, runs them, and ends them in order.
 
+mod learned;
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -16,26 +18,23 @@ use crate::admin::{Admin, Api, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
-use crate::config::settings::{Address, BackendSettings, Live, Settings, Shutdown};
+use crate::config::settings::{Address, Live, Settings, Shutdown};
 use crate::domain::Snapshot;
-use crate::domain::event::{Change, EventTime};
 use crate::domain::membership::Table;
 use crate::listen;
 use crate::listen::patience::{Patience, Room};
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
-use crate::state::backend::Backend;
-use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
 use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
-use crate::state::profiles::{ProfileSource, Profiles};
+use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
-use crate::state::records::{Records, Rows};
+use crate::state::records::Records;
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
-use crate::state::store::{Contents, Row, Store, Table as Kind};
+use learned::{Remembered, asking, close, warn_of_forgetting};
 
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
@@ -43,8 +42,6 @@ const UPSTREAM_POOL: usize = 512;
 const ADMIN_CONNECTIONS: usize = 64;
 /// Open files that are no connections of clients or to the upstream: the admin's, listeners, logs, watches, idle ones.
 const FILES_OF_OURS: usize = 128;
-/// How long the end waits for what is still being written.
-const STORE_CLOSES: Duration = Duration::from_secs(5);
 /// How long the first requests may wait for the first keys.
 const FIRST_KEYS: Duration = Duration::from_secs(3);
 /// Between two looks whether the first keys are there, or the last request has ended.
@@ -62,27 +59,6 @@ pub struct Server {
     admin: Bound,
     fetcher: Fetcher,
     metrics: Arc<Metrics>,
-}
-
-/// An open store, and what it remembers.
-struct Remembered {
-    store: Arc<Store>,
-    rows: Rows,
-    contents: Contents,
-}
-
-impl Remembered {
-    fn open(path: &std::path::Path, metrics: &Metrics) -> Result<Self, Faults> {
-        let unusable = |why: &dyn std::fmt::Display| {
-            Fault::error(Code::Unreadable, format!("the store {} cannot be used", path.display())).saw(why.to_string())
-        };
-        let opened = Store::open(path, metrics.store_writes.clone());
-        let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
-        let rows = Rows::of(&mut contents).map_err(|why| {
-            Faults::from(unusable(&why).fix("use the version of bailiff that wrote it, or restore a copy of the file"))
-        })?;
-        Ok(Self { store: Arc::new(store), rows, contents })
-    }
 }
 
 /// A listener that is bound, or a path that will be: a Unix socket is bound where it is served.
@@ -213,7 +189,8 @@ impl Server {
         metrics.prepare_routes(&live.rules);
         let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None };
         let world = Arc::new(World::new(first));
-        let (store, rows, deliveries, added) = remembered(kept);
+        let (store, rows, deliveries, added) = Remembered::handed_over(kept);
+        warn_of_forgetting(store.as_ref(), &live);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
             tell(&warnings);
@@ -299,42 +276,6 @@ fn affordable(wanted: usize) -> usize {
         tracing::warn!(wanted, most, files, "the limit on open files allows fewer connections: raise it (ulimit -n)");
     }
     wanted.min(most)
-}
-
-/// What a restart left behind, for those who go on with it.
-fn remembered(kept: Option<Remembered>) -> (Option<Arc<Store>>, Rows, Deliveries, Vec<Row>) {
-    let Some(Remembered { store, rows, mut contents }) = kept else {
-        return (None, Rows::default(), Deliveries::default(), vec![]);
-    };
-    let deliveries = Deliveries::kept_in(store.clone(), contents.take(Kind::Deliveries), clock::now());
-    let added = contents.take(Kind::Providers);
-    (Some(store), rows, deliveries, added)
-}
-
-/// How Clerk is asked for names: what it says is kept as a record.
-fn asking(
-    fetcher: Fetcher,
-    records: Arc<Records>,
-    metrics: Arc<Metrics>,
-) -> impl Fn(BackendSettings) -> Profiles + Clone {
-    move |settings| {
-        let records = records.clone();
-        let apply = move |change: Change, at: EventTime| {
-            if let Err(why) = records.put(&change.as_profile(at), at) {
-                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
-            }
-        };
-        Profiles::new(Arc::new(Backend::new(settings, fetcher.clone())), Box::new(apply), metrics.clone())
-    }
-}
-
-/// Writes what still waits. Nothing that was acknowledged waits.
-async fn close(store: Option<Arc<Store>>) {
-    let Some(store) = store else { return };
-    let closed = tokio::task::spawn_blocking(move || store.close(STORE_CLOSES)).await;
-    if let Ok(Err(why)) = closed {
-        tracing::warn!(%why, "the store was not closed in time");
-    }
 }
 
 /// Why the gate could not run.

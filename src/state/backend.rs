@@ -141,7 +141,7 @@ impl Backend {
             (404, Some(code), Some(user)) if code == "resource_not_found" => BackendError::NotFound { base, user },
             (429, ..) => {
                 let wait = self.limit.lock().close(clock::monotonic(), answer.retry_after);
-                BackendError::Limited { base, wait }
+                BackendError::TooMany { base, wait }
             }
             (status @ 500.., ..) => BackendError::Down { base, status },
             (status, code, _) => BackendError::Refused { base, status, code },

@@ -64,7 +64,7 @@ fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
 fn nameless(grant: &Grant, scene: &Scene) -> Option<String> {
     let has = |name| header(grant, name).is_some();
     let what = missing(has(USER_EMAIL), has(USER_NAME))?;
-    let then = match (&scene.settings.live.backend, &grant.lesson().nameless) {
+    let then = match (&scene.settings.live.backend, grant.nameless()) {
         (Some(backend), Some(_)) => format!(
             "A running gate asks {} for it, as there is a secret key. If Clerk has none either: does the Clerk application collect it \
              at sign-up?",

@@ -16,7 +16,7 @@ use crate::dev::webhook::deliver;
 use crate::dev::{now_ms, random_id, with_causes};
 
 /// How long [`Behaviour::Hang`] holds a request: longer than any sane fetch, and not for ever.
-const HANG_TIME: Duration = Duration::from_secs(35);
+pub(super) const HANG_TIME: Duration = Duration::from_secs(35);
 /// More than the megabyte that a careful reader of a key set stops at.
 pub(super) const HUGE_BYTES: usize = 1280 * 1024;
 /// Bound: the longest answer that a test can make the issuer give.

@@ -16,6 +16,7 @@ mod oidc;
 mod own;
 mod proofs;
 mod services;
+mod sightings;
 mod tokens;
 mod trace;
 mod webhook;
