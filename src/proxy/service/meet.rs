@@ -29,7 +29,9 @@ impl Gate {
             }
         }
         let Some(user) = verdict.nameless() else { return verdict };
-        if self.profiles.fetch(user, PROFILE_WAIT).await != Asked::Fetched {
+        let asked = self.profiles.fetch(user, PROFILE_WAIT).await;
+        // Another request may have fetched it just before this one asked: then it is in force already, and nobody asks again.
+        if asked != Asked::Fetched && self.world.load().generation == ctx.snapshot.generation {
             return verdict;
         }
         // Also a refusal counts: Clerk may have said that the user is banned.
