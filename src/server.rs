@@ -1,24 +1,24 @@
 //! Puts the parts together, runs them, and ends them in order.
 
+mod ending;
 mod learned;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use pingora::apps::http_app::HttpServer;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::admin::{Admin, Api, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
-use crate::config::settings::{Address, Live, Settings, Shutdown};
+use crate::config::settings::{Address, Live, Settings};
 use crate::domain::Snapshot;
 use crate::domain::membership::Table;
 use crate::listen;
@@ -34,6 +34,7 @@ use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
 use crate::state::records::Records;
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
+use ending::{Signals, drain};
 use learned::{Remembered, asking, close, warn_of_forgetting};
 
 /// Idle connections to the upstream that are kept.
@@ -306,57 +307,4 @@ async fn wait_until_ready(world: &World, keeper: &KeyKeeper) {
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// The signals that the process listens to. Made before anything else, as an unheard one ends the process at once.
-struct Signals {
-    term: Signal,
-    int: Signal,
-    hup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, ServeError> {
-        let on = |kind| signal(kind).map_err(ServeError::Signals);
-        Ok(Self {
-            term: on(SignalKind::terminate())?,
-            int: on(SignalKind::interrupt())?,
-            hup: on(SignalKind::hangup())?,
-        })
-    }
-
-    /// Returns at SIGTERM or SIGINT. SIGHUP wakes the reloader.
-    async fn end(mut self, told: &Notify) {
-        loop {
-            tokio::select! {
-                _ = self.term.recv() => break,
-                _ = self.int.recv() => break,
-                _ = self.hup.recv() => told.notify_one(),
-            }
-        }
-        // Whoever is in a hurry asks twice.
-        tokio::spawn(async move {
-            self.int.recv().await;
-            tracing::warn!("interrupted a second time: ending at once");
-            std::process::exit(1);
-        });
-    }
-}
-
-/// Says "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
-async fn drain(shutdown: &Shutdown, draining: &AtomicBool, stop: &watch::Sender<bool>, metrics: &Metrics) {
-    draining.store(true, Ordering::Relaxed);
-    let running = metrics.in_flight.get();
-    tracing::info!(running, delay_s = shutdown.delay.as_secs_f64(), drain_s = shutdown.drain.as_secs_f64(), "draining");
-    tokio::time::sleep(shutdown.delay).await;
-    let _ = stop.send(true);
-    let end = clock::monotonic() + shutdown.drain;
-    while metrics.in_flight.get() > 0 && clock::monotonic() < end {
-        tokio::time::sleep(LOOK).await;
-    }
-    let cut_off = metrics.in_flight.get();
-    if cut_off > 0 {
-        tracing::warn!(cut_off, "the time to drain is over");
-    }
-    tracing::info!("ended");
 }

@@ -13,9 +13,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorType};
 
 use super::ctx::{Answered, Ctx, Phase};
+use super::failure::failure;
 use super::headers::UpstreamHeaders;
 use super::webhook::{self, Forwarded};
 use super::{UpstreamPeer, head, log, respond};
@@ -151,29 +152,6 @@ impl Gate {
         let streams = session.is_upgrade_req() || accept.is_some_and(|accept| accept.contains("text/event-stream"));
         grant.route().timeout.or(if streams { None } else { Some(self.timeouts.read) })
     }
-}
-
-/// What an error after the verdict means. Pingora says whose fault it was.
-fn failure(error: &Error) -> Rejection {
-    use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
-    match (error.esource(), error.etype()) {
-        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => Rejection::UpstreamTimeout,
-        (ErrorSource::Upstream, kind) if connecting(kind) => Rejection::UpstreamConnect,
-        (ErrorSource::Upstream, _) => Rejection::UpstreamProtocol,
-        (ErrorSource::Downstream, ReadTimedout) => Rejection::BodyTimeout,
-        (
-            ErrorSource::Downstream,
-            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | WriteTimedout,
-        ) => Rejection::ClientGone,
-        (ErrorSource::Downstream, _) => Rejection::BadRequest,
-        (ErrorSource::Internal | ErrorSource::Unset, kind) if connecting(kind) => Rejection::UpstreamConnect,
-        (ErrorSource::Internal | ErrorSource::Unset, _) => Rejection::Internal,
-    }
-}
-
-fn connecting(kind: &ErrorType) -> bool {
-    use ErrorType::{BindError, ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, SocketError};
-    matches!(kind, ConnectRefused | ConnectNoRoute | ConnectError | ConnectTimedout | BindError | SocketError)
 }
 
 #[async_trait]
