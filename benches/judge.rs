@@ -87,6 +87,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     table.extend((1..routes).map(|i| route(&format!("/api/a{i}/{{id}}/**"), Access::User)));
     let jwks = json!({"keys": [key.jwk()]}).to_string();
     let rules = Rules {
+        keep_revocations: Duration::from_secs(86_400),
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
@@ -103,6 +104,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     };
     let keys = KeySet::from_jwks(jwks.as_bytes(), None).expect("a key set").0;
     Snapshot {
+        revocations: Default::default(),
         generation: 1,
         rules: Arc::new(rules),
         keys: HashMap::from([("clerk".into(), Arc::new(keys))]),

@@ -21,6 +21,7 @@ use crate::domain::{Snapshot, UnixTime};
 use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
+use crate::state::keys::KeyKeeper;
 
 /// Bound: one read, one write, and what is left of a body that nobody asked for.
 const IO: Duration = Duration::from_secs(10);
@@ -29,6 +30,8 @@ const IO: Duration = Duration::from_secs(10);
 pub struct Admin {
     pub world: Arc<World>,
     pub metrics: Arc<Metrics>,
+    /// Who knows why keys are missing.
+    pub keeper: Arc<KeyKeeper>,
     /// Names under which it may be addressed, beside addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Set when the process is ending: then it is alive, but not ready.
@@ -70,7 +73,9 @@ impl Admin {
         if self.draining.load(Ordering::Relaxed) {
             return Some("not ready: the process is ending".into());
         }
-        unready(&self.world.load(), clock::now()).map(|why| format!("not ready: {why}"))
+        let why = unready(&self.world.load(), clock::now())?;
+        let more = self.keeper.failures();
+        Some([vec![format!("not ready: {why}")], more].concat().join("\n"))
     }
 }
 

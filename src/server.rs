@@ -1,50 +1,50 @@
 //! Puts the parts together, runs them, and ends them in order.
 
+mod ending;
+mod learned;
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use pingora::apps::http_app::HttpServer;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::admin::{Admin, Api, unready};
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
-use crate::config::settings::{Address, BackendSettings, Live, Settings, Shutdown};
+use crate::config::settings::{Address, Live, Settings};
 use crate::domain::Snapshot;
-use crate::domain::event::{Change, EventTime};
 use crate::domain::membership::Table;
-use crate::domain::revocation::Revocations;
 use crate::listen;
 use crate::listen::patience::{Patience, Room};
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
-use crate::state::backend::Backend;
-use crate::state::deliveries::Deliveries;
 use crate::state::fetch::Fetcher;
+use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
-use crate::state::profiles::{ProfileSource, Profiles};
+use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
-use crate::state::records::{Records, Rows, Strange, revocations};
+use crate::state::records::Records;
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
-use crate::state::store::{Contents, Row, Store, Table as Kind};
+use ending::{Signals, drain};
+use learned::{Learned, Remembered, asking, close, warn_of_forgetting};
 
+/// Between two looks for revocations of which no token can be alive any more.
+const FORGETTING: Duration = Duration::from_secs(60);
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
 /// Connections to the admin listener at a time.
 const ADMIN_CONNECTIONS: usize = 64;
 /// Open files that are no connections of clients or to the upstream: the admin's, listeners, logs, watches, idle ones.
 const FILES_OF_OURS: usize = 128;
-/// How long the end waits for what is still being written.
-const STORE_CLOSES: Duration = Duration::from_secs(5);
 /// How long the first requests may wait for the first keys.
 const FIRST_KEYS: Duration = Duration::from_secs(3);
 /// Between two looks whether the first keys are there, or the last request has ended.
@@ -62,30 +62,6 @@ pub struct Server {
     admin: Bound,
     fetcher: Fetcher,
     metrics: Arc<Metrics>,
-}
-
-/// An open store, and what it remembers.
-struct Remembered {
-    store: Arc<Store>,
-    rows: Rows,
-    revocations: Revocations,
-    contents: Contents,
-}
-
-impl Remembered {
-    fn open(path: &std::path::Path, metrics: &Metrics) -> Result<Self, Faults> {
-        let unusable = |why: &dyn std::fmt::Display| {
-            Fault::error(Code::Unreadable, format!("the store {} cannot be used", path.display())).saw(why.to_string())
-        };
-        let opened = Store::open(path, metrics.store_writes.clone());
-        let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
-        let strange = |why: Strange| {
-            Faults::from(unusable(&why).fix("use the version of bailiff that wrote it, or restore a copy of the file"))
-        };
-        let rows = Rows::of(&mut contents).map_err(strange)?;
-        let revocations = revocations(&mut contents).map_err(strange)?;
-        Ok(Self { store: Arc::new(store), rows, revocations, contents })
-    }
 }
 
 /// A listener that is bound, or a path that will be: a Unix socket is bound where it is served.
@@ -210,14 +186,15 @@ impl Server {
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
         let signals = Signals::new()?;
-        let Self { loaded, seen, path, overrides, members, mut kept, gate: listeners, admin, fetcher, metrics } = self;
+        let Self { loaded, seen, path, overrides, members, kept, gate: listeners, admin, fetcher, metrics } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
-        let revocations = kept.as_mut().map(|kept| std::mem::take(&mut kept.revocations)).unwrap_or_default();
-        let first = Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None, revocations };
+        let Learned { store, rows, revocations, deliveries, added } = Learned::of(kept);
+        let first =
+            Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None, revocations };
         let world = Arc::new(World::new(first));
-        let (store, rows, deliveries, added) = remembered(kept);
+        warn_of_forgetting(store.as_ref(), &live);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
             tell(&warnings);
@@ -226,7 +203,8 @@ impl Server {
         let profiles = Arc::new(ProfileSource::default());
         let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
-        let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone());
+        let hints = Arc::new(Hints::default());
+        let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone(), hints.clone());
         let providers = Providers::new(keeper.clone(), fetcher, store.clone(), &live, added);
         providers.apply(&live, |snapshot| snapshot.members.clone());
         let draining = Arc::new(AtomicBool::new(false));
@@ -234,8 +212,17 @@ impl Server {
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
+        let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
         let api = Api { tokens: boot.admin_tokens.clone(), providers: providers.clone(), records: records.clone() };
-        let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone(), api };
+        let draining_seen = draining.clone();
+        let app = Admin {
+            world: world_seen,
+            metrics: metrics_seen,
+            keeper: keeper_seen,
+            hosts,
+            draining: draining_seen,
+            api,
+        };
         let patient = boot.timeouts.client;
         let room = Room::new(ADMIN_CONNECTIONS, || {});
         admin.serve("admin", Patience::new(HttpServer::new_app(app), patient, room), admin_stopped)?;
@@ -250,6 +237,7 @@ impl Server {
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
             records: records.clone(),
             profiles: profiles.clone(),
+            hints,
             deliveries,
             webhook_memory: WebhookMemory::default(),
             upstream,
@@ -266,6 +254,7 @@ impl Server {
             listener.serve("gate", app, stopped.clone())?;
         }
 
+        let forgetting = tokio::spawn(forget(records.clone()));
         let told = Arc::new(Notify::new());
         let follow = move |live: &Live| profiles.follow(live.backend.as_ref(), &asking);
         let reloader =
@@ -273,6 +262,7 @@ impl Server {
         let reloading = tokio::spawn(reloader.run(told.clone()));
         signals.end(&told).await;
         reloading.abort();
+        forgetting.abort();
         drain(&boot.shutdown, &draining, &stop, &metrics).await;
         let _ = stop_admin.send(true);
         close(store).await;
@@ -294,39 +284,11 @@ fn affordable(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-/// What a restart left behind, for those who go on with it.
-fn remembered(kept: Option<Remembered>) -> (Option<Arc<Store>>, Rows, Deliveries, Vec<Row>) {
-    let Some(Remembered { store, rows, mut contents, .. }) = kept else {
-        return (None, Rows::default(), Deliveries::default(), vec![]);
-    };
-    let deliveries = Deliveries::kept_in(store.clone(), contents.take(Kind::Deliveries), clock::now());
-    let added = contents.take(Kind::Providers);
-    (Some(store), rows, deliveries, added)
-}
-
-/// How Clerk is asked for names: what it says is kept as a record.
-fn asking(
-    fetcher: Fetcher,
-    records: Arc<Records>,
-    metrics: Arc<Metrics>,
-) -> impl Fn(BackendSettings) -> Profiles + Clone {
-    move |settings| {
-        let records = records.clone();
-        let apply = move |change: Change, at: EventTime| {
-            if let Err(why) = records.put(&change.as_profile(at), at) {
-                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
-            }
-        };
-        Profiles::new(Arc::new(Backend::new(settings, fetcher.clone())), Box::new(apply), metrics.clone())
-    }
-}
-
-/// Writes what still waits. Nothing that was acknowledged waits.
-async fn close(store: Option<Arc<Store>>) {
-    let Some(store) = store else { return };
-    let closed = tokio::task::spawn_blocking(move || store.close(STORE_CLOSES)).await;
-    if let Ok(Err(why)) = closed {
-        tracing::warn!(%why, "the store was not closed in time");
+/// Forgets old revocations, now and then.
+async fn forget(records: Arc<Records>) {
+    loop {
+        records.forget(clock::now());
+        tokio::time::sleep(FORGETTING).await;
     }
 }
 
@@ -358,57 +320,4 @@ async fn wait_until_ready(world: &World, keeper: &KeyKeeper) {
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// The signals that the process listens to. Made before anything else, as an unheard one ends the process at once.
-struct Signals {
-    term: Signal,
-    int: Signal,
-    hup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, ServeError> {
-        let on = |kind| signal(kind).map_err(ServeError::Signals);
-        Ok(Self {
-            term: on(SignalKind::terminate())?,
-            int: on(SignalKind::interrupt())?,
-            hup: on(SignalKind::hangup())?,
-        })
-    }
-
-    /// Returns at SIGTERM or SIGINT. SIGHUP wakes the reloader.
-    async fn end(mut self, told: &Notify) {
-        loop {
-            tokio::select! {
-                _ = self.term.recv() => break,
-                _ = self.int.recv() => break,
-                _ = self.hup.recv() => told.notify_one(),
-            }
-        }
-        // Whoever is in a hurry asks twice.
-        tokio::spawn(async move {
-            self.int.recv().await;
-            tracing::warn!("interrupted a second time: ending at once");
-            std::process::exit(1);
-        });
-    }
-}
-
-/// Says "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
-async fn drain(shutdown: &Shutdown, draining: &AtomicBool, stop: &watch::Sender<bool>, metrics: &Metrics) {
-    draining.store(true, Ordering::Relaxed);
-    let running = metrics.in_flight.get();
-    tracing::info!(running, delay_s = shutdown.delay.as_secs_f64(), drain_s = shutdown.drain.as_secs_f64(), "draining");
-    tokio::time::sleep(shutdown.delay).await;
-    let _ = stop.send(true);
-    let end = clock::monotonic() + shutdown.drain;
-    while metrics.in_flight.get() > 0 && clock::monotonic() < end {
-        tokio::time::sleep(LOOK).await;
-    }
-    let cut_off = metrics.in_flight.get();
-    if cut_off > 0 {
-        tracing::warn!(cut_off, "the time to drain is over");
-    }
-    tracing::info!("ended");
 }

@@ -273,6 +273,10 @@ fn the_sidecar_mounts_what_its_config_names_as_directories() {
     assert_eq!(mounted(membership.as_deref().expect("a file"))["configMap"]["name"], "bailiff-membership");
     assert_eq!(loaded.files[0], config);
     assert_eq!(mounted(&loaded.files[1])["secret"]["secretName"], "clerk");
+    let store = loaded.settings.boot.store.expect("a store");
+    assert!(mounted(&store)["emptyDir"].is_object(), "each Pod has its own");
+    let writable = mounts.iter().filter(|mount| mount["readOnly"] != true).map(|mount| mount["mountPath"].as_str());
+    assert_eq!(writable.collect::<Vec<_>>(), [store.parent().and_then(Path::to_str)]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `bailiff check`: every fault of config and membership at once, and with `--online` whether the others answer.
 
+mod hints;
+mod secret_key;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -23,11 +26,14 @@ const CLOCK_OFF: i64 = 5;
 const UPSTREAM_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Exit status: 0 fine, 69 an issuer does not answer (--online), 78 wrong config.")]
+#[command(
+    after_help = "Exit status: 0 fine, 69 an issuer does not answer (--online), 78 wrong config, or a secret key of another instance \
+(--online)."
+)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Also ask the issuers for their keys, compare clocks, and try the upstream
+    /// Also ask the issuers for their keys, compare clocks, try the secret key and the upstream
     #[arg(long)]
     online: bool,
     /// Print one JSON object
@@ -49,7 +55,11 @@ pub(crate) fn run(args: &CheckArgs) -> Ending {
         talk(&faults.to_string());
         print(&summary(&scene, &looks, &faults))?;
     }
-    Ok(if faults.has_errors() { UNREACHABLE } else { 0 })
+    Ok(match faults.has_errors() {
+        true if secret_key::is_wrong(&faults) => CONFIG,
+        true => UNREACHABLE,
+        false => 0,
+    })
 }
 
 fn wrong(args: &CheckArgs, faults: &Faults) -> Ending {
@@ -69,6 +79,9 @@ async fn ask(scene: &Scene) -> Result<(Vec<Look>, Faults), Stop> {
     let mut faults = Faults::new();
     for look in &looks {
         look_faults(look, &mut faults);
+    }
+    if let Some(settings) = &scene.settings.live.backend {
+        secret_key::try_out(settings, &looks, &mut faults).await?;
     }
     let upstream = &scene.settings.boot.upstream;
     talk(&format!("trying the upstream {upstream} ...\n"));
@@ -136,6 +149,7 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
     if let Some(mode) = &live.rules.stand_in {
         let _ = writeln!(text, "  users       {}", stand_in(mode));
     }
+    text += &hints::surroundings(scene);
     for (issuer, keys) in live.rules.issuers.iter().zip(&live.issuers) {
         let source = match &keys.source {
             KeySource::Url(url) => format!("keys from {url}"),
@@ -170,6 +184,7 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
             access(route, &live.rules)
         );
     }
+    hints::hints(scene).iter().for_each(|hint| text += &format!("  hint        {hint}\n"));
     text
 }
 
@@ -267,6 +282,10 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
         "upstream": boot.upstream.to_string(),
         "auth_disabled": live.rules.auth_disabled(),
         "stand_in": live.rules.stand_in.as_ref().map(|mode| mode.who().user().as_str()),
+        "store": boot.store.as_ref().map(|store| store.display().to_string()),
+        "backend_api": hints::backend_json(scene),
+        "first_sight": live.membership.as_ref().is_some_and(|source| source.policy.first_sight),
+        "hints": hints::hints(scene),
         "issuers": issuers.collect::<Vec<_>>(),
         "membership": size.map(|(users, workspaces, members)| {
             json!({"users": users, "workspaces": workspaces, "memberships": members})

@@ -111,6 +111,7 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
         issuer: &issuer_url,
         app: &app_url,
         members: &members,
+        store: &folder.path("bailiff.store"),
         secret_file: &secret_file,
     });
     let config = folder.write("bailiff.yaml", &text)?;

@@ -1,6 +1,8 @@
 //! `bailiff explain`: what the gate would do with one request, step by step, by the gate's own code.
 
 mod advice;
+mod browser;
+mod hints;
 mod report;
 mod services;
 
@@ -202,9 +204,10 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
         route: route.as_deref(),
         peer: request.peer,
     };
+    let hints = hints::hints(&verdict, request, scene, &facts);
     let outcome = Outcome::of(verdict, request, scene, &facts);
     let asked = format!("{} {}", request.method, request.target);
-    Ok(Report { asked, steps: steps.0, outcome })
+    Ok(Report { asked, steps: steps.0, outcome, hints })
 }
 
 fn verdict(

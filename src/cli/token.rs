@@ -4,6 +4,7 @@ mod checks;
 pub(crate) mod inspect;
 mod key_file;
 mod mint;
+pub(crate) mod missing;
 pub(crate) mod parts;
 
 use super::ending::Ending;

@@ -44,6 +44,24 @@ impl Cors {
         Some(fields)
     }
 
+    /// The origin of a whole preflight (Fetch standard, 4.8) that is not listed and carries no token, as none of them does. It is
+    /// refused like every request without one; this only tells the log why.
+    #[must_use]
+    pub fn unlisted_preflight<'r>(&self, method: &Method, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
+        let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if *method != Method::OPTIONS || !asks || headers.contains_key(header::AUTHORIZATION) {
+            return None;
+        }
+        self.unlisted(headers)
+    }
+
+    /// The origin that a request names, when it is not listed.
+    #[must_use]
+    pub fn unlisted<'r>(&self, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        self.listed(headers).is_none().then_some(origin)
+    }
+
     /// The fields that let a listed origin read a refusal, or another answer of our own; a browser hides the 401 from the page otherwise.
     #[must_use]
     pub fn on_refusal(&self, headers: &HeaderMap) -> Fields {
@@ -209,6 +227,26 @@ mod tests {
             assert_eq!(refused, ["vary: Origin"], "a cache must not mix them up: {origin}");
         }
         assert!(preflight(&cors(true), &Method::OPTIONS, &[("origin", "https://app.test:8443"), METHOD]).is_some());
+    }
+
+    #[test]
+    fn a_whole_preflight_of_a_strange_origin_is_told_from_other_requests_without_a_token() {
+        let strange = ("origin", "https://evil.test");
+        let token = ("authorization", "Bearer x");
+        for (given, method, fields, expected) in [
+            ("a preflight", Method::OPTIONS, vec![strange, METHOD], Some("https://evil.test")),
+            ("a listed origin", Method::OPTIONS, vec![ORIGIN, METHOD], None),
+            ("with a token", Method::OPTIONS, vec![strange, METHOD, token], None),
+            ("no method asked for", Method::OPTIONS, vec![strange], None),
+            ("no origin", Method::OPTIONS, vec![METHOD], None),
+            ("another method", Method::GET, vec![strange, METHOD], None),
+        ] {
+            let headers = header_map(&fields);
+            let origin = cors(true).unlisted_preflight(&method, &headers);
+            assert_eq!(origin.and_then(|origin| origin.to_str().ok()), expected, "{given}");
+        }
+        let headers = header_map(&[ORIGIN, METHOD]);
+        assert!(Cors::default().unlisted_preflight(&Method::OPTIONS, &headers).is_some(), "no origin is listed");
     }
 
     // Attack A-122.

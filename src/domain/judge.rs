@@ -21,7 +21,7 @@ use super::answer::Answer;
 use super::cors::Fields;
 use super::head::RequestHead;
 use super::identity::TrustedHeaders;
-use super::ids::{ServiceName, SvixId, UserId, WorkspaceId};
+use super::ids::{ClerkUserId, ServiceName, SvixId, UserId, WorkspaceId};
 use super::routes::{Access, Mode, Own, Route};
 use super::snapshot::Snapshot;
 use super::token::SignedClaims;
@@ -63,14 +63,35 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What is left to be done about somebody who was let in.
+    /// What the request teaches about its user, to be kept.
     #[must_use]
-    pub fn lesson(&self) -> Option<&Lesson> {
+    pub fn sighting(&self) -> Option<&Sighting> {
         match self {
-            Self::Forward(grant) => Some(&grant.lesson),
-            Self::Answer(reply) => Some(&reply.lesson),
+            Self::Forward(grant) => grant.lesson.sighting.as_ref(),
+            Self::Answer(reply) => reply.lesson.sighting.as_ref(),
+            Self::Reject(refusal) => refusal.sighting.as_ref(),
+            Self::Preflight(_) | Self::Acknowledge(..) => None,
+        }
+    }
+
+    /// The known user of Clerk who was let in, and of whom nobody has told an e-mail address or a name.
+    #[must_use]
+    pub fn nameless(&self) -> Option<&ClerkUserId> {
+        match self {
+            Self::Forward(grant) => grant.nameless(),
+            Self::Answer(reply) => reply.lesson.nameless.as_ref(),
             Self::Reject(_) | Self::Preflight(_) | Self::Acknowledge(..) => None,
         }
+    }
+
+    fn teaching(mut self, sighting: Option<Sighting>) -> Self {
+        match &mut self {
+            Self::Forward(grant) => grant.lesson.sighting = sighting,
+            Self::Answer(reply) => reply.lesson.sighting = sighting,
+            Self::Reject(refusal) => refusal.sighting = sighting,
+            Self::Preflight(_) | Self::Acknowledge(..) => {}
+        }
+        self
     }
 }
 
@@ -112,6 +133,12 @@ impl Grant {
     pub fn reported(&self) -> Option<Rejection> {
         self.reported
     }
+
+    /// The known user of Clerk of whom the upstream would learn no e-mail address or no name.
+    #[must_use]
+    pub fn nameless(&self) -> Option<&ClerkUserId> {
+        self.lesson.nameless.as_ref()
+    }
 }
 
 /// Who comes in.
@@ -129,13 +156,15 @@ pub struct Refusal {
     pub route: Option<Arc<Route>>,
     pub reason: Rejection,
     pub who: Who,
+    /// What the request teaches about its user all the same.
+    pub sighting: Option<Sighting>,
 }
 
 impl Refusal {
     /// A refusal of a request of which nothing is known.
     #[must_use]
     pub fn bare(reason: Rejection) -> Self {
-        Self { route: None, reason, who: Who::default() }
+        Self { route: None, reason, who: Who::default(), sighting: None }
     }
 }
 
@@ -209,9 +238,10 @@ pub fn judge_traced(
     };
     trace.step(|| format!("route {} asks for {}", route.pattern.text(), access::describe(route, &snapshot.rules)));
 
-    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, who: Who::default() };
+    let (who, sighting) = (Who::default(), None);
+    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, who, sighting };
     let admitted = judgement.admit();
-    let who = std::mem::take(&mut judgement.who);
+    let (who, sighting) = (std::mem::take(&mut judgement.who), judgement.sighting.take());
     match admitted {
         Ok(access::Admitted::Caller(caller, joined)) => {
             let mut grant = grant::grant(snapshot, head, route, caller, who, joined);
@@ -222,7 +252,10 @@ pub fn judge_traced(
             })
         }
         Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
-        Err(access::Stop::Refuse(reason)) => Step::Judged(refuse(snapshot, head, route, reason, who)),
+        Err(access::Stop::Refuse(reason)) => {
+            let verdict = refuse(snapshot, head, route, reason, who);
+            Step::Judged(verdict.teaching(sighting))
+        }
         Err(access::Stop::NeedKey(issuer)) => {
             Step::NeedKey { issuer, otherwise: refuse(snapshot, head, route, Rejection::UnknownKey, who) }
         }
@@ -241,7 +274,7 @@ pub fn judge_webhook(
 ) -> Verdict {
     let verified = verify_webhook(snapshot, head, route, body, now);
     match verified {
-        Err(reason) => Verdict::Reject(Refusal { route: Some(route.clone()), reason, who: Who::default() }),
+        Err(reason) => Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) }),
         // Asked only after the signature: nobody can probe which ids are known.
         Ok(signed) if taken(signed.id()) => Verdict::Acknowledge(route.clone(), signed.id().clone()),
         Ok(signed) => {
@@ -274,7 +307,7 @@ fn reply(snapshot: &Snapshot, own: Own, grant: Grant) -> Verdict {
         }
         // Fail closed: there is nothing to say of a caller who is no person. The config lets none come here.
         Caller::Nobody | Caller::Service(_) | Caller::Webhook(_) => {
-            Verdict::Reject(Refusal { route: Some(route), reason: Rejection::Denied, who })
+            Verdict::Reject(Refusal { route: Some(route), who, ..Refusal::bare(Rejection::Denied) })
         }
     }
 }
@@ -296,6 +329,6 @@ fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: R
             reason: Some(reason),
             lesson: Lesson::default(),
         }),
-        None => Verdict::Reject(Refusal { route: Some(route.clone()), reason, who }),
+        None => Verdict::Reject(Refusal { route: Some(route.clone()), who, ..Refusal::bare(reason) }),
     }
 }

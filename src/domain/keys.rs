@@ -83,6 +83,11 @@ pub enum JwksError {
     TooLarge,
     #[error("the answer is not a JSON document with a list `keys` (does the URL end in /.well-known/jwks.json?)")]
     NotJwks,
+    #[error(
+        "the answer is a web page and no key set: a proxy or a captive portal in between, or a typo in the domain has led to somebody \
+         else"
+    )]
+    Page,
     #[error("the key set has more than {MAX_KEYS} keys")]
     TooMany,
     #[error("none of the {0} keys can verify RS256{1}")]
@@ -95,6 +100,9 @@ impl KeySet {
     pub fn from_jwks(bytes: &[u8], usable_until: Option<UnixTime>) -> Result<(Self, Vec<String>), JwksError> {
         if bytes.len() > MAX_JWKS_BYTES {
             return Err(JwksError::TooLarge);
+        }
+        if bytes.trim_ascii_start().starts_with(b"<") {
+            return Err(JwksError::Page);
         }
         let document: Value = serde_json::from_slice(bytes).map_err(|_| JwksError::NotJwks)?;
         let listed = document.get("keys").and_then(Value::as_array).ok_or(JwksError::NotJwks)?;
@@ -140,6 +148,15 @@ impl KeySet {
         match &self.keys {
             Keys::Single(key) => key.fingerprint() == *fingerprint,
             Keys::Named(keys) => keys.values().any(|key| key.fingerprint() == *fingerprint),
+        }
+    }
+
+    /// Whether some key is in both sets: then they are of one issuer. Names are not compared, as anybody may choose them.
+    #[must_use]
+    pub fn shares_a_key_with(&self, other: &Self) -> bool {
+        match &self.keys {
+            Keys::Single(key) => other.holds(&key.fingerprint()),
+            Keys::Named(keys) => keys.values().any(|key| other.holds(&key.fingerprint())),
         }
     }
 

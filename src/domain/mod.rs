@@ -11,6 +11,7 @@ pub mod client;
 pub mod cors;
 pub mod event;
 pub mod head;
+pub mod hint;
 pub mod identity;
 pub mod ids;
 pub mod issuer;

@@ -38,6 +38,8 @@ macro_rules! reasons {
 reasons! {
     /// no token came with the request
     MissingToken => "missing_token", Challenge;
+    /// a browser's preflight, which never carries a token, from an origin that is not in `cors.origins`
+    OriginNotListed => "origin_not_listed", Challenge;
     /// the Authorization field is not `Bearer` and one token, or the token is not a well-formed JWT
     MalformedToken => "malformed_token", InvalidToken;
     /// more than one token came with the request, and they do not agree
@@ -195,6 +197,11 @@ mod tests {
             assert!(seen.insert(label), "twice: {label}");
             assert!(!reason.meaning().is_empty());
         }
+    }
+
+    #[test]
+    fn a_preflight_of_a_strange_origin_looks_like_every_request_without_a_token() {
+        assert_eq!(Rejection::OriginNotListed.kind(), Rejection::MissingToken.kind());
     }
 
     #[test]

@@ -146,7 +146,8 @@ mod tests {
     fn check(revocations: &Revocations, sid: Option<&str>, issued: Option<u64>) -> Result<(), Rejection> {
         let (user, session) = (user(), sid.map(session));
         let issued = issued.map(UnixTime);
-        let token = Token { user: &user, session: session.as_ref(), issued, expires: NOW.plus(Duration::from_secs(60)) };
+        let token =
+            Token { user: &user, session: session.as_ref(), issued, expires: NOW.plus(Duration::from_secs(60)) };
         revocations.check(&token, NOW, KEEP)
     }
 
@@ -183,7 +184,10 @@ mod tests {
         assert_eq!(none.check(&token(KEEP), NOW, KEEP), Ok(()));
         let longer = KEEP + Duration::from_secs(1);
         assert_eq!(none.check(&token(longer), NOW, KEEP), Err(Rejection::TokenLivesTooLong));
-        assert_eq!(none.check(&Token { expires: UnixTime(u64::MAX), ..token(KEEP) }, NOW, KEEP), Err(Rejection::TokenLivesTooLong));
+        assert_eq!(
+            none.check(&Token { expires: UnixTime(u64::MAX), ..token(KEEP) }, NOW, KEEP),
+            Err(Rejection::TokenLivesTooLong)
+        );
     }
 
     #[test]

@@ -10,10 +10,10 @@ use ipnet::IpNet;
 
 use super::answer::Answers;
 use super::cors::Cors;
+use super::event::{Change, EventTime};
 use super::identity::TrustedNames;
 use super::issuer::Issuer;
 use super::keys::KeySet;
-use super::event::{Change, EventTime};
 use super::membership::{Flags, Members, Roles, TooManyChanges};
 use super::profile::Profile;
 use super::revocation::{Revocations, Revoked, TooManyRevocations};

@@ -26,6 +26,11 @@ pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
     write(session, ctx, outcome, reason, took);
 }
 
+/// Why the request was refused, or would have been.
+pub fn reason(ctx: &Ctx) -> Option<Rejection> {
+    outcome(ctx).1
+}
+
 /// What became of a webhook; `None` for every other request.
 fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
     if ctx.route().is_none_or(|route| route.access != Access::Webhook) {

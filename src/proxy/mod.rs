@@ -2,6 +2,7 @@
 //! verdicts back.
 
 mod ctx;
+mod failure;
 mod head;
 mod headers;
 mod log;

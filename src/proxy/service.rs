@@ -1,5 +1,7 @@
 //! Pingora's phases, each a short call downward.
 
+mod meet;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,15 +13,15 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorType};
 
 use super::ctx::{Answered, Ctx, Phase};
+use super::failure::failure;
 use super::headers::UpstreamHeaders;
 use super::webhook::{self, Forwarded};
 use super::{UpstreamPeer, head, log, respond};
 use crate::clock;
 use crate::config::settings::Timeouts;
-use crate::domain::event::Change;
 use crate::domain::identity::name;
 use crate::domain::judge::{Caller, judge_webhook};
 use crate::domain::routes::Route;
@@ -28,15 +30,11 @@ use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
 use crate::state::deliveries::{Deliveries, Start};
+use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
-use crate::state::profiles::{Outcome as Asked, ProfileSource};
+use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
-use crate::state::records::{NotKept, Records};
-
-/// How long a request waits until what it taught is kept.
-const KEEP_WAIT: Duration = Duration::from_secs(1);
-/// How long a request waits for a name from Clerk. Later requests find what came after.
-const PROFILE_WAIT: Duration = Duration::from_secs(2);
+use crate::state::records::Records;
 
 /// The gate as Pingora sees it.
 #[derive(Clone)]
@@ -46,6 +44,7 @@ pub struct Gate {
     pub proofs: ProofCache,
     pub records: Arc<Records>,
     pub profiles: Arc<ProfileSource>,
+    pub hints: Arc<Hints>,
     pub deliveries: Deliveries,
     pub webhook_memory: webhook::Memory,
     pub upstream: Arc<UpstreamPeer>,
@@ -80,33 +79,6 @@ impl Gate {
         match step {
             Step::Judged(verdict) | Step::NeedKey { otherwise: verdict, .. } => self.meet(session, ctx, verdict).await,
             Step::NeedBody { route, max_body } => self.webhook(session, ctx, &route, max_body).await,
-        }
-    }
-
-    /// Keeps what the request teaches about its user, and asks Clerk for a name that nobody has told yet. Neither can refuse
-    /// anybody: a good token stays good when the store or Clerk is down.
-    async fn meet(&self, session: &Session, ctx: &mut Ctx, verdict: Verdict) -> Verdict {
-        let Some(lesson) = verdict.lesson() else { return verdict };
-        if let Some(sighting) = &lesson.sighting {
-            let change = Change::Seen(sighting.user.clone(), sighting.seen.clone());
-            let kept = self.records.apply(&change, sighting.seen.at, &ctx.snapshot.rules);
-            match tokio::time::timeout(KEEP_WAIT, kept).await {
-                Ok(Ok(_) | Err(NotKept::OtherRules)) => {}
-                Ok(Err(why)) => {
-                    tracing::warn!(%why, user = %sighting.user, "a user was seen and may not be known after a restart")
-                }
-                Err(_) => tracing::warn!(user = %sighting.user, "a user was seen, and the store is slow to keep it"),
-            }
-        }
-        let Some(user) = &lesson.nameless else { return verdict };
-        if self.profiles.fetch(user, PROFILE_WAIT).await != Asked::Fetched {
-            return verdict;
-        }
-        ctx.snapshot = self.world.load();
-        match self.judge_again(session, ctx) {
-            // Also a refusal counts: Clerk may have said that the user is banned.
-            Step::Judged(verdict) | Step::NeedKey { otherwise: verdict, .. } => verdict,
-            Step::NeedBody { .. } => Verdict::Reject(Refusal::bare(Rejection::Internal)),
         }
     }
 
@@ -180,29 +152,6 @@ impl Gate {
         let streams = session.is_upgrade_req() || accept.is_some_and(|accept| accept.contains("text/event-stream"));
         grant.route().timeout.or(if streams { None } else { Some(self.timeouts.read) })
     }
-}
-
-/// What an error after the verdict means. Pingora says whose fault it was.
-fn failure(error: &Error) -> Rejection {
-    use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
-    match (error.esource(), error.etype()) {
-        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => Rejection::UpstreamTimeout,
-        (ErrorSource::Upstream, kind) if connecting(kind) => Rejection::UpstreamConnect,
-        (ErrorSource::Upstream, _) => Rejection::UpstreamProtocol,
-        (ErrorSource::Downstream, ReadTimedout) => Rejection::BodyTimeout,
-        (
-            ErrorSource::Downstream,
-            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | WriteTimedout,
-        ) => Rejection::ClientGone,
-        (ErrorSource::Downstream, _) => Rejection::BadRequest,
-        (ErrorSource::Internal | ErrorSource::Unset, kind) if connecting(kind) => Rejection::UpstreamConnect,
-        (ErrorSource::Internal | ErrorSource::Unset, _) => Rejection::Internal,
-    }
-}
-
-fn connecting(kind: &ErrorType) -> bool {
-    use ErrorType::{BindError, ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, SocketError};
-    matches!(kind, ConnectRefused | ConnectNoRoute | ConnectError | ConnectTimedout | BindError | SocketError)
 }
 
 #[async_trait]
@@ -376,6 +325,10 @@ impl ProxyHttp for Gate {
         // A subrequest is the second half of a webhook; the outer request counts for both.
         if session.subrequest_ctx.is_none() {
             log::finish(session, ctx, &self.metrics);
+            if let Some(reason) = log::reason(ctx) {
+                let request = session.req_header();
+                self.hints.refused(&ctx.snapshot, &request.method, &request.headers, reason);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::config::settings::BackendSettings;
 use crate::domain::event::{self, Change, EventTime};
 use crate::domain::ids::ClerkUserId;
+use crate::domain::keys::{JwksError, KeySet, MAX_JWKS_BYTES};
 use crate::domain::token::json;
 
 /// Bound on an answer. A user with every field that Clerk knows is some tens of KiB.
@@ -86,6 +87,26 @@ impl Backend {
         }
     }
 
+    /// The keys of the instance of the secret key: `GET /v1/jwks`, which Clerk does not count against the rate limit.
+    ///
+    /// # Errors
+    /// See [`BackendError`].
+    pub async fn keys(&self) -> Result<KeySet, BackendError> {
+        let base = &self.settings.api_url;
+        let url = format!("{base}/v1/jwks");
+        let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
+        let ask = Ask { method: Method::GET, url: &url, bearer, headers, max: MAX_JWKS_BYTES };
+        let answer = self.fetcher.ask(ask).await?;
+        if answer.status != 200 {
+            return Err(self.refused(&answer, None));
+        }
+        match KeySet::from_jwks(&answer.body, None) {
+            Ok((keys, _)) => Ok(keys),
+            Err(JwksError::Page) => Err(BackendError::NotClerk { base: base.clone(), page: true }),
+            Err(_) => Err(self.unreadable("it is no set of keys")),
+        }
+    }
+
     /// One request about `user`, and its answer if that is a 200.
     async fn ask(&self, method: Method, user: &ClerkUserId) -> Result<Answer, BackendError> {
         let base = &self.settings.api_url;
@@ -95,7 +116,7 @@ impl Backend {
         let url = format!("{base}/v1/users/{}", utf8_percent_encode(user.as_str(), SEGMENT));
         let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
         let answer = self.fetcher.ask(Ask { method, url: &url, bearer, headers, max: MAX_BYTES }).await?;
-        if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer, user)) }
+        if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer, Some(user))) }
     }
 
     /// The object of an answer, which must be `user`: a proxy that reads paths in its own way could have led us to another one.
@@ -112,18 +133,18 @@ impl Backend {
         }
     }
 
-    fn refused(&self, answer: &Answer, user: &ClerkUserId) -> BackendError {
-        let (base, user) = (self.settings.api_url.clone(), user.clone());
-        match (answer.status, code(&answer.body)) {
-            (401, Some(code)) if code == "clerk_key_invalid" => BackendError::Key { base },
+    fn refused(&self, answer: &Answer, user: Option<&ClerkUserId>) -> BackendError {
+        let base = self.settings.api_url.clone();
+        match (answer.status, code(&answer.body), user.cloned()) {
+            (401, Some(code), _) if code == "clerk_key_invalid" => BackendError::Key { base },
             // Fail closed: only Clerk itself can say that somebody is not there. Any web server can answer 404.
-            (404, Some(code)) if code == "resource_not_found" => BackendError::NotFound { base, user },
-            (429, _) => {
+            (404, Some(code), Some(user)) if code == "resource_not_found" => BackendError::NotFound { base, user },
+            (429, ..) => {
                 let wait = self.limit.lock().close(clock::monotonic(), answer.retry_after);
-                BackendError::Limited { base, wait }
+                BackendError::TooMany { base, wait }
             }
-            (status @ 500.., _) => BackendError::Down { base, status },
-            (status, code) => BackendError::Refused { base, status, code },
+            (status @ 500.., ..) => BackendError::Down { base, status },
+            (status, code, _) => BackendError::Refused { base, status, code },
         }
     }
 

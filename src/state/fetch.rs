@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, header};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
+use crate::clock;
 use crate::config::secret::Secret;
 use crate::domain::UnixTime;
 
@@ -16,16 +17,44 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("no connection to {url}: {why}")]
+    #[error("no connection to {url}: {why}; {}", connect_cure(why))]
     Connect { url: String, why: String },
-    #[error("{url} did not answer within {} s", TOTAL.as_secs())]
+    #[error("{url} did not answer within {} s; is there a firewall in between that drops what it does not like?", TOTAL.as_secs())]
     Timeout { url: String },
-    #[error("{url} answered {status}{}", if (300..400).contains(.status) { ": a redirect, which is not followed" } else { "" })]
+    #[error("{url} answered {status}{}", status_cure(*status))]
     Status { url: String, status: u16 },
     #[error("{url} answered with more than {max} bytes")]
     TooLarge { url: String, max: usize },
     #[error("asking {url} failed: {why}")]
     Broken { url: String, why: String },
+}
+
+/// What to do about a connection that was not made, from what the libraries below say of it.
+fn connect_cure(why: &str) -> &'static str {
+    let says = |parts: &[&str]| parts.iter().any(|part| why.contains(part));
+    if says(&["proxy", "tunnel"]) {
+        "look at HTTPS_PROXY and NO_PROXY in the environment of bailiff"
+    } else if says(&["dns error", "lookup address"]) {
+        "the name is not known here: look for a typo in the domain, and at the DNS of this machine"
+    } else if says(&["certificate", "handshake", "tls"]) {
+        "the TLS of the other side is not trusted: is the domain right, and does a proxy in between have a CA of its own?"
+    } else if says(&["refused"]) {
+        "nobody listens there: is host and port right?"
+    } else {
+        "let this machine out to that address (firewall, egress rules), or name the proxy in HTTPS_PROXY"
+    }
+}
+
+/// What to do about an answer with this status.
+fn status_cure(status: u16) -> &'static str {
+    match status {
+        300..=399 => ": a redirect, which is not followed; write the address where it leads to into the config",
+        401 | 403 | 407 => "; public keys are for everybody, so it is a proxy or a firewall in between that refuses",
+        404 | 410 => "; is it the right address? A typo in the domain leads to somebody else",
+        429 => "; wait: something at this address asks too much",
+        500.. => "; wait, and look at status.clerk.com",
+        _ => "; is it the right address?",
+    }
 }
 
 /// A client that cannot be led astray: it has time limits, reads at most what it is told, and follows no redirect, as one
@@ -41,8 +70,10 @@ pub struct Fetcher {
 #[derive(Clone, Debug)]
 pub struct Fetched {
     pub body: Bytes,
-    /// The `Date` field: a clock to compare ours with.
+    /// The `Date` field: a clock to compare ours with. What a cache has kept is as much older as its `Age` says (RFC 9111, 4.2.3).
     pub date: Option<UnixTime>,
+    /// By how many seconds our clock is ahead of the sender's, at the least: 0 while `Date` lies between question and answer.
+    pub clock_ahead: Option<i64>,
 }
 
 /// A request that shows a secret.
@@ -96,14 +127,19 @@ impl Fetcher {
 
     /// As [`Fetcher::get`], with the sender's clock.
     pub async fn get_dated(&self, url: &str, max: usize) -> Result<Fetched, FetchError> {
+        let asked = clock::now();
         let answer = send(self.client(url).get(url), url).await?;
+        let answered = clock::now();
         let status = answer.status().as_u16();
         if status != 200 {
             return Err(FetchError::Status { url: url.to_owned(), status });
         }
         let date = answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-        let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok()).map(|since| UnixTime(since.as_secs()));
-        Ok(Fetched { body: body(answer, url, max).await?, date })
+        let age = answer.headers().get(header::AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        let date = date.map(|since| UnixTime(since.as_secs().saturating_add(age)));
+        let clock_ahead = date.map(|date| ahead(date, asked, answered));
+        Ok(Fetched { body: body(answer, url, max).await?, date, clock_ahead })
     }
 
     /// The answer to a request that shows a secret, whatever its status is.
@@ -131,6 +167,12 @@ impl Fetcher {
         // The config takes plain http for loopback and private addresses only.
         if url.starts_with("http://") { &self.direct } else { &self.outward }
     }
+}
+
+/// By how many seconds our clock is ahead of one that said `date` between `asked` and `answered` of ours.
+fn ahead(date: UnixTime, asked: UnixTime, answered: UnixTime) -> i64 {
+    let seconds = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX);
+    if date < asked { seconds(asked.since(date)) } else { seconds(date.since(answered)).saturating_neg() }
 }
 
 async fn send(request: RequestBuilder, url: &str) -> Result<Response, FetchError> {
@@ -171,4 +213,36 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_is_not_taken_for_a_clock_that_is_off() {
+        for (given, date, expected) in [
+            ("at the question", 100, 0),
+            ("in between", 105, 0),
+            ("at the answer", 109, 0),
+            ("their clock is behind", 40, 60),
+            ("their clock is ahead", 129, -20),
+        ] {
+            assert_eq!(ahead(UnixTime(date), UnixTime(100), UnixTime(109)), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_get_no_connection_has_its_own_cure() {
+        for (why, part) in [
+            ("client error (Connect): dns error: failed to lookup address information", "typo in the domain"),
+            ("client error (Connect): tcp connect error: Connection refused (os error 111)", "nobody listens"),
+            ("client error (Connect): invalid peer certificate: UnknownIssuer", "is not trusted"),
+            ("client error (Connect): tunnel error: proxy authorization required", "HTTPS_PROXY and NO_PROXY"),
+            ("client error (Connect): tcp connect error: Network is unreachable (os error 101)", "egress rules"),
+        ] {
+            let told = FetchError::Connect { url: "https://clerk.test".to_owned(), why: why.to_owned() }.to_string();
+            assert!(told.contains(part) && told.contains("https://clerk.test"), "{told}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::World;
 use super::discovery::{Finder, Lookup, Place};
 use super::fetch::Fetcher;
+use super::hints::Hints;
 use crate::clock;
 use crate::config::settings::{KeySource, KeyTimes, Live};
 use crate::domain::Snapshot;
@@ -28,6 +29,7 @@ pub struct KeyKeeper {
     world: Arc<World>,
     fetcher: Fetcher,
     metrics: Arc<Metrics>,
+    hints: Arc<Hints>,
     issuers: Mutex<Vec<Arc<Followed>>>,
 }
 
@@ -64,8 +66,18 @@ impl Drop for Followed {
 
 impl KeyKeeper {
     #[must_use]
-    pub fn new(world: Arc<World>, fetcher: Fetcher, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { world, fetcher, metrics, issuers: Mutex::default() })
+    pub fn new(world: Arc<World>, fetcher: Fetcher, metrics: Arc<Metrics>, hints: Arc<Hints>) -> Arc<Self> {
+        Arc::new(Self { world, fetcher, metrics, hints, issuers: Mutex::default() })
+    }
+
+    /// Why there are no fresh keys: a line with cause and cure for each issuer whose last fetch failed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let told = |issuer: &Arc<Followed>| {
+            let why = issuer.told.lock().as_ref().map(|fault| fault.why.clone())?;
+            Some(format!("keys of the issuer `{}`: {why}", issuer.name))
+        };
+        self.issuers.lock().iter().filter_map(told).collect()
     }
 
     /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
@@ -174,6 +186,7 @@ impl KeyKeeper {
         let now = clock::now();
         let until = now.plus(issuer.times.max_age);
         let read = found.map_err(|e| e.to_string()).and_then(|found| {
+            self.compare_clocks(&issuer.name, found.document.clock_ahead);
             let keys = KeySet::from_jwks(&found.document.body, Some(until));
             keys.map(|keys| (found.url.clone(), keys)).map_err(|e| format!("{}: {e}", found.url))
         });
@@ -202,6 +215,15 @@ impl KeyKeeper {
         };
         issuer.tried.store(true, Ordering::Relaxed);
         good
+    }
+
+    /// Compares our clock with the issuer's: tokens are dated by that one.
+    fn compare_clocks(&self, issuer: &str, ahead: Option<i64>) {
+        let snapshot = self.world.load();
+        let issuer = snapshot.rules.issuers.iter().find(|known| *known.name == *issuer);
+        if let (Some(issuer), Some(ahead)) = (issuer, ahead) {
+            self.hints.measured(issuer, ahead);
+        }
     }
 
     /// Puts keys in force, unless the config has dropped or moved the issuer while they were on their way: then they would

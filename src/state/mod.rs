@@ -5,6 +5,7 @@ pub mod backend;
 pub mod deliveries;
 pub(crate) mod discovery;
 pub mod fetch;
+pub mod hints;
 pub mod kept;
 pub mod keys;
 mod print;

@@ -184,6 +184,11 @@ impl Inner {
                 tracing::debug!(%user, %why, "a user stays without what is missing");
                 (ProfileResult::Limited, None, Outcome::NotNow)
             }
+            // Said once: nobody asks before the time is over.
+            Err(why @ BackendError::TooMany { .. }) => {
+                tracing::warn!(%user, %why, "no profile fetched; users stay without what is missing");
+                (ProfileResult::Limited, None, Outcome::NotNow)
+            }
             Err(why) => {
                 tracing::warn!(%user, %why, "no profile fetched; the user stays without what is missing");
                 let unknown = matches!(why, BackendError::NotFound { .. });

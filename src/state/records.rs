@@ -6,17 +6,18 @@ use parking_lot::Mutex;
 
 use super::World;
 use super::kept::{
-    RowError, forget_revocation, read_organization, read_revocation, read_user, write_organization, write_revocation, write_user,
+    RowError, forget_revocation, read_organization, read_revocation, read_user, write_organization, write_revocation,
+    write_user,
 };
 use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
-use crate::domain::{Snapshot, UnixTime};
 use crate::domain::event::{Change, EventTime};
 use crate::domain::membership::{Kept, Members, Roles, Table};
 use crate::domain::revocation::{Revocations, Revoked};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
+use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::Metrics;
 
 /// Rows handed to the store in one call.

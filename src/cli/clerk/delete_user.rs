@@ -99,6 +99,7 @@ fn doubt(user: &ClerkUserId, why: &BackendError) -> String {
         BackendError::Key { .. }
         | BackendError::NotFound { .. }
         | BackendError::Limited { .. }
+        | BackendError::TooMany { .. }
         | BackendError::Refused { .. }
         | BackendError::Fetch(FetchError::Connect { .. }) => format!("{user} is not deleted"),
         BackendError::Down { .. }

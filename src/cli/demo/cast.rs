@@ -114,18 +114,20 @@ pub(super) struct Places<'p> {
     pub issuer: &'p str,
     pub app: &'p str,
     pub members: &'p Path,
+    pub store: &'p Path,
     pub secret_file: &'p Path,
 }
 
 /// The config file.
 pub(super) fn config(places: &Places<'_>) -> String {
-    let Places { gate, admin, issuer, app, members, secret_file } = places;
-    let (members, secret_file) = (members.display(), secret_file.display());
+    let Places { gate, admin, issuer, app, members, store, secret_file } = places;
+    let (members, store, secret_file) = (members.display(), store.display(), secret_file.display());
     format!(
         r#"# The config of `bailiff demo`: as it could stand beside an app of your own.
 listen: "{gate}"
 admin: "{admin}"
 upstream: {app}
+store: {store}
 
 clerk:                                  # your own instance: publishable_key: ${{CLERK_PUBLISHABLE_KEY}}
   issuer: {issuer}

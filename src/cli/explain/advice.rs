@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::browser;
 use crate::cli::scene::Look;
 use crate::cli::token::inspect;
 use crate::cli::token::parts::Parts;
@@ -12,7 +13,7 @@ use crate::config::faults::quoted;
 use crate::domain::client::forwarding_header;
 use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::judge::Who;
-use crate::domain::routes::Route;
+use crate::domain::routes::{Access, Condition, Route};
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
 /// Why, and what now.
@@ -45,6 +46,9 @@ const CLOCK: &str =
 /// Advice for the common reasons; for the others their meaning says it all.
 pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
     use Rejection as R;
+    if let Some((cause, fix)) = browser::advice(reason, facts) {
+        return Some(Advice { cause, fix });
+    }
     let (cause, fix) = match reason {
         R::MissingToken => (
             "the request has no Authorization field; cookies and queries are not looked at".to_owned(),
@@ -105,7 +109,11 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             "the routes are all there is; there is no default".to_owned(),
             "add a route for this path and method; `bailiff check` lists the routes".to_owned(),
         ),
-        R::UnknownUser | R::NotAMember | R::RoleTooLow | R::Suspended | R::NotActive => (
+        R::UnknownUser => (
+            facts.standing(reason),
+            "list the user in the membership. If users come by webhook (what webhooks changed in a running gate is not seen here): is the endpoint in the Clerk dashboard publicly accessible, does it lead to a route with `access: webhook`, and what does its log there say?".to_owned(),
+        ),
+        R::NotAMember | R::RoleTooLow | R::Suspended | R::NotActive => (
             facts.standing(reason),
             "edit the membership, which is followed while the gate runs; what webhooks changed there is not seen here".to_owned(),
         ),
@@ -163,7 +171,12 @@ impl Facts<'_> {
         match reason {
             Rejection::UnknownUser => format!("the membership does not list {user}"),
             Rejection::NotAMember => format!("the membership gives {user} no role in {workspace}"),
-            Rejection::RoleTooLow => format!("the role of {user} in {workspace} is lower than what the route asks for"),
+            Rejection::RoleTooLow => {
+                let (has, asked) = (self.role(), self.asked_role());
+                format!("the role of {user} in {workspace} is {has}, and the route asks for {asked}")
+            }
+            Rejection::Suspended => format!("the membership says of {user}: suspended"),
+            Rejection::NotActive => format!("the membership says of {user}: pending"),
             _ => format!("the membership says so of {user}"),
         }
     }
@@ -172,6 +185,33 @@ impl Facts<'_> {
     fn proxy(&self) -> String {
         let field = forwarding_header(self.headers).map_or("a field of a proxy", |name| name.as_str());
         format!("authentication is switched off, and the request carries {}, which proxies write", quoted(field))
+    }
+
+    /// The role of the user in the workspace.
+    fn role(&self) -> String {
+        let role = || {
+            let (members, roles) = (self.snapshot.members.as_ref()?, self.snapshot.rules.roles.as_ref()?);
+            let role = members.role(self.who.workspace.as_ref()?, self.who.user.as_ref()?)?;
+            Some(quoted(roles.name(role)))
+        };
+        role().unwrap_or_else(|| "none".to_owned())
+    }
+
+    /// The highest role that the route asks for, by its `access` or by `require`.
+    fn asked_role(&self) -> String {
+        let asked = || {
+            let (route, roles) = (self.route?, self.snapshot.rules.roles.as_ref()?);
+            let own = match route.access {
+                Access::Role(role) => Some(role),
+                _ => None,
+            };
+            let required = route.require.iter().filter_map(|condition| match condition {
+                Condition::Role(role) => Some(*role),
+                _ => None,
+            });
+            Some(quoted(roles.name(required.chain(own).max()?)))
+        };
+        asked().unwrap_or_else(|| "a higher one".to_owned())
     }
 
     fn malformed(&self) -> String {

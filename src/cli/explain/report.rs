@@ -18,6 +18,8 @@ pub(super) struct Report {
     pub asked: String,
     pub steps: Vec<String>,
     pub outcome: Outcome,
+    /// What is worth a word beside the verdict.
+    pub hints: Vec<String>,
 }
 
 /// What happens to the request.
@@ -163,11 +165,12 @@ impl Report {
                 fields.iter().for_each(|(name, value)| text += &format!("    {name}: {value}\n"));
             }
         }
+        self.hints.iter().for_each(|hint| text += &format!("  hint    {hint}\n"));
         text
     }
 
     pub(super) fn json(&self) -> Value {
-        let mut all = json!({"request": self.asked, "steps": self.steps});
+        let mut all = json!({"request": self.asked, "steps": self.steps, "hints": self.hints});
         let more = match &self.outcome {
             Outcome::Forward { upstream, headers, stripped, note, reported } => {
                 let pairs = |wanted: bool| -> Vec<_> {

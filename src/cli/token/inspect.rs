@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::checks::{self, Finding};
+use super::missing;
 use super::parts::Parts;
 use crate::cli::ConfigArgs;
 use crate::cli::ending::{Ending, FAILED, Stop, block_on, print, print_json, talk};
@@ -91,19 +92,15 @@ fn known(args: &InspectArgs) -> Result<Option<Scene>, Stop> {
     Ok(Some(scene))
 }
 
-/// What to do about a token without an e-mail address. That is no fault: nothing is decided by it, but many apps expect one.
+/// What to do about a provider's token without an e-mail address. That is no fault: nothing is decided by it, but many apps expect one.
 pub(crate) fn no_email(claims: &Map<String, Value>, issuer: Option<&Issuer>) -> Option<String> {
-    let issuer = issuer?;
+    // Of Clerk's tokens there is more to say: see `missing`.
+    let issuer = issuer.filter(|issuer| issuer.kind == Kind::Oidc)?;
     if person::email(claims, issuer).is_some() {
         return None;
     }
     let looked = issuer.claim_names.email.join(", ");
-    let cure = match issuer.kind {
-        Kind::Clerk => {
-            "in Clerk, customise the session token (Sessions) or the JWT template: \"email\": \"{{user.primary_email_address}}\""
-        }
-        Kind::Oidc => "ask for the scope `email`, or name another claim under `claims: {email: …}`",
-    };
+    let cure = "ask for the scope `email`, or name another claim under `claims: {email: …}`";
     let unverified =
         if claims.get("email_verified") == Some(&Value::Bool(false)) { ", and email_verified is false" } else { "" };
     Some(format!("the token has no e-mail address (looked in {looked}{unverified}): {cure}"))
@@ -160,6 +157,9 @@ fn text(parts: &Parts, signature: &Signature, findings: &[Finding], now: UnixTim
         Signature::Unknown(why) => format!("not checked: {why}"),
     };
     let _ = writeln!(text, "signature  {said}\n");
+    if let Some(hint) = missing::in_claims(&parts.claims) {
+        let _ = writeln!(text, "hint       {hint}\n");
+    }
     match findings.len() {
         0 => text += "nothing is wrong with it\n",
         1 => text += "1 fault:\n",
@@ -195,6 +195,6 @@ fn as_json(
         "now": now,
         "signature": signature,
         "faults": faults.collect::<Vec<_>>(),
-        "note": note,
+        "hints": missing::in_claims(&parts.claims).iter().map(String::as_str).chain(note).collect::<Vec<_>>(),
     })
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::config::faults::quoted;
-use crate::domain::token::json;
+use crate::domain::token::{bearer, json};
 
 /// Header and claims. The signature is not kept: nobody has to see it.
 #[derive(Debug)]
@@ -18,6 +18,11 @@ impl Parts {
     /// # Errors
     /// What is wrong with the form, without a byte of the token.
     pub(crate) fn read(token: &str) -> Result<Self, String> {
+        if let Some(word) = bearer::placeholder(token) {
+            return Err(format!(
+                "this is the word `{word}` and no token: the page had none to send, as nobody is signed in"
+            ));
+        }
         let segments: Vec<_> = token.split('.').collect();
         let [header, claims, signature] = segments.as_slice() else {
             let opaque = ["sk_", "pk_", "oat_", "ak_", "mt_"].iter().find(|start| token.starts_with(**start));
@@ -96,6 +101,8 @@ mod tests {
     fn a_broken_token_is_described_without_a_byte_of_it() {
         for (given, expected) in [
             ("abc", "three segments"),
+            ("null", "the word `null` and no token"),
+            ("undefined", "nobody is signed in"),
             ("sk_test_abcdef", "API key"),
             ("e30.e30.", "signature is empty"),
             ("e30.!.c2ln", "payload is not base64url"),

@@ -16,7 +16,7 @@ use crate::dev::webhook::deliver;
 use crate::dev::{now_ms, random_id, with_causes};
 
 /// How long [`Behaviour::Hang`] holds a request: longer than any sane fetch, and not for ever.
-const HANG_TIME: Duration = Duration::from_secs(35);
+pub(super) const HANG_TIME: Duration = Duration::from_secs(35);
 /// More than the megabyte that a careful reader of a key set stops at.
 pub(super) const HUGE_BYTES: usize = 1280 * 1024;
 /// Bound: the longest answer that a test can make the issuer give.
@@ -34,6 +34,7 @@ GET  /token/{name}               a session token that lives 60 s
                                  ?expired=1  one that ended an hour ago
                                  ?azp=URL    for this origin; ?azp= for none
 GET  /v1/users/{id}              the user, as Clerk's Backend API gives one; needs the secret key
+GET  /v1/jwks                    the public keys, as Clerk's Backend API gives them; needs the secret key
 DELETE /v1/users/{id}            deletes the user
 POST /send/{event}/{name}        sends a signed webhook event about somebody to the gate
                                  ?org=org_x ?role=admin ?banned=1 ?locked=1 ?email=x@example.com
@@ -52,6 +53,7 @@ impl State {
             (&Method::GET, [".well-known", "jwks.json"]) => self.jwks().await,
             (&Method::GET, [".well-known", "openid-configuration"]) => self.metadata().await,
             (&Method::GET, ["token", name]) => self.token(name, &query),
+            (&Method::GET, ["v1", "jwks"]) => self.backend_keys(session).await,
             (method, ["v1", "users", id]) => self.users(session, method, id).await,
             (&Method::POST, ["send", event, name]) => self.send(event, name, &query).await,
             (&Method::POST, ["sign"]) => self.sign(session, &query).await,
@@ -90,7 +92,7 @@ impl State {
         }
     }
 
-    fn jwks_entries(&self) -> Vec<Value> {
+    pub(super) fn jwks_entries(&self) -> Vec<Value> {
         self.keys.load().iter().map(SigningKey::jwk).collect()
     }
 

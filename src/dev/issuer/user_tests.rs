@@ -70,6 +70,7 @@ async fn the_backend_api_misbehaves_as_told_and_the_keys_do_not() {
         (UserBehaviour::Html, 200, "", "<!doctype html>"),
         (UserBehaviour::WrongId, 200, "", "user_of_somebody_else"),
         (UserBehaviour::Huge, 200, "", "xxxxxxxx"),
+        (UserBehaviour::Banned, 200, "", r#""banned": true"#),
     ] {
         running.issuer.set_user_behaviour(given.clone());
         let (seen, retry, body) = ask(&running, "GET", "/v1/users/user_alice", KEY).await;
@@ -81,4 +82,20 @@ async fn the_backend_api_misbehaves_as_told_and_the_keys_do_not() {
     let impatient = reqwest::Client::builder().timeout(Duration::from_millis(200)).build().unwrap();
     let url = format!("{}/v1/users/user_alice", running.issuer.url());
     assert!(impatient.get(url).bearer_auth(KEY).send().await.unwrap_err().is_timeout());
+}
+
+#[tokio::test]
+async fn a_user_who_is_held_is_given_once_the_behaviour_is_another() {
+    let running = open();
+    running.issuer.set_user_behaviour(UserBehaviour::Hold);
+    let asked = ask(&running, "GET", "/v1/users/user_alice", KEY);
+    tokio::pin!(asked);
+    while running.issuer.user_hits("user_alice").0 == 0 {
+        let soon = tokio::time::timeout(Duration::from_millis(5), &mut asked).await;
+        assert!(soon.is_err(), "nothing is answered yet");
+    }
+
+    running.issuer.set_user_behaviour(UserBehaviour::Normal);
+
+    assert_eq!(asked.await.0, 200);
 }

@@ -1,16 +1,17 @@
-//! The users of Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`.
+//! Clerk's Backend API: `GET` and `DELETE /v1/users/{id}`, and `GET /v1/jwks`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Response, StatusCode};
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use pingora::protocols::http::ServerSession;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{Behaviour, Person, State, events, routes};
 use crate::dev::answer::{json, text};
@@ -36,15 +37,19 @@ pub enum UserBehaviour {
     WrongId,
     /// With the right user inside of more than 1 MiB of JSON.
     Huge,
+    /// With the user, who is banned.
+    Banned,
     /// Not within 30 seconds; after 35 with 503.
     Hang,
+    /// Not before it is told another behaviour, and then as that says; after 35 seconds with 503.
+    Hold,
 }
 
 /// What the issuer knows about its Backend API.
 #[derive(Default)]
 pub(super) struct UserApi {
     secret_key: ArcSwapOption<String>,
-    behaviour: ArcSwap<UserBehaviour>,
+    behaviour: watch::Sender<UserBehaviour>,
     changed_at_ms: AtomicU64,
     hits: Mutex<HashMap<String, (u64, u64)>>,
 }
@@ -55,7 +60,15 @@ impl UserApi {
     }
 
     pub(super) fn set_behaviour(&self, behaviour: UserBehaviour) {
-        self.behaviour.store(Arc::new(behaviour));
+        self.behaviour.send_replace(behaviour);
+    }
+
+    /// The behaviour that counts for a request that comes now; `None` if it was held for too long.
+    async fn behaviour(&self) -> Option<UserBehaviour> {
+        let mut told = self.behaviour.subscribe();
+        let other = told.wait_for(|behaviour| *behaviour != UserBehaviour::Hold);
+        let other = tokio::time::timeout(routes::HANG_TIME, other).await;
+        other.ok()?.ok().map(|behaviour| behaviour.clone())
     }
 
     pub(super) fn changed_now(&self) {
@@ -83,6 +96,18 @@ impl UserApi {
 }
 
 impl State {
+    /// The keys of the instance, for whoever shows its secret key.
+    pub(super) async fn backend_keys(&self, session: &ServerSession) -> Response<Vec<u8>> {
+        if !self.users.opens(session) {
+            return no_key();
+        }
+        match self.users.behaviour().await.unwrap_or(UserBehaviour::Status(503)) {
+            UserBehaviour::Status(code) => play(Behaviour::Status(code)).await,
+            UserBehaviour::Html => play(Behaviour::Html).await,
+            _ => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
+        }
+    }
+
     /// `id` is a segment of the path, as it came.
     pub(super) async fn users(&self, session: &ServerSession, method: &Method, id: &str) -> Response<Vec<u8>> {
         let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
@@ -91,24 +116,22 @@ impl State {
         }
         self.users.count(&id, method);
         if !self.users.opens(session) {
-            let why = "The provided Clerk Secret Key is invalid.";
-            return error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", why);
+            return no_key();
         }
-        let behaviour = self.users.behaviour.load_full();
-        let play = |behaviour: Behaviour| async move { routes::play(&behaviour, json!({}), &json!({})).await };
-        match &*behaviour {
-            UserBehaviour::Normal => self.user(method, &id, &id),
-            UserBehaviour::Status(code) => play(Behaviour::Status(*code)).await,
-            UserBehaviour::RateLimited(after) => rate_limited(*after),
+        match self.users.behaviour().await.unwrap_or(UserBehaviour::Status(503)) {
+            UserBehaviour::Normal => self.user(method, &id, &id, false),
+            UserBehaviour::Banned => self.user(method, &id, &id, true),
+            UserBehaviour::Status(code) => play(Behaviour::Status(code)).await,
+            UserBehaviour::RateLimited(after) => rate_limited(after),
             UserBehaviour::Html => play(Behaviour::Html).await,
-            UserBehaviour::WrongId => self.user(method, &id, "user_of_somebody_else"),
+            UserBehaviour::WrongId => self.user(method, &id, "user_of_somebody_else", false),
             UserBehaviour::Huge => json(StatusCode::OK, &json!({"id": id, "padding": "x".repeat(routes::HUGE_BYTES)})),
-            UserBehaviour::Hang => play(Behaviour::Hang).await,
+            UserBehaviour::Hang | UserBehaviour::Hold => play(Behaviour::Hang).await,
         }
     }
 
     /// The user `id`, who calls themself `shown`.
-    fn user(&self, method: &Method, id: &str, shown: &str) -> Response<Vec<u8>> {
+    fn user(&self, method: &Method, id: &str, shown: &str, banned: bool) -> Response<Vec<u8>> {
         let people = self.people.load_full();
         let Some(person) = people.iter().find(|person| person.user_id == id) else {
             return error(StatusCode::NOT_FOUND, "resource_not_found", &format!("No user was found with id {id}"));
@@ -122,8 +145,16 @@ impl State {
         }
         let person = Person { user_id: shown.to_owned(), ..person.clone() };
         let at = self.users.changed_at_ms.load(Ordering::SeqCst);
-        json(StatusCode::OK, &events::described(&person, person.email.as_deref(), (false, false), at))
+        json(StatusCode::OK, &events::described(&person, person.email.as_deref(), (banned, false), at))
     }
+}
+
+async fn play(behaviour: Behaviour) -> Response<Vec<u8>> {
+    routes::play(&behaviour, json!({}), &json!({})).await
+}
+
+fn no_key() -> Response<Vec<u8>> {
+    error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.")
 }
 
 fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Person, Proofs, Trace, Who, conditions};
+use super::{Caller, Person, Proofs, Sighting, Trace, Who, conditions};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::{AccessStatus, Members, Role, Roles, Standing};
@@ -21,6 +21,8 @@ pub(super) struct Judgement<'j, P, T> {
     pub trace: &'j mut T,
     pub route: &'j Arc<Route>,
     pub who: Who,
+    /// What a request teaches that is refused because nobody has let its user in yet.
+    pub sighting: Option<Sighting>,
 }
 
 /// Who is let in; or that the webhook's body is needed first.
@@ -108,11 +110,20 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                         self.trace.step(|| "no token: passes as nobody".into());
                         Caller::Nobody
                     }
-                    None => return Err(Rejection::MissingToken.into()),
+                    None => return Err(self.without_token().into()),
                 }
             }
         };
         Ok(Admitted::Caller(caller, None))
+    }
+
+    /// Why nobody passes here without a token. Both reasons have one answer.
+    fn without_token(&self) -> Rejection {
+        let cors = &self.snapshot.rules.cors;
+        match cors.unlisted_preflight(self.head.method, self.head.headers) {
+            Some(_) => Rejection::OriginNotListed,
+            None => Rejection::MissingToken,
+        }
     }
 
     /// Whoever holds the token: a service, or else a user.
@@ -228,7 +239,12 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
         let members = self.members()?;
         if let Some(members) = members {
-            self.check_standing(&members.standing(person.user()), person.is_stand_in())?;
+            let checked = self.check_standing(&members.standing(person.user()), person.is_stand_in());
+            // Seen all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
+            if checked == Err(Rejection::NotActive) {
+                self.sighting = person.claims().and_then(|claims| Sighting::of(members, claims, self.now));
+            }
+            checked?;
         }
         let joined = match members {
             // Fail closed: the route asks for what only a membership could tell, and there is none.

@@ -5,8 +5,9 @@ use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::identity::name;
 use crate::domain::ids::{ClerkUserId, UserId};
-use crate::domain::membership::{Seen, Standing};
+use crate::domain::membership::{Members, Seen, Standing};
 use crate::domain::snapshot::Snapshot;
+use crate::domain::token::VerifiedClaims;
 
 /// Something about a user that should be kept: that they were seen, under which address and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,17 +25,24 @@ pub struct Lesson {
     pub nameless: Option<ClerkUserId>,
 }
 
+impl Sighting {
+    /// What a token says of its user, if that is news. It counts from the time at which the token was issued, so that an older
+    /// one never brings back an older address.
+    pub(super) fn of(members: &Members, verified: &VerifiedClaims, now: UnixTime) -> Option<Self> {
+        let (user, claims) = (verified.user(), verified.claims());
+        let at = EventTime(claims.iat.unwrap_or(now.0).min(now.0).saturating_mul(1000));
+        let seen = Seen { at, email: claims.email.clone(), name: claims.name.clone() };
+        members.is_news(user, &seen).then(|| Self { user: user.clone(), seen })
+    }
+}
+
 impl Lesson {
-    /// What a token says of its user counts from the time at which it was issued, so that an older one never brings back an older
-    /// address.
     pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
         let (Caller::User(Person::Verified(verified)), Some(members)) = (&grant.caller, &snapshot.members) else {
             return Self::default();
         };
-        let (user, claims) = (verified.user(), verified.claims());
-        let at = EventTime(claims.iat.unwrap_or(now.0).min(now.0).saturating_mul(1000));
-        let seen = Seen { at, email: claims.email.clone(), name: claims.name.clone() };
-        let sighting = members.is_news(user, &seen).then(|| Sighting { user: user.clone(), seen });
+        let user = verified.user();
+        let sighting = Sighting::of(members, verified, now);
         let told = |wanted: &str| grant.headers.values().any(|(header, _)| header == wanted);
         let whole = told(name::USER_EMAIL) && told(name::USER_NAME);
         // Of somebody whom the membership does not know, nothing could be kept.

@@ -16,6 +16,7 @@ mod oidc;
 mod own;
 mod proofs;
 mod services;
+mod sightings;
 mod tokens;
 mod trace;
 mod webhook;
@@ -148,6 +149,7 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     // From where the requests of these tests come.
     let near = Networks::new(vec!["203.0.113.0/24".parse().expect("a network")], false);
     let rules = Rules {
+        keep_revocations: Duration::MAX,
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
@@ -167,6 +169,7 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
         trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],
     };
     Snapshot {
+        revocations: Default::default(),
         generation: 1,
         rules: Arc::new(rules),
         keys: HashMap::from([("clerk".into(), key_set(key()))]),

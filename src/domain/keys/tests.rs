@@ -42,9 +42,19 @@ fn a_usable_key_is_found_by_its_exact_name_alone() {
 }
 
 #[test]
+fn two_sets_are_of_one_issuer_when_they_share_a_key_and_not_a_name() {
+    let set = |key: &SigningKey| read(&json!({"keys": [key.jwk()]})).expect("a key set").0;
+    let pem = KeySet::from_pem(&key().public_pem()).expect("a key");
+    let impostor = SigningKey::generate("ins_1").expect("a key");
+    assert!(set(key()).shares_a_key_with(&set(&key().renamed("ins_2"))));
+    assert!(set(key()).shares_a_key_with(&pem) && pem.shares_a_key_with(&set(key())));
+    assert!(!set(key()).shares_a_key_with(&set(&impostor)) && !pem.shares_a_key_with(&set(&impostor)));
+}
+
+#[test]
 fn a_document_that_is_no_key_set_gives_an_error_and_never_an_empty_set() {
     for (given, body, error) in [
-        ("an HTML page", &b"<!doctype html><p>504"[..], JwksError::NotJwks),
+        ("an HTML page", &b"<!doctype html><p>504"[..], JwksError::Page),
         ("nothing", b"", JwksError::NotJwks),
         ("a list", b"[]", JwksError::NotJwks),
         ("no list of keys", b"{\"keys\":{}}", JwksError::NotJwks),

@@ -29,6 +29,12 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     if scheme.eq_ignore_ascii_case("Bearer") && visible { Ok(Some(token)) } else { Err(Rejection::MalformedToken) }
 }
 
+/// What a page sends as its token when it has none: JavaScript's word for the value that it put there in the place of one.
+#[must_use]
+pub fn placeholder(token: &str) -> Option<&'static str> {
+    ["null", "undefined", "[object Promise]", "[object Object]"].into_iter().find(|word| *word == token.trim())
+}
+
 /// Clerk's session cookies of the request, `__session` and `__session_<suffix>`: same-origin browsers send them beside the
 /// header. They are never used as a token; a caller only makes sure that they do not speak of somebody else.
 ///

@@ -95,6 +95,12 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
+    /// A time that the token claims. Only good for messages: a gate that forgot the signature would believe anybody.
+    #[must_use]
+    pub fn claimed_seconds(&self, claim: &str) -> Option<u64> {
+        self.payload.get(claim).and_then(Value::as_u64)
+    }
+
     /// The `kid` that the token names.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {

@@ -13,8 +13,10 @@ pub enum BackendError {
     Key { base: String },
     /// Nobody has this id in the instance of the secret key.
     NotFound { base: String, user: ClerkUserId },
-    /// Over our share of the rate limit, or over that of everybody (429). For so long nothing is asked.
+    /// Nothing was asked, and nothing will be for so long: our share of the rate limit is used up, or Clerk has said 429.
     Limited { base: String, wait: Duration },
+    /// 429: over the rate limit, to which everybody with this secret key adds. For so long nothing is asked.
+    TooMany { base: String, wait: Duration },
     /// 500 and above: Clerk is down.
     Down { base: String, status: u16 },
     /// Any other status, with Clerk's code where it gave one.
@@ -39,6 +41,12 @@ impl BackendError {
             Self::Limited { base, wait } => {
                 format!("the rate limit of {base} is reached for the next {} s", wait.as_secs_f32().ceil())
             }
+            Self::TooMany { base, wait } => {
+                format!(
+                    "{base} answered 429: its rate limit is reached, and nothing is asked for the next {} s",
+                    wait.as_secs_f32().ceil()
+                )
+            }
             Self::Down { base, status } => format!("{base} answered {status}"),
             Self::Refused { base, status, code: Some(code) } => format!("{base} answered {status} ({code})"),
             Self::Refused { base, status, code: None } => format!("{base} answered {status}, and not as Clerk does"),
@@ -56,7 +64,9 @@ impl BackendError {
         match self {
             Self::Key { .. } => "take the secret key from the Clerk dashboard, API keys; it may have been rotated",
             Self::NotFound { .. } => "the user is deleted, or the secret key is of another instance than the token",
-            Self::Limited { .. } => "wait; if it happens often, something else with this secret key asks too much",
+            Self::Limited { .. } | Self::TooMany { .. } => {
+                "wait; if it happens often, something else with this secret key asks too much"
+            }
             Self::Down { .. } => "wait, and look at status.clerk.com",
             Self::Refused { code: Some(_), .. } => "Clerk's documentation of errors says what the code means",
             Self::Refused { .. } | Self::NotClerk { .. } | Self::OtherUser { .. } | Self::Unreadable { .. } => {

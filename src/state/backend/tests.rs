@@ -144,7 +144,7 @@ async fn after_a_429_clerk_is_left_alone() {
     let clerk = Clerk::start();
     let backend = clerk.backend();
     clerk.issuer.set_user_behaviour(UserBehaviour::RateLimited(Some(200)));
-    assert!(matches!(backend.user(&user("user_alice")).await, Err(BackendError::Limited { .. })));
+    assert!(matches!(backend.user(&user("user_alice")).await, Err(BackendError::TooMany { .. })));
     clerk.issuer.set_user_behaviour(UserBehaviour::Normal);
 
     for _ in 0..10 {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::client::{Request, Response};
 use super::metrics::Scrape;
-use super::process::{Finished, Process, bailiff, eventually};
+use super::process::{Finished, Process, bailiff, bailiff_on_small_disk, eventually};
 use super::wire::PATIENCE;
 
 /// What to start, before it is started.
@@ -18,6 +18,8 @@ pub struct Launch {
     dir: TempDir,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    /// Where the disk is full: the size that no file may exceed, in KiB.
+    disk: Option<u64>,
 }
 
 impl Launch {
@@ -33,6 +35,7 @@ impl Launch {
             dir: tempfile::tempdir().expect("a temporary folder can be made"),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
             env: Vec::new(),
+            disk: None,
         }
     }
 
@@ -52,9 +55,22 @@ impl Launch {
         self
     }
 
+    /// On a disk on which no file can grow beyond so many KiB; `None` for one with room.
+    pub fn on_disk(self, kib: Option<u64>) -> Self {
+        Self { disk: kib, ..self }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     fn process(&self, input: &[u8]) -> Process {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        Process::start(bailiff(self.dir.path(), &args), &self.env, input)
+        let command = match self.disk {
+            Some(kib) => bailiff_on_small_disk(self.dir.path(), &args, kib),
+            None => bailiff(self.dir.path(), &args),
+        };
+        Process::start(command, &self.env, input)
     }
 
     /// Runs to the end; for commands, and for a `serve` that should refuse to start.
@@ -66,6 +82,12 @@ impl Launch {
     #[track_caller]
     pub fn run_with_input(self, input: &[u8]) -> Finished {
         self.process(input).finish()
+    }
+
+    /// As [`Launch::run`], with the folder left behind for a look.
+    #[track_caller]
+    pub fn run_in_its_folder(self) -> (Finished, TempDir) {
+        (self.process(b"").finish(), self.dir)
     }
 
     /// Starts the gate and waits until it says that it is ready.
@@ -90,7 +112,7 @@ impl Launch {
         let admin = listening(&mut process, "admin");
         act(self.dir.path());
         let gate = listening(&mut process, "gate");
-        Gate { process, dir: self.dir, gate, admin }
+        Gate { process, launch: self, gate, admin }
     }
 }
 
@@ -117,7 +139,7 @@ fn listening(process: &mut Process, listener: &str) -> SocketAddr {
 /// A running gate. Dropping it kills it; a failed test shows its log.
 pub struct Gate {
     process: Process,
-    dir: TempDir,
+    launch: Launch,
     gate: SocketAddr,
     admin: SocketAddr,
 }
@@ -132,7 +154,7 @@ impl Gate {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.launch.path(name)
     }
 
     pub fn request(&self, method: &str, target: &str) -> Request {
@@ -209,7 +231,30 @@ impl Gate {
     }
 
     pub fn sigterm(&self) {
-        self.process.terminate();
+        self.process.signal("TERM");
+    }
+
+    /// Kills it at this very moment, whatever it is doing. [`Gate::killed`] waits until it is gone.
+    pub fn sigkill(&self) {
+        self.process.signal("KILL");
+    }
+
+    /// Ends it as an orchestrator does. What it left in its folder can be started again.
+    #[track_caller]
+    pub fn stopped(self) -> Launch {
+        self.sigterm();
+        let Self { process, launch, .. } = self;
+        process.finish().exits(0);
+        launch
+    }
+
+    /// Kills it, and does not give it the time to write a single byte more.
+    #[track_caller]
+    pub fn killed(self) -> Launch {
+        let Self { process, launch, .. } = self;
+        process.signal("KILL");
+        assert_eq!(process.finish().code(), -1, "a killed process has no exit status");
+        launch
     }
 
     pub fn resident_kib(&self) -> u64 {

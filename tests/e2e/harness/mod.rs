@@ -24,7 +24,7 @@ pub use metrics::{Sample, Scrape};
 pub use postgres::Postgres;
 pub use process::eventually;
 pub use script::Script;
-pub use upstream::{Upstream, fold, trusted_names};
+pub use upstream::{Recorded, Upstream, fold, trusted_names};
 pub use webhook::{Delivery, event};
 pub use wire::PATIENCE;
 pub use world::{Plan, World, foreign_key, now};

@@ -168,12 +168,12 @@ impl Process {
         Finished { status, stdout: self.stdout.all().join("\n"), stderr: self.stderr.all().join("\n") }
     }
 
-    /// Asks it to end, as an orchestrator does.
+    /// Sends a signal by its name: `TERM`, as an orchestrator does, or `KILL`, which nobody can answer.
     #[track_caller]
-    pub fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status();
-        assert!(sent.is_ok_and(|s| s.success()), "could not send SIGTERM");
+        assert!(sent.is_ok_and(|s| s.success()), "could not send SIG{name}");
     }
 
     /// Resident memory in KiB, as the kernel counts it.
@@ -203,6 +203,17 @@ impl Drop for Process {
 /// The binary under test with these arguments, started in `dir`.
 pub fn bailiff(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bailiff"));
+    command.args(args).current_dir(dir);
+    command
+}
+
+/// As [`bailiff`], on a disk that is full as soon as a file would grow beyond `kib` KiB: whatever the file system, and whoever
+/// runs the tests.
+pub fn bailiff_on_small_disk(dir: &Path, args: &[&str], kib: u64) -> Command {
+    // The limit counts blocks of 512 bytes (POSIX, ulimit). The signal for it must be ignored, or it ends the process.
+    let limited = r#"trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, "sh", &(2 * kib).to_string(), env!("CARGO_BIN_EXE_bailiff")]);
     command.args(args).current_dir(dir);
     command
 }

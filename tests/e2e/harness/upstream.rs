@@ -205,6 +205,11 @@ impl Upstream {
         self.take(1).remove(0)
     }
 
+    /// Forgets what came so far, for tests that have looked at the answers.
+    pub fn forget(&self) {
+        self.shared.change(|stage| stage.requests.clear());
+    }
+
     /// Waits until the head of a request is here, whatever becomes of its body.
     #[track_caller]
     pub fn head(&self) -> Recorded {

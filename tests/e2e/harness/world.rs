@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bailiff::dev::issuer::Person;
 use bailiff::dev::key::SigningKey;
 use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
@@ -74,6 +75,21 @@ impl Plan {
         });
         self.config(|c| c["issuers"] = json!([issuer]))
             .route(json!({"path": "/other/**", "access": "user", "require": {"issuer": "other"}}))
+    }
+
+    /// With a store, so that a restart forgets nothing.
+    pub fn with_store(self) -> Self {
+        self.config(|c| c["store"] = json!("bailiff.store"))
+    }
+
+    /// With a Backend API that knows these people and is opened by `secret`.
+    pub fn with_people(self, secret: &str, people: Vec<Person>) -> Self {
+        self.clerk.open_users(secret, people);
+        let url = self.clerk.url();
+        self.config(|c| {
+            c["clerk"]["secret_key"] = json!(secret);
+            c["clerk"]["api_url"] = json!(url);
+        })
     }
 
     pub fn membership(mut self, membership: &str) -> Self {
@@ -197,6 +213,33 @@ impl World {
 
     pub fn sign(&self, mint: &Mint) -> String {
         mint.sign(&self.clerk.key())
+    }
+
+    /// The same scene with the gate ended and started again on the same folder.
+    #[track_caller]
+    pub fn restarted(self) -> Self {
+        self.again(Gate::stopped, |_| ())
+    }
+
+    /// As [`World::restarted`], with a change of the config in between, which stays.
+    #[track_caller]
+    pub fn restarted_with(self, change: impl FnOnce(&mut Value)) -> Self {
+        self.again(Gate::stopped, change)
+    }
+
+    /// The same scene with the gate killed and started again on the same folder.
+    #[track_caller]
+    pub fn killed(self) -> Self {
+        self.again(Gate::killed, |_| ())
+    }
+
+    #[track_caller]
+    fn again(self, end: impl FnOnce(Gate) -> Launch, change: impl FnOnce(&mut Value)) -> Self {
+        let Self { gate, upstream, clerk, mut config } = self;
+        let launch = end(gate);
+        change(&mut config);
+        let gate = launch.file("bailiff.yaml", &format!("{config:#}\n")).start();
+        Self { gate, upstream, clerk, config }
     }
 
     /// Writes the config with a change, the careful way.

@@ -198,6 +198,10 @@ fn a_preflight_is_answered_before_any_rule_and_only_a_whole_one() {
     assert_eq!(asks(options()).field("origin", "https://evil.test").at(&gate), "reject denied");
     assert_eq!(options().field("origin", "https://app.test").at(&gate), "reject denied");
     assert_eq!(asks(get("/user").method("OPTIONS")).at(&gate), "reject missing_token");
+    assert_eq!(
+        asks(get("/user").method("OPTIONS")).field("origin", "https://evil.test").at(&gate),
+        "reject origin_not_listed"
+    );
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! What is worth a word beside the verdict: what a browser makes of it, what the app will miss, who else may refuse.
+
+use http::header::ORIGIN;
+
+use super::Request;
+use super::advice::Facts;
+use crate::cli::scene::Scene;
+use crate::cli::token::missing::{SOURCES, missing};
+use crate::config::faults::quoted;
+use crate::domain::identity::name::{USER_EMAIL, USER_ID, USER_NAME};
+use crate::domain::judge::Caller;
+use crate::domain::{Grant, Verdict};
+
+/// The hints for a request with this verdict.
+pub(super) fn hints(verdict: &Verdict, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Vec<String> {
+    let mut hints: Vec<_> = origin(request, facts).into_iter().collect();
+    match verdict {
+        Verdict::Forward(grant) => match grant.caller() {
+            Caller::User(person) => {
+                hints.extend(nameless(grant, scene));
+                let told = header(grant, USER_ID).unwrap_or_default();
+                hints.push(format!(
+                    "a 403 to this request would be the app's own. Where row-level security guards its data, the owner of a row must \
+                     be what it compares with: it is told x-user-id {}, and the token's sub is {}",
+                    quoted(&told),
+                    quoted(person.user().as_str())
+                ));
+            }
+            Caller::Webhook(_) => hints.push(
+                "if Clerk's own never arrive: the endpoint in the Clerk dashboard must be publicly accessible (on your own machine by a \
+                 tunnel such as ngrok), and lead to this path"
+                    .to_owned(),
+            ),
+            Caller::Nobody | Caller::Service(_) => {}
+        },
+        Verdict::Reject(_) | Verdict::Answer(_) | Verdict::Preflight(_) | Verdict::Acknowledge(..) => {}
+    }
+    hints
+}
+
+fn header(grant: &Grant, wanted: &str) -> Option<String> {
+    let (_, value) = grant.headers().values().find(|(name, _)| **name == *wanted)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Whether a page of this origin may read the answer.
+fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
+    let origin = request.headers.get(ORIGIN)?;
+    let shown = quoted(&String::from_utf8_lossy(origin.as_bytes()));
+    let cors = &facts.snapshot.rules.cors;
+    Some(match (cors.unlisted(&request.headers), cors.origins.as_slice()) {
+        (None, _) => format!("the origin {shown} is listed in `cors.origins`: its pages may read bailiff's refusals"),
+        (Some(_), []) => format!(
+            "the origin {shown} is not listed, as there is no `cors.origins` (CORS_ORIGINS): browsers show a CORS error for every \
+             refusal, and preflights are answered by nobody"
+        ),
+        (Some(_), listed) => format!(
+            "the origin {shown} is not listed: browsers show a CORS error for every refusal. `cors.origins` (CORS_ORIGINS) lists {}",
+            listed.join(", ")
+        ),
+    })
+}
+
+fn nameless(grant: &Grant, scene: &Scene) -> Option<String> {
+    let has = |name| header(grant, name).is_some();
+    let what = missing(has(USER_EMAIL), has(USER_NAME))?;
+    let then = match (&scene.settings.live.backend, grant.nameless()) {
+        (Some(backend), Some(_)) => format!(
+            "A running gate asks {} for it, as there is a secret key. If Clerk has none either: does the Clerk application collect it \
+             at sign-up?",
+            backend.api_url
+        ),
+        (Some(_), None) => {
+            "Clerk is not asked about a user whom the membership does not know: list them there, or set \
+                            `membership: {first_sight: true}`"
+                .to_owned()
+        }
+        (None, _) => SOURCES.to_owned(),
+    };
+    Some(format!("the app gets {what}: neither the token nor the membership says it. {then}"))
+}

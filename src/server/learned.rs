@@ -1,0 +1,102 @@
+//! What is learned while the gate runs: where it is kept, who is asked for it, and what of it a restart forgets.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock;
+use crate::config::faults::{Code, Fault, Faults};
+use crate::config::settings::{BackendSettings, Live};
+use crate::domain::event::{Change, EventTime};
+use crate::domain::revocation::Revocations;
+use crate::metrics::Metrics;
+use crate::state::backend::Backend;
+use crate::state::deliveries::Deliveries;
+use crate::state::fetch::Fetcher;
+use crate::state::profiles::Profiles;
+use crate::state::records::{Records, Rows, Strange, revocations};
+use crate::state::store::{Contents, Row, Store, Table};
+
+/// How long the end waits for what is still being written.
+const STORE_CLOSES: Duration = Duration::from_secs(5);
+
+/// An open store, and what it remembers.
+pub(super) struct Remembered {
+    store: Arc<Store>,
+    rows: Rows,
+    revocations: Revocations,
+    contents: Contents,
+}
+
+impl Remembered {
+    pub(super) fn open(path: &Path, metrics: &Metrics) -> Result<Self, Faults> {
+        let unusable = |why: &dyn std::fmt::Display| {
+            Fault::error(Code::Unreadable, format!("the store {} cannot be used", path.display())).saw(why.to_string())
+        };
+        let opened = Store::open(path, metrics.store_writes.clone());
+        let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
+        let strange = |why: Strange| {
+            Faults::from(unusable(&why).fix("use the version of bailiff that wrote it, or restore a copy of the file"))
+        };
+        let rows = Rows::of(&mut contents).map_err(strange)?;
+        let revocations = revocations(&mut contents).map_err(strange)?;
+        Ok(Self { store: Arc::new(store), rows, revocations, contents })
+    }
+}
+
+/// What a start goes on with; without a store it begins with nothing.
+#[derive(Default)]
+pub(super) struct Learned {
+    pub store: Option<Arc<Store>>,
+    pub rows: Rows,
+    pub revocations: Revocations,
+    pub deliveries: Deliveries,
+    /// Providers that were added while running.
+    pub added: Vec<Row>,
+}
+
+impl Learned {
+    pub(super) fn of(kept: Option<Remembered>) -> Self {
+        let Some(Remembered { store, rows, revocations, mut contents }) = kept else { return Self::default() };
+        let deliveries = Deliveries::kept_in(store.clone(), contents.take(Table::Deliveries), clock::now());
+        Self { store: Some(store), rows, revocations, deliveries, added: contents.take(Table::Providers) }
+    }
+}
+
+/// Warns when the gate learns what a restart would forget. A membership of which only its file speaks loses nothing.
+pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &Live) {
+    let Some(source) = &live.membership else { return };
+    let learns = source.policy.first_sight || live.rules.webhooks.is_some() || live.backend.is_some();
+    if store.is_none() && learns {
+        tracing::warn!(
+            "no `store` is configured: what webhooks, tokens and Clerk say of users is forgotten when bailiff ends, bans and \
+             deletions too; `store: bailiff.store` keeps it"
+        );
+    }
+}
+
+/// How Clerk is asked for names: what it says is kept as a record.
+pub(super) fn asking(
+    fetcher: Fetcher,
+    records: Arc<Records>,
+    metrics: Arc<Metrics>,
+) -> impl Fn(BackendSettings) -> Profiles + Clone {
+    move |settings| {
+        let records = records.clone();
+        let apply = move |change: Change, at: EventTime| {
+            if let Err(why) = records.put(&change.as_profile(at), at) {
+                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
+            }
+        };
+        Profiles::new(Arc::new(Backend::new(settings, fetcher.clone())), Box::new(apply), metrics.clone())
+    }
+}
+
+/// Writes what still waits. Nothing that was acknowledged waits.
+pub(super) async fn close(store: Option<Arc<Store>>) {
+    let Some(store) = store else { return };
+    let closed = tokio::task::spawn_blocking(move || store.close(STORE_CLOSES)).await;
+    if let Ok(Err(why)) = closed {
+        tracing::warn!(%why, "the store was not closed in time");
+    }
+}

@@ -1,0 +1,143 @@
+//! Says what refusals and fetches suggest: one warning with cause and cure, and not one for each request.
+//!
+//! Much of what is said here comes from people who have shown nothing yet, so every kind of warning has its pause, and the
+//! kinds with foreign names in them a bound on how many there are (attack A-126).
+
+mod text;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method};
+use parking_lot::Mutex;
+
+pub use text::{Told, told};
+
+use crate::clock;
+use crate::domain::hint::{Hint, hint};
+use crate::domain::issuer::Issuer;
+use crate::domain::{Rejection, Snapshot};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// So many tokens that ended just before they came, within a minute, are no accident.
+const MANY: usize = 5;
+/// Bound: warnings of one kind that name different strangers, until the first of them may be repeated.
+const STRANGERS: usize = 8;
+
+/// What was said, and what was seen of the clocks. Clones of the `Arc` around it share everything.
+#[derive(Debug, Default)]
+pub struct Hints(Mutex<Seen>);
+
+/// What a warning is about. The same is not said again before its pause is over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Topic {
+    Clock,
+    Expired,
+    OtherInstance(Rejection, Box<str>),
+    OtherKey,
+    Placeholder,
+    Origin(Box<str>),
+    Webhook(Rejection),
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    said: HashMap<Topic, Instant>,
+    /// When the last tokens came that had ended just before. At most [`MANY`].
+    expired: VecDeque<Instant>,
+    /// By how many seconds our clock was ahead of an issuer's when its keys were last fetched. One entry for each issuer.
+    ahead: HashMap<Arc<str>, i64>,
+}
+
+impl Topic {
+    fn of(hint: &Hint) -> Self {
+        match hint {
+            Hint::FromTheFuture { .. } => Self::Clock,
+            Hint::JustExpired { .. } => Self::Expired,
+            Hint::OtherInstance { reason, iss, .. } => Self::OtherInstance(*reason, iss.clone()),
+            Hint::OtherKey { .. } => Self::OtherKey,
+            Hint::Placeholder(_) => Self::Placeholder,
+            Hint::Origin(origin) => Self::Origin(origin.clone()),
+            Hint::Webhook(reason) => Self::Webhook(*reason),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        match self {
+            Self::Clock | Self::Expired | Self::Webhook(_) => 5 * MINUTE,
+            Self::OtherInstance(..) | Self::OtherKey | Self::Placeholder | Self::Origin(_) => 60 * MINUTE,
+        }
+    }
+
+    /// Whether both count against one bound.
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl Seen {
+    /// Whether `topic` may be said at `now`; if so, it counts as said.
+    fn due(&mut self, topic: Topic, now: Instant) -> bool {
+        self.said.retain(|topic, at| now.duration_since(*at) < topic.pause());
+        let like = self.said.keys().filter(|said| said.is_like(&topic)).count();
+        if self.said.contains_key(&topic) || like >= STRANGERS {
+            return false;
+        }
+        self.said.insert(topic, now);
+        true
+    }
+
+    /// Counts a token that ended just before it came. Whether there were many of them within a minute.
+    fn another_expired(&mut self, now: Instant) -> bool {
+        self.expired.push_back(now);
+        if self.expired.len() > MANY {
+            self.expired.pop_front();
+        }
+        let first = self.expired.front().filter(|_| self.expired.len() == MANY);
+        first.is_some_and(|first| now.duration_since(*first) <= MINUTE)
+    }
+
+    fn is_worth_saying(&mut self, hint: &Hint, now: Instant) -> bool {
+        match hint {
+            Hint::JustExpired { .. } if !self.another_expired(now) => false,
+            _ => self.due(Topic::of(hint), now),
+        }
+    }
+}
+
+impl Hints {
+    /// Called for each refused request, also one that a route in report mode let through.
+    pub fn refused(&self, snapshot: &Snapshot, method: &Method, headers: &HeaderMap, reason: Rejection) {
+        let Some(hint) = hint(snapshot, method, headers, reason, clock::now()) else { return };
+        // A flood of refusals does not queue up here: whoever finds it locked has nothing to add.
+        let Some(mut seen) = self.0.try_lock() else { return };
+        if !seen.is_worth_saying(&hint, clock::monotonic()) {
+            return;
+        }
+        let ahead = match &hint {
+            Hint::JustExpired { issuer, .. } => seen.ahead.get(issuer).copied(),
+            _ => None,
+        };
+        drop(seen);
+        say(&told(&hint, snapshot, ahead));
+    }
+
+    /// Called after each fetch of keys: our clock is `ahead` seconds ahead of the issuer's, or behind if that is negative.
+    pub fn measured(&self, issuer: &Issuer, ahead: i64) {
+        let mut seen = self.0.lock();
+        seen.ahead.insert(issuer.name.clone(), ahead);
+        let leeway = issuer.claims.leeway.secs();
+        if ahead.unsigned_abs() > leeway && seen.due(Topic::Clock, clock::monotonic()) {
+            drop(seen);
+            say(&text::clock_is_off(&issuer.name, ahead, leeway));
+        }
+    }
+}
+
+fn say(Told { what, cause, fix }: &Told) {
+    tracing::warn!(cause, fix, "{what}");
+}
+
+#[cfg(test)]
+mod tests;
