@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::domain::identity::TrustedNames;
-use crate::domain::routes::{Access, Methods, Mode, Pattern, Route, WorkspaceSource};
+use crate::domain::routes::{Access, Methods, Mode, Pattern, Route, Streams, WorkspaceSource};
 
 use super::conditions;
 use super::faults::{Code, Fault, quoted};
@@ -51,6 +51,7 @@ pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Opti
             timeout: None,
             max_body: None,
             forward_token: None,
+            streams: Streams::default(),
             allow_suspended: false,
             answer: None,
         };
@@ -71,6 +72,13 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let workspace = fields.opt("workspace");
     let mode = fields.opt("mode");
     let allow_suspended = fields.opt("allow_suspended");
+    let streams = fields.opt("streams").maybe(|field| {
+        field.choice(&[
+            ("at_revocation", Streams::AtRevocation),
+            ("at_expiry", Streams::AtExpiry),
+            ("never", Streams::Never),
+        ])
+    });
     let timeout = fields.opt("timeout");
     let max_body = fields.opt("max_body");
     let forward_token = fields.opt("forward_token");
@@ -108,6 +116,7 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
         timeout: wait?,
         max_body: size?,
         forward_token: token?,
+        streams: streams?.unwrap_or_default(),
         allow_suspended: suspended?,
         answer: own?,
     };

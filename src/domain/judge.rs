@@ -10,12 +10,14 @@ mod own;
 mod person;
 mod service;
 mod sighting;
+mod still;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub use sighting::{Lesson, Sighting};
+pub use still::still;
 
 use super::answer::Answer;
 use super::cors::Fields;

@@ -119,6 +119,8 @@ reasons! {
     IssuerNotAllowed => "issuer_not_allowed", Forbidden;
     /// the session is impersonated, and the route does not allow that
     Impersonated => "impersonated", Forbidden;
+    /// a long answer was ended, as its user's access had
+    AccessEnded => "access_ended", Forbidden;
     /// the route is closed to everybody
     Denied => "denied", Forbidden;
     /// authentication is switched off, and the request came through a proxy, so it is somebody else's

@@ -26,6 +26,8 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Whether the upstream gets the Authorization field; `None` for the default of the kind of caller.
     pub forward_token: Option<bool>,
+    /// When an answer that goes on for long is ended.
+    pub streams: Streams,
     /// Whether a suspended user passes `access: user`, say to see the profile that says so.
     pub allow_suspended: bool,
     /// What the gate answers itself to whoever it lets in; `None` where the upstream does.
@@ -109,6 +111,18 @@ pub enum WorkspaceSource {
     Header(HeaderName),
     /// The active organization of the token.
     TokenOrg,
+}
+
+/// When a WebSocket, an event stream or another long answer to a user is ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Streams {
+    /// When the user's access ends.
+    #[default]
+    AtRevocation,
+    /// Then, and when the token has expired.
+    AtExpiry,
+    /// When app or client end it.
+    Never,
 }
 
 /// What happens to a request that is refused.

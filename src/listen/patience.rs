@@ -4,11 +4,15 @@
 //! as it likes, and a thousand of them are all that a process can have (attack A-100). Only the app knows when the head is
 //! there, so it says so with [`arrived`].
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
@@ -16,6 +20,32 @@ use tokio::sync::Semaphore;
 
 tokio::task_local! {
     static ARRIVED: Arc<AtomicBool>;
+    static END: Arc<Mutex<Option<End>>>;
+}
+
+/// Resolves when a request must not go on.
+pub type End = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Ends the request with `end`: whatever it waits for then, both its connections are closed. Does nothing where nobody waits.
+pub fn ends_with(end: impl Future<Output = ()> + Send + 'static) {
+    let _ = END.try_with(|slot| *slot.lock() = Some(Box::pin(end)));
+}
+
+/// Runs `request` to its end, or to that which it has set for itself by [`ends_with`].
+async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
+    let slot: Arc<Mutex<Option<End>>> = Arc::default();
+    let mut request = std::pin::pin!(END.scope(slot.clone(), request));
+    poll_fn(move |cx| {
+        // First the request: while it runs, it may set its end.
+        if let Poll::Ready(done) = request.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        match slot.lock().as_mut().map(|end| end.as_mut().poll(cx)) {
+            Some(Poll::Ready(())) => Poll::Ready(None),
+            Some(Poll::Pending) | None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Says that the head of the request is there, and that from now on other bounds count. Does nothing where nobody waits.
@@ -67,10 +97,11 @@ where
             return None;
         };
         let arrived = Arc::new(AtomicBool::new(false));
-        let mut request = Box::pin(ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)));
+        let request = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown));
+        let mut request = Box::pin(until_ended(request));
         match tokio::time::timeout(self.within, &mut request).await {
-            Ok(done) => done,
-            Err(_) if arrived.load(Ordering::Relaxed) => request.await,
+            Ok(done) => done.flatten(),
+            Err(_) if arrived.load(Ordering::Relaxed) => request.await.flatten(),
             // The session goes with the request, and the connection with the session.
             Err(_) => None,
         }

@@ -41,6 +41,7 @@ const AFTER_FORWARD: &[Rejection] = &[
     Rejection::ClientGone,
     Rejection::BodyTimeout,
     Rejection::BodyTooLarge,
+    Rejection::AccessEnded,
     Rejection::Internal,
 ];
 

@@ -9,6 +9,7 @@ mod log;
 mod peer;
 mod respond;
 mod service;
+mod streams;
 mod webhook;
 
 pub use peer::UpstreamPeer;

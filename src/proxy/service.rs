@@ -293,6 +293,7 @@ impl ProxyHttp for Gate {
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
+        self.watch_stream(response, ctx);
         let took = ctx.forwarded_at.map(|then| clock::monotonic().duration_since(then));
         ctx.upstream_took = took;
         if let Some(took) = took {

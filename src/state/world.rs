@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::domain::Snapshot;
 
@@ -13,12 +14,14 @@ use crate::domain::Snapshot;
 pub struct World {
     current: ArcSwap<Snapshot>,
     writing: Mutex<()>,
+    changes: watch::Sender<u64>,
 }
 
 impl World {
     #[must_use]
     pub fn new(first: Snapshot) -> Self {
-        Self { current: ArcSwap::from_pointee(first), writing: Mutex::new(()) }
+        let changes = watch::Sender::new(first.generation);
+        Self { current: ArcSwap::from_pointee(first), writing: Mutex::new(()), changes }
     }
 
     /// The snapshot in force. A request asks once and keeps it.
@@ -36,6 +39,13 @@ impl World {
         next.generation = before.generation + 1;
         let generation = next.generation;
         self.current.store(Arc::new(next));
+        self.changes.send_replace(generation);
         Ok(generation)
+    }
+
+    /// Tells of every publication that comes, or of the last of several.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }

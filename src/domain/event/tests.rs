@@ -145,8 +145,18 @@ fn an_event_of_another_instance_changes_nothing() {
 }
 
 #[test]
+fn a_session_that_ended_in_whichever_way_is_revoked() {
+    for kind in ["session.ended", "session.removed", "session.revoked"] {
+        let revoked = Change::Revoked(Revoked::Session(SessionId::parse("sess_1").unwrap()));
+        let data = json!({"id": "sess_1", "user_id": "user_a", "updated_at": MS - 5});
+        assert_eq!(told(kind, data), Meaning::Change(revoked, EventTime(MS - 5)), "{kind}");
+        assert!(matches!(told(kind, json!({"id": "a,b"})), Meaning::Unreadable(_)));
+    }
+}
+
+#[test]
 fn an_event_that_does_not_concern_access_means_nothing() {
-    for kind in ["session.revoked", "email.created", "organizationDomain.created", "user.invented", "role.updated", "x"]
+    for kind in ["session.created", "session.pending", "email.created", "organizationDomain.created", "user.invented", "role.updated", "x"]
     {
         assert_eq!(told(kind, json!({"id": "user_a"})), Meaning::Nothing, "{kind}");
     }

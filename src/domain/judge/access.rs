@@ -72,6 +72,25 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
     if services.is_empty() { asked } else { format!("{asked}, or the token of {}", services.join(" or ")) }
 }
 
+/// Whether a user of this standing may use the route.
+pub(super) fn standing_admits(route: &Route, standing: &Standing, is_stand_in: bool) -> Result<(), Rejection> {
+    let token_only = matches!(route.access, Access::User | Access::Optional);
+    match standing {
+        Standing::Deleted => Err(Rejection::UserDeleted),
+        Standing::Banned => Err(Rejection::UserBanned),
+        Standing::Unknown if token_only || is_stand_in => Ok(()),
+        Standing::Unknown => Err(Rejection::UnknownUser),
+        Standing::Known(known) => match known.access {
+            _ if known.founder => Ok(()),
+            AccessStatus::Active => Ok(()),
+            AccessStatus::Suspended if token_only && route.allow_suspended => Ok(()),
+            AccessStatus::Suspended => Err(Rejection::Suspended),
+            AccessStatus::Pending if token_only || is_stand_in => Ok(()),
+            AccessStatus::Pending => Err(Rejection::NotActive),
+        },
+    }
+}
+
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     pub(super) fn admit(&mut self) -> Result<Admitted, Stop> {
         let admitted = self.admit_whatever_size()?;
@@ -273,26 +292,12 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     /// for a token only, since the app makes its record on first sight. A stand-in counts as active until the membership says
     /// otherwise: the operator has let them in.
     fn check_standing(&mut self, standing: &Standing, is_stand_in: bool) -> Result<(), Rejection> {
-        let token_only = matches!(self.route.access, Access::User | Access::Optional);
-        match standing {
-            Standing::Deleted => Err(Rejection::UserDeleted),
-            Standing::Banned => Err(Rejection::UserBanned),
-            Standing::Unknown if token_only || is_stand_in => Ok(()),
-            Standing::Unknown => Err(Rejection::UnknownUser),
-            Standing::Known(known) => {
-                let (access, founder) = (known.access, known.founder);
-                self.trace
-                    .step(|| format!("membership: access {}{}", access.name(), if founder { ", founder" } else { "" }));
-                match access {
-                    _ if founder => Ok(()),
-                    AccessStatus::Active => Ok(()),
-                    AccessStatus::Suspended if token_only && self.route.allow_suspended => Ok(()),
-                    AccessStatus::Suspended => Err(Rejection::Suspended),
-                    AccessStatus::Pending if token_only || is_stand_in => Ok(()),
-                    AccessStatus::Pending => Err(Rejection::NotActive),
-                }
-            }
+        if let Standing::Known(known) = standing {
+            let (access, founder) = (known.access, known.founder);
+            self.trace
+                .step(|| format!("membership: access {}{}", access.name(), if founder { ", founder" } else { "" }));
         }
+        standing_admits(self.route, standing, is_stand_in)
     }
 
     /// The highest role in whatever workspace the request names, for whom authentication is switched off.

@@ -12,6 +12,7 @@ fn route(path: &str, methods: &[Method], access: Access) -> Route {
         timeout: None,
         max_body: None,
         forward_token: None,
+        streams: Default::default(),
         allow_suspended: false,
         answer: None,
     }

@@ -13,6 +13,7 @@ fn route(path: &str, access: Access) -> Route {
         timeout: None,
         max_body: None,
         forward_token: None,
+        streams: Default::default(),
         allow_suspended: false,
     }
 }

@@ -1,0 +1,101 @@
+//! Answers that go on for long: ended when their user's access ends.
+//!
+//! A token judged at the handshake of a WebSocket is not the end of it: hours later its session may be over. So each long answer to
+//! a user is judged again with every change of the world, by the floor's [`still`], and closed when it would not be given any more.
+//!
+//! It is closed by closing both its connections. A close frame (RFC 6455, 7.4.1: 1008) would have to go between two frames of the
+//! upstream, and Pingora passes bytes on without knowing where one ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use pingora::http::ResponseHeader;
+
+use super::ctx::Ctx;
+use super::service::Gate;
+use crate::clock;
+use crate::domain::judge::{Caller, still};
+use crate::domain::routes::Streams;
+use crate::domain::{Grant, Rejection};
+use crate::listen::patience;
+use crate::metrics::{Metrics, Outcome};
+use crate::state::World;
+
+/// Between two looks at the clock, for answers that end with their token.
+const CLOCK: Duration = Duration::from_secs(1);
+
+/// Whether this answer may go on for long: another protocol from now on, events, or a stream of messages.
+fn is_long(response: &ResponseHeader) -> bool {
+    let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    response.status == 101 || ["text/event-stream", "application/grpc"].iter().any(|long| kind.starts_with(long))
+}
+
+impl Gate {
+    /// Sets the end of an answer that may go on for long.
+    pub(super) fn watch_stream(&self, response: &ResponseHeader, ctx: &Ctx) {
+        let Some(grant) = ctx.grant().filter(|grant| is_long(response) && grant.route().streams != Streams::Never)
+        else {
+            return;
+        };
+        if !matches!(grant.caller(), Caller::User(_)) {
+            return;
+        }
+        let watched = Watched {
+            grant: grant.clone(),
+            id: ctx.request_id.as_ref().map(ToString::to_string),
+            started: ctx.started,
+            world: self.world.clone(),
+            metrics: self.metrics.clone(),
+        };
+        patience::ends_with(watched.end());
+    }
+}
+
+/// A long answer.
+struct Watched {
+    grant: Grant,
+    id: Option<String>,
+    started: std::time::Instant,
+    world: Arc<World>,
+    metrics: Arc<Metrics>,
+}
+
+impl Watched {
+    async fn end(self) {
+        let mut changes = self.world.changes();
+        let expires = self.grant.route().streams == Streams::AtExpiry;
+        loop {
+            changes.mark_unchanged();
+            if let Err(reason) = still(&self.world.load(), &self.grant, clock::now()) {
+                self.tell(reason);
+                return;
+            }
+            if expires {
+                let _ = tokio::time::timeout(CLOCK, changes.changed()).await;
+            } else if changes.changed().await.is_err() {
+                // The world has ended, and so will the process.
+                return;
+            }
+        }
+    }
+
+    /// Pingora does not get to its last phase when a request is dropped, so what that would write is written here.
+    fn tell(&self, reason: Rejection) {
+        let took = clock::monotonic().duration_since(self.started);
+        let (route, who) = (self.grant.route().pattern.text(), self.grant.who());
+        self.metrics.request(Some(route), Outcome::Forward, Some(Rejection::AccessEnded), took);
+        tracing::info!(
+            target: "access",
+            request_id = self.id,
+            route = &**route,
+            verdict = Outcome::Forward.label(),
+            reason = Rejection::AccessEnded.label(),
+            why = reason.label(),
+            subject = who.user.as_ref().map(|user| user.as_str()),
+            workspace = who.workspace.as_ref().map(|workspace| workspace.as_str()),
+            duration_ms = took.as_millis(),
+            "a stream was closed, as its user's access has ended"
+        );
+    }
+}
