@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::state::World;
 use crate::state::deliveries::{Deliveries, Start};
 use crate::state::keys::KeyKeeper;
-use crate::state::profiles::{Outcome as Asked, ProfileSource};
+use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::records::{NotKept, Records};
 
@@ -86,7 +86,7 @@ impl Gate {
     /// Keeps what the request teaches about its user, and asks Clerk for a name that nobody has told yet. Neither can refuse
     /// anybody: a good token stays good when the store or Clerk is down.
     async fn meet(&self, session: &Session, ctx: &mut Ctx, verdict: Verdict) -> Verdict {
-        let Some(lesson) = verdict.lesson() else { return verdict };
+        let Some(lesson) = verdict.lesson().filter(|lesson| !lesson.is_empty()) else { return verdict };
         if let Some(sighting) = &lesson.sighting {
             let change = Change::Seen(sighting.user.clone(), sighting.seen.clone());
             let kept = self.records.apply(&change, sighting.seen.at, &ctx.snapshot.rules);
@@ -98,11 +98,16 @@ impl Gate {
                 Err(_) => tracing::warn!(user = %sighting.user, "a user was seen, and the store is slow to keep it"),
             }
         }
-        let Some(user) = &lesson.nameless else { return verdict };
-        if self.profiles.fetch(user, PROFILE_WAIT).await != Asked::Fetched {
+        if let Some(user) = &lesson.nameless {
+            self.profiles.fetch(user, PROFILE_WAIT).await;
+        }
+        // The app gets what is known now, and not what was known before this request taught it. Somebody else's fetch may also have
+        // ended between our look at the snapshot and our question.
+        let now = self.world.load();
+        if Arc::ptr_eq(&now, &ctx.snapshot) {
             return verdict;
         }
-        ctx.snapshot = self.world.load();
+        ctx.snapshot = now;
         match self.judge_again(session, ctx) {
             // Also a refusal counts: Clerk may have said that the user is banned.
             Step::Judged(verdict) | Step::NeedKey { otherwise: verdict, .. } => verdict,

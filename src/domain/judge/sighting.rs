@@ -25,6 +25,12 @@ pub struct Lesson {
 }
 
 impl Lesson {
+    /// Whether nothing is left to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sighting.is_none() && self.nameless.is_none()
+    }
+
     /// What a token says of its user counts from the time at which it was issued, so that an older one never brings back an older
     /// address.
     pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
