@@ -7,8 +7,8 @@ use bailiff::dev::mint::Mint;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::client::Request;
 use super::clerk::Clerk;
+use super::client::Request;
 use super::gate::{Gate, Launch};
 use super::process::Finished;
 use super::webhook::Delivery;

@@ -259,7 +259,9 @@ fn no_client_forges_who_they_are() {
         "x-user-id: user_new",
     ];
     assert_eq!(upstream.only().identity(), expected);
-    for (method, path, status) in [("GET", BOOTSTRAP, 200), ("POST", "/api/v1/auth/bootstrap/", 200), ("POST", "/api", 404)] {
+    for (method, path, status) in
+        [("GET", BOOTSTRAP, 200), ("POST", "/api/v1/auth/bootstrap/", 200), ("POST", "/api", 404)]
+    {
         let answer = forged(product.as_user("user_new", method, path), "root").send();
         assert_eq!(answer.status, status, "given: {method} {path}");
         upstream.recorded().iter().for_each(|seen| assert!(!seen.contains("root"), "given: {method} {path}"));

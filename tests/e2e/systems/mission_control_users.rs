@@ -67,7 +67,7 @@ fn the_very_first_request_brings_everything_that_bootstrap_needs() {
             "x-auth-kind: user",
             "x-clerk-user-id: user_new",
             "x-org-id: org_2xyz",
-            "x-org-role: admin",
+            "x-org-role: org:admin",
             "x-session-id: sess_new",
             "x-user-email: nora@example.com",
             "x-user-id: user_new",
@@ -84,7 +84,7 @@ fn a_membership_of_the_organization_is_made_from_the_headers() {
     let mint = full(&product, "user_2abcXYZ").org("org_2xyz", "ours", "admin", &[]);
     with(&product, &mint, "POST", BOOTSTRAP).send().passed();
     let ours = with(&product, &mint, "GET", "/api/v1/organization").send().passed().json();
-    assert_eq!(ours, json!({"id": "org_2xyz", "members": {"user_2abcXYZ": "admin"}}));
+    assert_eq!(ours, json!({"id": "org_2xyz", "members": {"user_2abcXYZ": "org:admin"}}));
     let made = with_body(with(&product, &mint, "POST", "/api/v1/boards"), &json!({"title": "Triage"})).send();
     assert_eq!((made.status, &made.json()["scope"]), (201, &json!("org_2xyz")));
     let other = full(&product, "user_other").org("org_other", "theirs", "admin", &[]);
@@ -99,11 +99,19 @@ fn the_e_mail_address_comes_from_the_first_claim_that_has_one() {
     let product = system(&upstream.url()).start();
     let list = |address: &str| json!([{"id": "idn_1", "email_address": address}]);
     let cases = [
-        ("email", json!({"email": "a@x.test", "email_address": "b@x.test", "email_addresses": list("d@x.test")}), "a@x.test"),
+        (
+            "email",
+            json!({"email": "a@x.test", "email_address": "b@x.test", "email_addresses": list("d@x.test")}),
+            "a@x.test",
+        ),
         ("email_address", json!({"email_address": "b@x.test", "primary_email_address": "c@x.test"}), "b@x.test"),
         ("primary", json!({"primary_email_address": "c@x.test", "email_addresses": list("d@x.test")}), "c@x.test"),
         ("list", json!({"email_addresses": list("d@x.test")}), "d@x.test"),
-        ("empty ones do not count", json!({"email": "", "email_address": null, "email_addresses": list("d@x.test")}), "d@x.test"),
+        (
+            "empty ones do not count",
+            json!({"email": "", "email_address": null, "email_addresses": list("d@x.test")}),
+            "d@x.test",
+        ),
     ];
     for (n, (given, claims, expected)) in cases.into_iter().enumerate() {
         let mint = product.mint(&format!("user_e{n}")).claim("name", "N");
