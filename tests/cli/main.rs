@@ -9,5 +9,6 @@ mod explain;
 mod harness;
 mod providers;
 mod stand_in;
+mod systems;
 mod token;
 mod webhook;
