@@ -323,12 +323,25 @@ impl RouteTable {
     ///
     /// A trailing slash is judged as the path without it, because many frameworks serve both alike and a rule for
     /// `/admin` must not be left by `/admin/` (attack A-32). Only routes that open a path to everybody do not stretch.
+    ///
+    /// The path of a webhook is nobody else's: what its route does not cover falls through to no broader one. Otherwise the token of
+    /// any user would open it by `/webhooks/clerk/`, and an app that leaves signatures to us would take their word for Clerk's.
     #[must_use]
     pub fn find(&self, method: &Method, path: &CleanPath) -> Option<&Arc<Route>> {
-        self.routes.iter().find(|route| {
+        let mut webhook: Option<&Pattern> = None;
+        for route in self.routes.iter().filter(|route| route.pattern.matches(path)) {
+            if webhook.is_some_and(|webhook| !webhook.same_paths(&route.pattern)) {
+                return None;
+            }
             let stretched = path.trailing_slash() && !route.pattern.rest && route.access.opens();
-            route.methods.cover(method) && !stretched && route.pattern.matches(path)
-        })
+            match (route.methods.cover(method), stretched, route.access) {
+                (true, false, _) => return Some(route),
+                (true, true, Access::Webhook) => return None,
+                (_, _, Access::Webhook) => webhook = Some(&route.pattern),
+                _ => {}
+            }
+        }
+        None
     }
 
     /// All routes, most specific first.

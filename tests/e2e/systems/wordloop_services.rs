@@ -70,7 +70,7 @@ fn the_service_token_has_no_access_beyond_its_routes_whatever_the_document_says(
     }
     product.get("/Internal/jobs").bearer(ENGINE).send().not_authenticated();
     product.get("/meetings/../internal/jobs").bearer(ENGINE).send().refused(400);
-    product.get("/webhooks/clerk").bearer(ENGINE).send().forbidden();
+    product.get("/webhooks/clerk").bearer(ENGINE).send().refused(404);
     upstream.saw_nothing();
 }
 
