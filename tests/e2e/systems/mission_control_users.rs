@@ -246,6 +246,11 @@ fn a_user_without_e_mail_at_clerk_passes_without_one() {
     product.clerk().knows(SECRET_KEY, vec![person("user_new", None, "")]);
     let record = product.as_user("user_new", "POST", BOOTSTRAP).send().passed().json();
     assert_eq!((&record["id"], &record["email"], &record["name"]), (&json!("user_new"), &Value::Null, &Value::Null));
+    // Where to look is said to whoever asks.
+    let args = ["explain", "--config", &product.config_name(), "--method", "GET", "--path", ME, "--token", "-"];
+    let told = product.command_with(&args, &product.token("user_new"));
+    let said = format!("{}{}", told.stdout, told.stderr);
+    assert!(said.contains("the token has no e-mail address") && said.contains("customise the session token"), "{said}");
 }
 
 #[test]
