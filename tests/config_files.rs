@@ -16,6 +16,9 @@ use bailiff::domain::routes::{Access, Mode};
 use bailiff::domain::stand_in::StandInMode;
 use serde_json::Value;
 
+#[path = "shared/head.rs"]
+mod head;
+
 const MINIMAL: &str = include_str!("../config/minimal.yaml");
 const FULL: &str = include_str!("../config/full.yaml");
 const LOCAL: &str = include_str!("../config/local.yaml");
@@ -153,6 +156,25 @@ fn the_full_config_shows_the_defaults_as_they_are() {
     assert_eq!(settings.live.rules.cors, sparse.live.rules.cors);
     assert_eq!(settings.live.rules.profile, Profile::default());
     assert_eq!(sparse.live.rules.profile, Profile::default());
+}
+
+#[test]
+fn every_config_of_a_product_loads_with_its_membership_and_without_a_warning() {
+    for path in head::systems() {
+        let text = std::fs::read_to_string(&path).expect("a config");
+        let env = FakeEnv::new().with_file(path.to_str().expect("a path in Unicode"), text.as_bytes(), 0o644);
+        let env = head::variables(&text).iter().fold(env, |env, (name, value)| env.with_var(name, value));
+        let loaded = load(Some(&path), &Overrides::default(), &env);
+        let loaded = loaded.unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display()));
+        assert!(loaded.warnings.is_empty(), "{}: {}", path.display(), loaded.warnings);
+        let rules = &loaded.settings.live.rules;
+        let Some(file) = loaded.settings.live.membership.and_then(|membership| membership.file) else { continue };
+        let source = std::fs::read_to_string(&file).expect("the membership stands beside its config");
+        let roles = rules.roles.as_ref().expect("a membership has roles");
+        let read = parse_membership(&Source::new("membership.yaml", &source), roles, &rules.flags);
+        let (_, warnings) = read.unwrap_or_else(|faults| panic!("{}:\n{faults}", file.display()));
+        assert!(warnings.is_empty(), "{}: {warnings}", file.display());
+    }
 }
 
 #[test]

@@ -9,6 +9,10 @@ use http::{HeaderName, Method};
 use super::membership::Role;
 use super::path::CleanPath;
 
+mod table;
+
+pub use table::RouteTable;
+
 /// One line of `routes:`.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -306,56 +310,6 @@ impl Pattern {
         self.rest == other.rest
             && self.segments.len() == other.segments.len()
             && self.segments.iter().zip(&other.segments).all(alike)
-    }
-}
-
-/// All routes, most specific first.
-#[derive(Clone, Debug, Default)]
-pub struct RouteTable {
-    routes: Vec<Arc<Route>>,
-}
-
-impl RouteTable {
-    /// Sorts the routes. Two that cover the same method and path are a contradiction: their indices are the error.
-    pub fn new(routes: Vec<Route>) -> Result<Self, (usize, usize)> {
-        for (later, b) in routes.iter().enumerate() {
-            let same = |a: &Route| a.pattern.same_paths(&b.pattern) && contradict(&a.methods, &b.methods);
-            if let Some(earlier) = routes.iter().take(later).position(same) {
-                return Err((earlier, later));
-            }
-        }
-        let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
-        // With equal patterns, the route that names its methods goes before the one that does not.
-        routes.sort_by(|a, b| {
-            let unnamed = |r: &Route| matches!(r.methods, Methods::Usual);
-            a.pattern.specificity(&b.pattern).then(unnamed(a).cmp(&unnamed(b)))
-        });
-        Ok(Self { routes })
-    }
-
-    /// The most specific route that covers the request. `None` means refused: there is no default.
-    ///
-    /// A trailing slash is judged as the path without it, because many frameworks serve both alike and a rule for
-    /// `/admin` must not be left by `/admin/` (attack A-32). Only routes that open a path to everybody do not stretch.
-    #[must_use]
-    pub fn find(&self, method: &Method, path: &CleanPath) -> Option<&Arc<Route>> {
-        self.routes.iter().find(|route| {
-            let stretched = path.trailing_slash() && !route.pattern.rest && route.access.opens();
-            route.methods.cover(method) && !stretched && route.pattern.matches(path)
-        })
-    }
-
-    /// All routes, most specific first.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.iter()
-    }
-}
-
-/// Two method sets of one pattern contradict each other unless one of them names its methods and the other does not.
-fn contradict(a: &Methods, b: &Methods) -> bool {
-    match (a, b) {
-        (Methods::Usual, Methods::These(_)) | (Methods::These(_), Methods::Usual) => false,
-        _ => a.overlap(b),
     }
 }
 

@@ -9,13 +9,15 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from trusted_headers import Caller, Service, User
+from trusted_headers import Anybody, Caller, Service, User
 
 app = FastAPI()
 
 # By Clerk's id.
 users: dict[str, dict[str, Any]] = {}
 boards: list[dict[str, Any]] = []
+# Roles in organizations, by organization and Clerk's id.
+organizations: dict[str, dict[str, str | None]] = {}
 # By the name of the agent.
 reports: dict[str, list[str]] = {}
 
@@ -43,6 +45,8 @@ def synchronised(who: Caller) -> dict[str, Any]:
     record["email"] = who.email or record["email"]
     record["name"] = record["name"] or who.name
     record["is_super_admin"] = "super_admin" in who.flags
+    if who.org_id:
+        organizations.setdefault(who.org_id, {})[who.clerk_user_id or ""] = who.org_role
     return record
 
 
@@ -53,6 +57,8 @@ class Profile(BaseModel):
     preferred_name: str | None = Field(default=None, max_length=200)
     pronouns: str | None = Field(default=None, max_length=50)
     timezone: str | None = Field(default=None, max_length=50)
+    notes: str | None = Field(default=None, max_length=1_000)
+    context: str | None = Field(default=None, max_length=1_000)
 
 
 class Board(BaseModel):
@@ -80,32 +86,32 @@ def change_me(profile: Profile, who: User) -> dict[str, Any]:
     return record
 
 
+@app.get("/api/v1/organization")
+def organization(who: User) -> dict[str, Any]:
+    """The organization that the request is about, as far as its members have come by."""
+    return {"id": who.org_id, "members": organizations.get(who.org_id or "", {})}
+
+
 @app.get("/api/v1/boards")
-def list_boards(who: User) -> dict[str, Any]:
-    """The boards of the workspace or organization that the request is about."""
-    scope = who.workspace_id or who.org_id
-    return {
-        "user": who.user_id,
-        "workspace": who.workspace_id,
-        "role": who.workspace_role,
-        "organization": who.org_id,
-        "boards": [board for board in boards if board["scope"] == scope],
-    }
+def list_boards(who: Anybody) -> dict[str, Any]:
+    """For users the boards of the organization that the request is about; for agents all."""
+    seen = [board for board in boards if who.kind == "service" or board["scope"] == who.org_id]
+    return {"user": who.user_id, "agent": who.service, "organization": who.org_id, "boards": seen}
 
 
 @app.post("/api/v1/boards", status_code=201)
 def create_board(new: Board, who: User) -> dict[str, Any]:
-    board = {"title": new.title, "scope": who.workspace_id or who.org_id, "created_by": who.user_id}
+    board = {"title": new.title, "scope": who.org_id, "created_by": who.user_id}
     boards.append(board)
     return board
 
 
-@app.get("/api/v1/agent/tasks")
+@app.get("/api/v1/agent/triage/tasks")
 def tasks(who: Service) -> dict[str, Any]:
     return {"agent": who.service, "user": who.user_id, "reports": reports.get(who.service or "", [])}
 
 
-@app.post("/api/v1/agent/tasks", status_code=201)
+@app.post("/api/v1/agent/reports", status_code=201)
 def report(new: Report, who: Service) -> dict[str, Any]:
     reports.setdefault(who.service or "", []).append(new.text)
     return {"agent": who.service, "reports": len(reports[who.service or ""])}

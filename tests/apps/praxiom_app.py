@@ -5,7 +5,7 @@ webhooks. What it keeps is in memory. /control is for tests, which ask it direct
 """
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -18,7 +18,12 @@ app = FastAPI()
 
 users: dict[str, dict[str, Any]] = {}
 workspaces: dict[str, dict[str, Any]] = {}
+# By workspace.
 documents: dict[str, list[dict[str, Any]]] = {}
+added: dict[str, list[str]] = {}
+
+# What members read and write.
+Collection = Literal["sources", "insights", "recommendations", "documents"]
 events: list[str] = []
 
 
@@ -45,6 +50,10 @@ class Name(BaseModel):
 
 class Document(BaseModel):
     title: str = Field(max_length=200)
+
+
+class NewMember(BaseModel):
+    email: str = Field(max_length=200)
 
 
 def told(who: Caller) -> dict[str, Any]:
@@ -80,17 +89,34 @@ def delete_workspace(workspace: str, who: User) -> dict[str, Any]:
 def members(workspace: str, who: User) -> dict[str, Any]:
     """Whoever wrote something here, and the one who asks."""
     authors = {document["author"] for document in documents.get(workspace, [])}
-    return {**told(who), "members": sorted(authors | {who.user_id})}
+    return {**told(who), "members": sorted(authors | {who.user_id}), "added": added.get(workspace, [])}
 
 
-@app.get("/api/workspaces/{workspace}/documents")
-def workspace_documents(workspace: str, who: User) -> dict[str, Any]:
-    return {**told(who), "documents": documents.get(workspace, [])}
+@app.post("/api/workspaces/{workspace}/members", status_code=201)
+def add_member(workspace: str, new: NewMember, who: User) -> dict[str, Any]:
+    added.setdefault(workspace, []).append(new.email)
+    return {**told(who), "added": added[workspace]}
 
 
-@app.post("/api/workspaces/{workspace}/documents", status_code=201)
-def write_document(workspace: str, new: Document, who: User) -> dict[str, Any]:
-    document = {"title": new.title, "author": who.user_id, "clerkAuthor": who.clerk_user_id}
+@app.put("/api/workspaces/{workspace}/settings")
+def change_settings(workspace: str, settings: dict[str, str], who: User) -> dict[str, Any]:
+    return {**told(who), "settings": settings}
+
+
+@app.get("/api/workspaces/{workspace}/{collection}")
+def read_data(workspace: str, collection: Collection, who: User) -> dict[str, Any]:
+    found = [document for document in documents.get(workspace, []) if document["collection"] == collection]
+    return {**told(who), collection: found}
+
+
+@app.post("/api/workspaces/{workspace}/{collection}", status_code=201)
+def write_data(workspace: str, collection: Collection, new: Document, who: User) -> dict[str, Any]:
+    document = {
+        "collection": collection,
+        "title": new.title,
+        "author": who.user_id,
+        "clerkAuthor": who.clerk_user_id,
+    }
     documents.setdefault(workspace, []).append(document)
     return {**told(who), "document": document}
 
@@ -101,7 +127,7 @@ def webhook(event: Event) -> dict[str, Any]:
     events.append(kind)
     match kind:
         case "user.created" | "user.updated":
-            known = users.setdefault(data["id"], {"accessStatus": "pending", "activatedAt": None})
+            known = users.setdefault(data["id"], {"activatedAt": None})
             known.update(email=primary_email(data), name=full_name(data))
         case "user.deleted":
             users.pop(data["id"], None)

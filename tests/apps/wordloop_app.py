@@ -62,7 +62,7 @@ def record_meeting(new: Meeting, who: User) -> dict[str, Any]:
     return meeting
 
 
-@app.get("/audio/{meeting}")
+@app.get("/meetings/{meeting}/audio")
 def audio(meeting: str, who: Anybody) -> dict[str, Any]:
     """What the engine pulls. A meeting of somebody else is none at all."""
     found = meetings.get(meeting)
@@ -71,7 +71,7 @@ def audio(meeting: str, who: Anybody) -> dict[str, Any]:
     return {**told(who), "audio": f"audio of {found['title']}"}
 
 
-@app.put("/audio/{meeting}/transcript")
+@app.put("/internal/meetings/{meeting}/transcript")
 def transcribe(meeting: str, transcript: Transcript, who: Service) -> dict[str, Any]:
     if meeting not in meetings:
         raise HTTPException(404, "Not found")

@@ -10,6 +10,7 @@ mod harness;
 mod pages;
 mod providers;
 mod stand_in;
+mod systems;
 mod token;
 mod trouble;
 mod webhook;

@@ -64,7 +64,28 @@ fn a_trailing_slash_neither_leaves_a_rule_nor_opens_one() {
     let table = table();
     assert_eq!(found(&table, "DELETE", "/api/ws/1/").as_deref(), Some("/api/ws/{workspace}"));
     assert_eq!(found(&table, "GET", "/healthz/").as_deref(), Some("/**"));
-    assert_eq!(found(&table, "POST", "/hooks/").as_deref(), Some("/**"));
+}
+
+#[test]
+fn the_path_of_a_webhook_is_open_by_no_other_route_but_one_of_its_own() {
+    let table = table();
+    assert_eq!(found(&table, "POST", "/hooks").as_deref(), Some("/hooks"));
+    for (method, target) in [("POST", "/hooks/"), ("GET", "/hooks"), ("PUT", "/hooks"), ("GET", "/hooks/")] {
+        assert_eq!(found(&table, method, target), None, "{method} {target}");
+    }
+    assert_eq!(found(&table, "POST", "/hooks/x").as_deref(), Some("/**"), "a path below is another path");
+
+    let webhook = |path| route(path, &[Method::POST], Access::Webhook);
+    let page = RouteTable::new(vec![webhook("/hooks"), route("/hooks", &[], Access::User)]).unwrap();
+    let access =
+        |method: &Method, path: &[u8]| page.find(method, &Target::parse(path).unwrap().path).map(|route| route.access);
+    assert_eq!(access(&Method::GET, b"/hooks"), Some(Access::User), "who writes the path twice means it");
+    assert_eq!(access(&Method::GET, b"/hooks/"), Some(Access::User));
+    assert_eq!(access(&Method::POST, b"/hooks/"), None, "but by its own method there is the one road");
+
+    let below = RouteTable::new(vec![webhook("/hooks/**"), route("/**", &[], Access::User)]).unwrap();
+    assert_eq!(found(&below, "POST", "/hooks/x/").as_deref(), Some("/hooks/**"));
+    assert_eq!(found(&below, "GET", "/hooks/x"), None);
 }
 
 #[test]

@@ -88,6 +88,26 @@ impl Clerk {
         self.issuer.set_metadata(metadata);
     }
 
+    /// Opens the Backend API to this secret key, with exactly these users.
+    pub fn knows(&self, secret_key: &str, people: Vec<Person>) {
+        self.issuer.set_secret_key(Some(secret_key.to_owned()));
+        self.issuer.set_people(people);
+    }
+
+    /// Whether the Backend API still has this user.
+    pub fn has(&self, user: &str) -> bool {
+        self.issuer.people().iter().any(|person| person.user_id == user)
+    }
+
+    pub fn tell_of_users(&self, behaviour: UserBehaviour) {
+        self.issuer.set_user_behaviour(behaviour);
+    }
+
+    /// How often the Backend API was asked for a user, and how often to delete them.
+    pub fn user_hits(&self, user: &str) -> (u64, u64) {
+        self.issuer.user_hits(user)
+    }
+
     /// Publishes exactly these keys.
     pub fn publish(&self, keys: &[SigningKey]) {
         self.issuer.set_keys(keys.to_vec());
