@@ -32,6 +32,7 @@ mod profiles;
 mod providers;
 mod records;
 mod reload;
+mod revocation;
 mod row_level_security;
 mod services;
 mod serving;

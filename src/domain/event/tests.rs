@@ -156,8 +156,15 @@ fn a_session_that_ended_in_whichever_way_is_revoked() {
 
 #[test]
 fn an_event_that_does_not_concern_access_means_nothing() {
-    for kind in ["session.created", "session.pending", "email.created", "organizationDomain.created", "user.invented", "role.updated", "x"]
-    {
+    for kind in [
+        "session.created",
+        "session.pending",
+        "email.created",
+        "organizationDomain.created",
+        "user.invented",
+        "role.updated",
+        "x",
+    ] {
         assert_eq!(told(kind, json!({"id": "user_a"})), Meaning::Nothing, "{kind}");
     }
 }
