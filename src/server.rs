@@ -229,7 +229,8 @@ impl Server {
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
-        let api = Api { tokens: boot.admin_tokens.clone(), providers: providers.clone(), records: records.clone() };
+        let tokens = boot.admin_tokens.iter().map(|token| token.hash.clone()).collect();
+        let api = Api { tokens, providers: providers.clone(), records: records.clone() };
         let app = Admin { world: world_seen, metrics: metrics.clone(), hosts, draining: draining.clone(), api };
         let patient = boot.timeouts.client;
         let room = Room::new(ADMIN_CONNECTIONS, || {});

@@ -138,12 +138,18 @@ impl Providers {
         Ok(())
     }
 
-    /// Everybody who may sign tokens.
+    /// Everybody who may sign tokens, and with `in_force: false` those in whose place the config counts.
     #[must_use]
     pub fn list(&self) -> Value {
         let state = self.state.lock();
         let configured = state.live.rules.issuers.iter().map(|issuer| describe(issuer, None));
-        let added = state.added.iter().map(|provider| describe(&provider.issuer, Some(&provider.description)));
+        let added = state.added.iter().map(|provider| {
+            let mut shown = describe(&provider.issuer, Some(&provider.description));
+            if let Some(shown) = shown.as_object_mut().filter(|_| state.is_taken(provider)) {
+                shown.insert("in_force".to_owned(), false.into());
+            }
+            shown
+        });
         Value::Array(configured.chain(added).collect())
     }
 
@@ -171,11 +177,16 @@ impl State {
         if self.added.len() >= MAX_ADDED { Err(Refused::TooMany) } else { Ok(()) }
     }
 
+    /// Whether the config has the name or the issuer of a provider that was added.
+    fn is_taken(&self, added: &Provider) -> bool {
+        self.live.rules.issuers.iter().any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss)
+    }
+
     /// The config with the providers that were added behind its own.
     fn together(&self) -> Live {
         let configured = &self.live.rules.issuers;
         let free = |added: &&Provider| {
-            let taken = configured.iter().any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss);
+            let taken = self.is_taken(added);
             if taken {
                 tracing::warn!(provider = %added.issuer.name, "the config names this provider too, and counts");
             }

@@ -27,6 +27,7 @@ mod local_mode;
 mod observability;
 mod own_answers;
 mod paths;
+mod provider_api;
 mod providers;
 mod reload;
 mod row_level_security;

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Behaviour, Issuer, Metadata};
+use bailiff::dev::issuer::{Behaviour, Issuer, Metadata, Person};
 use bailiff::dev::key::SigningKey;
 use bailiff::listen;
 use pingora::apps::http_app::HttpServer;
@@ -101,6 +101,12 @@ impl Clerk {
     pub fn publish_raw(&self, keys: &[Value]) {
         let set = json!({ "keys": keys });
         self.behave(Behaviour::Raw(set.to_string().into_bytes()));
+    }
+
+    /// Opens the Backend API to whoever shows `secret`; it knows these people.
+    pub fn open_users(&self, secret: &str, people: Vec<Person>) {
+        self.issuer.set_secret_key(Some(secret.to_owned()));
+        self.issuer.set_people(people);
     }
 }
 
