@@ -9,6 +9,7 @@ use super::discovery::{Finder, Lookup, Place};
 use super::fetch::Fetcher;
 use super::keys::KeyKeeper;
 use super::store::{Op, OpError, Store, Table, WriteError};
+use crate::clock;
 use crate::config::faults::{Faults, quoted};
 use crate::config::provider::{Provider, parse_provider};
 use crate::config::settings::Live;
@@ -97,7 +98,7 @@ impl Providers {
         let (provider, warnings) = parse_provider(body).map_err(Refused::Faults)?;
         let store = self.store.as_ref().ok_or(Refused::NoStore)?;
         self.state.lock().room_for(&provider)?;
-        self.try_keys(&provider).await?;
+        let keys = self.try_keys(&provider).await?;
         let name = provider.issuer.name.clone();
         let row = Op::put(Table::Providers, &*name, provider.description.to_string())?;
         let (shown, written) = {
@@ -107,6 +108,9 @@ impl Providers {
             let shown = describe(&provider.issuer, Some(&provider.description));
             state.added.push(provider);
             self.keeper.apply(&state.together(), |snapshot| snapshot.members.clone());
+            if let Some(keys) = keys {
+                self.keeper.seed(&name, keys);
+            }
             (shown, store.write(vec![row]))
         };
         tracing::warn!(provider = %name, "a provider was added: users with its tokens come in from now on");
@@ -153,13 +157,15 @@ impl Providers {
         Value::Array(configured.chain(added).collect())
     }
 
-    /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm.
-    async fn try_keys(&self, provider: &Provider) -> Result<(), Refused> {
-        let Some(place) = Place::of(&provider.keys.source) else { return Ok(()) };
+    /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm. `None` for
+    /// one whose keys stand in its description.
+    async fn try_keys(&self, provider: &Provider) -> Result<Option<KeySet>, Refused> {
+        let Some(place) = Place::of(&provider.keys.source) else { return Ok(None) };
         let found = Finder::new(place).find(&self.fetcher, Lookup::Again).await;
         let found = found.map_err(|why| Refused::NoKeys(why.to_string()))?;
-        match KeySet::from_jwks(&found.document.body, None) {
-            Ok(_) => Ok(()),
+        let until = clock::now().plus(self.state.lock().live.keys.max_age);
+        match KeySet::from_jwks(&found.document.body, Some(until)) {
+            Ok((keys, _skipped)) => Ok(Some(keys)),
             Err(why) => Err(Refused::NoKeys(format!("{}: {why}", found.url))),
         }
     }

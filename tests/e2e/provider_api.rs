@@ -116,6 +116,19 @@ fn an_added_provider_is_in_force_at_once_and_its_users_are_known_by_its_name() {
 }
 
 #[test]
+fn whoever_is_told_that_a_provider_was_added_can_send_its_tokens_whatever_it_does_then() {
+    let world = plan().start();
+    for number in 0..20 {
+        let partner = provider();
+        let name = format!("p{number}");
+        assert_eq!(add(&world.gate, &described(&name, &partner)).status, 201);
+        partner.behave(Behaviour::Status(503));
+        asked(&world.gate, &partner, &access(&partner, "a")).passed();
+    }
+    world.upstream.take(20);
+}
+
+#[test]
 fn everybody_who_may_sign_tokens_is_listed_with_where_that_is_said() {
     let partner = provider();
     let world = plan().start();

@@ -76,8 +76,12 @@ impl Delivery {
     }
 
     pub fn sent_to(&self, world: &World, method: &str, path: &str) -> Request {
-        world
-            .request(method, path)
+        self.sent_as(world.request(method, path))
+    }
+
+    /// This request with the headers and the body of the delivery.
+    pub fn sent_as(&self, request: Request) -> Request {
+        request
             .header("Content-Type", "application/json")
             .header("svix-id", &self.id)
             .header("svix-timestamp", &self.timestamp)
