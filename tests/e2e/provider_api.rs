@@ -222,7 +222,7 @@ fn a_provider_that_does_not_work_is_refused_with_the_reason_and_nobody_else_noti
             "a web page and not with the metadata",
         ),
         ("no metadata", Metadata::Instead(Behaviour::Status(404)), Behaviour::Normal, "answered 404"),
-        ("HTML for keys", Metadata::Normal, Behaviour::Html, "is not a JSON document with a list `keys`"),
+        ("HTML for keys", Metadata::Normal, Behaviour::Html, "jwks.json: the answer is"),
         ("no keys", Metadata::Normal, Behaviour::EmptyKeys, "none of the 0 keys"),
         ("too many bytes", Metadata::Normal, Behaviour::Huge, "more than"),
         (
