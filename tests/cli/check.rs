@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use bailiff::dev::key::SigningKey;
 
-use crate::harness::{file, folder, run};
+use crate::harness::{file, folder, run, run_with};
 
 const GOOD: &str = "listen: 127.0.0.1:8484
 upstream: UPSTREAM
@@ -113,4 +113,47 @@ fn a_clock_that_is_off_is_told_with_what_to_do() {
     let json = run(&["check", "--online", "--json", "--config", &path]).json();
     assert_eq!(json["issuers"][0]["kids"][0], "ins_clock");
     assert!(json["issuers"][0]["clock_ahead_s"].as_i64().unwrap() > 100_000_000);
+}
+
+/// The variables that the head comment of a config names, each with a value that it takes.
+fn announced(config: &str) -> Vec<(String, &'static str)> {
+    let head = config.lines().take_while(|line| line.starts_with('#'));
+    let words: Vec<_> = head.flat_map(|line| line.trim_start_matches('#').split_whitespace()).collect();
+    let name = |word: &&str| word.split_once('=').map(|(name, _)| name.to_owned());
+    let value = |name: String| {
+        let value = match name.as_str() {
+            "CLERK_PUBLISHABLE_KEY" => "pk_test_YW11c2VkLWNhdC03LmNsZXJrLmFjY291bnRzLmRldiQ",
+            "CLERK_SECRET_KEY" => "sk_test_abcdefghijklmnopqrst",
+            "CLERK_WEBHOOK_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "BAILIFF_ADMIN_TOKEN" => "admin-0123456789abcdef",
+            other => panic!("the test has no value for {other}"),
+        };
+        (name, value)
+    };
+    words
+        .iter()
+        .filter_map(name)
+        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .map(value)
+        .collect()
+}
+
+#[test]
+fn finance_agent_and_ainative_pass_as_they_are_with_the_variables_that_their_first_lines_name() {
+    for system in ["finance-agent", "ainative"] {
+        let path = format!("{}/config/systems/{system}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).expect("the config is there");
+        let variables = announced(&text);
+        assert!(!variables.is_empty(), "{system}: the comment names no variable");
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let ended = run_with(&["check", "--config", &path], &variables, "");
+        assert_eq!(ended.status, 0, "{system}: {ended:?}");
+        assert!(!ended.all().contains("warning"), "{system}: {ended:?}");
+        // Each of them is needed.
+        for left_out in &variables {
+            let fewer: Vec<_> = variables.iter().copied().filter(|one| one != left_out).collect();
+            let ended = run_with(&["check", "--config", &path], &fewer, "");
+            assert_eq!(ended.status, 78, "{system} without {}: {ended:?}", left_out.0);
+        }
+    }
 }
