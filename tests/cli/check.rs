@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use bailiff::dev::key::SigningKey;
 
-use crate::harness::{file, folder, run, run_with};
+use crate::harness::{file, folder, run};
 
 const GOOD: &str = "listen: 127.0.0.1:8484
 upstream: UPSTREAM
