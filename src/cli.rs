@@ -5,6 +5,7 @@ mod clerk;
 mod demo;
 mod ending;
 mod explain;
+mod gate;
 mod health;
 mod input;
 mod logging;

@@ -213,7 +213,8 @@ impl Server {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
         let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
-        let api = Api { tokens: boot.admin_tokens.clone(), providers: providers.clone(), records: records.clone() };
+        let tokens = boot.admin_tokens.iter().map(|token| token.hash.clone()).collect();
+        let api = Api { tokens, providers: providers.clone(), records: records.clone() };
         let draining_seen = draining.clone();
         let app = Admin {
             world: world_seen,

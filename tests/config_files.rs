@@ -182,6 +182,43 @@ fn the_membership_file_loads_with_the_roles_of_the_full_config() {
     assert_eq!(members(MEMBERSHIP, &roles()).size(), (4, 2, 3));
 }
 
+// ---- Two systems ----
+
+fn system(name: &str) -> (Loaded, Option<Table>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/systems");
+    let read = |name: String| std::fs::read_to_string(folder.join(name)).ok();
+    let env = env().with_var("CLERK_WEBHOOK_SECRET", WEBHOOK_SECRET).with_var("CLERK_WEBHOOK_SIGNING_SECRET", "");
+    let env = env.with_file("/etc/system.yaml", read(format!("{name}.yaml")).expect("a config").as_bytes(), 0o644);
+    let loaded = load(Some(Path::new("/etc/system.yaml")), &Overrides::default(), &env);
+    let loaded = loaded.unwrap_or_else(|faults| panic!("{name}:\n{faults}"));
+    assert!(loaded.warnings.is_empty(), "{name}:\n{}", loaded.warnings);
+    let table = read(format!("{name}.membership.yaml"))
+        .map(|text| members(&text, loaded.settings.live.rules.roles.as_ref().expect("roles")));
+    (loaded, table)
+}
+
+#[test]
+fn finance_agent_loads_with_its_users_and_keeps_keys_for_3600_s() {
+    let (loaded, table) = system("finance-agent");
+    let live = &loaded.settings.live;
+    assert_eq!(live.keys.refresh.as_secs(), 3600);
+    assert_eq!(table.expect("a membership").size().0, 4);
+    let policy = live.membership.as_ref().expect("a membership").policy.clone();
+    assert!(policy.deactivate && !policy.first_sight);
+    assert!(live.rules.webhooks.is_some() && live.backend.is_some());
+}
+
+#[test]
+fn ainative_loads_with_a_provider_beside_clerk_and_a_token_that_opens_its_admin_listener() {
+    let (loaded, table) = system("ainative");
+    let live = &loaded.settings.live;
+    let names: Vec<_> = live.rules.issuers.iter().map(|issuer| &*issuer.name).collect();
+    assert_eq!(names, ["clerk", "enterprise"]);
+    assert_eq!((loaded.settings.boot.admin_tokens.len(), table.is_none()), (1, true));
+    assert!(loaded.settings.boot.store.is_some());
+    assert!(!format!("{loaded:?}").contains("admin-0123456789abcdef"), "the token was printed");
+}
+
 // ---- The sidecar ----
 
 fn documents() -> Vec<Value> {

@@ -85,7 +85,7 @@ fn every_sentence_of_every_system_has_a_test() {
             assert!(!named(tests).is_empty(), "{title}: no test for: {sentence}");
         }
     }
-    for name in ["praxiom", "mission-control", "wordloop"] {
+    for name in ["praxiom", "mission-control", "wordloop", "finance-agent", "ainative"] {
         assert!(sections.iter().any(|(title, _)| *title == name), "there is no section {name}");
         assert!(package().join("config/systems").join(name).with_extension("yaml").is_file());
     }

@@ -52,7 +52,7 @@ impl Api {
                 Ok(body) => self.add(&body).await,
                 Err(reply) => reply,
             },
-            (&Method::DELETE, ["providers", name]) => self.remove(name).await,
+            (&Method::DELETE, ["providers", name]) if !name.is_empty() => self.remove(name).await,
             (&Method::DELETE, ["users", user]) => self.drop_user(user).await,
             _ => refuse(
                 StatusCode::NOT_FOUND,

@@ -1,6 +1,7 @@
 //! `bailiff clerk`: what is done at Clerk itself, with the secret key of the config.
 
 mod delete_user;
+mod drop_here;
 
 use super::ending::Ending;
 

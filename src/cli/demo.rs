@@ -182,7 +182,7 @@ async fn announce(addresses: Addresses, json: bool) {
     let ready = async {
         loop {
             let admin = admin.clone();
-            let asked = tokio::task::spawn_blocking(move || health::ask_tcp(&admin)).await;
+            let asked = tokio::task::spawn_blocking(move || health::ready(&admin)).await;
             if matches!(asked, Ok(Ok((200, _)))) {
                 return;
             }

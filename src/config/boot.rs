@@ -2,17 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-
-use crate::domain::service_token::TokenHash;
 
 use super::faults::{Code, Fault};
 use super::outside::Run;
 use super::reader::{Field, Fields, Shape};
 use super::services;
-use super::settings::{Address, Boot, Shutdown, Timeouts, Upstream, UpstreamAddress};
+use super::settings::{Address, AdminToken, Boot, Shutdown, Timeouts, Upstream, UpstreamAddress};
 use super::url::{self, Host, Url, UrlError};
 
 const LISTEN: &str = "an IP address and a port such as 0.0.0.0:8484, or unix:/path/of/socket";
@@ -180,7 +179,7 @@ fn socket(path: &str) -> Result<PathBuf, AddressError> {
 struct AdminListener {
     address: Address,
     hosts: Vec<String>,
-    tokens: Vec<TokenHash>,
+    tokens: Vec<AdminToken>,
 }
 
 fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<AdminListener> {
@@ -200,8 +199,12 @@ fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<AdminListener> {
     } else {
         Some(Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8485))))
     };
-    let tokens = token.maybe(|field| services::several(field, services::token));
+    let tokens = token.maybe(|field| services::several(field, admin_token));
     Some(AdminListener { address: address?, hosts: hosts?, tokens: tokens?.unwrap_or_default() })
+}
+
+fn admin_token(field: Field<'_>) -> Option<AdminToken> {
+    Some(AdminToken { hash: services::token(field)?, shown: Arc::new(field.secret()?) })
 }
 
 fn host(field: Field<'_>) -> Option<String> {

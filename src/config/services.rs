@@ -92,7 +92,7 @@ fn service(item: Field<'_>) -> Option<Service<'_>> {
 }
 
 /// One token, or several while rotating.
-pub(super) fn several<'a>(field: Field<'a>, read: fn(Field<'a>) -> Option<TokenHash>) -> Option<Vec<TokenHash>> {
+pub(super) fn several<'a, T: PartialEq>(field: Field<'a>, read: fn(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
     let items = field.hidden().one_or_more()?;
     let good = items.len() <= MAX_TOKENS;
     if !good {
@@ -100,7 +100,7 @@ pub(super) fn several<'a>(field: Field<'a>, read: fn(Field<'a>) -> Option<TokenH
         field.wrongly(Code::WrongValue, format_args!("has more than {MAX_TOKENS} tokens"), &expected);
     }
     let tokens = Field::each(Some(items), read)?;
-    let twice = tokens.iter().enumerate().any(|(i, token)| tokens.iter().take(i).any(|other| other.same(token)));
+    let twice = tokens.iter().enumerate().any(|(i, token)| tokens.iter().take(i).any(|other| other == token));
     if twice {
         field.wrongly(
             Code::Contradiction,

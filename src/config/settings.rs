@@ -29,7 +29,7 @@ pub struct Boot {
     /// Names under which the admin listener may be addressed, beside IP addresses and `localhost` (attack A-127).
     pub admin_hosts: Vec<String>,
     /// Who shows one of these there may change things; empty: nobody may.
-    pub admin_tokens: Vec<TokenHash>,
+    pub admin_tokens: Vec<AdminToken>,
     pub upstream: Upstream,
     /// Worker threads; `None` for as many as the container's CPU limit allows.
     pub threads: Option<usize>,
@@ -45,6 +45,22 @@ impl Boot {
     /// [`Boot::max_connections`] where nothing is said: about 300 MiB of connections that do nothing.
     pub const MAX_CONNECTIONS: usize = 10_000;
 }
+
+/// A token that opens the admin listener. The gate compares its hash; the command line shows the token itself to a running gate.
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    pub hash: TokenHash,
+    pub shown: Arc<Secret>,
+}
+
+/// As [`TokenHash::same`].
+impl PartialEq for AdminToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash.same(&other.hash)
+    }
+}
+
+impl Eq for AdminToken {}
 
 /// A local address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -118,6 +118,27 @@ impl KeyKeeper {
         }
     }
 
+    /// Puts keys in force that were fetched before their issuer was followed, so that nobody gets 503 until it was asked again. Keys
+    /// that it has by now are newer, and stay.
+    ///
+    /// The caller holds what keeps another config from being applied since: under the same name it could be another issuer.
+    pub fn seed(&self, name: &Arc<str>, keys: KeySet) {
+        let followed = self.issuers.lock();
+        if !followed.iter().any(|issuer| issuer.name == *name) {
+            return;
+        }
+        let published = self.world.publish(|snapshot| {
+            let mut all = snapshot.keys.clone();
+            all.entry(name.clone()).or_insert_with(|| Arc::new(keys));
+            Ok::<_, Infallible>(Snapshot { keys: all, ..snapshot.clone() })
+        });
+        drop(followed);
+        match published {
+            Ok(_) => {}
+            Err(never) => match never {},
+        }
+    }
+
     /// Whether every issuer was asked at least once. Nobody waits longer for one that does not answer.
     #[must_use]
     pub fn all_tried(&self) -> bool {

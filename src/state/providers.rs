@@ -9,6 +9,7 @@ use super::discovery::{Finder, Lookup, Place};
 use super::fetch::Fetcher;
 use super::keys::KeyKeeper;
 use super::store::{Op, OpError, Store, Table, WriteError};
+use crate::clock;
 use crate::config::faults::{Faults, quoted};
 use crate::config::provider::{Provider, parse_provider};
 use crate::config::settings::Live;
@@ -97,7 +98,7 @@ impl Providers {
         let (provider, warnings) = parse_provider(body).map_err(Refused::Faults)?;
         let store = self.store.as_ref().ok_or(Refused::NoStore)?;
         self.state.lock().room_for(&provider)?;
-        self.try_keys(&provider).await?;
+        let keys = self.try_keys(&provider).await?;
         let name = provider.issuer.name.clone();
         let row = Op::put(Table::Providers, &*name, provider.description.to_string())?;
         let (shown, written) = {
@@ -107,6 +108,9 @@ impl Providers {
             let shown = describe(&provider.issuer, Some(&provider.description));
             state.added.push(provider);
             self.keeper.apply(&state.together(), |snapshot| snapshot.members.clone());
+            if let Some(keys) = keys {
+                self.keeper.seed(&name, keys);
+            }
             (shown, store.write(vec![row]))
         };
         tracing::warn!(provider = %name, "a provider was added: users with its tokens come in from now on");
@@ -138,22 +142,30 @@ impl Providers {
         Ok(())
     }
 
-    /// Everybody who may sign tokens.
+    /// Everybody who may sign tokens, and with `in_force: false` those in whose place the config counts.
     #[must_use]
     pub fn list(&self) -> Value {
         let state = self.state.lock();
         let configured = state.live.rules.issuers.iter().map(|issuer| describe(issuer, None));
-        let added = state.added.iter().map(|provider| describe(&provider.issuer, Some(&provider.description)));
+        let added = state.added.iter().map(|provider| {
+            let mut shown = describe(&provider.issuer, Some(&provider.description));
+            if let Some(shown) = shown.as_object_mut().filter(|_| state.is_taken(provider)) {
+                shown.insert("in_force".to_owned(), false.into());
+            }
+            shown
+        });
         Value::Array(configured.chain(added).collect())
     }
 
-    /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm.
-    async fn try_keys(&self, provider: &Provider) -> Result<(), Refused> {
-        let Some(place) = Place::of(&provider.keys.source) else { return Ok(()) };
+    /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm. `None` for
+    /// one whose keys stand in its description.
+    async fn try_keys(&self, provider: &Provider) -> Result<Option<KeySet>, Refused> {
+        let Some(place) = Place::of(&provider.keys.source) else { return Ok(None) };
         let found = Finder::new(place).find(&self.fetcher, Lookup::Again).await;
         let found = found.map_err(|why| Refused::NoKeys(why.to_string()))?;
-        match KeySet::from_jwks(&found.document.body, None) {
-            Ok(_) => Ok(()),
+        let until = clock::now().plus(self.state.lock().live.keys.max_age);
+        match KeySet::from_jwks(&found.document.body, Some(until)) {
+            Ok((keys, _skipped)) => Ok(Some(keys)),
             Err(why) => Err(Refused::NoKeys(format!("{}: {why}", found.url))),
         }
     }
@@ -171,11 +183,16 @@ impl State {
         if self.added.len() >= MAX_ADDED { Err(Refused::TooMany) } else { Ok(()) }
     }
 
+    /// Whether the config has the name or the issuer of a provider that was added.
+    fn is_taken(&self, added: &Provider) -> bool {
+        self.live.rules.issuers.iter().any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss)
+    }
+
     /// The config with the providers that were added behind its own.
     fn together(&self) -> Live {
         let configured = &self.live.rules.issuers;
         let free = |added: &&Provider| {
-            let taken = configured.iter().any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss);
+            let taken = self.is_taken(added);
             if taken {
                 tracing::warn!(provider = %added.issuer.name, "the config names this provider too, and counts");
             }

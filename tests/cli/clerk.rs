@@ -1,4 +1,5 @@
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 
 use bailiff::dev::issuer::{Issuer, Person, UserBehaviour};
@@ -51,7 +52,11 @@ impl Clerk {
 }
 
 fn delete(url: &str, key: &str, args: &[&str]) -> Ended {
-    let variables = [PUBLISHABLE, ("CLERK_SECRET_KEY", key), ("CLERK_API_URL", url)];
+    delete_with(url, key, &[], args)
+}
+
+fn delete_with(url: &str, key: &str, more: &[(&str, &str)], args: &[&str]) -> Ended {
+    let variables = [&[PUBLISHABLE, ("CLERK_SECRET_KEY", key), ("CLERK_API_URL", url)], more].concat();
     let ended = run_with(&[&["clerk", "delete-user"], args].concat(), &variables, "user_2abc\n");
     assert!(!ended.all().contains("hunter2"), "the secret key was printed: {ended:?}");
     ended
@@ -62,7 +67,7 @@ fn a_user_is_shown_and_deleted_and_a_second_time_is_gone_already() {
     let clerk = Clerk::start();
     let ended = clerk.delete(&["user_2abc", "--yes"]);
     assert_eq!((ended.status, ended.out.as_str()), (0, "user_2abc is deleted at Clerk\n"), "{ended:?}");
-    for part in ["user_2abc", "alex@example.com", "Alex Chen", "user.deleted"] {
+    for part in ["user_2abc", "alex@example.com", "Alex Chen", "no gate was told", "admin.token"] {
         assert!(ended.err.contains(part), "{part} is missing: {ended:?}");
     }
     assert!(!clerk.is_there());
@@ -79,7 +84,44 @@ fn a_program_reads_what_became_of_it() {
     for result in ["deleted", "already_gone"] {
         let ended = clerk.delete(&["user_2abc", "--yes", "--json"]);
         assert_eq!(ended.status, 0, "{ended:?}");
-        assert_eq!(ended.json(), serde_json::json!({"user": "user_2abc", "result": result}));
+        assert_eq!(ended.json(), serde_json::json!({"user": "user_2abc", "result": result, "gate": "not_asked"}));
+    }
+}
+
+/// Whoever listens where the config says that the gate's admin listener is.
+fn stranger(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_gate_that_could_not_be_told_is_a_failure_that_says_so_and_the_user_is_deleted_all_the_same() {
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    for (given, admin, word, said) in [
+        ("nobody", nobody, "no_answer", "Connection refused"),
+        ("no HTTP", stranger("SSH-2.0-x\r\n\r\n"), "no_answer", "the answer is no HTTP"),
+        ("a page", stranger("HTTP/1.1 404 x\r\n\r\n<html>\x1b[2J"), "refused", "404 <html>[2J"),
+        ("another gate", stranger("HTTP/1.1 401 x\r\n\r\n{}"), "refused", "does not take this `admin.token`"),
+        ("a full disk", stranger("HTTP/1.1 503 x\r\n\r\n{\"detail\":\"full\"}"), "refused", "full"),
+    ] {
+        let clerk = Clerk::start();
+        let admin = admin.to_string();
+        let variables = [("BAILIFF_ADMIN", admin.as_str()), ("BAILIFF_ADMIN_TOKEN", "hunter2hunter2hunter2")];
+        let ended = delete_with(clerk.issuer.url(), KEY, &variables, &["user_2abc", "--yes", "--json"]);
+        assert_eq!((ended.status, clerk.is_there()), (1, false), "{given}: {ended:?}");
+        assert_eq!(ended.json(), serde_json::json!({"user": "user_2abc", "result": "deleted", "gate": word}));
+        let told = format!("error: the gate at {admin} was not told");
+        assert!(
+            ended.err.contains(&told) && ended.err.contains(said) && ended.err.contains("fix"),
+            "{given}: {ended:?}"
+        );
     }
 }
 

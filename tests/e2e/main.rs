@@ -29,6 +29,7 @@ mod observability;
 mod own_answers;
 mod paths;
 mod profiles;
+mod provider_api;
 mod providers;
 mod records;
 mod reload;

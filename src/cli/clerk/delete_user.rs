@@ -1,4 +1,4 @@
-//! `bailiff clerk delete-user`: shows who it is, asks, deletes.
+//! `bailiff clerk delete-user`: shows who it is, asks, deletes, and drops the user here.
 
 use std::io::{BufRead, IsTerminal as _, stdin};
 use std::path::PathBuf;
@@ -7,18 +7,21 @@ use http::HeaderValue;
 use percent_encoding::percent_decode;
 use serde_json::json;
 
+use super::drop_here::Here;
 use crate::cli::ConfigArgs;
 use crate::cli::ending::{Ending, Stop, block_on, print, print_json, talk};
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Overrides, load};
-use crate::config::settings::BackendSettings;
+use crate::config::settings::{BackendSettings, Settings};
 use crate::domain::event::{Change, UserChange};
 use crate::domain::ids::{ClerkUserId, MAX_ID};
 use crate::state::backend::{Backend, BackendError, Deletion};
 use crate::state::fetch::{FetchError, Fetcher};
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Exit status: 0 deleted, or gone already; 1 not deleted; 2 wrong use; 78 wrong config.")]
+#[command(
+    after_help = "Exit status: 0 deleted, or gone already; 1 not deleted, or the running gate could not be told; 2 wrong use; 78 wrong config."
+)]
 pub(crate) struct DeleteUserArgs {
     /// The user's id at Clerk
     #[arg(value_name = "USER_ID")]
@@ -44,8 +47,9 @@ pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
         );
     }
     let settings = settings(args)?;
-    talk(&format!("asking {} for {user} ...\n", settings.api_url));
-    let backend = backend(&settings)?;
+    let api = api(&settings)?;
+    talk(&format!("asking {} for {user} ...\n", api.api_url));
+    let backend = backend(api)?;
     talk(&match block_on(backend.user(&user))? {
         Ok(found) => described(&user, &found.change),
         Err(why @ BackendError::NotFound { .. }) => format!("{}\n{}\n", why.cause(), why.cure()),
@@ -56,29 +60,34 @@ pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
         confirm(&user, stdin().lock())?;
     }
     // Somebody may have thought for minutes: a new connection, as the first one may be gone.
-    let backend = self::backend(&settings)?;
+    let backend = self::backend(api)?;
     let deletion = block_on(backend.delete_user(&user))?.map_err(|why| failed(&doubt(&user, &why), &why))?;
-    after_deletion(&user);
     let (word, text) = match deletion {
         Deletion::Deleted => ("deleted", "is deleted at Clerk"),
         Deletion::AlreadyGone => ("already_gone", "was gone already"),
     };
+    let here = Here::told(&user, &settings);
+    talk(&here.text(&user));
     if args.json {
-        print_json(&json!({"user": user.as_str(), "result": word}))?;
+        print_json(&json!({"user": user.as_str(), "result": word, "gate": here.word()}))?;
     } else {
         print(&format!("{user} {text}\n"))?;
     }
-    Ok(0)
+    Ok(here.status())
 }
 
-/// What the config says of the Backend API.
-fn settings(args: &DeleteUserArgs) -> Result<BackendSettings, Stop> {
+fn settings(args: &DeleteUserArgs) -> Result<Settings, Stop> {
     let config = ConfigArgs { config: args.config.clone(), ..ConfigArgs::default() };
     let path = config.path();
     // Of the upstream nothing depends here; without a config nobody has named one.
     let upstream = path.is_none().then(|| "http://127.0.0.1:1".to_owned());
     let loaded = load(path.as_deref(), &Overrides { upstream, ..Overrides::default() }, &ProcessEnv)?;
-    loaded.settings.live.backend.ok_or_else(|| {
+    Ok(loaded.settings)
+}
+
+/// What the config says of the Backend API.
+fn api(settings: &Settings) -> Result<&BackendSettings, Stop> {
+    settings.live.backend.as_ref().ok_or_else(|| {
         Stop::config("the config has no secret key, without which nothing can be deleted at Clerk")
             .fix("`secret_key: ${CLERK_SECRET_KEY}` under `clerk`; without a file, export CLERK_SECRET_KEY=sk_…")
     })
@@ -143,11 +152,6 @@ fn confirm(user: &ClerkUserId, input: impl BufRead) -> Result<(), Stop> {
         Ok(_) if line.trim() == user.as_str() => Ok(()),
         _ => Err(Stop::failed(format!("{user} is not deleted, as another text than the id was typed"))),
     }
-}
-
-/// What is left to do here once Clerk no longer has the user, or has not had them before.
-fn after_deletion(user: &ClerkUserId) {
-    talk(&format!("a running gate learns it from Clerk's webhook `user.deleted`, and refuses {user} from then on\n"));
 }
 
 #[cfg(test)]

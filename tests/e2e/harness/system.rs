@@ -96,6 +96,13 @@ impl System {
         let gate = self.serve().start();
         Product { gate, system: self }
     }
+
+    /// Starts without waiting for the gate to be ready.
+    #[track_caller]
+    pub fn start_unready(self) -> Product {
+        let gate = self.serve().start_unready();
+        Product { gate, system: self }
+    }
 }
 
 /// A text of `config/systems`; `None` if there is no such file.

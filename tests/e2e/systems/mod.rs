@@ -1,6 +1,10 @@
 //! Five products behind the gate, each with the very config that `config/systems` has for it, and with an app of its kind. What each
 //! document promises is a test here, and `docs/systems.md` says which. None of the apps has auth code beyond reading headers.
 
+mod ainative;
+mod ainative_providers;
+mod finance_agent;
+mod finance_agent_users;
 mod mission_control;
 mod mission_control_agents;
 mod mission_control_users;
