@@ -9,6 +9,7 @@ mod gate;
 mod health;
 mod input;
 mod logging;
+mod revoke;
 mod scene;
 mod serve;
 mod token;
@@ -64,6 +65,8 @@ enum Command {
     /// Do something at Clerk itself
     #[command(subcommand)]
     Clerk(clerk::ClerkCommand),
+    /// End the access of a session or a user at a running gate, now
+    Revoke(revoke::RevokeArgs),
     /// Ask a running gate whether it is ready
     Health(health::HealthArgs),
 }
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Token(command) => token::run(&command),
         Command::Webhook(command) => webhook::run(&command),
         Command::Clerk(command) => clerk::run(&command),
+        Command::Revoke(args) => revoke::run(&args),
         Command::Health(args) => health::run(&args),
     };
     ExitCode::from(told(ending))

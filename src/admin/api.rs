@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::config::provider::MAX_BYTES;
 use crate::domain::event::{Change, EventTime, UserChange};
-use crate::domain::ids::UserId;
+use crate::domain::ids::{SessionId, UserId};
+use crate::domain::revocation::Revoked;
 use crate::domain::service_token::{TokenHash, is_one_of};
 use crate::domain::token::bearer;
 use crate::state::providers::{Providers, Refused};
@@ -34,7 +35,7 @@ impl Api {
     /// Whether this path is one of ours.
     pub(super) fn serves(path: &str) -> bool {
         let within = |own| path.strip_prefix(own).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
-        ["/providers", "/users"].into_iter().any(within)
+        ["/providers", "/sessions", "/users"].into_iter().any(within)
     }
 
     pub(super) async fn answer(&self, session: &mut ServerSession) -> Reply {
@@ -54,9 +55,17 @@ impl Api {
             },
             (&Method::DELETE, ["providers", name]) if !name.is_empty() => self.remove(name).await,
             (&Method::DELETE, ["users", user]) => self.drop_user(user).await,
+            (&Method::DELETE, ["users", user, "tokens"]) => match UserId::parse(&decoded(user)) {
+                Ok(user) => self.revoke(Revoked::User(user)).await,
+                Err(why) => refuse(StatusCode::BAD_REQUEST, format!("the id of the user {why}")),
+            },
+            (&Method::DELETE, ["sessions", session]) => match SessionId::parse(&decoded(session)) {
+                Ok(session) => self.revoke(Revoked::Session(session)).await,
+                Err(why) => refuse(StatusCode::BAD_REQUEST, format!("the id of the session {why}")),
+            },
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "here are GET and POST /providers, DELETE /providers/{name} and DELETE /users/{id}",
+                "here are GET and POST /providers, DELETE /providers/{name}, /users/{id}, /users/{id}/tokens and /sessions/{id}",
             ),
         }
     }
@@ -92,10 +101,21 @@ impl Api {
         }
     }
 
+    /// Refuses tokens from now on, and ends the long answers that were given for them.
+    async fn revoke(&self, revoked: Revoked) -> Reply {
+        let at = EventTime(clock::now().0.saturating_mul(1000));
+        match self.records.insist(&Change::Revoked(revoked.clone()), at).await {
+            Ok(_) => {
+                tracing::warn!(%revoked, "tokens were revoked through the admin listener");
+                (StatusCode::OK, json!({"revoked": revoked.to_string()}))
+            }
+            Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, why),
+        }
+    }
+
     /// As if Clerk had said `user.deleted` this moment.
     async fn drop_user(&self, user: &str) -> Reply {
-        let decoded = percent_encoding::percent_decode_str(user).decode_utf8_lossy();
-        let user = match UserId::parse(&decoded) {
+        let user = match UserId::parse(&decoded(user)) {
             Ok(user) => user,
             Err(why) => return refuse(StatusCode::BAD_REQUEST, format!("the id of the user {why}")),
         };
@@ -108,6 +128,11 @@ impl Api {
             Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, why),
         }
     }
+}
+
+/// A segment of a path, as it was meant.
+fn decoded(segment: &str) -> std::borrow::Cow<'_, str> {
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy()
 }
 
 fn refused(why: &Refused) -> Reply {

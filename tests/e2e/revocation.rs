@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Delivery, Plan, Request, Script, World, event, now};
+use crate::harness::{Connection, Delivery, Finished, Launch, Plan, Request, Script, World, event, now};
 
 fn plan() -> Plan {
     World::plan().with_store()
@@ -180,4 +180,51 @@ fn events_that_nobody_may_see_any_more_stop() {
     session_ends(&world, "session.removed", "sess_1", 0);
     assert!(connection.is_closed());
     let _: Value = world.gate.log_line("about a closed stream", |line| line["reason"] == "access_ended");
+}
+
+const ADMIN: &str = "admin-0123456789abcdef";
+
+/// `bailiff revoke` against this gate.
+fn revoke(world: &World, token: &str, args: &[&str]) -> Finished {
+    let args: Vec<&str> = ["revoke"].iter().chain(args).copied().collect();
+    let admin = world.gate.admin_address().to_string();
+    Launch::with_args(&args).env("BAILIFF_ADMIN", &admin).env("BAILIFF_ADMIN_TOKEN", token).run()
+}
+
+#[test]
+fn an_operator_who_cannot_wait_ends_a_session_or_a_user_by_command() {
+    let world = plan().env("BAILIFF_ADMIN_TOKEN", ADMIN).start();
+    let of = |user: &str, session: &str| world.sign(&world.mint(user).issued_at(now() - 5).claim("sid", session));
+    let (one, two) = (of("user_a", "sess_1"), of("user_a", "sess_2"));
+    let mut live = web_socket(&world, "/api/ws/ws_1/live", &two);
+    let said = revoke(&world, ADMIN, &["--session", "sess_1"]).exits(0);
+    assert!(said.stdout.contains("session sess_1 is revoked"), "{}", said.stdout);
+    refused(&world, &one, "session_revoked");
+    is_open(&mut live);
+    let said = revoke(&world, ADMIN, &["--user", "user_a", "--json"]).exits(0);
+    assert!(said.stdout.contains("\"user user_a\""), "{}", said.stdout);
+    refused(&world, &two, "user_revoked");
+    assert!(live.is_closed());
+    let world = world.killed();
+    refused(&world, &two, "user_revoked");
+    let later = world.sign(&world.mint("user_a").issued_at(now() + 2));
+    get(&world, &later).send().passed();
+}
+
+#[test]
+fn nobody_else_revokes_anything() {
+    let world = plan().env("BAILIFF_ADMIN_TOKEN", ADMIN).start();
+    let wrong = revoke(&world, "another-0123456789", &["--user", "user_a"]).exits(1);
+    assert!(wrong.stderr.contains("is not revoked") && wrong.stderr.contains("401"), "{}", wrong.stderr);
+    revoke(&world, ADMIN, &["--user", "a b"]).exits(2);
+    revoke(&world, ADMIN, &[]).exits(2);
+    for path in ["/sessions/sess_1", "/users/user_a/tokens"] {
+        let admin = world.gate.admin_address();
+        let asked = Request::new(admin, "DELETE", path).header("Host", admin.to_string()).header("Connection", "close");
+        assert_eq!(asked.send().status, 401, "{path}");
+    }
+    get(&world, &world.token("user_a")).send().passed();
+    let closed = plan().start();
+    let nobody = revoke(&closed, ADMIN, &["--user", "user_a"]).exits(1);
+    assert!(nobody.stderr.contains("403"), "the gate was started without a token: {}", nobody.stderr);
 }

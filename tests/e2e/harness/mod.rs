@@ -23,7 +23,7 @@ pub use gate::{Gate, Launch};
 pub use layout::{A_ID, APP, MEMBERSHIP, NOBODY, SERVICE_TOKEN, USER_A, WEBHOOK_SECRET};
 pub use metrics::{Sample, Scrape};
 pub use postgres::Postgres;
-pub use process::eventually;
+pub use process::{Finished, eventually};
 pub use script::Script;
 pub use system::{Product, System};
 pub use upstream::{Recorded, Upstream, fold, trusted_names};
