@@ -183,7 +183,6 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let issuer = self.snapshot.rules.issuers.iter().find(|i| i.name == name).ok_or(Rejection::WrongIssuer)?;
         self.trace.step(|| format!("signature good: signed by issuer `{name}`"));
         let claims = VerifiedClaims::verify(signed, issuer, self.now)?;
-        self.check_revoked(&claims)?;
         self.check_cookies(&claims)?;
         self.trace.step(|| {
             let left = UnixTime(claims.claims().exp).since(self.now);
@@ -264,6 +263,10 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                 self.sighting = person.claims().and_then(|claims| Sighting::of(members, claims, self.now));
             }
             checked?;
+        }
+        // After what the membership says of the user: a ban has a reason of its own, and says more than this.
+        if let Some(claims) = person.claims() {
+            self.check_revoked(claims)?;
         }
         let joined = match members {
             // Fail closed: the route asks for what only a membership could tell, and there is none.
