@@ -184,6 +184,16 @@ impl User {
         let (email, name) = (email.and_then(text_header), name.and_then(text_header));
         Self { id, email, name, access, founder, flags: Flags::default(), details: None }
     }
+
+    /// How much access the row of a user gives: none, some while pending, that of an active user, that of a founder.
+    fn height(row: Option<&Self>) -> u8 {
+        match row.map(|row| (row.founder, row.access)) {
+            None | Some((false, AccessStatus::Suspended)) => 0,
+            Some((false, AccessStatus::Pending)) => 1,
+            Some((false, AccessStatus::Active)) => 2,
+            Some((true, _)) => 3,
+        }
+    }
 }
 
 #[cfg(test)]

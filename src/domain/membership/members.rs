@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::{AccessStatus, Details, Entry, Flags, Record, Role, Roles, Table, User};
+use super::{AccessStatus, Details, Entry, Flags, OrgEntry, Record, Role, Roles, Table, User};
 use crate::domain::event::{Change, EventTime, MemberChange, UserChange};
 use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
 
@@ -14,9 +14,9 @@ use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
 /// before it; a reloaded table takes back only the rows that it changed itself. So editing one row of a file does not undo
 /// the ban of another user, and an operator can always overrule a webhook by writing the row.
 ///
-/// What takes access away falls only to a row that gives it anew: a new row, or another `access`. An app that follows a
-/// deletion by removing its row, or that writes down the new name of a banned user, gives nobody access back by that, and an
-/// older event that is delivered later still finds the newer one.
+/// What takes access away falls only to a row that gives more access than before. An app that follows a deletion by removing its
+/// row, that suspends a banned user as well, or that writes down their new name, gives nobody access back by that, and an older
+/// event that is delivered later still finds the newer one.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     table: Arc<Table>,
@@ -81,10 +81,16 @@ pub enum Kept<'m> {
 /// Bound: rows of change kept on top of the table.
 pub const MAX_CHANGES: usize = 1_000_000;
 
-/// The change cannot be kept, because [`MAX_CHANGES`] are.
+/// Why a change cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MAX_CHANGES} users and memberships were changed since the table was written")]
-pub struct TooManyChanges;
+pub enum TooManyChanges {
+    /// There are [`MAX_CHANGES`], of which a tenth is for what takes access away.
+    #[error("more than {MAX_CHANGES} users and memberships were changed since the table was written")]
+    InAll,
+    /// Its user has so many memberships that their record would be no row of the store any more.
+    #[error("the user has more memberships than are kept of one user")]
+    OfOneUser,
+}
 
 impl Members {
     /// The membership as the table says.
@@ -142,9 +148,7 @@ impl Members {
         let old = &self.table;
         let keeps_told = |user: &UserId, change: &UserChange| {
             let (before, after) = (old.users.get(user), table.users.get(user));
-            let access = |user: &User| (user.access, user.founder);
-            let gives = after.is_some() && before.map(access) != after.map(access);
-            before == after || (change.takes_access() && !gives)
+            before == after || (change.takes_access() && User::height(after) <= User::height(before))
         };
         let keeps_org = |user: &UserId, org: &OrgId, change: MemberChange| {
             let (before, after) = (old.role_in_org(org, user), table.role_in_org(org, user));
@@ -195,6 +199,7 @@ impl Members {
     }
 
     pub(super) fn changed_within(&self, max: usize, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+        let takes = change.takes_access();
         let mut next = self.clone();
         let newcomer = Entry { at, access: self.policy.access, flags: self.policy.flags.clone() };
         let mut edit = |user: UserId, edit: &mut dyn FnMut(&mut Record)| {
@@ -212,7 +217,19 @@ impl Members {
                 let newcomer = Some(&newcomer).filter(|_| self.policy.first_sight);
                 edit(user, &mut |record| record.see(seen.clone(), newcomer))
             }
-            Change::Member(org, user, change) => edit(user, &mut |record| record.join(org.clone(), change, at)),
+            Change::Member(org, user, change) => {
+                let needless = |entry: &OrgEntry| self.is_needless(&user, entry);
+                let mut fits = true;
+                let counts = edit(user.clone(), &mut |record| {
+                    let before = record.orgs.len();
+                    record.join(org.clone(), change, at);
+                    fits = record.fit(needless, takes) || record.orgs.len() <= before;
+                });
+                if !fits {
+                    return Err(TooManyChanges::OfOneUser);
+                }
+                counts
+            }
             Change::Organization(org, exists) => {
                 let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));
                 if earlier.is_none_or(|earlier| (at, !exists) > earlier) {
@@ -221,9 +238,17 @@ impl Members {
                 (usize::from(earlier.is_some()), 1)
             }
         };
-        // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters.
+        // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters. And whoever can make
+        // many users known, as an issuer can that signs whatever it likes, must leave room for the ban of somebody else.
+        let max = if takes { max } else { max - max / 10 };
         next.changes = self.changes.saturating_add(after).saturating_sub(before);
-        if after > before && next.changes > max { Err(TooManyChanges) } else { Ok(next) }
+        if after > before && next.changes > max { Err(TooManyChanges::InAll) } else { Ok(next) }
+    }
+
+    /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
+    fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
+        let gone = self.orgs.get(&entry.org).is_some_and(|(_, exists)| !exists);
+        gone || (entry.change == MemberChange::Removed && self.table.role_in_org(&entry.org, user).is_none())
     }
 
     /// Whether what a token says of its user is news.
