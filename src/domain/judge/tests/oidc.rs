@@ -193,8 +193,14 @@ fn a_subject_is_a_text_that_a_header_can_carry() {
 fn a_user_who_is_known_by_an_address_has_proven_it() {
     let gate = mapped(|names| names.user_id = "email".into());
     let with = |verified: Value| access("a").claim("email", "a@x.test").claim("email_verified", verified);
-    assert_eq!(verdict(&gate, &with(json!(true))), "forward partner:a@x.test");
-    assert_eq!(verdict(&gate, &with(json!(false))), "reject missing_subject");
+    for proven in [json!(true), json!("true")] {
+        assert_eq!(verdict(&gate, &with(proven)), "forward partner:a@x.test");
+    }
+    for unproven in [json!(false), json!("false"), json!(null), json!(1)] {
+        assert_eq!(verdict(&gate, &with(unproven.clone())), "reject missing_subject", "{unproven}");
+    }
+    let silent = access("a").claim("email", "a@x.test");
+    assert_eq!(verdict(&gate, &silent), "reject missing_subject", "the provider does not say whose it is");
 }
 
 // RFC 9068, 2.2; RFC 8417, 2.2.
