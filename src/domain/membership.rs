@@ -1,5 +1,6 @@
 //! Who belongs to which workspace in which role: a table from a source, and on top of it what was learned since.
 
+mod bounds;
 mod flags;
 mod members;
 mod record;
@@ -10,8 +11,9 @@ use http::HeaderValue;
 
 use super::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
 
+pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
 pub use flags::{Flags, MAX_FLAGS};
-pub use members::{Kept, Known, MAX_CHANGES, Members, Policy, Standing, TooManyChanges};
+pub use members::{Kept, Known, Members, Policy, Standing};
 pub use record::{Entry, OrgEntry, Record, Seen};
 
 /// A role by its height: index into [`Roles`]. Higher ones contain the lower.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use super::bounds::{Load, TooManyChanges};
 use super::{AccessStatus, Details, Entry, Flags, OrgEntry, Record, Role, Roles, Table, User};
 use crate::domain::event::{Change, EventTime, MemberChange, UserChange};
 use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
@@ -22,8 +23,8 @@ pub struct Members {
     table: Arc<Table>,
     users: imbl::HashMap<UserId, Record>,
     orgs: imbl::HashMap<OrgId, (EventTime, bool)>,
-    /// Rows of change in `users` and `orgs` together.
-    changes: usize,
+    /// What `users` and `orgs` are together.
+    changes: Load,
     policy: Policy,
 }
 
@@ -78,20 +79,6 @@ pub enum Kept<'m> {
     Organization(&'m OrgId, EventTime, bool),
 }
 
-/// Bound: rows of change kept on top of the table.
-pub const MAX_CHANGES: usize = 1_000_000;
-
-/// Why a change cannot be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TooManyChanges {
-    /// There are [`MAX_CHANGES`], of which a tenth is for what takes access away.
-    #[error("more than {MAX_CHANGES} users and memberships were changed since the table was written")]
-    InAll,
-    /// Its user has so many memberships that their record would be no row of the store any more.
-    #[error("the user has more memberships than are kept of one user")]
-    OfOneUser,
-}
-
 impl Members {
     /// The membership as the table says.
     #[must_use]
@@ -108,7 +95,7 @@ impl Members {
     ) -> Self {
         self.users = users.into_iter().collect();
         self.orgs = orgs.into_iter().map(|(org, at, exists)| (org, (at, exists))).collect();
-        self.changes = self.users.values().map(Record::size).sum::<usize>() + self.orgs.len();
+        self.changes = self.load();
         self
     }
 
@@ -166,7 +153,7 @@ impl Members {
             let (before, after) = (old.by_org.contains_key(org), table.by_org.contains_key(org));
             before == after || (!*exists && !after)
         });
-        next.changes = next.users.values().map(Record::size).sum::<usize>() + next.orgs.len();
+        next.changes = next.load();
         next.table = Arc::new(table);
         next
     }
@@ -195,18 +182,18 @@ impl Members {
     /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
     /// events with the same time the one that takes more access away wins, so that no order of delivery matters.
     pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
-        self.changed_within(MAX_CHANGES, change, at)
+        self.changed_within(Load::MAX, change, at)
     }
 
-    pub(super) fn changed_within(&self, max: usize, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+    pub(super) fn changed_within(&self, max: Load, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
         let takes = change.takes_access();
         let mut next = self.clone();
         let newcomer = Entry { at, access: self.policy.access, flags: self.policy.flags.clone() };
         let mut edit = |user: UserId, edit: &mut dyn FnMut(&mut Record)| {
-            let record = next.users.entry(user).or_default();
-            let before = record.size();
+            let record = next.users.entry(user.clone()).or_default();
+            let before = Load::of_user(&user, record);
             edit(record);
-            (before, record.size())
+            (before, Load::of_user(&user, record))
         };
         let (before, after) = match change {
             Change::User(user, change) => {
@@ -231,18 +218,22 @@ impl Members {
                 counts
             }
             Change::Organization(org, exists) => {
+                let load = Load::of_org(&org);
                 let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));
                 if earlier.is_none_or(|earlier| (at, !exists) > earlier) {
                     next.orgs.insert(org, (at, exists));
                 }
-                (usize::from(earlier.is_some()), 1)
+                (earlier.map_or(Load::default(), |_| load), load)
             }
         };
-        // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters. And whoever can make
-        // many users known, as an issuer can that signs whatever it likes, must leave room for the ban of somebody else.
-        let max = if takes { max } else { max - max / 10 };
-        next.changes = self.changes.saturating_add(after).saturating_sub(before);
-        if after > before && next.changes > max { Err(TooManyChanges::InAll) } else { Ok(next) }
+        next.changes = self.changes.plus(after).minus(before);
+        let room = next.changes.allows(before, after, max, takes);
+        if room { Ok(next) } else { Err(TooManyChanges::InAll) }
+    }
+
+    fn load(&self) -> Load {
+        let users = self.users.iter().map(|(user, record)| Load::of_user(user, record));
+        users.chain(self.orgs.keys().map(Load::of_org)).fold(Load::default(), Load::plus)
     }
 
     /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
@@ -327,7 +318,7 @@ impl Members {
     #[must_use]
     pub fn size(&self) -> (usize, usize, usize, usize) {
         let (users, workspaces, members) = self.table.size();
-        (users, workspaces, members, self.changes)
+        (users, workspaces, members, self.changes.rows)
     }
 }
 

@@ -145,7 +145,7 @@ impl Record {
     /// away there is some more room.
     pub(super) fn fit(&mut self, needless: impl Fn(&OrgEntry) -> bool, takes: bool) -> bool {
         let max = if takes { MAX_ORG_BYTES + MORE_FOR_ENDED } else { MAX_ORG_BYTES };
-        let mut bytes: usize = self.orgs.iter().map(OrgEntry::bytes).sum();
+        let mut bytes = self.org_bytes();
         while bytes > MAX_ORG_BYTES {
             let entries = self.orgs.iter().enumerate().filter(|(_, entry)| needless(entry));
             let Some((oldest, entry)) = entries.min_by_key(|(_, entry)| entry.at) else { break };
@@ -153,6 +153,11 @@ impl Record {
             self.orgs.remove(oldest);
         }
         bytes <= max
+    }
+
+    /// What the memberships take in a row, or more.
+    pub(super) fn org_bytes(&self) -> usize {
+        self.orgs.iter().map(OrgEntry::bytes).sum()
     }
 
     /// What was last said of the membership in `org`.
