@@ -210,6 +210,12 @@ fn what_speaks_of_no_user_lets_nobody_in() {
     for (given, token, expected) in [
         ("a client by itself", access(CLIENT), "reject missing_subject"),
         ("a client that azp names", access("app-2").azp("app-2"), "reject missing_subject"),
+        ("a client of Okta", access("app-2").claim("cid", "app-2"), "reject missing_subject"),
+        ("a client of Auth0", access("app-2@clients").azp("app-2"), "reject missing_subject"),
+        ("a client of Auth0 by its grant", access("a").claim("gty", "client-credentials"), "reject missing_subject"),
+        ("a client of Entra ID", access("a").claim("idtyp", "app"), "reject missing_subject"),
+        ("a user of Entra ID", access("a").claim("idtyp", "user"), "forward partner:a"),
+        ("a user with a password", access("a").claim("gty", "password"), "forward partner:a"),
         ("a logout token", access("a").claim("events", event.clone()).header("typ", "JWT"), "reject wrong_token_type"),
         ("a logout token that says so", access("a").header("typ", "logout+jwt"), "reject wrong_token_type"),
         ("a proof of possession", access("a").header("typ", "dpop+jwt"), "reject wrong_token_type"),
@@ -217,6 +223,9 @@ fn what_speaks_of_no_user_lets_nobody_in() {
     ] {
         assert_eq!(verdict(&beside(), &token), expected, "{given}");
     }
+    let by_oid = mapped(|names| names.user_id = "oid".into());
+    let of_a_client = access("app-2").azp("app-2").claim("oid", "o-1");
+    assert_eq!(verdict(&by_oid, &of_a_client), "reject missing_subject", "it has an id as users have");
 }
 
 #[test]
