@@ -30,6 +30,16 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether it can only take access away.
+    pub(super) fn takes_access(&self) -> bool {
+        match self {
+            Self::User(_, change) => change.takes_access(),
+            Self::Member(_, _, change) => *change == MemberChange::Removed,
+            Self::Organization(_, exists) => !exists,
+            Self::Seen(..) => false,
+        }
+    }
+
     /// What Clerk said when asked for a profile: it fills what is missing, and a ban is a ban; the name that somebody has here
     /// already stays.
     #[must_use]

@@ -106,10 +106,14 @@ fn host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Rejection
 /// page of another site that has its name point at us sends that name (attack A-127).
 #[must_use]
 pub fn cannot_be_rebound(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+    let (name, rest) = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').unwrap_or_default(),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
+    // `[::1].elsewhere.test` begins with an address, and is none.
+    if !rest.is_empty() && !rest.starts_with(':') {
+        return false;
+    }
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
@@ -197,6 +201,18 @@ pub(crate) mod tests {
             "a:+1",
         ] {
             assert_eq!(parse("/", &[("host", bad)]), Err(Rejection::BadRequest), "accepted: {bad}");
+        }
+    }
+
+    #[test]
+    fn a_127_only_an_address_or_this_machine_cannot_be_rebound() {
+        for good in ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8485", "[::1]", "[::1]:8485", "10.0.0.7"] {
+            assert!(cannot_be_rebound(good), "{good}");
+        }
+        for bad in
+            ["", ":80", "[::1].evil.test", "[::1", "[]", "127.0.0.1.evil.test", "localhost.evil.test", "evil.test"]
+        {
+            assert!(!cannot_be_rebound(bad), "{bad}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Who belongs to which workspace in which role: a table from a source, and on top of it what was learned since.
 
+mod bounds;
 mod flags;
 mod members;
 mod record;
@@ -10,8 +11,9 @@ use http::HeaderValue;
 
 use super::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
 
+pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
 pub use flags::{Flags, MAX_FLAGS};
-pub use members::{Kept, Known, MAX_CHANGES, Members, Policy, Standing, TooManyChanges};
+pub use members::{Kept, Known, Members, Policy, Standing};
 pub use record::{Entry, OrgEntry, Record, Seen};
 
 /// A role by its height: index into [`Roles`]. Higher ones contain the lower.
@@ -183,6 +185,16 @@ impl User {
     ) -> Self {
         let (email, name) = (email.and_then(text_header), name.and_then(text_header));
         Self { id, email, name, access, founder, flags: Flags::default(), details: None }
+    }
+
+    /// How much access the row of a user gives: none, some while pending, that of an active user, that of a founder.
+    fn height(row: Option<&Self>) -> u8 {
+        match row.map(|row| (row.founder, row.access)) {
+            None | Some((false, AccessStatus::Suspended)) => 0,
+            Some((false, AccessStatus::Pending)) => 1,
+            Some((false, AccessStatus::Active)) => 2,
+            Some((true, _)) => 3,
+        }
     }
 }
 

@@ -78,6 +78,21 @@ fn a_ban_and_a_deletion_survive_a_kill_right_after_they_were_acknowledged() {
 }
 
 #[test]
+fn nobody_escapes_a_kept_ban_by_founding_and_leaving_organizations_before_it() {
+    let world = plan().start();
+    // A row of the store holds 64 KiB: 220 of these would be more.
+    for n in 0..220 {
+        let org = format!("org_{n:0>240}");
+        deliver(&world, "organizationMembership.deleted", membership(&org, "user_a", "org:admin", 9));
+    }
+    deliver(&world, "user.updated", json!({"id": "user_a", "banned": true, "updated_at": ago_ms(1)}));
+
+    let world = world.killed();
+
+    refused(&world, "user_a", "/api/me", "user_banned");
+}
+
+#[test]
 fn an_organization_that_was_deleted_has_no_members_after_a_restart_either() {
     let world = plan().start();
     deliver(&world, "organization.deleted", json!({"id": "org_one", "deleted": true}));

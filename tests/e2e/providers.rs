@@ -121,7 +121,7 @@ fn a_row_of_the_membership_is_for_one_users_of_one_provider() {
     get("/api/ws/ws_2/settings/x", "auth0|7").passed();
     let seen = world.upstream.only();
     assert_eq!((seen.values("x-user-id"), seen.values("x-workspace-role")), (vec!["p-7".into()], vec!["owner".into()]));
-    assert_eq!((seen.values("x-org-id"), seen.values("x-org-role")), (vec!["org_two".into()], vec![]));
+    assert_eq!((seen.values("x-org-id"), seen.values("x-org-role")), (vec!["partner:org_two".into()], vec![]));
     get("/org/x", "auth0|7").passed();
     assert_eq!(world.upstream.only().values("x-workspace-id"), ["ws_2"]);
     get("/api/ws/ws_1/x", "auth0|7").forbidden();

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::parts::Parts;
 use crate::domain::ids::Subject;
 use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
+use crate::domain::token::person;
 use crate::domain::{Rejection, UnixTime};
 
 /// One thing that is wrong: the reason that the gate would log, and what was seen.
@@ -158,5 +159,9 @@ fn user(parts: &Parts, claim: &str, found: &mut Findings) {
     let good = parts.text(claim).is_some_and(|sub| Subject::parse(sub).is_ok());
     found.unless(good, Rejection::MissingSubject, || {
         format!("{claim} is {}, a user is 1 to 255 bytes of visible ASCII without , ; \" \\", parts.shown_claim(claim))
+    });
+    let proven = claim != "email" || person::is_proven(&parts.claims);
+    found.unless(!good || proven, Rejection::MissingSubject, || {
+        format!("the user is the address, and email_verified is {}, not true", parts.shown_claim("email_verified"))
     });
 }

@@ -7,12 +7,12 @@ use http::{HeaderValue, header};
 use serde_json::Value;
 
 use super::access::Joined;
-use super::person::{Person, Portrait};
+use super::person::{Person, Portrait, qualified};
 use super::sighting::Lesson;
 use super::{Caller, Grant, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
-use crate::domain::ids::{CLERK, text_header};
+use crate::domain::ids::text_header;
 use crate::domain::routes::Route;
 use crate::domain::service_token;
 use crate::domain::snapshot::Snapshot;
@@ -78,8 +78,8 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) 
     headers.say_if(name::USER_NAME, portrait.name);
     let Some(claims) = portrait.claims else { return };
     headers.say_if(name::ACTOR_ID, person.claims().and_then(actor));
-    if let Some(org) = &claims.org {
-        say_organization(headers, org);
+    if let Some((org, id)) = claims.org.as_ref().zip(portrait.org_id) {
+        say_organization(headers, id, org);
     }
     for (header, claim) in &snapshot.rules.claim_headers {
         if let Some(value) = claims.all.get(&**claim).and_then(claim_text).as_deref().and_then(text_header) {
@@ -88,17 +88,13 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) 
     }
 }
 
-/// Who acts as the user, under the same rule as users: only `clerk` may name somebody without saying whose they are.
+/// Who acts as the user.
 fn actor(verified: &VerifiedClaims) -> Option<HeaderValue> {
-    let actor = verified.claims().actor.as_deref()?;
-    match &**verified.issuer() {
-        CLERK => HeaderValue::from_str(actor).ok(),
-        issuer => HeaderValue::from_str(&format!("{issuer}:{actor}")).ok(),
-    }
+    qualified(verified.issuer(), verified.claims().actor.as_deref()?)
 }
 
-fn say_organization(headers: &mut TrustedHeaders, org: &Organization) {
-    headers.say(name::ORG_ID, org.id.to_header());
+fn say_organization(headers: &mut TrustedHeaders, id: HeaderValue, org: &Organization) {
+    headers.say(name::ORG_ID, id);
     headers.say_if(name::ORG_ROLE, org.role.as_deref().and_then(|role| HeaderValue::from_str(role).ok()));
     let list = org.permissions.join(",");
     if !list.is_empty() && list.len() <= MAX_PERMISSIONS {

@@ -89,7 +89,7 @@ fn value(word: &Word, of: &Portrait<'_>) -> Value {
         Word::Since => of.since.and_then(rfc_3339).into(),
         Word::Issuer => id(&of.issuer),
         Word::SessionId => id(&of.session_id),
-        Word::OrgId => of.claims.and_then(|claims| claims.org.as_ref()).map(|org| org.id.as_str()).into(),
+        Word::OrgId => id(&of.org_id),
         Word::Attribute(name) => of.details.and_then(|details| details.attributes.get(name)).map(|text| &**text).into(),
         Word::Claim(name) => of.claims.and_then(|claims| claims.all.get(&**name)).cloned().into(),
     }

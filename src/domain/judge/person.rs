@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::domain::event::EventTime;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{CLERK, OrgId, UserId};
 use crate::domain::membership::{AccessStatus, Details, Flags, Known, Standing};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::stand_in::{DEV_USER, StandIn};
@@ -67,6 +67,8 @@ pub(super) struct Portrait<'p> {
     pub clerk_user_id: Option<HeaderValue>,
     pub issuer: Option<HeaderValue>,
     pub session_id: Option<HeaderValue>,
+    /// The organization of the token, known by issuer as users are.
+    pub org_id: Option<HeaderValue>,
     /// From the membership, else from the token; in the form of [`crate::domain::ids::text_header`], as is the name.
     pub email: Option<HeaderValue>,
     pub name: Option<HeaderValue>,
@@ -80,6 +82,22 @@ pub(super) struct Portrait<'p> {
     pub claims: Option<&'p Claims>,
 }
 
+/// What an issuer calls something, under the same rule as users: only `clerk` may name it without saying whose word that is.
+pub(super) fn qualified(issuer: &str, id: &str) -> Option<HeaderValue> {
+    match issuer {
+        CLERK => HeaderValue::from_str(id).ok(),
+        issuer => HeaderValue::from_str(&format!("{issuer}:{id}")).ok(),
+    }
+}
+
+/// The organization of a token. Many apps take it for the tenant whose rows they show, and another provider may call its own what
+/// Clerk calls a customer's.
+fn organization(issuer: &str, org: &OrgId) -> Option<HeaderValue> {
+    // Clerk's ids have no colon. A claim that is mapped to the tenant can have one, and must not read as another issuer's.
+    let imitates = issuer == CLERK && org.as_str().contains(':');
+    if imitates { None } else { qualified(issuer, org.as_str()) }
+}
+
 impl<'p> Portrait<'p> {
     pub(super) fn of(snapshot: &'p Snapshot, person: &'p Person) -> Self {
         static NO_FLAGS: Flags = Flags::NONE;
@@ -89,6 +107,7 @@ impl<'p> Portrait<'p> {
             clerk_user_id: user.clerk().map(|id| id.to_header()),
             issuer: HeaderValue::from_str(person.issuer()).ok(),
             session_id: None,
+            org_id: None,
             email: None,
             name: None,
             access: None,
@@ -103,7 +122,8 @@ impl<'p> Portrait<'p> {
                 let claims = verified.claims();
                 let session_id = claims.sid.as_ref().map(|sid| sid.to_header());
                 let (email, name) = (claims.email.clone(), claims.name.clone());
-                Self { session_id, email, name, claims: Some(claims), ..blank }
+                let org_id = claims.org.as_ref().and_then(|org| organization(verified.issuer(), &org.id));
+                Self { session_id, org_id, email, name, claims: Some(claims), ..blank }
             }
             Person::StandIn(who) => {
                 let (email, name) = (who.email().cloned(), who.name().cloned());

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::{AccessStatus, Details, Entry, Flags, Record, Role, Roles, Table, User};
+use super::bounds::{Load, TooManyChanges};
+use super::{AccessStatus, Details, Entry, Flags, OrgEntry, Record, Role, Roles, Table, User};
 use crate::domain::event::{Change, EventTime, MemberChange, UserChange};
 use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
 
@@ -14,16 +15,16 @@ use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
 /// before it; a reloaded table takes back only the rows that it changed itself. So editing one row of a file does not undo
 /// the ban of another user, and an operator can always overrule a webhook by writing the row.
 ///
-/// What takes access away falls only to a row that gives it anew: a new row, or another `access`. An app that follows a
-/// deletion by removing its row, or that writes down the new name of a banned user, gives nobody access back by that, and an
-/// older event that is delivered later still finds the newer one.
+/// What takes access away falls only to a row that gives more access than before. An app that follows a deletion by removing its
+/// row, that suspends a banned user as well, or that writes down their new name, gives nobody access back by that, and an older
+/// event that is delivered later still finds the newer one.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     table: Arc<Table>,
     users: imbl::HashMap<UserId, Record>,
     orgs: imbl::HashMap<OrgId, (EventTime, bool)>,
-    /// Rows of change in `users` and `orgs` together.
-    changes: usize,
+    /// What `users` and `orgs` are together.
+    changes: Load,
     policy: Policy,
 }
 
@@ -78,14 +79,6 @@ pub enum Kept<'m> {
     Organization(&'m OrgId, EventTime, bool),
 }
 
-/// Bound: rows of change kept on top of the table.
-pub const MAX_CHANGES: usize = 1_000_000;
-
-/// The change cannot be kept, because [`MAX_CHANGES`] are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MAX_CHANGES} users and memberships were changed since the table was written")]
-pub struct TooManyChanges;
-
 impl Members {
     /// The membership as the table says.
     #[must_use]
@@ -102,7 +95,7 @@ impl Members {
     ) -> Self {
         self.users = users.into_iter().collect();
         self.orgs = orgs.into_iter().map(|(org, at, exists)| (org, (at, exists))).collect();
-        self.changes = self.users.values().map(Record::size).sum::<usize>() + self.orgs.len();
+        self.changes = self.load();
         self
     }
 
@@ -143,9 +136,7 @@ impl Members {
         let old = &self.table;
         let keeps_told = |user: &UserId, change: &UserChange| {
             let (before, after) = (old.users.get(user), table.users.get(user));
-            let access = |user: &User| (user.access, user.founder);
-            let gives = after.is_some() && before.map(access) != after.map(access);
-            before == after || (change.takes_access() && !gives)
+            before == after || (change.takes_access() && User::height(after) <= User::height(before))
         };
         let keeps_org = |user: &UserId, org: &OrgId, change: MemberChange| {
             let (before, after) = (old.role_in_org(org, user), table.role_in_org(org, user));
@@ -163,7 +154,7 @@ impl Members {
             let (before, after) = (old.by_org.contains_key(org), table.by_org.contains_key(org));
             before == after || (!*exists && !after)
         });
-        next.changes = next.users.values().map(Record::size).sum::<usize>() + next.orgs.len();
+        next.changes = next.load();
         next.table = Arc::new(table);
         next
     }
@@ -192,17 +183,18 @@ impl Members {
     /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
     /// events with the same time the one that takes more access away wins, so that no order of delivery matters.
     pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
-        self.changed_within(MAX_CHANGES, change, at)
+        self.changed_within(Load::MAX, change, at)
     }
 
-    pub(super) fn changed_within(&self, max: usize, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+    pub(super) fn changed_within(&self, max: Load, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+        let takes = change.takes_access();
         let mut next = self.clone();
         let newcomer = Entry { at, access: self.policy.access, flags: self.policy.flags.clone() };
         let mut edit = |user: UserId, edit: &mut dyn FnMut(&mut Record)| {
-            let record = next.users.entry(user).or_default();
-            let before = record.size();
+            let record = next.users.entry(user.clone()).or_default();
+            let before = Load::of_user(&user, record);
             edit(record);
-            (before, record.size())
+            (before, Load::of_user(&user, record))
         };
         let (before, after) = match change {
             Change::User(user, change) => {
@@ -213,20 +205,44 @@ impl Members {
                 let newcomer = Some(&newcomer).filter(|_| self.policy.first_sight);
                 edit(user, &mut |record| record.see(seen.clone(), newcomer))
             }
-            Change::Member(org, user, change) => edit(user, &mut |record| record.join(org.clone(), change, at)),
+            Change::Member(org, user, change) => {
+                let needless = |entry: &OrgEntry| self.is_needless(&user, entry);
+                let mut fits = true;
+                let counts = edit(user.clone(), &mut |record| {
+                    let before = record.orgs.len();
+                    record.join(org.clone(), change, at);
+                    fits = record.fit(needless, takes) || record.orgs.len() <= before;
+                });
+                if !fits {
+                    return Err(TooManyChanges::OfOneUser);
+                }
+                counts
+            }
             Change::Organization(org, exists) => {
+                let load = Load::of_org(&org);
                 let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));
                 if earlier.is_none_or(|earlier| (at, !exists) > earlier) {
                     next.orgs.insert(org, (at, exists));
                 }
-                (usize::from(earlier.is_some()), 1)
+                (earlier.map_or(Load::default(), |_| load), load)
             }
             // Whose tokens count no more is no matter of membership.
             Change::Revoked(_) => (0, 0),
         };
-        // Looked at last: a row that is kept already can always change, or a ban would be lost when it matters.
-        next.changes = self.changes.saturating_add(after).saturating_sub(before);
-        if after > before && next.changes > max { Err(TooManyChanges) } else { Ok(next) }
+        next.changes = self.changes.plus(after).minus(before);
+        let room = next.changes.allows(before, after, max, takes);
+        if room { Ok(next) } else { Err(TooManyChanges::InAll) }
+    }
+
+    fn load(&self) -> Load {
+        let users = self.users.iter().map(|(user, record)| Load::of_user(user, record));
+        users.chain(self.orgs.keys().map(Load::of_org)).fold(Load::default(), Load::plus)
+    }
+
+    /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
+    fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
+        let gone = self.orgs.get(&entry.org).is_some_and(|(_, exists)| !exists);
+        gone || (entry.change == MemberChange::Removed && self.table.role_in_org(&entry.org, user).is_none())
     }
 
     /// Whether what a token says of its user is news.
@@ -305,7 +321,7 @@ impl Members {
     #[must_use]
     pub fn size(&self) -> (usize, usize, usize, usize) {
         let (users, workspaces, members) = self.table.size();
-        (users, workspaces, members, self.changes)
+        (users, workspaces, members, self.changes.rows)
     }
 }
 

@@ -37,6 +37,14 @@ pub struct Entry {
     pub flags: Flags,
 }
 
+/// Bound on the memberships of one user, in bytes of the row that keeps them. The rest of a record is at most 12 KiB, so it
+/// always is a row of at most 64 KiB, and a ban can always be written.
+pub const MAX_ORG_BYTES: usize = 40 * 1024;
+/// As much more is for memberships that have ended and that the table would give back.
+const MORE_FOR_ENDED: usize = 8 * 1024;
+/// What an entry takes beside the id of its organization: a time, the name of a role, and JSON around them.
+const ENTRY_BYTES: usize = 128;
+
 /// What was last said of a membership in an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrgEntry {
@@ -130,6 +138,28 @@ impl Record {
         }
     }
 
+    /// Keeps the memberships within their bound. Anybody can found organizations and delete them again, and would otherwise have a
+    /// record one day that is too large to be written, together with the ban in it.
+    ///
+    /// Forgets entries that are `needless`, the oldest first. `false` when the others are too many; for one that `takes` access
+    /// away there is some more room.
+    pub(super) fn fit(&mut self, needless: impl Fn(&OrgEntry) -> bool, takes: bool) -> bool {
+        let max = if takes { MAX_ORG_BYTES + MORE_FOR_ENDED } else { MAX_ORG_BYTES };
+        let mut bytes = self.org_bytes();
+        while bytes > MAX_ORG_BYTES {
+            let entries = self.orgs.iter().enumerate().filter(|(_, entry)| needless(entry));
+            let Some((oldest, entry)) = entries.min_by_key(|(_, entry)| entry.at) else { break };
+            bytes -= entry.bytes();
+            self.orgs.remove(oldest);
+        }
+        bytes <= max
+    }
+
+    /// What the memberships take in a row, or more.
+    pub(super) fn org_bytes(&self) -> usize {
+        self.orgs.iter().map(OrgEntry::bytes).sum()
+    }
+
     /// What was last said of the membership in `org`.
     #[must_use]
     pub fn org(&self, org: &OrgId) -> Option<MemberChange> {
@@ -147,5 +177,12 @@ impl Record {
     /// Things kept: what counts against the bound.
     pub(super) fn size(&self) -> usize {
         usize::from(self.told.is_some() || self.seen.is_some() || self.entry.is_some()) + self.orgs.len()
+    }
+}
+
+impl OrgEntry {
+    /// What it takes in a row, or more.
+    fn bytes(&self) -> usize {
+        ENTRY_BYTES + self.org.as_str().len()
     }
 }

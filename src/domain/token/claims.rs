@@ -121,8 +121,9 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
             (user, fault)
         }
         Kind::Oidc => {
-            // Whoever may write any address into a profile would be anybody.
-            let proven = name != "email" || person::is_verified(all);
+            // Whoever may write any address into a profile would be anybody. Providers that say nothing of it (Entra ID) leave
+            // that to whoever runs a tenant there, which anybody can, so silence is no proof.
+            let proven = name != "email" || person::is_proven(all);
             (Subject::parse(sub).ok().filter(|_| proven), Rejection::MissingSubject)
         }
     }

@@ -32,11 +32,17 @@ pub fn name(all: &Members, names: &ClaimNames) -> Option<String> {
 
 /// Whether nothing speaks against the address. Fail closed: some providers write the truth value as text, and what is neither is
 /// no yes.
-pub(super) fn is_verified(all: &Members) -> bool {
+fn is_verified(all: &Members) -> bool {
     match all.get("email_verified") {
         None | Some(Value::Null) => true,
         Some(said) => *said == true || *said == "true",
     }
+}
+
+/// Whether the provider says that the address is verified; silence is no proof.
+#[must_use]
+pub fn is_proven(all: &Members) -> bool {
+    all.get("email_verified").is_some_and(|said| !said.is_null()) && is_verified(all)
 }
 
 /// Of a list of addresses as Clerk's API has it, the primary one; without a claim that says which that is, the first. An address

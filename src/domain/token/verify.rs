@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::claims::Claims;
 use super::jws::{Category, SignedClaims};
 use crate::domain::ids::{CLERK, UserId};
@@ -123,10 +125,23 @@ fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
         return Err(Rejection::WrongAudience);
     }
     check_audience(claims, policy)?;
-    // RFC 9068, 2.2: with the client credentials grant the subject is the client itself, and that is no user.
-    let itself = claims.sub.as_ref().map(|sub| sub.as_str());
-    let clients = [claims.azp.as_deref(), claims.client_id.as_deref()];
-    if itself.is_some() && clients.contains(&itself) { Err(Rejection::MissingSubject) } else { Ok(()) }
+    if is_a_clients_own(claims) { Err(Rejection::MissingSubject) } else { Ok(()) }
+}
+
+/// RFC 9068, 2.2: with the client credentials grant the subject is the client itself, and that is no user. Okta names the client in
+/// `cid`, Auth0 writes `…@clients` and the grant, Entra ID the kind of its subject. What the config calls the user makes no
+/// difference: a client has an `oid` too.
+fn is_a_clients_own(claims: &Claims) -> bool {
+    let said = |name: &str| claims.all.get(name).and_then(Value::as_str);
+    let clients = [claims.azp.as_deref(), claims.client_id.as_deref(), said("cid")];
+    let subjects = [claims.sub.as_ref().map(|sub| sub.as_str()), said("sub")];
+    let is_client = |sub: &str| {
+        let name = sub.strip_suffix("@clients").unwrap_or(sub);
+        clients.iter().flatten().any(|client| *client == sub || *client == name)
+    };
+    subjects.into_iter().flatten().any(is_client)
+        || said("gty") == Some("client-credentials")
+        || said("idtyp") == Some("app")
 }
 
 /// Policy P3, P11 and P12: all kinds of Clerk tokens are signed by one key, so the kind is asked for by name. A token of a

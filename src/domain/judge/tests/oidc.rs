@@ -193,8 +193,14 @@ fn a_subject_is_a_text_that_a_header_can_carry() {
 fn a_user_who_is_known_by_an_address_has_proven_it() {
     let gate = mapped(|names| names.user_id = "email".into());
     let with = |verified: Value| access("a").claim("email", "a@x.test").claim("email_verified", verified);
-    assert_eq!(verdict(&gate, &with(json!(true))), "forward partner:a@x.test");
-    assert_eq!(verdict(&gate, &with(json!(false))), "reject missing_subject");
+    for proven in [json!(true), json!("true")] {
+        assert_eq!(verdict(&gate, &with(proven)), "forward partner:a@x.test");
+    }
+    for unproven in [json!(false), json!("false"), json!(null), json!(1)] {
+        assert_eq!(verdict(&gate, &with(unproven.clone())), "reject missing_subject", "{unproven}");
+    }
+    let silent = access("a").claim("email", "a@x.test");
+    assert_eq!(verdict(&gate, &silent), "reject missing_subject", "the provider does not say whose it is");
 }
 
 // RFC 9068, 2.2; RFC 8417, 2.2.
@@ -204,6 +210,12 @@ fn what_speaks_of_no_user_lets_nobody_in() {
     for (given, token, expected) in [
         ("a client by itself", access(CLIENT), "reject missing_subject"),
         ("a client that azp names", access("app-2").azp("app-2"), "reject missing_subject"),
+        ("a client of Okta", access("app-2").claim("cid", "app-2"), "reject missing_subject"),
+        ("a client of Auth0", access("app-2@clients").azp("app-2"), "reject missing_subject"),
+        ("a client of Auth0 by its grant", access("a").claim("gty", "client-credentials"), "reject missing_subject"),
+        ("a client of Entra ID", access("a").claim("idtyp", "app"), "reject missing_subject"),
+        ("a user of Entra ID", access("a").claim("idtyp", "user"), "forward partner:a"),
+        ("a user with a password", access("a").claim("gty", "password"), "forward partner:a"),
         ("a logout token", access("a").claim("events", event.clone()).header("typ", "JWT"), "reject wrong_token_type"),
         ("a logout token that says so", access("a").header("typ", "logout+jwt"), "reject wrong_token_type"),
         ("a proof of possession", access("a").header("typ", "dpop+jwt"), "reject wrong_token_type"),
@@ -211,6 +223,9 @@ fn what_speaks_of_no_user_lets_nobody_in() {
     ] {
         assert_eq!(verdict(&beside(), &token), expected, "{given}");
     }
+    let by_oid = mapped(|names| names.user_id = "oid".into());
+    let of_a_client = access("app-2").azp("app-2").claim("oid", "o-1");
+    assert_eq!(verdict(&by_oid, &of_a_client), "reject missing_subject", "it has an id as users have");
 }
 
 #[test]

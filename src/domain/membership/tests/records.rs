@@ -6,11 +6,11 @@ fn seen(email: Option<&str>, name: Option<&str>, at: u64) -> Seen {
     Seen { at: EventTime(at), email: email.and_then(text_header), name: name.and_then(text_header) }
 }
 
-fn sighting(id: &str, email: Option<&str>, name: Option<&str>, at: u64) -> (Change, u64) {
+pub(super) fn sighting(id: &str, email: Option<&str>, name: Option<&str>, at: u64) -> (Change, u64) {
     (Change::Seen(user(id), seen(email, name, at)), at)
 }
 
-fn welcoming(access: AccessStatus) -> Members {
+pub(super) fn welcoming(access: AccessStatus) -> Members {
     let flags = Flags::new(["is_active"]).expect("flags");
     Members::new(acme(), Policy { access, flags, first_sight: true, ..Policy::default() })
 }

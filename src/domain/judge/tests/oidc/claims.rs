@@ -36,9 +36,11 @@ fn a_tenant_is_the_organization_and_nothing_more() {
         rules.routes = RouteTable::new(all).expect("no contradiction");
     });
     let headers = upstream(&gate, &access("a").claim("tid", "t-1"));
-    assert_eq!(values(&headers, "x-org-id"), ["t-1"]);
+    assert_eq!(values(&headers, "x-org-id"), ["partner:t-1"]);
     assert_eq!(values(&headers, "x-org-role"), [""; 0]);
     assert_eq!(values(&upstream(&gate, &access("a")), "x-org-id"), [""; 0]);
+    let named = upstream(&gate, &access("a").claim("tid", "org_1"));
+    assert_eq!(values(&named, "x-org-id"), ["partner:org_1"], "whose rows the app shows must not be theirs to say");
     for bad in [json!(1), json!("a,b"), json!(""), json!({"id": "t-1"})] {
         assert_eq!(verdict(&gate, &access("a").claim("tid", bad.clone())), "reject malformed_token", "{bad}");
     }
@@ -85,6 +87,8 @@ fn clerks_tokens_are_read_by_clerks_rules_whatever_is_mapped() {
     assert_eq!(get("/x").bearer(&token.clone().sign(key())).at(&gate), "forward user_owner", "never the subject");
     let headers = get("/x").bearer(&token.clone().sign(key())).upstream(&gate);
     assert_eq!((values(&headers, "x-org-id"), values(&headers, "x-org-role")), (vec!["org_2".to_owned()], vec![]));
+    let elsewhere = get("/x").bearer(&token.clone().claim("team", "partner:t-1").sign(key())).upstream(&gate);
+    assert_eq!(values(&elsewhere, "x-org-id"), [""; 0], "nor may a claim of Clerk's say that it is the partner's");
     for (name, expected) in [("client_id", 5), ("events", 5), ("email_verified", 0)] {
         let token = token.clone().claim(name, expected).sign(key());
         assert_eq!(get("/x").bearer(&token).at(&gate), "forward user_owner", "{name} is no claim of Clerk's");

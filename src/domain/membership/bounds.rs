@@ -1,0 +1,78 @@
+//! How much is kept on top of the table.
+
+use super::Record;
+use crate::domain::event::UserChange;
+use crate::domain::ids::{OrgId, UserId};
+
+/// Bound: rows of change kept on top of the table.
+pub const MAX_CHANGES: usize = 1_000_000;
+/// Bound on the same rows in bytes, as a store would write them at most. A store holds 1 GiB, and the rest of it is for others.
+pub const MAX_CHANGED_BYTES: usize = 768 << 20;
+
+/// What a row takes beside its texts: names, times and JSON around them.
+const ROW_BYTES: usize = 256;
+
+/// Why a change cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooManyChanges {
+    /// There are [`MAX_CHANGES`], or [`MAX_CHANGED_BYTES`] of them; a tenth of both is for what takes access away.
+    #[error("more than {MAX_CHANGES} users and memberships, or {} MiB, were changed since the table was written", MAX_CHANGED_BYTES >> 20)]
+    InAll,
+    /// Its user has so many memberships that their record would be no row of the store any more.
+    #[error("the user has more memberships than are kept of one user")]
+    OfOneUser,
+}
+
+/// Rows and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+impl Load {
+    pub(super) const MAX: Self = Self { rows: MAX_CHANGES, bytes: MAX_CHANGED_BYTES };
+
+    /// What is kept of one user.
+    pub(super) fn of_user(user: &UserId, record: &Record) -> Self {
+        let rows = record.size();
+        if rows == 0 {
+            return Self::default();
+        }
+        let told = match &record.told {
+            Some((_, UserChange::Described { email, name, .. })) => [email.as_ref(), name.as_ref()],
+            Some((_, UserChange::Deleted)) | None => [None; 2],
+        };
+        let seen = record.seen.iter().flat_map(|seen| [seen.email.as_ref(), seen.name.as_ref()]);
+        // JSON writes `"` and `\` as two bytes.
+        let texts = told.into_iter().chain(seen).flatten().map(|text| 2 * text.len());
+        let flags = record.entry.as_ref().and_then(|entry| entry.flags.header()).map_or(0, |flags| 2 * flags.len());
+        let bytes = ROW_BYTES + user.as_str().len() + flags + record.org_bytes() + texts.sum::<usize>();
+        Self { rows, bytes }
+    }
+
+    /// What is kept of one organization.
+    pub(super) fn of_org(org: &OrgId) -> Self {
+        Self { rows: 1, bytes: ROW_BYTES + org.as_str().len() }
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_add(other.rows), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    pub(super) fn minus(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
+
+    /// Whether a change from `before` to `after`, after which all together are `self`, stays within `max`.
+    ///
+    /// What `takes` access away and has its row already can always be kept, or a ban would be lost when it matters. And whoever
+    /// can make many users known, as an issuer can that signs whatever it likes, must leave room for the ban of somebody else.
+    pub(super) fn allows(self, before: Self, after: Self, max: Self, takes: bool) -> bool {
+        let (rows, bytes) =
+            if takes { (max.rows, max.bytes) } else { (max.rows - max.rows / 10, max.bytes - max.bytes / 10) };
+        let another = after.rows > before.rows;
+        let larger = if takes { another } else { after.bytes > before.bytes };
+        !(another && self.rows > rows || larger && self.bytes > bytes)
+    }
+}
