@@ -36,6 +36,7 @@ impl Change {
             Self::User(_, change) => change.takes_access(),
             Self::Member(_, _, change) => *change == MemberChange::Removed,
             Self::Organization(_, exists) => !exists,
+            Self::Revoked(_) => true,
             Self::Seen(..) => false,
         }
     }

@@ -227,7 +227,7 @@ impl Members {
                 (earlier.map_or(Load::default(), |_| load), load)
             }
             // Whose tokens count no more is no matter of membership.
-            Change::Revoked(_) => (0, 0),
+            Change::Revoked(_) => (Load::default(), Load::default()),
         };
         next.changes = self.changes.plus(after).minus(before);
         let room = next.changes.allows(before, after, max, takes);
