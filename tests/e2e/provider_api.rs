@@ -107,7 +107,7 @@ fn an_added_provider_is_in_force_at_once_and_its_users_are_known_by_its_name() {
         [
             "x-auth-issuer: partner",
             "x-auth-kind: user",
-            "x-org-id: org_one",
+            "x-org-id: partner:org_one",
             "x-user-email: a@partner.test",
             "x-user-id: partner:user_a",
         ]

@@ -55,7 +55,7 @@ fn a_provider_of_the_config_is_verified_under_its_own_name_with_its_mapped_claim
     let seen = app.only();
     assert_eq!(
         (seen.values("x-user-id"), seen.values("x-org-id")),
-        (vec!["enterprise:7".into()], vec!["tenant-9".into()])
+        (vec!["enterprise:7".into()], vec!["enterprise:tenant-9".into()])
     );
     assert_eq!(seen.values("x-clerk-user-id"), [""; 0], "it is no user of Clerk's");
     // Found by its metadata, with keys of its own.
