@@ -153,8 +153,14 @@ fn a_user_who_was_deleted_can_be_kept_as_suspended() {
     deliver(&world, "user.created", user("user_made", "made@example.com", "Mo", 30));
     assert_eq!(seen(&world, "user_made", "/api/x").header("x-user-flags").as_deref(), Some("is_active"));
 
-    deliver(&world, "user.deleted", json!({"id": "user_made", "deleted": true}));
-    deliver(&world, "user.deleted", json!({"id": "user_owner", "deleted": true}));
+    // A while ago, as tokens from before are refused whatever the user may still see.
+    for user in ["user_made", "user_owner"] {
+        let deleted = event("user.deleted", json!({"id": user, "deleted": true}), ago_ms(20));
+        Delivery::event(&deleted).to(&world).send().passed();
+        world.upstream.only();
+        let before = world.sign(&world.mint(user).issued_at(now() - 25));
+        world.get("/api/suspended").bearer(&before).send().not_authenticated();
+    }
     for _ in 0..2 {
         for user in ["user_made", "user_owner"] {
             refused(&world, user, "/api/x", "suspended");

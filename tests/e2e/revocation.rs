@@ -62,7 +62,7 @@ fn a_ban_that_is_lifted_does_not_bring_the_old_tokens_back() {
     world.upstream.only();
     let at = (now() - 5) * 1000;
     user_is_banned(&world, "user_a", true, at);
-    get(&world, &before).send().refused(401);
+    get(&world, &before).send().forbidden();
     user_is_banned(&world, "user_a", false, at + 1000);
     refused(&world, &before, "user_revoked");
     get(&world, &world.token("user_a")).send().passed();

@@ -22,8 +22,6 @@ enum End {
     NotAsked,
     /// From now on the user is refused.
     Dropped,
-    /// The gate keeps no users: it has no membership that could know one.
-    Unknown,
     /// The token of the config is not the one that the gate was started with.
     Token,
     /// Another answer.
@@ -54,7 +52,6 @@ impl Here {
         match self.end {
             End::NotAsked => "not_asked",
             End::Dropped => "dropped",
-            End::Unknown => "knows_no_users",
             End::Token | End::Refused(..) => "refused",
             End::Silent(_) => "no_answer",
         }
@@ -64,7 +61,7 @@ impl Here {
     /// command once more does no harm.
     pub(super) fn status(&self) -> u8 {
         match self.end {
-            End::NotAsked | End::Dropped | End::Unknown => 0,
+            End::NotAsked | End::Dropped => 0,
             End::Token | End::Refused(..) | End::Silent(_) => FAILED,
         }
     }
@@ -76,10 +73,6 @@ impl Here {
         match end {
             End::NotAsked => format!("no gate was told, as the config has no `admin.token`: {meanwhile}\n"),
             End::Dropped => format!("the gate at {admin} refuses {user} from now on\n"),
-            End::Unknown => format!(
-                "the gate at {admin} has no `membership` and keeps no users: tokens of {user} pass until they expire, \
-                 session tokens within about a minute\n"
-            ),
             End::Token => format!(
                 "error: the gate at {admin} was not told: it does not take this `admin.token`\n  fix    it was started with \
                  another one: run this with its config and its BAILIFF_ADMIN_TOKEN, or restart it\n         {meanwhile}\n"
@@ -115,7 +108,6 @@ impl End {
         match status {
             200 => Self::Dropped,
             401 | 403 => Self::Token,
-            409 => Self::Unknown,
             // The answer of whoever listens there, who may be anybody: one line of it, without control characters.
             _ => Self::Refused(status, text.chars().filter(|c| !c.is_control()).take(200).collect()),
         }
@@ -134,7 +126,7 @@ mod tests {
     fn only_a_gate_that_should_have_been_told_and_was_not_is_a_failure() {
         for (status, word, ends) in [
             (200, "dropped", 0),
-            (409, "knows_no_users", 0),
+            (409, "refused", FAILED),
             (401, "refused", FAILED),
             (403, "refused", FAILED),
             (404, "refused", FAILED),

@@ -52,12 +52,13 @@ fn what_is_no_id_drops_nobody_and_an_id_with_a_path_in_it_nobody_else() {
 }
 
 #[test]
-fn without_a_membership_there_is_nobody_to_drop() {
+fn without_a_membership_a_dropped_users_tokens_are_refused() {
     let plan = plan().routes(json!([{"path": "/api/**", "access": "user"}]));
     let world = plan.config(|c| _ = c.as_object_mut().expect("a table").remove("membership")).start();
-    let answer = drop_user(&world, "user_b");
-    assert_eq!(answer.status, 409, "{answer:?}");
-    assert!(answer.text().contains("no membership is configured"), "{answer:?}");
+    let token = world.token("user_b");
+    assert_eq!(drop_user(&world, "user_b").status, 200);
+    let refusal = world.get("/api/x").bearer(&token).send().not_authenticated();
+    assert_eq!(world.gate.reason(&refusal), "user_revoked");
 }
 
 // ---- bailiff clerk delete-user ----
