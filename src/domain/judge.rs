@@ -10,6 +10,7 @@ mod own;
 mod person;
 mod service;
 mod sighting;
+mod standing;
 mod still;
 #[cfg(test)]
 mod tests;

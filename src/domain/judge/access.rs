@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Person, Proofs, Sighting, Trace, Who, conditions};
+use super::{Caller, Person, Proofs, Sighting, Trace, Who, conditions, standing};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::WorkspaceId;
-use crate::domain::membership::{AccessStatus, Members, Role, Roles, Standing};
+use crate::domain::membership::{Members, Role, Roles, Standing};
 use crate::domain::routes::{Access, Route, WorkspaceSource};
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies};
@@ -70,25 +70,6 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
     let services = rules.services.iter().filter(|s| route.access != Access::Service && s.reaches(route));
     let services: Vec<_> = services.map(|service| format!("`{}`", service.name())).collect();
     if services.is_empty() { asked } else { format!("{asked}, or the token of {}", services.join(" or ")) }
-}
-
-/// Whether a user of this standing may use the route.
-pub(super) fn standing_admits(route: &Route, standing: &Standing, is_stand_in: bool) -> Result<(), Rejection> {
-    let token_only = matches!(route.access, Access::User | Access::Optional);
-    match standing {
-        Standing::Deleted => Err(Rejection::UserDeleted),
-        Standing::Banned => Err(Rejection::UserBanned),
-        Standing::Unknown if token_only || is_stand_in => Ok(()),
-        Standing::Unknown => Err(Rejection::UnknownUser),
-        Standing::Known(known) => match known.access {
-            _ if known.founder => Ok(()),
-            AccessStatus::Active => Ok(()),
-            AccessStatus::Suspended if token_only && route.allow_suspended => Ok(()),
-            AccessStatus::Suspended => Err(Rejection::Suspended),
-            AccessStatus::Pending if token_only || is_stand_in => Ok(()),
-            AccessStatus::Pending => Err(Rejection::NotActive),
-        },
-    }
 }
 
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
@@ -300,7 +281,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             self.trace
                 .step(|| format!("membership: access {}{}", access.name(), if founder { ", founder" } else { "" }));
         }
-        standing_admits(self.route, standing, is_stand_in)
+        standing::admits(self.route, standing, is_stand_in)
     }
 
     /// The highest role in whatever workspace the request names, for whom authentication is switched off.

@@ -1,7 +1,6 @@
 //! Whether somebody who was let in would still be: for answers that go on for hours.
 
-use super::access::standing_admits;
-use super::{Caller, Grant, Person};
+use super::{Caller, Grant, Person, standing};
 use crate::domain::routes::{Access, Condition, Streams};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
@@ -25,7 +24,7 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
         let asked = grant.who.workspace.is_some() || grant.route.access == Access::Active;
         return if asked { Err(Rejection::MembersUnavailable) } else { Ok(()) };
     };
-    standing_admits(&grant.route, &members.standing(person.user()), person.is_stand_in())?;
+    standing::admits(&grant.route, &members.standing(person.user()), person.is_stand_in())?;
     let Some(workspace) = &grant.who.workspace else { return Ok(()) };
     let role = members.role(workspace, person.user()).ok_or(Rejection::NotAMember)?;
     let required = grant.route.require.iter().filter_map(|condition| match condition {
