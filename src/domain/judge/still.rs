@@ -16,16 +16,18 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
     if grant.route.streams == Streams::Never || person.may_everything() {
         return Ok(());
     }
+    match &snapshot.members {
+        Some(members) => standing::admits(&grant.route, &members.standing(person.user()), person.is_stand_in())?,
+        // Fail closed: what was asked of a membership cannot be answered without one.
+        None if grant.who.workspace.is_some() || grant.route.access == Access::Active => {
+            return Err(Rejection::MembersUnavailable);
+        }
+        None => {}
+    }
     if let Person::Verified(verified) = person {
         check_token(snapshot, grant, verified, now)?;
     }
-    let Some(members) = &snapshot.members else {
-        // Fail closed: what was asked of a membership cannot be answered without one.
-        let asked = grant.who.workspace.is_some() || grant.route.access == Access::Active;
-        return if asked { Err(Rejection::MembersUnavailable) } else { Ok(()) };
-    };
-    standing::admits(&grant.route, &members.standing(person.user()), person.is_stand_in())?;
-    let Some(workspace) = &grant.who.workspace else { return Ok(()) };
+    let (Some(workspace), Some(members)) = (&grant.who.workspace, &snapshot.members) else { return Ok(()) };
     let role = members.role(workspace, person.user()).ok_or(Rejection::NotAMember)?;
     let required = grant.route.require.iter().filter_map(|condition| match condition {
         Condition::Role(role) => Some(*role),
