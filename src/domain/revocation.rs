@@ -37,6 +37,9 @@ pub struct Revocations {
 /// Bound: entries of either kind.
 pub const MAX_REVOCATIONS: usize = 1_000_000;
 
+/// Clocks differ: a provider whose clock is ahead makes tokens that seem to live longer than they do.
+const SLACK: Duration = Duration::from_secs(60);
+
 /// The revocation cannot be kept, because [`MAX_REVOCATIONS`] are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_REVOCATIONS} sessions or users are revoked at this moment")]
@@ -66,7 +69,7 @@ impl Revocations {
     /// The reason why it does not. Fail closed: also for one that would outlive the memory of its revocation, and for one that
     /// does not say when it was issued while its user is revoked.
     pub fn check(&self, token: &Token<'_>, now: UnixTime, keep: Duration) -> Result<(), Rejection> {
-        if token.expires > now.plus(keep) {
+        if token.expires > now.plus(keep).plus(SLACK) {
             return Err(Rejection::TokenLivesTooLong);
         }
         if token.session.is_some_and(|session| self.sessions.contains_key(session)) {
@@ -92,7 +95,7 @@ impl Revocations {
     /// These without what is older than `keep` at `now`, and what was taken out. No token that it concerned can be alive.
     #[must_use]
     pub fn forgotten(&self, now: UnixTime, keep: Duration) -> (Self, Vec<Revoked>) {
-        let old = |at: &EventTime| now > UnixTime(at.0 / 1000).plus(keep).plus(Duration::from_secs(1));
+        let old = |at: &EventTime| now > UnixTime(at.0 / 1000).plus(keep).plus(2 * SLACK);
         let sessions = self.sessions.iter().filter(|(_, at)| old(at)).map(|(id, _)| Revoked::Session(id.clone()));
         let users = self.users.iter().filter(|(_, at)| old(at)).map(|(id, _)| Revoked::User(id.clone()));
         let gone: Vec<_> = sessions.chain(users).collect();
@@ -182,7 +185,8 @@ mod tests {
         let token = |life| Token { user: &user, session: None, issued: Some(NOW), expires: NOW.plus(life) };
         let none = Revocations::default();
         assert_eq!(none.check(&token(KEEP), NOW, KEEP), Ok(()));
-        let longer = KEEP + Duration::from_secs(1);
+        assert_eq!(none.check(&token(KEEP + SLACK), NOW, KEEP), Ok(()));
+        let longer = KEEP + SLACK + Duration::from_secs(1);
         assert_eq!(none.check(&token(longer), NOW, KEEP), Err(Rejection::TokenLivesTooLong));
         assert_eq!(
             none.check(&Token { expires: UnixTime(u64::MAX), ..token(KEEP) }, NOW, KEEP),
@@ -194,7 +198,7 @@ mod tests {
     fn what_no_token_can_show_any_more_is_forgotten() {
         let revoked = Revoked::Session(session("sess_1"));
         let kept = Revocations::default().with(revoked.clone(), at(NOW.0)).unwrap();
-        let last = NOW.plus(KEEP).plus(Duration::from_secs(1));
+        let last = NOW.plus(KEEP).plus(2 * SLACK);
         assert_eq!(kept.forgotten(last, KEEP).1, []);
         let (after, gone) = kept.forgotten(last.plus(Duration::from_secs(1)), KEEP);
         assert_eq!((after.len(), gone), ((0, 0), vec![revoked]));
