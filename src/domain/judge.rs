@@ -25,6 +25,7 @@ use super::cors::Fields;
 use super::head::RequestHead;
 use super::identity::TrustedHeaders;
 use super::ids::{ClerkUserId, ServiceName, SvixId, UserId, WorkspaceId};
+use super::membership::Roles;
 use super::routes::{Access, Mode, Own, Route};
 use super::snapshot::Snapshot;
 use super::token::SignedClaims;
@@ -109,6 +110,8 @@ pub struct Grant {
     /// What would have been refused, on a route in report mode.
     reported: Option<Rejection>,
     lesson: Lesson,
+    /// The list that the caller's role in the workspace is from: what a role of one list is in another, nobody knows.
+    roles: Option<Roles>,
 }
 
 impl Grant {

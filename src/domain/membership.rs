@@ -6,6 +6,7 @@ mod members;
 mod record;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use http::HeaderValue;
 
@@ -20,9 +21,9 @@ pub use record::{Entry, OrgEntry, Record, Seen};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(u8);
 
-/// The roles of `membership.roles`, rising.
+/// The roles of `membership.roles`, rising. Cheap to clone: each grant in a workspace has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roles(Vec<(Box<str>, HeaderValue)>);
+pub struct Roles(Arc<[(Box<str>, HeaderValue)]>);
 
 /// Most roles.
 pub const MAX_ROLES: usize = 32;

@@ -126,6 +126,15 @@ pub struct Token<'t> {
 }
 
 #[cfg(test)]
+impl Revocations {
+    /// As many users as there is room for.
+    pub fn full() -> Self {
+        let user = |n| UserId::parse(&format!("user_{n}")).expect("a user id");
+        Self { sessions: Default::default(), users: (0..MAX_REVOCATIONS).map(|n| (user(n), EventTime(1))).collect() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -55,21 +55,24 @@ impl Snapshot {
     /// # Errors
     /// See [`CannotChange`]; then nothing has changed.
     pub fn changed(&self, change: &Change, at: EventTime) -> Result<Self, CannotChange> {
-        let revoked = match change {
-            Change::Revoked(revoked) => Some(revoked.clone()),
-            Change::User(user, told) if told.takes_access() => Some(Revoked::User(user.clone())),
-            _ => None,
-        };
         let members = match (&self.members, &self.rules.roles) {
-            (_, _) if matches!(change, Change::Revoked(_)) => self.members.clone(),
+            _ if matches!(change, Change::Revoked(_)) => self.members.clone(),
             (Some(members), Some(_)) => Some(members.changed(change.clone(), at)?),
             (None, Some(_)) => return Err(CannotChange::NotLoaded),
-            (_, None) if revoked.is_none() => return Err(CannotChange::Nowhere),
             (_, None) => None,
         };
-        let revocations = match revoked {
-            Some(revoked) => self.revocations.with(revoked, at)?,
-            None => self.revocations.clone(),
+        let revocations = match change {
+            Change::Revoked(revoked) => self.revocations.with(revoked.clone(), at)?,
+            Change::User(user, told) if told.takes_access() => {
+                let revoked = self.revocations.with(Revoked::User(user.clone()), at);
+                match (revoked, &members) {
+                    // Fail closed: that there is no room for the second lock is no reason to leave the first one open.
+                    (Err(TooManyRevocations), Some(_)) => self.revocations.clone(),
+                    (revoked, _) => revoked?,
+                }
+            }
+            _ if members.is_none() => return Err(CannotChange::Nowhere),
+            _ => self.revocations.clone(),
         };
         Ok(Self { members, revocations, ..self.clone() })
     }

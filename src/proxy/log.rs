@@ -1,6 +1,6 @@
 //! The access log: one line per request, and nothing in it that could let anybody in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pingora::proxy::Session;
 
@@ -24,6 +24,25 @@ pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
         metrics.webhook(result);
     }
     write(session, ctx, outcome, reason, took);
+}
+
+/// As [`finish`] for a long answer that is closed before its end, for `why`: Pingora drops such a request without its last phase.
+pub fn cut_off(grant: &Grant, request_id: Option<&str>, started: Instant, why: Rejection, metrics: &Metrics) {
+    let took = clock::monotonic().duration_since(started);
+    let (route, who, reason) = (grant.route().pattern.text(), grant.who(), Rejection::AccessEnded);
+    metrics.request(Some(route), Outcome::Forward, Some(reason), took);
+    tracing::info!(
+        target: "access",
+        request_id,
+        route = &**route,
+        verdict = Outcome::Forward.label(),
+        reason = reason.label(),
+        why = why.label(),
+        subject = who.user.as_ref().map(|user| user.as_str()),
+        workspace = who.workspace.as_ref().map(|workspace| workspace.as_str()),
+        duration_ms = took.as_secs_f64() * 1e3,
+        "a stream was closed, as its user's access has ended"
+    );
 }
 
 /// Why the request was refused, or would have been.

@@ -13,13 +13,14 @@ use http::header::CONTENT_TYPE;
 use pingora::http::ResponseHeader;
 
 use super::ctx::Ctx;
+use super::log;
 use super::service::Gate;
 use crate::clock;
+use crate::domain::Grant;
 use crate::domain::judge::{Caller, still};
 use crate::domain::routes::Streams;
-use crate::domain::{Grant, Rejection};
 use crate::listen::patience;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::Metrics;
 use crate::state::World;
 
 /// Between two looks at the clock, for answers that end with their token.
@@ -68,7 +69,7 @@ impl Watched {
         loop {
             changes.mark_unchanged();
             if let Err(reason) = still(&self.world.load(), &self.grant, clock::now()) {
-                self.tell(reason);
+                log::cut_off(&self.grant, self.id.as_deref(), self.started, reason, &self.metrics);
                 return;
             }
             if expires {
@@ -78,24 +79,5 @@ impl Watched {
                 return;
             }
         }
-    }
-
-    /// Pingora does not get to its last phase when a request is dropped, so what that would write is written here.
-    fn tell(&self, reason: Rejection) {
-        let took = clock::monotonic().duration_since(self.started);
-        let (route, who) = (self.grant.route().pattern.text(), self.grant.who());
-        self.metrics.request(Some(route), Outcome::Forward, Some(Rejection::AccessEnded), took);
-        tracing::info!(
-            target: "access",
-            request_id = self.id,
-            route = &**route,
-            verdict = Outcome::Forward.label(),
-            reason = Rejection::AccessEnded.label(),
-            why = reason.label(),
-            subject = who.user.as_ref().map(|user| user.as_str()),
-            workspace = who.workspace.as_ref().map(|workspace| workspace.as_str()),
-            duration_ms = took.as_millis(),
-            "a stream was closed, as its user's access has ended"
-        );
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn grant(
         Caller::Webhook(_) => ("webhook", true),
     };
     headers.say(name::AUTH_KIND, HeaderValue::from_static(kind));
+    let roles = joined.as_ref().and(snapshot.rules.roles.clone());
     if let Some(joined) = joined {
         let role = snapshot.rules.roles.as_ref().and_then(|roles| roles.header(joined.role));
         headers.say(name::WORKSPACE_ID, joined.workspace.to_header());
@@ -63,7 +64,7 @@ pub(super) fn grant(
     if unseen || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
-    Grant { route: route.clone(), caller, who, headers, reported: None, lesson: Lesson::default() }
+    Grant { route: route.clone(), caller, who, headers, reported: None, lesson: Lesson::default(), roles }
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) {

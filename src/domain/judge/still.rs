@@ -1,19 +1,23 @@
 //! Whether somebody who was let in would still be: for answers that go on for hours.
 
+use super::access::Joined;
+use super::conditions::Scope;
 use super::{Caller, Grant, Person, standing};
-use crate::domain::routes::{Access, Condition, Streams};
+use crate::domain::routes::{Access, Condition, Mode, Streams};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
 use crate::domain::{Rejection, UnixTime, revocation};
 
 /// Whether `grant` would still be given by `snapshot` at `now`, as far as access can end: by a revocation, a ban, another status, a
-/// lost role, an issuer that is gone. That the token has expired meanwhile counts where the route says so.
+/// lost role or flag, an issuer that is gone. That the token has expired meanwhile counts where the route says so.
 ///
 /// # Errors
 /// Why it would not.
 pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Rejection> {
     let Caller::User(person) = &grant.caller else { return Ok(()) };
-    if grant.route.streams == Streams::Never || person.may_everything() {
+    // What would only be reported of a request ends no answer either.
+    let left_alone = grant.route.streams == Streams::Never || grant.route.mode == Mode::Report;
+    if left_alone || person.may_everything() {
         return Ok(());
     }
     match &snapshot.members {
@@ -27,17 +31,22 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
     if let Person::Verified(verified) = person {
         check_token(snapshot, grant, verified, now)?;
     }
-    let (Some(workspace), Some(members)) = (&grant.who.workspace, &snapshot.members) else { return Ok(()) };
-    let role = members.role(workspace, person.user()).ok_or(Rejection::NotAMember)?;
-    let required = grant.route.require.iter().filter_map(|condition| match condition {
-        Condition::Role(role) => Some(*role),
-        _ => None,
-    });
-    let own = match grant.route.access {
-        Access::Role(role) => Some(role),
+    let members = snapshot.members.as_ref();
+    let joined = match (&grant.who.workspace, members) {
+        (Some(_), Some(_)) if grant.roles != snapshot.rules.roles => return Err(Rejection::RoleTooLow),
+        (Some(workspace), Some(members)) => {
+            let role = members.role(workspace, person.user()).ok_or(Rejection::NotAMember)?;
+            if matches!(grant.route.access, Access::Role(wanted) if role < wanted) {
+                return Err(Rejection::RoleTooLow);
+            }
+            Some(Joined { workspace: workspace.clone(), role })
+        }
         _ => None,
     };
-    if required.chain(own).any(|wanted| role < wanted) { Err(Rejection::RoleTooLow) } else { Ok(()) }
+    let scope = Scope { person, joined: joined.as_ref(), members, now };
+    // How long ago the second factor was given is asked at the door only: it grows old with every answer.
+    let lasting = |condition: &&Condition| !matches!(condition, Condition::SecondFactorWithin(_));
+    grant.route.require.iter().filter(lasting).try_for_each(|condition| scope.check(condition))
 }
 
 fn check_token(snapshot: &Snapshot, grant: &Grant, verified: &VerifiedClaims, now: UnixTime) -> Result<(), Rejection> {

@@ -3,8 +3,9 @@
 use super::*;
 use crate::domain::event::MemberChange;
 use crate::domain::ids::{OrgId, SessionId};
-use crate::domain::revocation::Revoked;
+use crate::domain::revocation::{Revocations, Revoked, TooManyRevocations};
 use crate::domain::routes::Streams;
+use crate::domain::snapshot::CannotChange;
 
 fn live(streams: Streams) -> Snapshot {
     gate([
@@ -89,4 +90,45 @@ fn without_the_issuer_or_the_membership_that_let_somebody_in_nothing_goes_on() {
     let mut unloaded = world.clone();
     unloaded.members = None;
     assert_eq!(still(&unloaded, &grant("/ws/ws_1"), UnixTime(NOW)), Err(Rejection::MembersUnavailable));
+}
+
+#[test]
+fn a_long_answer_ends_with_a_flag_that_its_route_asks_for() {
+    let flagged = |flags: Flags| {
+        let admin = User { flags, ..User::new(None, None, None, AccessStatus::Active, false) };
+        let table = Table::new(HashMap::from([(user("user_member"), admin)]), HashMap::new());
+        let route = Route { require: vec![Condition::Flag("is_admin".into())], ..route("/admin", Access::User) };
+        Snapshot { members: Some(Members::new(table.expect("a table"), Policy::default())), ..gate([route]) }
+    };
+    let admin = flagged(Flags::new(["is_admin"]).expect("flags"));
+    let grant = get("/admin").bearer(&token("user_member")).grant(&admin);
+    assert_eq!(still(&admin, &grant, UnixTime(NOW)), Ok(()));
+    assert_eq!(still(&flagged(Flags::NONE), &grant, UnixTime(NOW)), Err(Rejection::NoFlag));
+}
+
+#[test]
+fn a_long_answer_ends_when_the_list_of_roles_is_another() {
+    let world = live(Streams::AtRevocation);
+    let grant = |path: &str| get(path).bearer(&token("user_member")).grant(&world);
+    let renumbered =
+        ruled(world.clone(), |rules| rules.roles = Roles::new(&["viewer".to_owned(), "member".to_owned()]));
+    assert_eq!(still(&renumbered, &grant("/ws/ws_1"), UnixTime(NOW)), Err(Rejection::RoleTooLow));
+    assert_eq!(still(&renumbered, &grant("/user"), UnixTime(NOW)), Ok(()));
+}
+
+#[test]
+fn a_ban_is_in_force_though_no_more_can_be_revoked() {
+    let world = Snapshot { revocations: Revocations::full(), ..live(Streams::AtRevocation) };
+    let request = get("/user").bearer(&token("user_member"));
+    assert_eq!(after(&world, &request, &[banned("user_member")], NOW), Err(Rejection::UserBanned));
+    let nowhere = ruled(Snapshot { members: None, ..world }, |rules| rules.roles = None);
+    let refused = nowhere.changed(&banned("user_member"), EventTime(1)).err();
+    assert_eq!(refused, Some(CannotChange::Revocations(TooManyRevocations)), "the sender comes again");
+}
+
+#[test]
+fn where_refusals_are_only_reported_no_answer_is_cut_off() {
+    let reporting = Route { mode: Mode::Report, ..route("/user", Access::User) };
+    let request = get("/user").bearer(&token("user_member"));
+    assert_eq!(after(&gate([reporting]), &request, &[banned("user_member")], NOW), Ok(()));
 }
