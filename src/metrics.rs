@@ -2,6 +2,7 @@
 //!
 //! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
 
+mod lookups;
 mod outcome;
 mod profiles;
 
@@ -16,6 +17,7 @@ use prometheus::{
     TextEncoder,
 };
 
+pub use lookups::{LookupResult, Lookups};
 pub use profiles::{ProfileFetches, ProfileResult};
 
 use crate::domain::routes::Route;
@@ -76,11 +78,13 @@ pub struct Metrics {
     key_fetches: IntCounterVec,
     keys_fetched: GaugeVec,
     membership_applied: Gauge,
+    membership_confirmed: Gauge,
     reloads: IntCounterVec,
     members: IntGauge,
     webhooks: IntCounterVec,
     changes: IntCounterVec,
     pub profile_fetches: ProfileFetches,
+    pub lookups: Lookups,
     generation: IntGauge,
     auth_disabled: IntGauge,
     log_lines_lost: IntCounter,
@@ -169,6 +173,14 @@ impl Metrics {
                 )
                 .expect(VALID),
             ),
+            membership_confirmed: keep(
+                &registry,
+                Gauge::new(
+                    "bailiff_membership_confirmed_timestamp_seconds",
+                    "When the source of the membership last said what it is, or that it has not changed.",
+                )
+                .expect(VALID),
+            ),
             reloads: counters("bailiff_reloads_total", "Reloads of a changed part.", &["part", "result"]),
             members: gauge("bailiff_members", "Memberships of users in workspaces, as the source gave them."),
             webhooks: counters("bailiff_webhooks_total", "Webhooks by what became of them.", &["result"]),
@@ -178,6 +190,7 @@ impl Metrics {
                 &["result"],
             ),
             profile_fetches: ProfileFetches::new(&registry),
+            lookups: Lookups::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",
@@ -267,6 +280,10 @@ impl Metrics {
 
     pub fn membership_applied(&self, at: UnixTime) {
         self.membership_applied.set(seconds(at));
+    }
+
+    pub fn membership_confirmed(&self, at: UnixTime) {
+        self.membership_confirmed.set(seconds(at));
     }
 
     pub fn webhook(&self, result: WebhookResult) {

@@ -20,7 +20,7 @@ use crate::config::faults::{Code, Fault, Faults};
 use crate::config::load::{Loaded, Overrides};
 use crate::config::settings::{Address, Live, Settings};
 use crate::domain::Snapshot;
-use crate::domain::membership::Table;
+use crate::domain::membership::{Said, Table};
 use crate::listen;
 use crate::listen::patience::{Patience, Room};
 use crate::metrics::Metrics;
@@ -29,11 +29,13 @@ use crate::state::World;
 use crate::state::fetch::Fetcher;
 use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
+use crate::state::lookups::LookupSource;
 use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
 use crate::state::records::Records;
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
+use crate::state::sources::Sources;
 use ending::{Signals, drain};
 use learned::{Learned, Remembered, asking, close, warn_of_forgetting};
 
@@ -191,15 +193,27 @@ impl Server {
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
         let Learned { store, rows, revocations, deliveries, added } = Learned::of(kept);
-        let first =
-            Snapshot { generation: 0, rules: live.rules.clone(), keys: HashMap::new(), members: None, revocations };
+        let first = Snapshot {
+            generation: 0,
+            rules: live.rules.clone(),
+            keys: HashMap::new(),
+            members: None,
+            revocations,
+            awaits_shared: false,
+        };
         let world = Arc::new(World::new(first));
         warn_of_forgetting(store.as_ref(), &live);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
             tell(&warnings);
-            records.reload(table, source);
+            records.reload(table, source, Said::WhenChanged);
         }
+        let lookups = Arc::new(LookupSource::default());
+        let sources = Sources::new(records.clone(), metrics.clone(), fetcher.clone(), lookups.clone());
+        if let Some(source) = live.membership.as_ref().filter(|source| source.from.is_lookup()) {
+            records.ask_for_each(source);
+        }
+        sources.follow(&live);
         let profiles = Arc::new(ProfileSource::default());
         let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
@@ -238,6 +252,7 @@ impl Server {
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
             records: records.clone(),
             profiles: profiles.clone(),
+            lookups,
             hints,
             deliveries,
             webhook_memory: WebhookMemory::default(),
@@ -257,7 +272,10 @@ impl Server {
 
         let forgetting = tokio::spawn(forget(records.clone()));
         let told = Arc::new(Notify::new());
-        let follow = move |live: &Live| profiles.follow(live.backend.as_ref(), &asking);
+        let follow = move |live: &Live| {
+            profiles.follow(live.backend.as_ref(), &asking);
+            sources.follow(live);
+        };
         let reloader =
             Reloader::new(records, providers, metrics.clone(), path, overrides, (loaded, seen)).telling(follow);
         let reloading = tokio::spawn(reloader.run(told.clone()));
@@ -289,6 +307,7 @@ fn affordable(wanted: usize) -> usize {
 async fn forget(records: Arc<Records>) {
     loop {
         records.forget(clock::now());
+        records.forget_marks(clock::now());
         tokio::time::sleep(FORGETTING).await;
     }
 }

@@ -161,8 +161,7 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
     if let (Some(table), Some(source)) = (&scene.table, &live.membership) {
         let (users, workspaces, members) = table.size();
         let (users, workspaces) = (count(users, "user"), count(workspaces, "workspace"));
-        let from = source.file.as_ref().map_or("whoever signs in".into(), |file| file.display().to_string());
-        let members = count(members, "membership");
+        let (from, members) = (&source.from, count(members, "membership"));
         let _ = writeln!(text, "  membership  {from}: {users}, {workspaces}, {members}");
     }
     if let Some(webhooks) = &live.rules.webhooks {

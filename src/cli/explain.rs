@@ -223,6 +223,14 @@ fn verdict(
             steps.step(|| format!("the issuer `{issuer}` has no key of the token's name, and was asked just now"));
             Ok(otherwise)
         }
+        Step::NeedMember { user, otherwise } => {
+            steps.step(|| {
+                format!(
+                    "the source of the membership is asked for one user at a time, and not by this command ({user})"
+                )
+            });
+            Ok(otherwise)
+        }
         Step::NeedBody { route, max_body } => {
             let Some(body) = &request.body else {
                 return Err(Stop::usage(format!(

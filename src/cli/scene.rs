@@ -127,6 +127,13 @@ impl Scene {
             (Some(table), Some(source)) => Some(Members::new(table.clone(), source.policy.clone())),
             _ => None,
         };
-        Snapshot { generation: 1, rules: live.rules.clone(), keys, members, revocations: Revocations::default() }
+        Snapshot {
+            generation: 1,
+            rules: live.rules.clone(),
+            keys,
+            members,
+            revocations: Revocations::default(),
+            awaits_shared: false,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::membership::{AccessStatus, Flags, MAX_FLAGS, MAX_ROLES, Polic
 use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
 use super::reader::{Field, Fields};
-use super::settings::MembershipSource;
+use super::settings::{From, MembershipSource};
 
 /// The words of `access:` that are no roles.
 pub(super) const ACCESS_WORDS: &[&str] = &["public", "optional", "user", "active", "service", "webhook", "deny"];
@@ -57,8 +57,7 @@ pub(super) fn membership(root: &mut Fields<'_>, folder: &Path) -> Membership {
 }
 
 fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
-    let file_field = fields.opt("file");
-    let file = file_field.maybe(Field::str);
+    let from = from(&mut fields, folder);
     let roles = roles(fields.opt("roles"));
     let flags = flags(fields.opt("flags"));
     let access = fields
@@ -68,9 +67,10 @@ fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
     let first_sight = fields.opt("first_sight").bool_or(false);
     let deactivate =
         fields.opt("deleted_users").maybe(|field| field.choice(&[("delete", false), ("deactivate", true)]));
-    max_age(fields.opt("max_age"));
-    if !file_field.is_present() && first_sight == Some(false) {
-        let fault = Fault::error(Code::MissingKey, "`membership` without `file`: nobody would be a member of anything");
+    let max_age = max_age(fields.opt("max_age"), from.as_ref());
+    if from == Some(From::Nobody) && first_sight == Some(false) {
+        let fault =
+            Fault::error(Code::MissingKey, "`membership` without a source: nobody would be a member of anything");
         fields.reject(
             fault.fix("`file: membership.yaml`, or `first_sight: true` if everybody who signs in shall be known"),
         );
@@ -78,15 +78,20 @@ fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
     }
     fields.finish();
     let read = || {
+        let from = from?;
+        let by_token = from == From::Token;
+        // Of somebody whom only a webhook has named nobody has decided anything yet. An organization that says who is a member of it
+        // has decided.
+        let newcomer = if by_token { AccessStatus::Active } else { AccessStatus::Pending };
         let policy = Policy {
-            // Of somebody whom only a webhook has named nobody has decided anything yet.
-            access: access?.unwrap_or(AccessStatus::Pending),
+            access: access?.unwrap_or(newcomer),
             flags: new_flags?.unwrap_or_default(),
             first_sight: first_sight?,
             deactivate: deactivate?.unwrap_or(false),
+            by_token,
+            max_age: max_age?,
         };
-        let file = file?.map(|file| folder.join(file));
-        Some((flags?, MembershipSource { file, policy }))
+        Some((flags?, MembershipSource { from, policy }))
     };
     match (roles, read()) {
         (Some(roles), Some((flags, source))) => Membership::Read { roles, flags, source },
@@ -130,13 +135,38 @@ pub(super) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
     None
 }
 
-/// Accepted, so that a config serves for every kind of source.
-fn max_age(field: Field<'_>) {
+/// The one source, of several that there can be.
+fn from(fields: &mut Fields<'_>, folder: &Path) -> Option<From> {
+    let named = [(fields.opt("file"), "file"), (fields.opt("token"), "token")];
+    let present: Vec<_> = named.iter().filter(|(field, _)| field.is_present()).collect();
+    if let [_, (second, name), ..] = present.as_slice() {
+        let fault = Fault::error(Code::Contradiction, format!("`{name}` is a second source of one membership"));
+        second.reject(fault.fix("keep one of them"));
+        return None;
+    }
+    match present.first() {
+        None => Some(From::Nobody),
+        Some((field, "file")) => field.str().map(|file| From::File(folder.join(file))),
+        // `false` is what it is without the key.
+        Some((field, _)) => field.bool().map(|by_token| if by_token { From::Token } else { From::Nobody }),
+    }
+}
+
+/// How long the word of a source counts that says nothing any more.
+const MAX_AGE: Duration = Duration::from_secs(15 * 60);
+
+/// `Some(None)` for a source that is never too old.
+fn max_age(field: Field<'_>, from: Option<&From>) -> Option<Option<Duration>> {
     let range = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
-    if field.is_present() && field.duration(range).is_some() {
-        let what = "`max_age` has no effect on a file, which is never too old";
+    let read = field.maybe(|field| field.duration(range))?;
+    if from.is_none_or(From::is_remote) {
+        return Some(Some(read.unwrap_or(MAX_AGE)));
+    }
+    if field.is_present() {
+        let what = "`max_age` has no effect here: a file is never too old, and neither is what tokens say";
         field.reject(Fault::warning(Code::Contradiction, what).fix("remove it"));
     }
+    Some(None)
 }
 
 fn roles(field: Field<'_>) -> Option<Roles> {

@@ -1,7 +1,7 @@
 //! The settings after every check: nothing past this line sees a raw text with a meaning left in it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -241,11 +241,58 @@ impl Default for KeyTimes {
     }
 }
 
-/// Where the membership comes from.
+/// Where the membership comes from, and what happens with those of whom it says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipSource {
-    /// The table of users and members; `None` when everybody who signs in is known by that alone.
-    pub file: Option<PathBuf>,
+    pub from: From,
     /// What happens with users who are in no table.
     pub policy: Policy,
+}
+
+/// Who says who belongs to which workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Nobody: everybody who signs in is known by that alone.
+    Nobody,
+    /// The organization of the token.
+    Token,
+    /// A table in a file.
+    File(PathBuf),
+}
+
+impl From {
+    /// The file with the table.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Nobody | Self::Token => None,
+        }
+    }
+
+    /// Whether somebody else is asked for it while the gate runs: see [`crate::state::sources`].
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        match self {
+            Self::Nobody | Self::Token | Self::File(_) => false,
+        }
+    }
+
+    /// Whether that somebody is asked for one user at a time.
+    #[must_use]
+    pub fn is_lookup(&self) -> bool {
+        match self {
+            Self::Nobody | Self::Token | Self::File(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for From {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("whoever signs in"),
+            Self::Token => f.write_str("the organization of the token"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }

@@ -23,8 +23,7 @@ pub enum Change {
     /// What a token said of its user: less than what Clerk itself says.
     Seen(UserId, Seen),
     Member(OrgId, UserId, MemberChange),
-    /// Whether the organization exists.
-    Organization(OrgId, bool),
+    Organization(OrgId, OrgChange),
     /// Tokens that count no more.
     Revoked(Revoked),
 }
@@ -35,7 +34,7 @@ impl Change {
         match self {
             Self::User(_, change) => change.takes_access(),
             Self::Member(_, _, change) => *change == MemberChange::Removed,
-            Self::Organization(_, exists) => !exists,
+            Self::Organization(_, change) => *change == OrgChange::Deleted,
             Self::Revoked(_) => true,
             Self::Seen(..) => false,
         }
@@ -61,11 +60,16 @@ impl std::fmt::Display for Change {
             Self::User(user, UserChange::Deleted) => write!(f, "{user} is deleted"),
             Self::User(user, UserChange::Described { banned: true, .. }) => write!(f, "{user} is banned or locked"),
             Self::User(user, UserChange::Described { .. }) => write!(f, "{user} is described anew"),
+            Self::User(user, UserChange::Overruled { .. }) => write!(f, "{user} is as the source says"),
             Self::Seen(user, _) => write!(f, "{user} is seen"),
             Self::Member(org, user, MemberChange::Removed) => write!(f, "{user} is no member of {org}"),
             Self::Member(org, user, MemberChange::Role(_)) => write!(f, "{user} has a new role in {org}"),
-            Self::Organization(org, true) => write!(f, "{org} is there"),
-            Self::Organization(org, false) => write!(f, "{org} is deleted"),
+            Self::Member(org, user, MemberChange::Overruled) => {
+                write!(f, "{user} has the role in {org} that the source says")
+            }
+            Self::Organization(org, OrgChange::Exists) => write!(f, "{org} is there"),
+            Self::Organization(org, OrgChange::Deleted) => write!(f, "{org} is deleted"),
+            Self::Organization(org, OrgChange::Overruled) => write!(f, "{org} is as the source says"),
             Self::Revoked(revoked) => write!(f, "{revoked} is revoked"),
         }
     }
@@ -74,20 +78,45 @@ impl std::fmt::Display for Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserChange {
     Deleted,
-    Described { banned: bool, email: Option<HeaderValue>, name: Option<HeaderValue> },
+    Described {
+        banned: bool,
+        email: Option<HeaderValue>,
+        name: Option<HeaderValue>,
+    },
+    /// What was said until then is overruled by the source: its row counts. `deleted`: what was overruled is a deletion, after which
+    /// Clerk has nothing more to say of the user.
+    Overruled {
+        deleted: bool,
+    },
 }
 
 impl UserChange {
+    pub(super) fn is_overruled(&self) -> bool {
+        matches!(self, Self::Overruled { .. })
+    }
+
+    /// Whether whatever else is said of the user, another deletion aside, was said before, however late it arrives: Clerk never gives
+    /// an id a second time.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Deleted | Self::Overruled { deleted: true })
+    }
+
     pub(super) fn takes_access(&self) -> bool {
         matches!(self, Self::Deleted | Self::Described { banned: true, .. })
     }
 
+    /// Of two changes of one user the larger counts.
+    pub(super) fn order(&self, at: EventTime) -> impl Ord + use<'_> {
+        (self.is_final(), at, self.weight())
+    }
+
     /// Which of two changes with the same time counts: the heavier. What takes access weighs most; the texts only make sure
     /// that any two differ, so that replicas agree whatever order each of them saw.
-    pub(super) fn weight(&self) -> impl Ord + use<'_> {
+    fn weight(&self) -> impl Ord + use<'_> {
         let bytes = |text: &'_ Option<HeaderValue>| text.as_ref().map(|t| t.as_bytes().to_vec());
         match self {
-            Self::Deleted => (2_u8, None, None),
+            Self::Overruled { .. } => (3_u8, None, None),
+            Self::Deleted => (2, None, None),
             Self::Described { banned, email, name } => (u8::from(*banned), bytes(email), bytes(name)),
         }
     }
@@ -97,14 +126,26 @@ impl UserChange {
 pub enum MemberChange {
     Role(Role),
     Removed,
+    /// What was said until then is overruled by the source.
+    Overruled,
+}
+
+/// What was said of an organization. Of two words with the same time the larger counts, as with [`UserChange::weight`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrgChange {
+    Exists,
+    Deleted,
+    /// What was said until then is overruled by the source.
+    Overruled,
 }
 
 impl MemberChange {
-    /// As [`UserChange::weight`]: no role weighs most, then the lower one.
+    /// As [`UserChange::weight`]: no role weighs more than any, and the lower one more than the higher.
     pub(super) fn weight(self) -> impl Ord {
         match self {
-            Self::Removed => (true, None),
-            Self::Role(role) => (false, Some(std::cmp::Reverse(role))),
+            Self::Overruled => (2_u8, None),
+            Self::Removed => (1, None),
+            Self::Role(role) => (0, Some(std::cmp::Reverse(role))),
         }
     }
 }
@@ -207,7 +248,7 @@ fn session(data: &Map<String, Value>) -> Result<Change, &'static str> {
 
 fn organization(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
     let id = text(data, "id").and_then(|id| OrgId::parse(id).ok()).ok_or("`id` is no organization id")?;
-    Ok(Change::Organization(id, !deleted))
+    Ok(Change::Organization(id, if deleted { OrgChange::Deleted } else { OrgChange::Exists }))
 }
 
 fn member(data: &Map<String, Value>, deleted: bool, roles: Option<&Roles>) -> Result<Change, &'static str> {

@@ -45,6 +45,13 @@ pub enum Step {
         /// The verdict when the key cannot be had.
         otherwise: Verdict,
     },
+    /// The membership is asked user by user, and was not asked about this one: do so once, and judge again by
+    /// [`Snapshot::asked`].
+    NeedMember {
+        user: UserId,
+        /// The verdict when its source does not answer.
+        otherwise: Verdict,
+    },
     /// A webhook route: nothing can be said before the body is here. Read at most `max_body` bytes, then [`judge_webhook`].
     NeedBody {
         route: Arc<Route>,
@@ -264,6 +271,9 @@ pub fn judge_traced(
         }
         Err(access::Stop::NeedKey(issuer)) => {
             Step::NeedKey { issuer, otherwise: refuse(snapshot, head, route, Rejection::UnknownKey, who) }
+        }
+        Err(access::Stop::NeedMember(user)) => {
+            Step::NeedMember { user, otherwise: refuse(snapshot, head, route, Rejection::MembersUnavailable, who) }
         }
     }
 }

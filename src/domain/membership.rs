@@ -4,18 +4,22 @@ mod bounds;
 mod flags;
 mod members;
 mod record;
+mod reload;
+mod table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
+use super::ids::{AppUserId, text_header};
 
 pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
 pub use flags::{Flags, MAX_FLAGS};
-pub use members::{Kept, Known, Members, Policy, Standing};
+pub use members::{Claimed, Kept, Known, Members, Policy, Standing};
 pub use record::{Entry, OrgEntry, Record, Seen};
+pub use reload::{MARKS_LAST, Reloaded, Said};
+pub use table::{RowFault, Table, TableBuilder, Workspace};
 
 /// A role by its height: index into [`Roles`]. Higher ones contain the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,54 +128,6 @@ pub struct Details {
     pub activated_at: Option<Box<str>>,
     /// Whatever else the app wants to find in the profile, by name.
     pub attributes: BTreeMap<Box<str>, Box<str>>,
-}
-
-/// A workspace as the source describes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Workspace {
-    /// The Clerk organization that it is, if it is one: webhooks and tokens speak of that.
-    pub org: Option<OrgId>,
-    pub members: HashMap<UserId, Role>,
-}
-
-/// The membership as one source gave it: whole, or not at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    users: HashMap<UserId, User>,
-    workspaces: HashMap<WorkspaceId, Workspace>,
-    by_org: HashMap<OrgId, WorkspaceId>,
-}
-
-impl Table {
-    /// Two workspaces cannot be the same organization: the ids of such two are the error.
-    pub fn new(
-        users: HashMap<UserId, User>,
-        workspaces: HashMap<WorkspaceId, Workspace>,
-    ) -> Result<Self, (WorkspaceId, WorkspaceId)> {
-        let mut by_org = HashMap::new();
-        for (id, workspace) in &workspaces {
-            if let Some(org) = &workspace.org
-                && let Some(other) = by_org.insert(org.clone(), id.clone())
-            {
-                return Err((other, id.clone()));
-            }
-        }
-        Ok(Self { users, workspaces, by_org })
-    }
-
-    fn role(&self, workspace: &WorkspaceId, user: &UserId) -> Option<Role> {
-        self.workspaces.get(workspace)?.members.get(user).copied()
-    }
-
-    fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
-        self.role(self.by_org.get(org)?, user)
-    }
-
-    /// Users, workspaces, and members of all workspaces together.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize, usize) {
-        (self.users.len(), self.workspaces.len(), self.workspaces.values().map(|w| w.members.len()).sum())
-    }
 }
 
 impl User {

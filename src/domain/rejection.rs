@@ -166,6 +166,10 @@ reasons! {
     KeysUnavailable => "keys_unavailable", Unavailable;
     /// the membership is not loaded, so no access can be checked
     MembersUnavailable => "members_unavailable", Unavailable;
+    /// the source of the membership has been silent for longer than `membership.max_age`
+    MembersStale => "members_stale", Unavailable;
+    /// what replicas share was never read, so somebody's access may have ended
+    SharedStateUnavailable => "shared_state_unavailable", Unavailable;
     /// the upstream could not be reached
     UpstreamConnect => "upstream_connect", BadGateway;
     /// the upstream did not answer in time

@@ -8,13 +8,15 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use super::UnixTime;
 use super::answer::Answers;
 use super::cors::Cors;
 use super::event::{Change, EventTime};
 use super::identity::TrustedNames;
+use super::ids::UserId;
 use super::issuer::Issuer;
 use super::keys::KeySet;
-use super::membership::{Flags, Members, Roles, TooManyChanges};
+use super::membership::{Flags, Members, Roles, Table, TooManyChanges};
 use super::profile::Profile;
 use super::revocation::{Revocations, Revoked, TooManyRevocations};
 use super::routes::RouteTable;
@@ -33,6 +35,8 @@ pub struct Snapshot {
     /// `None` while a configured membership is not loaded.
     pub members: Option<Members>,
     pub revocations: Revocations,
+    /// Whether what replicas share is still to be read for the first time.
+    pub awaits_shared: bool,
 }
 
 /// Why a change cannot be in force.
@@ -49,6 +53,13 @@ pub enum CannotChange {
 }
 
 impl Snapshot {
+    /// This world with what the source of the membership says of `user` at `now`, for one request.
+    #[must_use]
+    pub fn asked(&self, user: UserId, rows: Arc<Table>, now: UnixTime) -> Self {
+        let members = self.members.as_ref().map(|members| members.answered(user, rows, now));
+        Self { members, ..self.clone() }
+    }
+
     /// The world after `change`. What takes a user's access away revokes the tokens that they have, too: they would count again as
     /// soon as the ban is lifted, and without a membership nothing else would know of it.
     ///

@@ -32,6 +32,7 @@ use crate::state::World;
 use crate::state::deliveries::{Deliveries, Start};
 use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
+use crate::state::lookups::LookupSource;
 use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::records::Records;
@@ -44,6 +45,7 @@ pub struct Gate {
     pub proofs: ProofCache,
     pub records: Arc<Records>,
     pub profiles: Arc<ProfileSource>,
+    pub lookups: Arc<LookupSource>,
     pub hints: Arc<Hints>,
     pub deliveries: Deliveries,
     pub webhook_memory: webhook::Memory,
@@ -55,7 +57,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The verdict, with what it needs fetched. Each need is met once: the loop cannot turn more than twice.
+    /// The verdict, with what it needs fetched. Each need is met once.
     async fn verdict(&self, session: &mut Session, ctx: &mut Ctx) -> Verdict {
         let fresh = head::fresh_id();
         let step = match head::read(session, fresh.clone()) {
@@ -76,9 +78,24 @@ impl Gate {
             }
             other => other,
         };
-        match step {
-            Step::Judged(verdict) | Step::NeedKey { otherwise: verdict, .. } => self.meet(session, ctx, verdict).await,
+        match self.ask_for(session, ctx, step).await {
+            Step::Judged(verdict)
+            | Step::NeedKey { otherwise: verdict, .. }
+            | Step::NeedMember { otherwise: verdict, .. } => self.meet(session, ctx, verdict).await,
             Step::NeedBody { route, max_body } => self.webhook(session, ctx, &route, max_body).await,
+        }
+    }
+
+    /// Meets the need for a user's rows, if that is what `step` is.
+    async fn ask_for(&self, session: &Session, ctx: &mut Ctx, step: Step) -> Step {
+        let Step::NeedMember { user, otherwise } = step else { return step };
+        match self.lookups.view(ctx.snapshot.clone(), &user).await {
+            Ok(snapshot) => {
+                ctx.snapshot = snapshot;
+                self.judge_again(session, ctx)
+            }
+            // Said where the source was asked.
+            Err(_) => Step::NeedMember { user, otherwise },
         }
     }
 

@@ -16,12 +16,13 @@ use super::ctx::Ctx;
 use super::log;
 use super::service::Gate;
 use crate::clock;
-use crate::domain::Grant;
 use crate::domain::judge::{Caller, still};
 use crate::domain::routes::Streams;
+use crate::domain::{Grant, Rejection};
 use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
+use crate::state::lookups::LookupSource;
 
 /// Between two looks at the clock, for answers that end with their token.
 const CLOCK: Duration = Duration::from_secs(1);
@@ -47,6 +48,7 @@ impl Gate {
             id: ctx.request_id.as_ref().map(ToString::to_string),
             started: ctx.started,
             world: self.world.clone(),
+            lookups: self.lookups.clone(),
             metrics: self.metrics.clone(),
         };
         patience::ends_with(watched.end());
@@ -59,6 +61,7 @@ struct Watched {
     id: Option<String>,
     started: std::time::Instant,
     world: Arc<World>,
+    lookups: Arc<LookupSource>,
     metrics: Arc<Metrics>,
 }
 
@@ -68,16 +71,27 @@ impl Watched {
         let expires = self.grant.route().streams == Streams::AtExpiry;
         loop {
             changes.mark_unchanged();
-            if let Err(reason) = still(&self.world.load(), &self.grant, clock::now()) {
+            if let Err(reason) = self.still().await {
                 log::cut_off(&self.grant, self.id.as_deref(), self.started, reason, &self.metrics);
                 return;
             }
-            if expires {
-                let _ = tokio::time::timeout(CLOCK, changes.changed()).await;
+            // Rows that are asked for user by user change without telling anybody.
+            let look = if expires { Some(CLOCK) } else { self.lookups.ttl() };
+            if let Some(look) = look {
+                let _ = tokio::time::timeout(look, changes.changed()).await;
             } else if changes.changed().await.is_err() {
                 // The world has ended, and so will the process.
                 return;
             }
         }
+    }
+
+    /// Whether access goes on by what is known now. A source that does not answer ends nobody's: it does when it has been silent
+    /// for too long.
+    async fn still(&self) -> Result<(), Rejection> {
+        let Caller::User(person) = self.grant.caller() else { return Ok(()) };
+        let snapshot = self.lookups.view(self.world.load(), person.user()).await;
+        let snapshot = snapshot.map_err(|_| Rejection::MembersUnavailable)?;
+        still(&snapshot, &self.grant, clock::now())
     }
 }

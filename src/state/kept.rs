@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::store::{Op, OpError, Table};
-use crate::domain::event::{EventTime, MemberChange, UserChange};
+use crate::domain::event::{EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{IdError, OrgId, SessionId, UserId};
 use crate::domain::membership::{AccessStatus, Entry, Flags, OrgEntry, Record, Roles, Seen};
 use crate::domain::revocation::Revoked;
@@ -44,6 +44,9 @@ struct KeptTold {
     deleted: bool,
     #[serde(default)]
     banned: bool,
+    /// The source has the word; with `deleted`, over a deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overruled: bool,
     email: Option<String>,
     name: Option<String>,
 }
@@ -71,6 +74,9 @@ struct KeptEntry {
 struct KeptMember {
     at: u64,
     role: Option<String>,
+    /// The source has the word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overruled: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,16 +84,23 @@ struct KeptMember {
 struct KeptOrganization {
     at: u64,
     exists: bool,
+    /// The source has the word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overruled: bool,
 }
 
 /// A user's record as bytes; roles go by their names.
 #[must_use]
 pub fn write_user(record: &Record, roles: &Roles) -> Vec<u8> {
     let text = |value: &Option<HeaderValue>| value.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let told = record.told.as_ref().map(|(EventTime(at), change)| match change {
-        UserChange::Deleted => KeptTold { at: *at, deleted: true, banned: false, email: None, name: None },
-        UserChange::Described { banned, email, name } => {
-            KeptTold { at: *at, deleted: false, banned: *banned, email: text(email), name: text(name) }
+    let told = record.told.as_ref().map(|(EventTime(at), change)| {
+        let bare = KeptTold { at: *at, deleted: false, banned: false, overruled: false, email: None, name: None };
+        match change {
+            UserChange::Deleted => KeptTold { deleted: true, ..bare },
+            UserChange::Overruled { deleted } => KeptTold { deleted: *deleted, overruled: true, ..bare },
+            UserChange::Described { banned, email, name } => {
+                KeptTold { banned: *banned, email: text(email), name: text(name), ..bare }
+            }
         }
     });
     let seen = |seen: &Seen| KeptSeen { at: seen.at.0, email: text(&seen.email), name: text(&seen.name) };
@@ -99,9 +112,10 @@ pub fn write_user(record: &Record, roles: &Roles) -> Vec<u8> {
     let member = |entry: &OrgEntry| {
         let role = match entry.change {
             MemberChange::Role(role) => Some(roles.name(role).to_owned()),
-            MemberChange::Removed => None,
+            MemberChange::Removed | MemberChange::Overruled => None,
         };
-        (entry.org.to_string(), KeptMember { at: entry.at.0, role })
+        let overruled = entry.change == MemberChange::Overruled;
+        (entry.org.to_string(), KeptMember { at: entry.at.0, role, overruled })
     };
     json(&KeptUser {
         told,
@@ -119,6 +133,7 @@ pub fn read_user(key: &str, value: &[u8], roles: &Roles) -> Result<(UserId, Reco
     let kept: KeptUser = serde_json::from_slice(value)?;
     let told = match kept.told {
         None => None,
+        Some(told) if told.overruled => Some((EventTime(told.at), UserChange::Overruled { deleted: told.deleted })),
         Some(told) if told.deleted => Some((EventTime(told.at), UserChange::Deleted)),
         Some(told) => {
             let (email, name) = (header(told.email)?, header(told.name)?);
@@ -140,7 +155,11 @@ pub fn read_user(key: &str, value: &[u8], roles: &Roles) -> Result<(UserId, Reco
     };
     let member = |(org, kept): (String, KeptMember)| {
         let role = kept.role.and_then(|name| roles.find(&name));
-        let change = role.map_or(MemberChange::Removed, MemberChange::Role);
+        let change = match role {
+            _ if kept.overruled => MemberChange::Overruled,
+            Some(role) => MemberChange::Role(role),
+            None => MemberChange::Removed,
+        };
         Ok::<_, RowError>(OrgEntry { org: OrgId::parse(&org)?, at: EventTime(kept.at), change })
     };
     let mut orgs = kept.orgs.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
@@ -150,17 +169,23 @@ pub fn read_user(key: &str, value: &[u8], roles: &Roles) -> Result<(UserId, Reco
 
 /// An organization as bytes.
 #[must_use]
-pub fn write_organization(EventTime(at): EventTime, exists: bool) -> Vec<u8> {
-    json(&KeptOrganization { at, exists })
+pub fn write_organization(EventTime(at): EventTime, change: OrgChange) -> Vec<u8> {
+    let (exists, overruled) = (change == OrgChange::Exists, change == OrgChange::Overruled);
+    json(&KeptOrganization { at, exists, overruled })
 }
 
 /// Reads what [`write_organization`] wrote.
 ///
 /// # Errors
 /// When the row is not understood.
-pub fn read_organization(key: &str, value: &[u8]) -> Result<(OrgId, EventTime, bool), RowError> {
+pub fn read_organization(key: &str, value: &[u8]) -> Result<(OrgId, EventTime, OrgChange), RowError> {
     let kept: KeptOrganization = serde_json::from_slice(value)?;
-    Ok((OrgId::parse(key)?, EventTime(kept.at), kept.exists))
+    let change = match kept {
+        KeptOrganization { overruled: true, .. } => OrgChange::Overruled,
+        KeptOrganization { exists: true, .. } => OrgChange::Exists,
+        KeptOrganization { .. } => OrgChange::Deleted,
+    };
+    Ok((OrgId::parse(key)?, EventTime(kept.at), change))
 }
 
 /// The row of a revocation: whose it is in the key, milliseconds since 1970 in the value.
@@ -239,6 +264,7 @@ mod tests {
             orgs: vec![
                 org("org_1", MemberChange::Role(roles.find("admin").unwrap())),
                 org("org_2", MemberChange::Removed),
+                org("org_3", MemberChange::Overruled),
             ],
         }
     }
@@ -246,13 +272,18 @@ mod tests {
     #[test]
     fn a_record_comes_back_as_it_was_written() {
         let roles = roles(&["member", "admin"]);
-        let deleted = Record { told: Some((EventTime(9), UserChange::Deleted)), ..Record::default() };
-        for record in [full(&roles), deleted, Record::default()] {
+        let told = |change| Record { told: Some((EventTime(9), change)), ..Record::default() };
+        let deleted = told(UserChange::Deleted);
+        let back = told(UserChange::Overruled { deleted: true });
+        let described = told(UserChange::Overruled { deleted: false });
+        for record in [full(&roles), deleted, back, described, Record::default()] {
             let (user, back) = read_user("user_a", &write_user(&record, &roles), &roles).unwrap();
             assert_eq!((user.as_str(), back), ("user_a", record));
         }
-        let (org, at, exists) = read_organization("org_1", &write_organization(EventTime(5), false)).unwrap();
-        assert_eq!((org.as_str(), at, exists), ("org_1", EventTime(5), false));
+        for change in [OrgChange::Exists, OrgChange::Deleted, OrgChange::Overruled] {
+            let (org, at, read) = read_organization("org_1", &write_organization(EventTime(5), change)).unwrap();
+            assert_eq!((org.as_str(), at, read), ("org_1", EventTime(5), change));
+        }
     }
 
     #[test]
@@ -261,10 +292,11 @@ mod tests {
         let bytes = write_user(&full(&old), &old);
         let more = roles(&["guest", "member", "admin"]);
         let (_, record) = read_user("user_a", &bytes, &more).unwrap();
-        let role = record.org(&OrgId::parse("org_1").unwrap());
-        assert_eq!(role, more.find("admin").map(MemberChange::Role));
+        let change = record.entry_of(&OrgId::parse("org_1").unwrap()).map(|entry| entry.change);
+        assert_eq!(change, more.find("admin").map(MemberChange::Role));
         let (_, record) = read_user("user_a", &bytes, &roles(&["member"])).unwrap();
-        assert_eq!(record.org(&OrgId::parse("org_1").unwrap()), Some(MemberChange::Removed));
+        let change = record.entry_of(&OrgId::parse("org_1").unwrap()).map(|entry| entry.change);
+        assert_eq!(change, Some(MemberChange::Removed));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError,
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{Kept, Members, Roles, Table};
+use crate::domain::membership::{Kept, Members, Reloaded, Roles, Said, Table};
 use crate::domain::revocation::{Revocations, Revoked};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
@@ -190,51 +190,121 @@ impl Records {
             }
             return None;
         };
-        let Some(table) = table else { return snapshot.members.clone() };
-        Some(match old {
-            Some((members, old_roles)) => self.reloaded(&members.with_roles(old_roles, roles), table, source, roles),
-            None => self.first(table, source, roles),
+        let members = old.map(|(members, old_roles)| members.with_roles(old_roles, roles));
+        let Some(table) = table else {
+            // The source tells it later; until then the last good version stays. One that is asked user by user needs no table.
+            return match (members, source.from.is_lookup()) {
+                (Some(members), true) => Some(members.looked_up(source.policy.clone())),
+                (None, true) => Some(self.first(Members::by_lookup(source.policy.clone()), roles)),
+                (members, false) => members,
+            };
+        };
+        Some(match members {
+            Some(members) => self.reloaded(&members, table, source, roles, Said::WhenChanged),
+            None => self.first(Members::new(table, source.policy.clone()), roles),
         })
     }
 
-    /// Puts `table` in force, which was read from `source`; what was learned stays on top of it.
-    pub fn reload(&self, table: Table, source: &MembershipSource) -> u64 {
-        let published = self.world.publish(|snapshot| {
-            let members = match (&snapshot.members, &snapshot.rules.roles) {
-                (Some(members), Some(roles)) => Some(self.reloaded(members, table, source, roles)),
-                (None, Some(roles)) => Some(self.first(table, source, roles)),
-                (_, None) => None,
+    /// Puts `table` in force, which was read from `source`; what was learned stays on top of it, as `said` says.
+    pub fn reload(&self, table: Table, source: &MembershipSource, said: Said) -> u64 {
+        self.reload_at(table, source, said, clock::now())
+    }
+
+    /// As [`Records::reload`], of a source that is asked again and again: `at` is when this was asked.
+    pub fn reload_at(&self, table: Table, source: &MembershipSource, said: Said, at: UnixTime) -> u64 {
+        let generation = self.put_members(|snapshot, roles| {
+            let members = match &snapshot.members {
+                Some(members) => self.reloaded(members, table, source, roles, said),
+                None => self.first(Members::new(table, source.policy.clone()), roles),
             };
-            Ok::<_, std::convert::Infallible>(Snapshot { members, ..snapshot.clone() })
+            Some(members.confirmed(at))
         });
         self.metrics.membership_applied(clock::now());
+        self.metrics.membership_confirmed(at);
+        generation
+    }
+
+    /// Begins a membership whose source is asked user by user.
+    pub fn ask_for_each(&self, source: &MembershipSource) -> u64 {
+        self.put_members(|snapshot, roles| {
+            let policy = source.policy.clone();
+            Some(match &snapshot.members {
+                Some(members) => members.looked_up(policy),
+                None => self.first(Members::by_lookup(policy), roles),
+            })
+        })
+    }
+
+    /// The source has said at `at` that nothing has changed.
+    pub fn confirm(&self, at: UnixTime) {
+        self.put_members(|snapshot, _| snapshot.members.as_ref().map(|members| members.confirmed(at)));
+        self.metrics.membership_confirmed(at);
+    }
+
+    fn put_members(&self, make: impl FnOnce(&Snapshot, &Roles) -> Option<Members>) -> u64 {
+        let published = self.world.publish(|snapshot| {
+            let members = snapshot.rules.roles.as_ref().and_then(|roles| make(snapshot, roles));
+            Ok::<_, std::convert::Infallible>(Snapshot { members, ..snapshot.clone() })
+        });
         match published {
             Ok(generation) => generation,
             Err(never) => match never {},
         }
     }
 
-    fn first(&self, table: Table, source: &MembershipSource, roles: &Roles) -> Members {
+    fn first(&self, members: Members, roles: &Roles) -> Members {
         let rows = std::mem::take(&mut *self.parked.lock());
-        rows.into_members(Members::new(table, source.policy.clone()), roles)
+        rows.into_members(members, roles)
     }
 
-    /// What the source has taken back is taken out of the store as well.
-    fn reloaded(&self, before: &Members, table: Table, source: &MembershipSource, roles: &Roles) -> Members {
-        let after = before.reloaded(table, source.policy.clone());
+    /// What the source has overruled is overruled in the store as well.
+    fn reloaded(
+        &self,
+        before: &Members,
+        table: Table,
+        source: &MembershipSource,
+        roles: &Roles,
+        said: Said,
+    ) -> Members {
+        let Reloaded { members, overruled } = before.reloaded(table, source.policy.clone(), said);
         if let Some(store) = &self.store {
-            let users = before.users_unlike(&after).map(|(user, record)| match record {
-                Some(record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)).ok(),
-                None => Op::delete(Kind::Users, user.as_str()).ok(),
-            });
-            let orgs = before.orgs_not_in(&after).map(|org| Op::delete(Kind::Organizations, org.as_str()).ok());
-            let ops: Vec<Op> = users.chain(orgs).flatten().collect();
+            let rows = overruled.iter().filter_map(|(change, _)| members.kept(change));
+            let ops: Vec<Op> = rows.filter_map(|kept| row(&kept, roles).ok()).collect();
             for batch in ops.chunks(BATCH) {
                 // Not waited for: if it is lost, a restart refuses somebody until the row is written once more.
                 drop(store.write(batch.to_vec()));
             }
         }
-        after
+        members
+    }
+
+    /// Forgets marks of overruled words at which nothing can come any more that they would have to stop.
+    pub fn forget_marks(&self, now: UnixTime) {
+        // Looked for outside of the lock: this goes through everything that is kept.
+        let marks = self.world.load().members.as_ref().map(|members| members.old_marks(now)).unwrap_or_default();
+        if marks.is_empty() {
+            return;
+        }
+        self.put_members(|snapshot, roles| {
+            let members = snapshot.members.as_ref()?.without_marks(&marks);
+            if let Some(store) = &self.store {
+                let ops: Vec<Op> = marks.iter().filter_map(|mark| rest_of(&members, mark, roles).ok()).collect();
+                ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+            }
+            Some(members)
+        });
+    }
+}
+
+/// What is left of the row in which a mark was.
+fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result<Op, OpError> {
+    match (members.kept(mark), mark) {
+        (Some(kept), _) => row(&kept, roles),
+        (None, Change::Organization(org, _)) => Op::delete(Kind::Organizations, org.as_str()),
+        (None, Change::User(user, _) | Change::Member(_, user, _) | Change::Seen(user, _)) => {
+            Op::delete(Kind::Users, user.as_str())
+        }
+        (None, Change::Revoked(_)) => Err(OpError::Key(0)),
     }
 }
 
@@ -266,8 +336,8 @@ fn rows_of(now: &Snapshot, next: &Snapshot, change: &Change) -> Result<Vec<Op>, 
 fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {
     match kept {
         Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)),
-        Kept::Organization(org, at, exists) => {
-            Op::put(Kind::Organizations, org.as_str(), write_organization(*at, *exists))
+        Kept::Organization(org, at, change) => {
+            Op::put(Kind::Organizations, org.as_str(), write_organization(*at, *change))
         }
     }
 }
@@ -277,7 +347,7 @@ fn rows(members: &Members, roles: &Roles) -> Rows {
     for kept in members.all_kept() {
         match kept {
             Kept::User(user, record) => rows.users.push((user.to_string(), write_user(record, roles))),
-            Kept::Organization(org, at, exists) => rows.orgs.push((org.to_string(), write_organization(at, exists))),
+            Kept::Organization(org, at, change) => rows.orgs.push((org.to_string(), write_organization(at, change))),
         }
     }
     rows

@@ -1,6 +1,6 @@
 //! Follows the config and the membership file: a new version counts whole or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::config::load::{Loaded, Overrides, load};
 use crate::config::membership::{BOUNDS, parse_membership};
 use crate::config::settings::{Live, MembershipSource, Settings};
 use crate::config::source::Source;
-use crate::domain::membership::Table;
+use crate::domain::membership::{Said, Table};
 use crate::metrics::{Metrics, Part};
 
 /// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
@@ -67,15 +67,18 @@ impl Seen {
     pub fn now(loaded: &Loaded) -> Self {
         let mut prints = Prints::default();
         let config = prints.of(loaded.files.iter().map(PathBuf::as_path));
-        let members = prints.of(loaded.settings.live.membership.iter().filter_map(|source| source.file.as_deref()));
+        let members = prints.of(loaded.settings.live.membership.iter().filter_map(|source| source.from.file()));
         Self { prints, config, members }
     }
 }
 
-/// Reads the membership that `live` asks for.
+/// Reads the membership that `live` asks for, where it is a file or nothing. Another source tells it later: see [`super::sources`].
 pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
     let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else { return Ok(None) };
-    let Some(file) = &source.file else { return Ok(Some((Table::default(), Faults::new()))) };
+    if source.from.is_remote() {
+        return Ok(None);
+    }
+    let Some(file) = source.from.file() else { return Ok(Some((Table::default(), Faults::new()))) };
     let read = Source::read(file, BOUNDS.bytes)?;
     parse_membership(&read, roles, &live.rules.flags).map(Some)
 }
@@ -136,7 +139,7 @@ impl Reloader {
     }
 
     fn membership_file(&self) -> Option<PathBuf> {
-        self.membership()?.file.clone()
+        self.membership()?.from.file().map(Path::to_owned)
     }
 
     async fn look(&mut self) {
@@ -240,7 +243,7 @@ impl Reloader {
     fn apply_membership(&self, read: Option<(Table, Faults)>) {
         let (Some((table, warnings)), Some(source)) = (read, self.membership()) else { return };
         tell(&warnings);
-        let generation = self.records.reload(table, source);
+        let generation = self.records.reload(table, source, Said::WhenChanged);
         tracing::info!(part = "membership", generation, "the new membership is in force");
     }
 }

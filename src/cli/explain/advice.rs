@@ -191,7 +191,7 @@ impl Facts<'_> {
     fn role(&self) -> String {
         let role = || {
             let (members, roles) = (self.snapshot.members.as_ref()?, self.snapshot.rules.roles.as_ref()?);
-            let role = members.role(self.who.workspace.as_ref()?, self.who.user.as_ref()?)?;
+            let role = members.role(self.who.workspace.as_ref()?, self.who.user.as_ref()?, None)?;
             Some(quoted(roles.name(role)))
         };
         role().unwrap_or_else(|| "none".to_owned())

@@ -85,7 +85,7 @@ fn a_user_without_an_id_or_a_time_is_not_described() {
 fn a_deletion_counts_from_the_time_of_its_envelope() {
     let deleted = Meaning::Change(Change::User(alex(), UserChange::Deleted), EventTime(MS));
     assert_eq!(told("user.deleted", data::deleted("user", "user_a")), deleted);
-    let gone = Meaning::Change(Change::Organization(acme(), false), EventTime(MS));
+    let gone = Meaning::Change(Change::Organization(acme(), OrgChange::Deleted), EventTime(MS));
     assert_eq!(told("organization.deleted", data::deleted("organization", "org_1")), gone);
     let left = Meaning::Change(Change::Member(acme(), alex(), MemberChange::Removed), EventTime(MS));
     let membership = data::membership("org_1", "user_a", "org:admin", MS - 5);
@@ -105,7 +105,7 @@ fn a_member_has_the_role_that_the_config_knows_and_no_other() {
             assert_eq!(told(kind, membership), expected, "{kind}: {role}");
         }
     }
-    let exists = Meaning::Change(Change::Organization(acme(), true), EventTime(MS - 5));
+    let exists = Meaning::Change(Change::Organization(acme(), OrgChange::Exists), EventTime(MS - 5));
     assert_eq!(told("organization.created", data::organization("org_1", "Acme", "acme", MS - 5)), exists);
 }
 

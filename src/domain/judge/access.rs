@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Caller, Person, Proofs, Sighting, Trace, Who, conditions, standing};
 use crate::domain::head::RequestHead;
-use crate::domain::ids::WorkspaceId;
+use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role, Roles, Standing};
 use crate::domain::routes::{Access, Route, WorkspaceSource};
 use crate::domain::snapshot::{Rules, Snapshot};
@@ -42,6 +42,7 @@ pub(super) struct Joined {
 pub(super) enum Stop {
     Refuse(Rejection),
     NeedKey(Arc<str>),
+    NeedMember(UserId),
 }
 
 impl From<Rejection> for Stop {
@@ -230,14 +231,22 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     }
 
     /// Status, workspace, role and conditions.
-    fn check_user(&mut self, person: &Person) -> Result<Option<Joined>, Rejection> {
+    fn check_user(&mut self, person: &Person) -> Result<Option<Joined>, Stop> {
         let route = self.route;
         let in_workspace = matches!(route.access, Access::Role(_)) || !route.workspace.is_empty();
         if person.may_everything() {
-            return if in_workspace { self.join_unasked(person).map(Some) } else { Ok(None) };
+            return if in_workspace { Ok(Some(self.join_unasked(person)?)) } else { Ok(None) };
+        }
+        // Fail closed: a ban or a revocation that another replica has heard of would not be known here.
+        if self.snapshot.awaits_shared {
+            return Err(Rejection::SharedStateUnavailable.into());
         }
         let members = self.members()?;
         if let Some(members) = members {
+            if members.must_ask(person.user()) {
+                self.trace.step(|| format!("membership: its source must be asked about {}", person.user()));
+                return Err(Stop::NeedMember(person.user().clone()));
+            }
             let checked = self.check_standing(&members.standing(person.user()), person.is_stand_in());
             // Seen all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
             if checked == Err(Rejection::NotActive) {
@@ -251,8 +260,8 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
         let joined = match members {
             // Fail closed: the route asks for what only a membership could tell, and there is none.
-            None if in_workspace => return Err(Rejection::NotAMember),
-            None if route.access == Access::Active && !person.is_stand_in() => return Err(Rejection::NotActive),
+            None if in_workspace => return Err(Rejection::NotAMember.into()),
+            None if route.access == Access::Active && !person.is_stand_in() => return Err(Rejection::NotActive.into()),
             Some(members) if in_workspace => Some(self.join(person, members)?),
             _ => None,
         };
@@ -266,6 +275,10 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
 
     fn members(&self) -> Result<Option<&'j Members>, Rejection> {
         match (&self.snapshot.members, &self.snapshot.rules.roles) {
+            // Fail closed: a source that is silent for too long may have taken somebody's access away meanwhile.
+            (Some(members), Some(_)) if !members.is_lookup() && members.too_old(self.now) => {
+                Err(Rejection::MembersStale)
+            }
             (Some(members), Some(_)) => Ok(Some(members)),
             (None, Some(_)) => Err(Rejection::MembersUnavailable),
             (_, None) => Ok(None),
@@ -295,7 +308,8 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     fn join(&mut self, person: &Person, members: &Members) -> Result<Joined, Rejection> {
         let workspace = self.workspace(person, Some(members))?;
         self.who.workspace = Some(workspace.clone());
-        let role = members.role(&workspace, person.user()).ok_or(Rejection::NotAMember)?;
+        let claim = person.claimed(self.snapshot.rules.roles.as_ref());
+        let role = members.role(&workspace, person.user(), claim).ok_or(Rejection::NotAMember)?;
         self.trace.step(|| {
             let name = self.snapshot.rules.roles.as_ref().map_or("?", |roles| roles.name(role));
             format!("workspace {workspace}: role `{name}`")

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::ids::{CLERK, OrgId, UserId};
-use crate::domain::membership::{AccessStatus, Details, Flags, Known, Standing};
+use crate::domain::membership::{AccessStatus, Claimed, Details, Flags, Known, Roles, Standing};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::stand_in::{DEV_USER, StandIn};
 use crate::domain::token::{Claims, VerifiedClaims};
@@ -54,6 +55,16 @@ impl Person {
             Self::Verified(_) => false,
             Self::StandIn(who) => who.may_everything(),
         }
+    }
+
+    /// What the token says of the organization that is active in it. Only of `clerk`: another issuer may call its own what Clerk calls
+    /// a customer's.
+    #[must_use]
+    pub fn claimed(&self, roles: Option<&Roles>) -> Option<Claimed<'_>> {
+        let claims = self.claims().filter(|claims| **claims.issuer() == *CLERK)?.claims();
+        let org = claims.org.as_ref()?;
+        let role = org.role.as_deref().and_then(|name| roles?.find(name));
+        Some(Claimed { org: &org.id, role, issued: claims.iat.map(UnixTime) })
     }
 
     pub(super) fn is_stand_in(&self) -> bool {

@@ -35,7 +35,8 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
     let joined = match (&grant.who.workspace, members) {
         (Some(_), Some(_)) if grant.roles != snapshot.rules.roles => return Err(Rejection::RoleTooLow),
         (Some(workspace), Some(members)) => {
-            let role = members.role(workspace, person.user()).ok_or(Rejection::NotAMember)?;
+            let claim = person.claimed(snapshot.rules.roles.as_ref());
+            let role = members.role(workspace, person.user(), claim).ok_or(Rejection::NotAMember)?;
             if matches!(grant.route.access, Access::Role(wanted) if role < wanted) {
                 return Err(Rejection::RoleTooLow);
             }

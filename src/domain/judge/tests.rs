@@ -172,6 +172,7 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     };
     Snapshot {
         revocations: Default::default(),
+        awaits_shared: false,
         generation: 1,
         rules: Arc::new(rules),
         keys: HashMap::from([("clerk".into(), key_set(key()))]),
@@ -277,6 +278,7 @@ fn told(step: &Step) -> String {
     match step {
         Step::Judged(verdict) => told_verdict(verdict),
         Step::NeedKey { issuer, otherwise } => format!("need key {issuer}, else {}", told_verdict(otherwise)),
+        Step::NeedMember { user, otherwise } => format!("need member {user}, else {}", told_verdict(otherwise)),
         Step::NeedBody { max_body, .. } => format!("need body {max_body}"),
     }
 }

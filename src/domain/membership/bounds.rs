@@ -41,7 +41,7 @@ impl Load {
         }
         let told = match &record.told {
             Some((_, UserChange::Described { email, name, .. })) => [email.as_ref(), name.as_ref()],
-            Some((_, UserChange::Deleted)) | None => [None; 2],
+            Some((_, UserChange::Deleted | UserChange::Overruled { .. })) | None => [None; 2],
         };
         let seen = record.seen.iter().flat_map(|seen| [seen.email.as_ref(), seen.name.as_ref()]);
         // JSON writes `"` and `\` as two bytes.

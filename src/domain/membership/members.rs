@@ -1,12 +1,14 @@
 //! The membership in force: the table, and on top of it one record per user of whom something was learned since.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::bounds::{Load, TooManyChanges};
 use super::{AccessStatus, Details, Entry, Flags, OrgEntry, Record, Role, Roles, Table, User};
-use crate::domain::event::{Change, EventTime, MemberChange, UserChange};
+use crate::domain::UnixTime;
+use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
 
 /// The membership in force. Cheap to clone and to change by one event: the table is shared, the records are a persistent map.
@@ -16,16 +18,28 @@ use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
 /// the ban of another user, and an operator can always overrule a webhook by writing the row.
 ///
 /// What takes access away falls only to a row that gives more access than before. An app that follows a deletion by removing its
-/// row, that suspends a banned user as well, or that writes down their new name, gives nobody access back by that, and an older
-/// event that is delivered later still finds the newer one.
+/// row, that suspends a banned user as well, or that writes down their new name, gives nobody access back by that.
+///
+/// What is overruled leaves a mark with its time, for [`MARKS_LAST`]: an older event that is delivered later still finds the newer
+/// one, and a replica that has not seen the row change yet learns that it was overruled.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
-    table: Arc<Table>,
-    users: imbl::HashMap<UserId, Record>,
-    orgs: imbl::HashMap<OrgId, (EventTime, bool)>,
+    pub(super) table: Arc<Table>,
+    /// Where the source answers for one user at a time.
+    pub(super) lookup: Option<Lookup>,
+    /// When the source last said that the table holds.
+    pub(super) confirmed: Option<UnixTime>,
+    pub(super) users: imbl::HashMap<UserId, Record>,
+    pub(super) orgs: imbl::HashMap<OrgId, (EventTime, OrgChange)>,
     /// What `users` and `orgs` are together.
-    changes: Load,
-    policy: Policy,
+    pub(super) changes: Load,
+    pub(super) policy: Policy,
+}
+
+/// Of whom the source was asked: the table holds that user's rows and no others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lookup {
+    asked: Option<UserId>,
 }
 
 /// What happens with users who are in no table.
@@ -39,12 +53,23 @@ pub struct Policy {
     pub first_sight: bool,
     /// Whether a deletion at Clerk suspends the user here, and keeps what is known of them.
     pub deactivate: bool,
+    /// Whether the organization of a token of `clerk` says who is a member of it, in which role.
+    pub by_token: bool,
+    /// How long what the source said counts when it says nothing any more; `None` for one that is never too old.
+    pub max_age: Option<Duration>,
 }
 
 impl Default for Policy {
     /// Of somebody who is in no table nobody has decided anything yet.
     fn default() -> Self {
-        Self { access: AccessStatus::Pending, flags: Flags::default(), first_sight: false, deactivate: false }
+        Self {
+            access: AccessStatus::Pending,
+            flags: Flags::default(),
+            first_sight: false,
+            deactivate: false,
+            by_token: false,
+            max_age: None,
+        }
     }
 }
 
@@ -76,7 +101,7 @@ pub struct Known<'m> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept<'m> {
     User(&'m UserId, &'m Record),
-    Organization(&'m OrgId, EventTime, bool),
+    Organization(&'m OrgId, EventTime, OrgChange),
 }
 
 impl Members {
@@ -86,17 +111,56 @@ impl Members {
         Self { table: Arc::new(table), policy, ..Self::default() }
     }
 
+    /// A membership whose source is asked user by user: see [`Members::must_ask`].
+    #[must_use]
+    pub fn by_lookup(policy: Policy) -> Self {
+        Self { lookup: Some(Lookup::default()), policy, ..Self::default() }
+    }
+
     /// The same membership with what was kept before a restart.
     #[must_use]
     pub fn remembering(
         mut self,
         users: impl IntoIterator<Item = (UserId, Record)>,
-        orgs: impl IntoIterator<Item = (OrgId, EventTime, bool)>,
+        orgs: impl IntoIterator<Item = (OrgId, EventTime, OrgChange)>,
     ) -> Self {
         self.users = users.into_iter().collect();
-        self.orgs = orgs.into_iter().map(|(org, at, exists)| (org, (at, exists))).collect();
+        self.orgs = orgs.into_iter().map(|(org, at, change)| (org, (at, change))).collect();
         self.changes = self.load();
         self
+    }
+
+    /// Whether nothing can be said of `user` before the source was asked about them.
+    #[must_use]
+    pub fn must_ask(&self, user: &UserId) -> bool {
+        self.lookup.as_ref().is_some_and(|lookup| lookup.asked.as_ref() != Some(user))
+    }
+
+    /// The same membership with what the source says of `user`: their rows and nobody else's. What was learned of them stands
+    /// above it, as rows have no history.
+    #[must_use]
+    pub fn answered(&self, user: UserId, rows: Arc<Table>, confirmed: UnixTime) -> Self {
+        let lookup = Some(Lookup { asked: Some(user) });
+        Self { table: rows, lookup, confirmed: Some(confirmed), ..self.clone() }
+    }
+
+    /// Whether the source answers for one user at a time.
+    #[must_use]
+    pub fn is_lookup(&self) -> bool {
+        self.lookup.is_some()
+    }
+
+    /// The same membership, of which the source says at `at` that it holds.
+    #[must_use]
+    pub fn confirmed(&self, at: UnixTime) -> Self {
+        Self { confirmed: self.confirmed.max(Some(at)), ..self.clone() }
+    }
+
+    /// Whether the source has been silent for longer than its word counts. Fail closed: also one that has never spoken.
+    #[must_use]
+    pub fn too_old(&self, now: UnixTime) -> bool {
+        let silent = |max: Duration| self.confirmed.is_none_or(|at| now.since(at) > max.as_secs());
+        self.policy.max_age.is_some_and(silent)
     }
 
     /// What is kept of the user or organization that `change` concerns.
@@ -108,7 +172,7 @@ impl Members {
             }
             Change::Revoked(_) => None,
             Change::Organization(org, _) => {
-                self.orgs.get_key_value(org).map(|(org, (at, exists))| Kept::Organization(org, *at, *exists))
+                self.orgs.get_key_value(org).map(|(org, (at, change))| Kept::Organization(org, *at, *change))
             }
         }
     }
@@ -116,47 +180,7 @@ impl Members {
     /// Everything that is kept.
     pub fn all_kept(&self) -> impl Iterator<Item = Kept<'_>> {
         let users = self.users.iter().map(|(user, record)| Kept::User(user, record));
-        users.chain(self.orgs.iter().map(|(org, (at, exists))| Kept::Organization(org, *at, *exists)))
-    }
-
-    /// The users of whom `other` keeps something else, with what that is.
-    pub fn users_unlike<'m>(&'m self, other: &'m Self) -> impl Iterator<Item = (&'m UserId, Option<&'m Record>)> {
-        let pairs = self.users.iter().map(|(user, record)| (user, record, other.users.get(user)));
-        pairs.filter(|(_, record, other)| Some(*record) != *other).map(|(user, _, other)| (user, other))
-    }
-
-    /// The organizations of which `other` keeps nothing.
-    pub fn orgs_not_in<'m>(&'m self, other: &'m Self) -> impl Iterator<Item = &'m OrgId> {
-        self.orgs.keys().filter(|org| !other.orgs.contains_key(*org))
-    }
-
-    /// The membership after the source was read again: records stay, except in rows that the source changed.
-    #[must_use]
-    pub fn reloaded(&self, table: Table, policy: Policy) -> Self {
-        let old = &self.table;
-        let keeps_told = |user: &UserId, change: &UserChange| {
-            let (before, after) = (old.users.get(user), table.users.get(user));
-            before == after || (change.takes_access() && User::height(after) <= User::height(before))
-        };
-        let keeps_org = |user: &UserId, org: &OrgId, change: MemberChange| {
-            let (before, after) = (old.role_in_org(org, user), table.role_in_org(org, user));
-            before == after || (change == MemberChange::Removed && after.is_none())
-        };
-        let retained = |(user, record): (&UserId, &Record)| {
-            let mut record = record.clone();
-            record.told = record.told.filter(|(_, change)| keeps_told(user, change));
-            record.orgs.retain(|entry| keeps_org(user, &entry.org, entry.change));
-            (record.size() > 0).then(|| (user.clone(), record))
-        };
-        let mut next = Self { policy, ..self.clone() };
-        next.users = self.users.iter().filter_map(retained).collect();
-        next.orgs.retain(|org, (_, exists)| {
-            let (before, after) = (old.by_org.contains_key(org), table.by_org.contains_key(org));
-            before == after || (!*exists && !after)
-        });
-        next.changes = next.load();
-        next.table = Arc::new(table);
-        next
+        users.chain(self.orgs.iter().map(|(org, (at, change))| Kept::Organization(org, *at, *change)))
     }
 
     /// The same membership in the words of other roles: a role keeps its name, not its height. One whose name is gone is no role,
@@ -164,10 +188,6 @@ impl Members {
     #[must_use]
     pub fn with_roles(&self, old: &Roles, new: &Roles) -> Self {
         let renamed = |role: Role| new.find(old.name(role));
-        let mut table = Table::clone(&self.table);
-        for workspace in table.workspaces.values_mut() {
-            workspace.members = workspace.members.drain().filter_map(|(u, r)| Some((u, renamed(r)?))).collect();
-        }
         let in_new_words = |(user, record): (&UserId, &Record)| {
             let mut record = record.clone();
             for entry in &mut record.orgs {
@@ -177,7 +197,8 @@ impl Members {
             }
             (user.clone(), record)
         };
-        Self { table: Arc::new(table), users: self.users.iter().map(in_new_words).collect(), ..self.clone() }
+        let table = Arc::new(self.table.with_roles(renamed));
+        Self { table, users: self.users.iter().map(in_new_words).collect(), ..self.clone() }
     }
 
     /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
@@ -218,11 +239,11 @@ impl Members {
                 }
                 counts
             }
-            Change::Organization(org, exists) => {
+            Change::Organization(org, change) => {
                 let load = Load::of_org(&org);
-                let earlier = next.orgs.get(&org).map(|(then, exists)| (*then, !exists));
-                if earlier.is_none_or(|earlier| (at, !exists) > earlier) {
-                    next.orgs.insert(org, (at, exists));
+                let earlier = next.orgs.get(&org).copied();
+                if earlier.is_none_or(|earlier| (at, change) > earlier) {
+                    next.orgs.insert(org, (at, change));
                 }
                 (earlier.map_or(Load::default(), |_| load), load)
             }
@@ -234,14 +255,14 @@ impl Members {
         if room { Ok(next) } else { Err(TooManyChanges::InAll) }
     }
 
-    fn load(&self) -> Load {
+    pub(super) fn load(&self) -> Load {
         let users = self.users.iter().map(|(user, record)| Load::of_user(user, record));
         users.chain(self.orgs.keys().map(Load::of_org)).fold(Load::default(), Load::plus)
     }
 
     /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
     fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
-        let gone = self.orgs.get(&entry.org).is_some_and(|(_, exists)| !exists);
+        let gone = self.orgs.get(&entry.org).is_some_and(|(_, change)| *change == OrgChange::Deleted);
         gone || (entry.change == MemberChange::Removed && self.table.role_in_org(&entry.org, user).is_none())
     }
 
@@ -258,7 +279,7 @@ impl Members {
     #[must_use]
     pub fn standing(&self, user: &UserId) -> Standing<'_> {
         static NO_FLAGS: Flags = Flags::NONE;
-        let (row, record) = (self.table.users.get(user), self.users.get(user));
+        let (row, record) = (self.table.user(user), self.users.get(user));
         let told = record.and_then(|record| record.told.as_ref());
         let deactivated = match told {
             Some((_, UserChange::Deleted)) if !self.policy.deactivate => return Standing::Deleted,
@@ -270,7 +291,9 @@ impl Members {
         let (access, flags) = match (row, entry) {
             (Some(row), _) => (row.access, &row.flags),
             (None, Some(entry)) => (entry.access, &entry.flags),
-            (None, None) if deactivated || self.policy.first_sight => (self.policy.access, &self.policy.flags),
+            (None, None) if deactivated || self.policy.first_sight || self.policy.by_token => {
+                (self.policy.access, &self.policy.flags)
+            }
             (None, None) => return Standing::Unknown,
         };
         let (email, name) = contact(row, record);
@@ -287,34 +310,40 @@ impl Members {
         })
     }
 
-    /// The role of `user` in `workspace`.
+    /// The role of `user` in `workspace`. `claim` is what their token says of its organization, if it may say that.
     #[must_use]
-    pub fn role(&self, workspace: &WorkspaceId, user: &UserId) -> Option<Role> {
+    pub fn role(&self, workspace: &WorkspaceId, user: &UserId, claim: Option<Claimed<'_>>) -> Option<Role> {
         let Some(org) = self.org_of(workspace) else { return self.table.role(workspace, user) };
-        // A deleted organization has no members, whatever the table and late events say of them.
-        if self.orgs.get(&org).is_some_and(|(_, exists)| !exists) {
+        // A deleted organization has no members, whatever the table, a token and late events say of them.
+        if self.orgs.get(&org).is_some_and(|(_, change)| *change == OrgChange::Deleted) {
             return None;
         }
-        match self.users.get(user).and_then(|record| record.org(&org)) {
-            Some(MemberChange::Removed) => None,
-            Some(MemberChange::Role(role)) => Some(role),
-            None => self.table.role(workspace, user),
+        let told = self.users.get(user).and_then(|record| record.entry_of(&org));
+        let claim = claim.filter(|claim| self.policy.by_token && *claim.org == org);
+        match (told, claim) {
+            // Tokens count in seconds: one from the second of the event may be from before it. Fail closed.
+            (Some(told), Some(claim)) if claim.issued.is_none_or(|issued| issued.0 <= told.at.0 / 1000) => {
+                told.role().unwrap_or_else(|| self.table.role(workspace, user))
+            }
+            (_, Some(claim)) => claim.role,
+            (Some(told), None) => told.role().unwrap_or_else(|| self.table.role(workspace, user)),
+            (None, None) => self.table.role(workspace, user),
         }
     }
 
     /// The organization that `workspace` is. One of which only webhooks have spoken is its own workspace.
     #[must_use]
     pub fn org_of(&self, workspace: &WorkspaceId) -> Option<OrgId> {
-        match self.table.workspaces.get(workspace) {
-            Some(known) => known.org.clone(),
-            None => OrgId::parse(workspace.as_str()).ok().filter(|org| !self.table.by_org.contains_key(org)),
+        match self.table.org_of(workspace) {
+            Some(org) => org,
+            None => OrgId::parse(workspace.as_str()).ok().filter(|org| self.table.workspace_of(org).is_none()),
         }
     }
 
     /// The workspace that `org` is.
     #[must_use]
     pub fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
-        self.table.by_org.get(org).cloned().or_else(|| WorkspaceId::parse(org.as_str()).ok())
+        self.table.workspace_of(org).cloned().or_else(|| WorkspaceId::parse(org.as_str()).ok())
     }
 
     /// Users, workspaces and members of the table; changes on top of it.
@@ -323,6 +352,15 @@ impl Members {
         let (users, workspaces, members) = self.table.size();
         (users, workspaces, members, self.changes.rows)
     }
+}
+
+/// What a token says of the organization that is active in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimed<'c> {
+    pub org: &'c OrgId,
+    /// `None` for a role that the config does not name.
+    pub role: Option<Role>,
+    pub issued: Option<UnixTime>,
 }
 
 /// E-mail address and name: what Clerk told counts more than the table, and the table more than a token of the user.

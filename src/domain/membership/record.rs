@@ -3,7 +3,7 @@
 
 use http::HeaderValue;
 
-use super::{AccessStatus, Flags};
+use super::{AccessStatus, Flags, Role};
 use crate::domain::event::{EventTime, MemberChange, UserChange};
 use crate::domain::ids::OrgId;
 
@@ -61,27 +61,25 @@ impl Record {
         matches!(self.told, Some((_, UserChange::Deleted)))
     }
 
+    /// Takes what Clerk, or a source that overrules it, says of the user.
     pub(super) fn tell(&mut self, change: UserChange, at: EventTime, newcomer: &Entry, keep_deleted: bool) {
-        if self.deleted() {
-            // Two reports of one deletion: the later stands.
-            if let (Some((then, _)), UserChange::Deleted) = (&mut self.told, &change) {
-                *then = at.max(*then);
-            }
+        let earlier = self.told.as_ref().map(|(then, told)| told.order(*then));
+        if earlier.is_some_and(|earlier| change.order(at) <= earlier) {
             return;
         }
-        if change == UserChange::Deleted {
-            if !keep_deleted {
-                *self = Self::default();
+        match change {
+            UserChange::Deleted => {
+                if !keep_deleted {
+                    (self.seen, self.entry) = (None, None);
+                }
             }
+            UserChange::Described { .. } => self.enter(newcomer),
+            UserChange::Overruled { .. } => {}
+        }
+        if change.is_final() {
             self.orgs.clear();
-            self.told = Some((at, change));
-            return;
         }
-        self.enter(newcomer);
-        let earlier = self.told.as_ref().map(|(then, told)| (*then, told.weight()));
-        if earlier.is_none_or(|earlier| (at, change.weight()) > earlier) {
-            self.told = Some((at, change));
-        }
+        self.told = Some((at, change));
     }
 
     /// "E-mail is updated when it changed, the name only when it was empty": what a later token says of the address counts, and
@@ -122,8 +120,9 @@ impl Record {
         self.entry.is_none() || seen.email.as_ref().is_some_and(other_email) || (nameless && seen.name.is_some())
     }
 
+    /// Takes what is said of a membership. All of them have ended with a deletion, whichever is heard of first.
     pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
-        if self.deleted() {
+        if matches!(&self.told, Some((_, told)) if told.is_final()) {
             return;
         }
         match self.orgs.binary_search_by(|entry| entry.org.cmp(&org)) {
@@ -162,9 +161,9 @@ impl Record {
 
     /// What was last said of the membership in `org`.
     #[must_use]
-    pub fn org(&self, org: &OrgId) -> Option<MemberChange> {
+    pub fn entry_of(&self, org: &OrgId) -> Option<&OrgEntry> {
         let place = self.orgs.binary_search_by(|entry| entry.org.cmp(org)).ok()?;
-        self.orgs.get(place).map(|entry| entry.change)
+        self.orgs.get(place)
     }
 
     fn enter(&mut self, newcomer: &Entry) {
@@ -181,6 +180,15 @@ impl Record {
 }
 
 impl OrgEntry {
+    /// The role, or none; the outer `None` where the source has the word.
+    pub(super) fn role(&self) -> Option<Option<Role>> {
+        match self.change {
+            MemberChange::Role(role) => Some(Some(role)),
+            MemberChange::Removed => Some(None),
+            MemberChange::Overruled => None,
+        }
+    }
+
     /// What it takes in a row, or more.
     fn bytes(&self) -> usize {
         ENTRY_BYTES + self.org.as_str().len()

@@ -1,10 +1,13 @@
 mod bounded;
 mod records;
 
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::event::{Change, EventTime, MemberChange, UserChange};
+use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
+use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 
 fn user(id: &str) -> UserId {
     UserId::parse(&format!("user_{id}")).expect("a user id")
@@ -82,7 +85,7 @@ fn after(mut members: Members, changes: &[(Change, u64)]) -> Members {
 }
 
 fn role_in(members: &Members, workspace: &str, id: &str) -> Option<String> {
-    members.role(&ws(workspace), &user(id)).map(|role| roles().name(role).to_owned())
+    members.role(&ws(workspace), &user(id), None).map(|role| roles().name(role).to_owned())
 }
 
 fn standing(members: &Members, id: &str) -> String {
@@ -128,8 +131,8 @@ fn an_older_event_never_undoes_a_newer_one() {
             (joined("1", "a", "owner"), 19),
             (user_change("b", UserChange::Deleted), 20),
             (user_change("b", described(false, "Bo")), 19),
-            (Change::Organization(org("9"), false), 20),
-            (Change::Organization(org("9"), true), 19),
+            (Change::Organization(org("9"), OrgChange::Deleted), 20),
+            (Change::Organization(org("9"), OrgChange::Exists), 19),
             (joined("9", "a", "owner"), 30),
         ],
     );
@@ -154,13 +157,16 @@ fn of_two_events_at_one_time_the_one_that_takes_more_access_wins() {
 
 #[test]
 fn a_deleted_organization_has_no_members_whatever_the_table_and_late_events_say() {
-    let gone = after(members(acme()), &[(Change::Organization(org("1"), false), 10), (joined("1", "c", "owner"), 11)]);
+    let gone = after(
+        members(acme()),
+        &[(Change::Organization(org("1"), OrgChange::Deleted), 10), (joined("1", "c", "owner"), 11)],
+    );
     for id in ["a", "b", "c"] {
         assert_eq!(role_in(&gone, "ws_1", id), None, "{id}");
     }
     assert_eq!(role_in(&gone, "ws_2", "a").as_deref(), Some("admin"), "others are not concerned");
     // The app follows and removes the workspace from its own table.
-    let reloaded = gone.reloaded(table(&[("a", ACTIVE, "Alex")], &[]), Policy::default());
+    let reloaded = gone.reloaded(table(&[("a", ACTIVE, "Alex")], &[]), Policy::default(), Said::WhenChanged).members;
     assert_eq!(role_in(&reloaded, "org_1", "c"), None, "not as its own workspace either");
 }
 
@@ -182,7 +188,7 @@ fn a_reload_takes_back_only_what_it_says_anew() {
         (user_change("b", described(true, "Bo")), 10),
     ];
     let before = after(members(acme()), &events);
-    let same = before.reloaded(acme(), Policy::default());
+    let same = before.reloaded(acme(), Policy::default(), Said::WhenChanged).members;
     assert_eq!(role_in(&same, "ws_1", "a").as_deref(), Some("member"));
     assert_eq!(role_in(&same, "ws_1", "b"), None);
     assert_eq!((standing(&same, "a"), standing(&same, "b")), ("active Alexandra".into(), "banned".into()));
@@ -191,11 +197,11 @@ fn a_reload_takes_back_only_what_it_says_anew() {
         let workspaces: Workspaces = &[("ws_1", Some("1"), &[("a", "admin"), ("b", "admin")])];
         table(&[("a", SUSPENDED, "Alex"), ("b", b, "Bo")], workspaces)
     };
-    let overruled = before.reloaded(written(SUSPENDED), Policy::default());
+    let overruled = before.reloaded(written(SUSPENDED), Policy::default(), Said::WhenChanged).members;
     assert_eq!(role_in(&overruled, "ws_1", "a").as_deref(), Some("admin"));
     assert_eq!(role_in(&overruled, "ws_1", "b").as_deref(), Some("admin"));
     assert_eq!((standing(&overruled, "a"), standing(&overruled, "b")), ("suspended Alex".into(), "banned".into()));
-    let given_anew = overruled.reloaded(written(ACTIVE), Policy::default());
+    let given_anew = overruled.reloaded(written(ACTIVE), Policy::default(), Said::WhenChanged).members;
     assert_eq!(standing(&given_anew, "b"), "active Bo", "the operator has the last word");
 }
 
@@ -216,7 +222,8 @@ fn an_app_that_follows_a_ban_or_deletion_in_its_own_table_does_not_undo_it() {
         ("one has to wait again", &[("a", ACTIVE, "Alex"), ("b", AccessStatus::Pending, "Bo")], "banned"),
     ];
     for (given, users, b) in rows {
-        let reloaded = taken.reloaded(table(users, &[("ws_1", Some("1"), &[])]), Policy::default());
+        let reloaded =
+            taken.reloaded(table(users, &[("ws_1", Some("1"), &[])]), Policy::default(), Said::WhenChanged).members;
         assert_eq!((standing(&reloaded, "a").as_str(), standing(&reloaded, "b").as_str()), ("deleted", *b), "{given}");
         let late = after(reloaded, &[(joined("1", "b", "owner"), 9)]);
         assert_eq!(role_in(&late, "ws_1", "b"), None, "{given}: an older event comes late");
@@ -259,8 +266,11 @@ fn any_change() -> impl Strategy<Value = Change> {
         (id.clone(), any::<bool>(), "[xy]").prop_map(|(id, banned, name)| user_change(id, described(banned, &name))),
         id.clone().prop_map(|id| user_change(id, UserChange::Deleted)),
         (of.clone(), id.clone(), prop_oneof![Just("member"), Just("owner")]).prop_map(|(of, id, r)| joined(of, id, r)),
-        (of.clone(), id).prop_map(|(of, id)| left(of, id)),
-        (of, any::<bool>()).prop_map(|(of, exists)| Change::Organization(org(of), exists)),
+        (of.clone(), id.clone()).prop_map(|(of, id)| left(of, id)),
+        (of.clone(), prop_oneof![Just(OrgChange::Exists), Just(OrgChange::Deleted), Just(OrgChange::Overruled)])
+            .prop_map(|(of, change)| Change::Organization(org(of), change)),
+        (id.clone(), any::<bool>()).prop_map(|(id, deleted)| user_change(id, UserChange::Overruled { deleted })),
+        (of, id).prop_map(|(of, id)| Change::Member(org(of), user(id), MemberChange::Overruled)),
     ]
 }
 

@@ -25,7 +25,7 @@ impl Gate {
             self.keep(sighting, ctx).await;
             if matches!(verdict, Verdict::Forward(_) | Verdict::Answer(_)) {
                 // The app is told what is known now: an address that this very token has changed.
-                verdict = self.judge_anew(session, ctx);
+                verdict = self.judge_anew(session, ctx).await;
             }
         }
         let Some(user) = verdict.nameless() else { return verdict };
@@ -35,7 +35,7 @@ impl Gate {
             return verdict;
         }
         // Also a refusal counts: Clerk may have said that the user is banned.
-        self.judge_anew(session, ctx)
+        self.judge_anew(session, ctx).await
     }
 
     async fn keep(&self, sighting: &Sighting, ctx: &Ctx) {
@@ -51,10 +51,13 @@ impl Gate {
     }
 
     /// The verdict by what is in force by now.
-    fn judge_anew(&self, session: &Session, ctx: &mut Ctx) -> Verdict {
+    async fn judge_anew(&self, session: &Session, ctx: &mut Ctx) -> Verdict {
         ctx.snapshot = self.world.load();
-        match self.judge_again(session, ctx) {
-            Step::Judged(verdict) | Step::NeedKey { otherwise: verdict, .. } => verdict,
+        let step = self.judge_again(session, ctx);
+        match self.ask_for(session, ctx, step).await {
+            Step::Judged(verdict)
+            | Step::NeedKey { otherwise: verdict, .. }
+            | Step::NeedMember { otherwise: verdict, .. } => verdict,
             Step::NeedBody { .. } => Verdict::Reject(Refusal::bare(Rejection::Internal)),
         }
     }

@@ -78,6 +78,7 @@ fn no_rules() -> Snapshot {
     let key = "pk_test_YW11c2VkLWNhdC03LmNsZXJrLmFjY291bnRzLmRldiQ";
     let loaded = load(None, &overrides, &FakeEnv::new().with_var("CLERK_PUBLISHABLE_KEY", key)).expect("a config");
     Snapshot {
+        awaits_shared: false,
         generation: 1,
         rules: loaded.settings.live.rules,
         keys: HashMap::new(),

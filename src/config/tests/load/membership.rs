@@ -47,7 +47,7 @@ workspaces:
     assert_eq!(known("user_1"), (AccessStatus::Suspended, true, Some("Zo%C3%AB Chen".to_owned())));
     assert_eq!(known("user_2"), (AccessStatus::Active, false, None));
     assert_eq!(known("user_3"), (AccessStatus::Pending, false, None));
-    let role = members.role(&WorkspaceId::parse("ws_1").unwrap(), &UserId::parse("user_2").unwrap());
+    let role = members.role(&WorkspaceId::parse("ws_1").unwrap(), &UserId::parse("user_2").unwrap(), None);
     assert_eq!(role, roles().find("admin"));
 }
 

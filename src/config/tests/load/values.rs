@@ -54,7 +54,7 @@ routes:
     assert_eq!(loaded.warnings.to_string(), "");
     assert_eq!(loaded.settings.live.rules.routes.iter().count(), 7);
     let source = loaded.settings.live.membership.expect("a membership");
-    assert_eq!(source.file.as_deref(), Some(Path::new("/etc/bailiff/membership.yaml")));
+    assert_eq!(source.from.file(), Some(Path::new("/etc/bailiff/membership.yaml")));
     assert_eq!(loaded.files, [Path::new("/etc/bailiff/bailiff.yaml")]);
 }
 

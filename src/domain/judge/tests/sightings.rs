@@ -1,12 +1,12 @@
 //! What a request teaches about its user, whatever its verdict is.
 
 use super::*;
-use crate::domain::membership::Standing;
+use crate::domain::membership::{Said, Standing};
 
 /// `snapshot` with this access for users whom nobody knows.
 fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
     let policy = Policy { access, first_sight: true, ..Policy::default() };
-    snapshot.members = Some(members().reloaded(Table::default(), policy));
+    snapshot.members = Some(members().reloaded(Table::default(), policy, Said::WhenChanged).members);
     snapshot
 }
 
@@ -52,7 +52,7 @@ fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
     let members = snapshot.members.expect("members").changed(Change::Seen(user.clone(), seen), at).expect("room");
 
     let generous = Policy { access: AccessStatus::Active, first_sight: true, ..Policy::default() };
-    let members = members.reloaded(Table::default(), generous);
+    let members = members.reloaded(Table::default(), generous, Said::WhenChanged).members;
 
     assert!(matches!(members.standing(&user), Standing::Known(known) if known.access == AccessStatus::Pending));
     let later = Snapshot { members: Some(members), ..routes() };

@@ -70,7 +70,8 @@ fn somebody_who_founds_and_leaves_organizations_for_ever_has_a_record_that_can_b
     for n in 0..1000 {
         let at = 10 + 3 * n as u64;
         now = after(now, &[(joined(&long(n), "b", "owner"), at)]);
-        let ends = if n % 2 == 0 { left(&long(n), "b") } else { Change::Organization(org(&long(n)), false) };
+        let ends =
+            if n % 2 == 0 { left(&long(n), "b") } else { Change::Organization(org(&long(n)), OrgChange::Deleted) };
         now = after(now, &[(ends, at + 1)]);
     }
     now = after(now, &[(joined("7", "b", "admin"), 9000), (user_change("b", described(true, "Bo")), 9000)]);

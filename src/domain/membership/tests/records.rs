@@ -32,7 +32,9 @@ fn somebody_who_is_seen_for_the_first_time_is_known_from_that_request_on() {
     assert!(known(&now, "n").flags.has("is_active"));
     assert!(!now.is_news(&user("n"), &seen(Some("n@x.test"), None, 6)), "nothing new");
     // The entry is given once: another config does not change who was let in.
-    let stricter = now.reloaded(acme(), Policy { access: SUSPENDED, first_sight: true, ..Policy::default() });
+    let stricter = now
+        .reloaded(acme(), Policy { access: SUSPENDED, first_sight: true, ..Policy::default() }, Said::WhenChanged)
+        .members;
     assert_eq!(known(&stricter, "n").access, ACTIVE);
     assert_eq!(standing(&members(acme()), "n"), "unknown", "without first sight");
     assert!(!members(acme()).is_news(&user("n"), &seen(None, None, 5)));
@@ -107,7 +109,7 @@ fn what_is_kept_comes_back_after_a_restart() {
         sighting("n", Some("n@x.test"), Some("Nim"), 5),
         (user_change("b", described(true, "Bo")), 6),
         (joined("1", "n", "admin"), 7),
-        (Change::Organization(org("9"), false), 8),
+        (Change::Organization(org("9"), OrgChange::Deleted), 8),
     ];
     let now = after(welcoming(ACTIVE), &changes);
     let (mut users, mut orgs) = (vec![], vec![]);

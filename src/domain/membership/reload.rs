@@ -1,0 +1,173 @@
+//! What counts after a source has spoken again, and what of the rest is forgotten one day.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::members::{Members, Policy};
+use super::{Record, Table, User};
+use crate::domain::UnixTime;
+use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
+use crate::domain::ids::{OrgId, UserId};
+
+/// How long the mark of an overruled word is kept. Svix tries for 27.6 hours; a replica that was away for longer than this must not
+/// tell what it knows from before.
+pub const MARKS_LAST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How much earlier than its beginning a load of Clerk's Backend API may speak of: Clerk's own copies lag behind.
+const LAG: Duration = Duration::from_secs(60);
+
+/// From when a whole table speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Its rows have no time: each stands from when it changed.
+    WhenChanged,
+    /// It is what Clerk knew at this moment: all that was said before is overruled, also where the table does not change.
+    At(EventTime),
+}
+
+/// A membership after its source has spoken again.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub members: Members,
+    /// What was overruled by that, for replicas that have not heard of it.
+    pub overruled: Vec<(Change, EventTime)>,
+}
+
+impl Members {
+    /// The membership after the source was read again: what was learned stays, except in rows of which the source has spoken since.
+    #[must_use]
+    pub fn reloaded(&self, table: Table, policy: Policy, said: Said) -> Reloaded {
+        let mut overruled = Vec::new();
+        for (user, record) in &self.users {
+            match said {
+                Said::WhenChanged => self.overrule_changed(user, record, &table, &mut overruled),
+                Said::At(began) => overrule_before(user, record, &table, earlier(began), &mut overruled),
+            }
+        }
+        for (org, (at, change)) in &self.orgs {
+            let (before, after) = (self.table.workspace_of(org).is_some(), table.workspace_of(org).is_some());
+            let stays = match said {
+                Said::WhenChanged => before == after || (*change == OrgChange::Deleted && !after),
+                Said::At(began) => *at > earlier(began) || (*change == OrgChange::Deleted && !after),
+            };
+            if !stays && *change != OrgChange::Overruled {
+                overruled.push((Change::Organization(org.clone(), OrgChange::Overruled), *at));
+            }
+        }
+        let mut members = Self { table: Arc::new(table), policy, lookup: None, ..self.clone() };
+        for (change, at) in &overruled {
+            // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
+            members = members.changed(change.clone(), *at).unwrap_or(members);
+        }
+        Reloaded { members, overruled }
+    }
+
+    /// What the rows that are other ones than before overrule.
+    fn overrule_changed(&self, user: &UserId, record: &Record, table: &Table, all: &mut Vec<(Change, EventTime)>) {
+        if let Some((at, told)) = &record.told {
+            let (before, after) = (self.table.user(user), table.user(user));
+            let stays = before == after || (told.takes_access() && User::height(after) <= User::height(before));
+            if !stays && !told.is_overruled() {
+                let deleted = *told == UserChange::Deleted;
+                all.push((Change::User(user.clone(), UserChange::Overruled { deleted }), *at));
+            }
+        }
+        for entry in &record.orgs {
+            let (before, after) = (self.table.role_in_org(&entry.org, user), table.role_in_org(&entry.org, user));
+            let stays = before == after || (entry.change == MemberChange::Removed && after.is_none());
+            if !stays && entry.change != MemberChange::Overruled {
+                all.push(overruled_member(&entry.org, user, entry.at));
+            }
+        }
+    }
+
+    /// The same membership in which the source is asked user by user from now on.
+    #[must_use]
+    pub fn looked_up(&self, policy: Policy) -> Self {
+        let asking = Self::by_lookup(policy);
+        Self { users: self.users.clone(), orgs: self.orgs.clone(), changes: self.changes, ..asking }
+    }
+
+    /// The marks that are so old at `now` that nothing can come which they would have to stop.
+    #[must_use]
+    pub fn old_marks(&self, now: UnixTime) -> Vec<Change> {
+        let old = |at: EventTime| now > UnixTime(at.0 / 1000).plus(MARKS_LAST);
+        let mut marks = Vec::new();
+        for (user, record) in &self.users {
+            if let Some((at, told @ UserChange::Overruled { .. })) = &record.told
+                && old(*at)
+            {
+                marks.push(Change::User(user.clone(), told.clone()));
+            }
+            let members = record.orgs.iter().filter(|e| e.change == MemberChange::Overruled && old(e.at));
+            marks.extend(members.map(|e| Change::Member(e.org.clone(), user.clone(), MemberChange::Overruled)));
+        }
+        let orgs = self.orgs.iter().filter(|(_, (at, change))| *change == OrgChange::Overruled && old(*at));
+        marks.extend(orgs.map(|(org, _)| Change::Organization(org.clone(), OrgChange::Overruled)));
+        marks
+    }
+
+    /// The same membership without these marks, as far as they are still there.
+    #[must_use]
+    pub fn without_marks(&self, marks: &[Change]) -> Self {
+        let mut next = self.clone();
+        for mark in marks {
+            match mark {
+                Change::User(user, told) => next.unmark(user, |record| {
+                    record.told.take_if(|(_, now)| now == told);
+                }),
+                Change::Member(org, user, change) => {
+                    next.unmark(user, |record| record.orgs.retain(|e| e.org != *org || e.change != *change));
+                }
+                Change::Organization(org, change) if next.orgs.get(org).is_some_and(|(_, now)| now == change) => {
+                    next.orgs.remove(org);
+                }
+                Change::Organization(..) | Change::Seen(..) | Change::Revoked(_) => {}
+            }
+        }
+        next.changes = next.load();
+        next
+    }
+
+    fn unmark(&mut self, user: &UserId, edit: impl FnOnce(&mut Record)) {
+        let Some(mut record) = self.users.get(user).cloned() else { return };
+        edit(&mut record);
+        if record.size() == 0 {
+            self.users.remove(user);
+        } else {
+            self.users.insert(user.clone(), record);
+        }
+    }
+}
+
+/// What a table overrules that Clerk gave at a moment, of all that was said of `user` until `then`.
+fn overrule_before(user: &UserId, record: &Record, table: &Table, then: EventTime, all: &mut Vec<(Change, EventTime)>) {
+    if user.clerk().is_none() {
+        // Clerk knows nothing of other issuers' users.
+        return;
+    }
+    let heard = [record.told.as_ref().map(|told| told.0), record.seen.as_ref().map(|seen| seen.at)];
+    let heard = heard.into_iter().flatten().chain(record.entry.as_ref().map(|entry| entry.at)).max();
+    if table.user(user).is_none() && heard.is_some_and(|heard| heard <= then) && !record.deleted() {
+        // Whoever is not there any more was deleted, and the webhook that said so was missed.
+        all.push((Change::User(user.clone(), UserChange::Deleted), then));
+        return;
+    }
+    if let Some((at, told)) = &record.told
+        && *at <= then
+        // Final: an operator may have dropped somebody here whom Clerk still has.
+        && !record.deleted()
+        && !told.is_overruled()
+    {
+        all.push((Change::User(user.clone(), UserChange::Overruled { deleted: false }), *at));
+    }
+    let members = record.orgs.iter().filter(|e| e.at <= then && e.change != MemberChange::Overruled);
+    all.extend(members.map(|entry| overruled_member(&entry.org, user, entry.at)));
+}
+
+fn overruled_member(org: &OrgId, user: &UserId, at: EventTime) -> (Change, EventTime) {
+    (Change::Member(org.clone(), user.clone(), MemberChange::Overruled), at)
+}
+
+fn earlier(EventTime(began): EventTime) -> EventTime {
+    EventTime(began.saturating_sub(u64::try_from(LAG.as_millis()).unwrap_or(u64::MAX)))
+}

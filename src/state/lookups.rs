@@ -1,0 +1,195 @@
+//! Memberships that are asked for user by user, from a source whose tables are too large to hold.
+//!
+//! What the source says of a user counts for a while; that it does not know them, for a shorter one. All who wait for the same
+//! user share one question. When the source fails, the last good answer counts until it is too old, and then nobody gets in by it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use moka::Expiry;
+use moka::future::Cache;
+use tokio::sync::Semaphore;
+
+use crate::clock;
+use crate::domain::ids::UserId;
+use crate::domain::membership::Table;
+use crate::domain::{Snapshot, UnixTime};
+use crate::metrics::{LookupResult, Metrics};
+
+/// Bound: users of whom answers are kept.
+const MAX_USERS: u64 = 200_000;
+/// Bound: questions under way at a time. More wait for their turn.
+const MAX_UNDER_WAY: usize = 64;
+/// How long a request waits for an answer. The question itself goes on, and a later request finds what it brings.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Why the source did not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LookupError {
+    #[error("{0}")]
+    Failed(Arc<str>),
+    #[error("no answer within {} s", WAIT.as_secs())]
+    Late,
+}
+
+/// Who is asked for one user at a time.
+#[async_trait]
+pub trait Directory: Send + Sync + 'static {
+    /// A table with this user and their memberships and nobody else; `None` when the source does not know them. It must end by
+    /// itself, within seconds.
+    ///
+    /// # Errors
+    /// When the source cannot be asked, or its answer cannot be used.
+    async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError>;
+}
+
+/// How long answers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookupTimes {
+    /// An answer.
+    pub ttl: Duration,
+    /// That the source does not know the user.
+    pub negative_ttl: Duration,
+    /// An answer while the source fails, since it was given.
+    pub max_age: Duration,
+}
+
+/// What the source said of a user, and when it was asked.
+#[derive(Clone, Debug)]
+struct Answer {
+    rows: Arc<Table>,
+    known: bool,
+    at: UnixTime,
+}
+
+/// Asks for users. Clones share everything.
+#[derive(Clone)]
+pub struct Lookups(Arc<Inner>);
+
+struct Inner {
+    directory: Box<dyn Directory>,
+    times: LookupTimes,
+    metrics: Arc<Metrics>,
+    /// What counts.
+    fresh: Cache<UserId, Answer>,
+    /// What counts while the source fails.
+    last: Cache<UserId, Answer>,
+    room: Semaphore,
+}
+
+impl Expiry<UserId, Answer> for LookupTimes {
+    fn expire_after_create(&self, _: &UserId, answer: &Answer, _: Instant) -> Option<Duration> {
+        Some(if answer.known { self.ttl } else { self.negative_ttl })
+    }
+}
+
+impl Lookups {
+    #[must_use]
+    pub fn new(directory: impl Directory, times: LookupTimes, metrics: Arc<Metrics>) -> Self {
+        let fresh = Cache::builder().max_capacity(MAX_USERS).expire_after(times).build();
+        let last = Cache::builder().max_capacity(MAX_USERS).time_to_live(times.max_age).build();
+        let room = Semaphore::new(MAX_UNDER_WAY);
+        Self(Arc::new(Inner { directory: Box::new(directory), times, metrics, fresh, last, room }))
+    }
+
+    /// The world with what the source says of `user`.
+    ///
+    /// # Errors
+    /// When the source fails and has said nothing of them that is not too old.
+    pub async fn view(&self, snapshot: &Snapshot, user: &UserId) -> Result<Snapshot, LookupError> {
+        let answer = self.answer(user).await?;
+        Ok(snapshot.asked(user.clone(), answer.rows, answer.at))
+    }
+
+    async fn answer(&self, user: &UserId) -> Result<Answer, LookupError> {
+        if let Some(answer) = self.0.fresh.get(user).await {
+            self.0.metrics.lookups.count(LookupResult::Cached);
+            return Ok(answer);
+        }
+        // A task of its own: whoever gives up waiting does not take the question along.
+        let (inner, who) = (self.0.clone(), user.clone());
+        let asked = tokio::spawn(async move {
+            let ask = inner.ask(&who);
+            inner.fresh.try_get_with(who.clone(), ask).await
+        });
+        let answered = match tokio::time::timeout(WAIT, asked).await {
+            Ok(Ok(answered)) => answered.map_err(|why| LookupError::clone(&why)),
+            Ok(Err(_)) => Err(LookupError::Failed("asking ended abnormally".into())),
+            Err(_) => Err(LookupError::Late),
+        };
+        match answered {
+            Ok(answer) => Ok(answer),
+            Err(why) => self.0.stale(user, why).await,
+        }
+    }
+
+    /// Forgets what is known of a user, so that the next request asks.
+    pub async fn forget(&self, user: &UserId) {
+        self.0.fresh.invalidate(user).await;
+    }
+
+    /// How long an answer counts.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.0.times.ttl
+    }
+}
+
+impl Inner {
+    async fn ask(&self, user: &UserId) -> Result<Answer, LookupError> {
+        let _turn = self.room.acquire().await.map_err(|_| LookupError::Late)?;
+        let at = clock::now();
+        let rows = self.directory.rows(user).await.inspect_err(|why| {
+            tracing::warn!(%user, %why, "the membership of a user could not be asked for");
+            self.metrics.lookups.count(LookupResult::Failed);
+        })?;
+        self.metrics.membership_confirmed(at);
+        self.metrics.lookups.count(if rows.is_some() { LookupResult::Found } else { LookupResult::Absent });
+        let answer = Answer { known: rows.is_some(), rows: Arc::new(rows.unwrap_or_default()), at };
+        self.last.insert(user.clone(), answer.clone()).await;
+        Ok(answer)
+    }
+
+    /// The last good answer, if it is not too old.
+    async fn stale(&self, user: &UserId, why: LookupError) -> Result<Answer, LookupError> {
+        let answer = self.last.get(user).await.ok_or(why)?;
+        self.metrics.lookups.count(LookupResult::Stale);
+        Ok(answer)
+    }
+}
+
+/// [`Lookups`] as the config wants them right now; none where the source gives a whole table.
+#[derive(Default)]
+pub struct LookupSource(ArcSwapOption<Lookups>);
+
+impl LookupSource {
+    /// Puts these in force.
+    pub fn set(&self, lookups: Option<Lookups>) {
+        self.0.store(lookups.map(Arc::new));
+    }
+
+    /// The world in which `user` can be judged: the same one, where its membership is no matter of asking.
+    ///
+    /// # Errors
+    /// See [`Lookups::view`].
+    pub async fn view(&self, snapshot: Arc<Snapshot>, user: &UserId) -> Result<Arc<Snapshot>, LookupError> {
+        if !snapshot.members.as_ref().is_some_and(|members| members.must_ask(user)) {
+            return Ok(snapshot);
+        }
+        match self.0.load_full() {
+            Some(lookups) => lookups.view(&snapshot, user).await.map(Arc::new),
+            None => Err(LookupError::Failed("no source is there to ask".into())),
+        }
+    }
+
+    /// How long an answer counts; `None` where nobody is asked user by user.
+    #[must_use]
+    pub fn ttl(&self) -> Option<Duration> {
+        self.0.load().as_ref().map(|lookups| lookups.ttl())
+    }
+}
+
+#[cfg(test)]
+mod tests;
