@@ -105,6 +105,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     };
     let keys = KeySet::from_jwks(jwks.as_bytes(), None).expect("a key set").0;
     Snapshot {
+        awaits_shared: false,
         revocations: Default::default(),
         generation: 1,
         rules: Arc::new(rules),
@@ -218,7 +219,7 @@ fn looking_up(c: &mut Criterion) {
     for count in [10, 10_000] {
         let (members, user) = (members(count), user(count / 2));
         c.bench_function(&format!("members/{count}"), |b| {
-            b.iter(|| (members.role(black_box(&workspace), black_box(&user)), members.standing(black_box(&user))));
+            b.iter(|| (members.role(black_box(&workspace), black_box(&user), None), members.standing(black_box(&user))));
         });
     }
 }

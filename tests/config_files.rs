@@ -168,7 +168,11 @@ fn every_config_of_a_product_loads_with_its_membership_and_without_a_warning() {
         let loaded = loaded.unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display()));
         assert!(loaded.warnings.is_empty(), "{}: {}", path.display(), loaded.warnings);
         let rules = &loaded.settings.live.rules;
-        let Some(file) = loaded.settings.live.membership.and_then(|membership| membership.file) else { continue };
+        let Some(file) =
+            loaded.settings.live.membership.and_then(|membership| membership.from.file().map(Path::to_owned))
+        else {
+            continue;
+        };
         let source = std::fs::read_to_string(&file).expect("the membership stands beside its config");
         let roles = rules.roles.as_ref().expect("a membership has roles");
         let read = parse_membership(&Source::new("membership.yaml", &source), roles, &rules.flags);
@@ -328,7 +332,7 @@ fn the_sidecar_mounts_what_its_config_names_as_directories() {
     };
     let config = Path::new(gate["args"][2].as_str().expect("a path"));
     assert_eq!(mounted(config)["configMap"]["name"], "bailiff-config");
-    let membership = loaded.settings.live.membership.expect("a membership").file;
+    let membership = loaded.settings.live.membership.expect("a membership").from.file().map(Path::to_owned);
     assert_eq!(mounted(membership.as_deref().expect("a file"))["configMap"]["name"], "bailiff-membership");
     assert_eq!(loaded.files[0], config);
     assert_eq!(mounted(&loaded.files[1])["secret"]["secretName"], "clerk");

@@ -67,17 +67,16 @@ impl Record {
         if earlier.is_some_and(|earlier| change.order(at) <= earlier) {
             return;
         }
-        match change {
-            UserChange::Deleted => {
-                if !keep_deleted {
-                    (self.seen, self.entry) = (None, None);
-                }
-            }
-            UserChange::Described { .. } => self.enter(newcomer),
-            UserChange::Overruled { .. } => {}
-        }
         if change.is_final() {
             self.orgs.clear();
+        }
+        match change {
+            UserChange::Deleted if keep_deleted => {}
+            UserChange::Deleted => (self.seen, self.entry) = (None, None),
+            UserChange::Described { .. } => self.enter(newcomer),
+            // That they were known before the deletion counts no more; whether they are known now, the source says.
+            UserChange::Overruled { deleted: true } => self.entry = None,
+            UserChange::Overruled { deleted: false } => {}
         }
         self.told = Some((at, change));
     }
