@@ -219,7 +219,9 @@ fn looking_up(c: &mut Criterion) {
     for count in [10, 10_000] {
         let (members, user) = (members(count), user(count / 2));
         c.bench_function(&format!("members/{count}"), |b| {
-            b.iter(|| (members.role(black_box(&workspace), black_box(&user), None), members.standing(black_box(&user))));
+            b.iter(|| {
+                (members.role(black_box(&workspace), black_box(&user), None), members.standing(black_box(&user)))
+            });
         });
     }
 }

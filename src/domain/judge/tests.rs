@@ -17,6 +17,7 @@ mod own;
 mod proofs;
 mod services;
 mod sightings;
+mod sources;
 mod still;
 mod tokens;
 mod trace;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::bounds::{Load, TooManyChanges};
+use super::reload::role_in_org;
 use super::{AccessStatus, Details, Entry, Flags, OrgEntry, Record, Role, Roles, Table, User};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
@@ -263,7 +264,7 @@ impl Members {
     /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
     fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
         let gone = self.orgs.get(&entry.org).is_some_and(|(_, change)| *change == OrgChange::Deleted);
-        gone || (entry.change == MemberChange::Removed && self.table.role_in_org(&entry.org, user).is_none())
+        gone || (entry.change == MemberChange::Removed && role_in_org(&self.table, &entry.org, user).is_none())
     }
 
     /// Whether what a token says of its user is news.
@@ -288,10 +289,12 @@ impl Members {
             _ => false,
         };
         let entry = record.and_then(|record| record.entry.as_ref());
+        // Clerk says nothing of the organizations of other issuers' users.
+        let by_token = self.policy.by_token && user.clerk().is_some();
         let (access, flags) = match (row, entry) {
             (Some(row), _) => (row.access, &row.flags),
             (None, Some(entry)) => (entry.access, &entry.flags),
-            (None, None) if deactivated || self.policy.first_sight || self.policy.by_token => {
+            (None, None) if deactivated || self.policy.first_sight || by_token => {
                 (self.policy.access, &self.policy.flags)
             }
             (None, None) => return Standing::Unknown,
@@ -335,8 +338,13 @@ impl Members {
     #[must_use]
     pub fn org_of(&self, workspace: &WorkspaceId) -> Option<OrgId> {
         match self.table.org_of(workspace) {
-            Some(org) => org,
-            None => OrgId::parse(workspace.as_str()).ok().filter(|org| self.table.workspace_of(org).is_none()),
+            Some(Some(org)) => Some(org),
+            // One that has the id of an organization is that organization, also where its source does not say so: or the webhook
+            // that takes a member out of it would not.
+            Some(None) if !workspace.as_str().starts_with("org_") => None,
+            Some(None) | None => {
+                OrgId::parse(workspace.as_str()).ok().filter(|org| self.table.workspace_of(org).is_none())
+            }
         }
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::members::{Members, Policy};
-use super::{Record, Table, User};
+use super::{Record, Role, Table, User};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
-use crate::domain::ids::{OrgId, UserId};
+use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 
 /// How long the mark of an overruled word is kept. Svix tries for 27.6 hours; a replica that was away for longer than this must not
 /// tell what it knows from before.
@@ -72,7 +72,7 @@ impl Members {
             }
         }
         for entry in &record.orgs {
-            let (before, after) = (self.table.role_in_org(&entry.org, user), table.role_in_org(&entry.org, user));
+            let (before, after) = (role_in_org(&self.table, &entry.org, user), role_in_org(table, &entry.org, user));
             let stays = before == after || (entry.change == MemberChange::Removed && after.is_none());
             if !stays && entry.change != MemberChange::Overruled {
                 all.push(overruled_member(&entry.org, user, entry.at));
@@ -136,6 +136,14 @@ impl Members {
         } else {
             self.users.insert(user.clone(), record);
         }
+    }
+}
+
+/// The role that a table gives a user in an organization: in the workspace that is said to be it, else in the one with its id.
+pub(super) fn role_in_org(table: &Table, org: &OrgId, user: &UserId) -> Option<Role> {
+    match table.workspace_of(org) {
+        Some(workspace) => table.role(workspace, user),
+        None => table.role(&WorkspaceId::parse(org.as_str()).ok()?, user),
     }
 }
 

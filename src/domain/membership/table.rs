@@ -138,11 +138,6 @@ impl Table {
         self.workspaces.get(workspace)?.members.get(user).copied()
     }
 
-    /// The role of a user in the workspace that is this organization.
-    pub(super) fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
-        self.role(self.workspace_of(org)?, user)
-    }
-
     /// The workspace that is this organization.
     pub(super) fn workspace_of(&self, org: &OrgId) -> Option<&WorkspaceId> {
         self.by_org.get(org)
