@@ -253,7 +253,7 @@ impl ProxyHttp for Gate {
         let Phase::Forwarding(grant) = &ctx.phase else {
             return Err(Error::explain(ErrorType::InternalError, "no grant, so no way to the upstream"));
         };
-        match self.upstream.peer(self.read_timeout(session, grant)) {
+        match self.upstream.peer(self.read_timeout(session, grant), session.is_upgrade_req()) {
             Ok(peer) => Ok(Box::new(peer)),
             Err(reason) => {
                 ctx.failure = Some(reason);
