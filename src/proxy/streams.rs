@@ -68,7 +68,7 @@ struct Watched {
 impl Watched {
     async fn end(self) {
         let mut changes = self.world.changes();
-        let expires = self.grant.route().streams == Streams::AtExpiry;
+        let expires = matches!(self.grant.route().streams, Streams::AtExpiry { .. });
         loop {
             changes.mark_unchanged();
             if let Err(reason) = self.still().await {
