@@ -9,6 +9,7 @@
 //! own listener after that. `Fds` only holds numbers and closes nothing.
 
 pub mod patience;
+pub mod websocket;
 
 use std::fs::Permissions;
 use std::io;

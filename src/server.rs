@@ -23,6 +23,7 @@ use crate::domain::Snapshot;
 use crate::domain::membership::{Said, Table};
 use crate::listen;
 use crate::listen::patience::{Patience, Room};
+use crate::listen::websocket::Closing;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
@@ -267,7 +268,7 @@ impl Server {
         let room = Room::new(affordable(boot.max_connections), move || refused.inc());
         for listener in listeners {
             let app = Patience::new(http_proxy(&conf, gate.clone()), patient, room.clone());
-            listener.serve("gate", app, stopped.clone())?;
+            listener.serve("gate", Closing::new(app), stopped.clone())?;
         }
 
         let forgetting = tokio::spawn(forget(records.clone()));

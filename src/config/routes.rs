@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::domain::identity::TrustedNames;
-use crate::domain::routes::{Access, Methods, Mode, Pattern, Route, Streams, WorkspaceSource};
+use crate::domain::routes::{Access, MAX_GRACE, Methods, Mode, Pattern, Route, Streams, WorkspaceSource};
 
 use super::conditions;
 use super::faults::{Code, Fault, quoted};
@@ -72,13 +72,7 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let workspace = fields.opt("workspace");
     let mode = fields.opt("mode");
     let allow_suspended = fields.opt("allow_suspended");
-    let streams = fields.opt("streams").maybe(|field| {
-        field.choice(&[
-            ("at_revocation", Streams::AtRevocation),
-            ("at_expiry", Streams::AtExpiry),
-            ("never", Streams::Never),
-        ])
-    });
+    let streams = streams(fields.opt("streams"), fields.opt("streams_grace"));
     let timeout = fields.opt("timeout");
     let max_body = fields.opt("max_body");
     let forward_token = fields.opt("forward_token");
@@ -116,13 +110,28 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
         timeout: wait?,
         max_body: size?,
         forward_token: token?,
-        streams: streams?.unwrap_or_default(),
+        streams: streams?,
         allow_suspended: suspended?,
         answer: own?,
     };
     let onward = own::Onward { timeout, forward_token, mode, allow_suspended };
     let good = good & own?.is_none_or(|own| own::fits(own, &route, answer, methods, &onward));
     good.then_some(Line { route, item, access, require, issuers })
+}
+
+/// `streams:` and `streams_grace:`.
+fn streams(word: Field<'_>, grace: Field<'_>) -> Option<Streams> {
+    let given = grace.maybe(|field| field.duration(Duration::ZERO..=MAX_GRACE));
+    let at_expiry = Streams::AtExpiry { grace: given.flatten().unwrap_or_default() };
+    let words = [("at_revocation", Streams::AtRevocation), ("at_expiry", at_expiry), ("never", Streams::Never)];
+    let chosen = word.maybe(|field| field.choice(&words))?.unwrap_or_default();
+    given?;
+    if grace.is_present() && chosen != at_expiry {
+        let fault = Fault::error(Code::Route, format!("{} has no effect without `streams: at_expiry`", grace.name));
+        grace.reject(fault.fix("add `streams: at_expiry`, or remove it"));
+        return None;
+    }
+    Some(chosen)
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {

@@ -18,7 +18,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use sighting::{Lesson, Sighting};
-pub use still::still;
+pub use still::{ENDINGS, still};
 
 use super::answer::Answer;
 use super::cors::Fields;

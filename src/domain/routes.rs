@@ -123,11 +123,14 @@ pub enum Streams {
     /// When the user's access ends.
     #[default]
     AtRevocation,
-    /// Then, and when the token has expired.
-    AtExpiry,
+    /// Then, and this long after the token has expired; at most [`MAX_GRACE`].
+    AtExpiry { grace: Duration },
     /// When app or client end it.
     Never,
 }
+
+/// Longest time for which a stream may outlive its token.
+pub const MAX_GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// What happens to a request that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,6 +89,21 @@ impl StandIn {
     }
 }
 
+/// Somebody who was let in as the stand-in.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    who: Arc<StandIn>,
+    /// What they have shown; `None` where nothing is asked for.
+    token: Option<TokenHash>,
+}
+
+impl Holder {
+    #[must_use]
+    pub fn who(&self) -> &StandIn {
+        &self.who
+    }
+}
+
 impl StandInMode {
     /// The user.
     #[must_use]
@@ -99,13 +114,35 @@ impl StandInMode {
     }
 
     /// Lets the caller in as the user, or says why not.
-    pub fn admit(&self, head: &RequestHead, cors: &Cors) -> Result<Arc<StandIn>, Rejection> {
+    pub fn admit(&self, head: &RequestHead, cors: &Cors) -> Result<Holder, Rejection> {
         match self {
             Self::Local { tokens, who } => {
                 let token = bearer(head.headers)?.ok_or(Rejection::MissingToken)?;
-                if fits(tokens, token) { Ok(who.clone()) } else { Err(Rejection::WrongLocalToken) }
+                let token = TokenHash::shown(token.as_bytes());
+                if !has(tokens, &token) {
+                    return Err(Rejection::WrongLocalToken);
+                }
+                Ok(Holder { who: who.clone(), token: Some(token) })
             }
-            Self::Disabled(who) => check_near(head, cors).map(|()| who.clone()),
+            Self::Disabled(who) => check_near(head, cors).map(|()| Holder { who: who.clone(), token: None }),
+        }
+    }
+
+    /// Whether somebody who was let in would still be, where `now` is the mode in force.
+    ///
+    /// # Errors
+    /// Why not: their token is none any more, or it would be another user's. Fail closed: whoever came in without a token while
+    /// authentication was switched off has none to show when it is on.
+    pub fn still_admits(now: Option<&Self>, holder: &Holder) -> Result<(), Rejection> {
+        match (now, &holder.token) {
+            (Some(Self::Disabled(_)), None) => Ok(()),
+            (_, None) => Err(Rejection::MissingToken),
+            (Some(Self::Local { tokens, who }), Some(token))
+                if who.user() == holder.who.user() && has(tokens, token) =>
+            {
+                Ok(())
+            }
+            (_, Some(_)) => Err(Rejection::WrongLocalToken),
         }
     }
 
@@ -114,7 +151,8 @@ impl StandInMode {
     pub fn is_carried(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::Local { tokens, .. } => {
-                bearer(headers).is_ok_and(|token| token.is_some_and(|token| fits(tokens, token)))
+                let shown = bearer(headers).ok().flatten().map(|token| TokenHash::shown(token.as_bytes()));
+                shown.is_some_and(|token| has(tokens, &token))
             }
             Self::Disabled(_) => false,
         }
@@ -122,9 +160,8 @@ impl StandInMode {
 }
 
 /// Compares with every token, whichever fits (attack A-62). Nothing of what was sent is parsed before.
-fn fits(tokens: &[TokenHash], token: &str) -> bool {
-    let shown = TokenHash::shown(token.as_bytes());
-    tokens.iter().fold(false, |found, hash| hash.same(&shown) | found)
+fn has(tokens: &[TokenHash], shown: &TokenHash) -> bool {
+    tokens.iter().fold(false, |found, hash| hash.same(shown) | found)
 }
 
 /// What a request must look like where everybody is let in: one of somebody who sits at this machine. The listeners are on
@@ -204,6 +241,7 @@ mod tests {
     fn every_shared_token_counts_and_nothing_near_one() {
         let tokens: Vec<_> =
             [b"0123456789abcdef", b"fedcba9876543210"].iter().filter_map(|t| TokenHash::of(*t)).collect();
+        let fits = |tokens: &[TokenHash], shown: &str| has(tokens, &TokenHash::shown(shown.as_bytes()));
         assert!(fits(&tokens, "0123456789abcdef") && fits(&tokens, "fedcba9876543210"));
         for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
             assert!(!fits(&tokens, wrong), "{wrong}");

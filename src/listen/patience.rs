@@ -18,6 +18,8 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::sync::Semaphore;
 
+use super::websocket;
+
 tokio::task_local! {
     static ARRIVED: Arc<AtomicBool>;
     static END: Arc<Mutex<Option<End>>>;
@@ -26,7 +28,8 @@ tokio::task_local! {
 /// Resolves when a request must not go on.
 pub type End = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Ends the request with `end`: whatever it waits for then, both its connections are closed. Does nothing where nobody waits.
+/// Ends the request with `end`: whatever it waits for then, both its connections are closed, that of a WebSocket as
+/// [`websocket`] says. Does nothing where nobody waits.
 pub fn ends_with(end: impl Future<Output = ()> + Send + 'static) {
     let _ = END.try_with(|slot| *slot.lock() = Some(Box::pin(end)));
 }
@@ -34,8 +37,8 @@ pub fn ends_with(end: impl Future<Output = ()> + Send + 'static) {
 /// Runs `request` to its end, or to that which it has set for itself by [`ends_with`].
 async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
     let slot: Arc<Mutex<Option<End>>> = Arc::default();
-    let mut request = std::pin::pin!(END.scope(slot.clone(), request));
-    poll_fn(move |cx| {
+    let mut request = Box::pin(END.scope(slot.clone(), request));
+    let done = poll_fn(|cx| {
         // First the request: while it runs, it may set its end.
         if let Poll::Ready(done) = request.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
@@ -45,7 +48,11 @@ async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
             Some(Poll::Pending) | None => Poll::Pending,
         }
     })
-    .await
+    .await;
+    if done.is_none() {
+        websocket::close(request).await;
+    }
+    done
 }
 
 /// Says that the head of the request is there, and that from now on other bounds count. Does nothing where nobody waits.
@@ -98,7 +105,7 @@ where
         };
         let arrived = Arc::new(AtomicBool::new(false));
         let request = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown));
-        let mut request = Box::pin(until_ended(request));
+        let mut request = std::pin::pin!(until_ended(request));
         match tokio::time::timeout(self.within, &mut request).await {
             Ok(done) => done.flatten(),
             Err(_) if arrived.load(Ordering::Relaxed) => request.await.flatten(),

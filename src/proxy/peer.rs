@@ -1,5 +1,7 @@
 //! The upstream: resolved in the background, with every option set and none left to a default.
 
+mod upgrade;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,9 @@ use crate::domain::Rejection;
 const RESOLVE: Duration = Duration::from_secs(10);
 /// Streams on one connection to an h2c upstream. Pingora's default of 1 would open a connection per request.
 const H2_STREAMS: usize = 100;
+
+/// What tells the pool of connections for upgrades from that of all others, which has 0.
+const UPGRADES: u64 = 1;
 
 /// Makes the peer of each request. Pingora's own constructor from a name asks the resolver on the request path and panics when
 /// that fails.
@@ -53,8 +58,8 @@ impl UpstreamPeer {
     }
 
     /// The peer for one request. `read` is how long to wait for the next bytes of the answer; `None` for a stream that may be
-    /// quiet.
-    pub fn peer(&self, read: Option<Duration>) -> Result<HttpPeer, Rejection> {
+    /// quiet. `upgrades` says whether the request asks for another protocol.
+    pub fn peer(&self, read: Option<Duration>, upgrades: bool) -> Result<HttpPeer, Rejection> {
         let mut peer = match &self.upstream.address {
             UpstreamAddress::Unix(path) => {
                 let path = path.to_str().ok_or(Rejection::UpstreamConnect)?;
@@ -74,6 +79,10 @@ impl UpstreamPeer {
         if self.upstream.h2c {
             options.set_http_version(2, 2);
             options.max_h2_streams = H2_STREAMS;
+        } else if upgrades {
+            upgrade::connect_here(options);
+            // None of the kept connections: they read as they are.
+            peer.group_key = UPGRADES;
         }
         Ok(peer)
     }

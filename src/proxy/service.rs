@@ -253,7 +253,7 @@ impl ProxyHttp for Gate {
         let Phase::Forwarding(grant) = &ctx.phase else {
             return Err(Error::explain(ErrorType::InternalError, "no grant, so no way to the upstream"));
         };
-        match self.upstream.peer(self.read_timeout(session, grant)) {
+        match self.upstream.peer(self.read_timeout(session, grant), session.is_upgrade_req()) {
             Ok(peer) => Ok(Box::new(peer)),
             Err(reason) => {
                 ctx.failure = Some(reason);
@@ -302,7 +302,7 @@ impl ProxyHttp for Gate {
 
     async fn response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> pingora::Result<()> {
@@ -310,7 +310,6 @@ impl ProxyHttp for Gate {
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
-        self.watch_stream(response, ctx);
         let took = ctx.forwarded_at.map(|then| clock::monotonic().duration_since(then));
         ctx.upstream_took = took;
         if let Some(took) = took {
@@ -319,6 +318,7 @@ impl ProxyHttp for Gate {
         if let Some(outcome) = &ctx.delivery {
             outcome.answered(response.status.as_u16(), took);
         }
+        self.watch_stream(session, response, ctx);
         if let Some(grant) = ctx.grant()
             && let Some((_, id)) = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID)
         {

@@ -3,24 +3,25 @@
 //! A token judged at the handshake of a WebSocket is not the end of it: hours later its session may be over. So each long answer to
 //! a user is judged again with every change of the world, by the floor's [`still`], and closed when it would not be given any more.
 //!
-//! It is closed by closing both its connections. A close frame (RFC 6455, 7.4.1: 1008) would have to go between two frames of the
-//! upstream, and Pingora passes bytes on without knowing where one ends.
+//! It is closed by closing both its connections; the client of a WebSocket is told before by a close frame ([`websocket`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, UPGRADE};
 use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
 
 use super::ctx::Ctx;
-use super::log;
+use super::log::{self, Begun};
 use super::service::Gate;
 use crate::clock;
 use crate::domain::judge::{Caller, still};
 use crate::domain::routes::Streams;
 use crate::domain::{Grant, Rejection};
-use crate::listen::patience;
-use crate::metrics::Metrics;
+use crate::listen::{patience, websocket};
+use crate::metrics::{self, Metrics};
 use crate::state::World;
 use crate::state::lookups::LookupSource;
 
@@ -33,9 +34,19 @@ fn is_long(response: &ResponseHeader) -> bool {
     response.status == 101 || ["text/event-stream", "application/grpc"].iter().any(|long| kind.starts_with(long))
 }
 
+/// Whether both have agreed on a WebSocket and nothing else. What other protocols send has no frames that we know.
+fn is_web_socket(request: &HeaderMap, response: &ResponseHeader) -> bool {
+    let says = |headers: &HeaderMap| {
+        let mut protocols = headers.get_all(UPGRADE).iter();
+        let first = protocols.next().is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        first && protocols.next().is_none()
+    };
+    response.status == 101 && says(request) && says(&response.headers)
+}
+
 impl Gate {
     /// Sets the end of an answer that may go on for long.
-    pub(super) fn watch_stream(&self, response: &ResponseHeader, ctx: &Ctx) {
+    pub(super) fn watch_stream(&self, session: &Session, response: &ResponseHeader, ctx: &Ctx) {
         let Some(grant) = ctx.grant().filter(|grant| is_long(response) && grant.route().streams != Streams::Never)
         else {
             return;
@@ -45,12 +56,15 @@ impl Gate {
         }
         let watched = Watched {
             grant: grant.clone(),
-            id: ctx.request_id.as_ref().map(ToString::to_string),
-            started: ctx.started,
+            begun: Begun::new(session, ctx, response.status.as_u16()),
             world: self.world.clone(),
             lookups: self.lookups.clone(),
             metrics: self.metrics.clone(),
+            _open: self.metrics.streams.open(),
         };
+        if is_web_socket(&session.req_header().headers, response) {
+            websocket::begins();
+        }
         patience::ends_with(watched.end());
     }
 }
@@ -58,21 +72,21 @@ impl Gate {
 /// A long answer.
 struct Watched {
     grant: Grant,
-    id: Option<String>,
-    started: std::time::Instant,
+    begun: Begun,
     world: Arc<World>,
     lookups: Arc<LookupSource>,
     metrics: Arc<Metrics>,
+    _open: metrics::Open,
 }
 
 impl Watched {
     async fn end(self) {
         let mut changes = self.world.changes();
-        let expires = self.grant.route().streams == Streams::AtExpiry;
+        let expires = matches!(self.grant.route().streams, Streams::AtExpiry { .. });
         loop {
             changes.mark_unchanged();
             if let Err(reason) = self.still().await {
-                log::cut_off(&self.grant, self.id.as_deref(), self.started, reason, &self.metrics);
+                log::cut_off(&self.grant, &self.begun, reason, &self.metrics);
                 return;
             }
             // Rows that are asked for user by user change without telling anybody.

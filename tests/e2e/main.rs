@@ -38,6 +38,7 @@ mod row_level_security;
 mod services;
 mod serving;
 mod store;
+mod streams;
 mod systems;
 mod tokens;
 mod trouble;

@@ -74,6 +74,8 @@ fn every_name_is_there_from_the_start() {
         ("bailiff_members", &[]),
         ("bailiff_webhooks_total", &["result"]),
         ("bailiff_profile_fetches_total", &["result"]),
+        ("bailiff_streams_open", &[]),
+        ("bailiff_streams_closed_total", &["reason"]),
         ("bailiff_snapshot_generation", &[]),
         ("bailiff_auth_disabled", &[]),
         ("bailiff_build_info", &["version"]),

@@ -1,16 +1,17 @@
-//! Access ends when it ends: a session that was ended, a user who was banned, long answers that are still going on.
+//! Access ends when it ends: a session that was ended, a user who was banned.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Connection, Delivery, Finished, Launch, Plan, Request, Script, World, event, now};
+use crate::harness::{Delivery, Finished, Launch, Plan, Request, World, event, now};
+use crate::streams::{is_open, is_told, web_socket};
 
-fn plan() -> Plan {
+pub fn plan() -> Plan {
     World::plan().with_store()
 }
 
 /// Delivers an event about a session, as of this many seconds ago.
 #[track_caller]
-fn session_ends(world: &World, kind: &str, session: &str, secs_ago: u64) {
+pub fn session_ends(world: &World, kind: &str, session: &str, secs_ago: u64) {
     let at = (now() - secs_ago) * 1000;
     let data = json!({"id": session, "object": "session", "status": "ended", "user_id": "user_a", "updated_at": at});
     Delivery::event(&event(kind, data, at)).to(world).send().passed();
@@ -18,7 +19,7 @@ fn session_ends(world: &World, kind: &str, session: &str, secs_ago: u64) {
 }
 
 #[track_caller]
-fn user_is_banned(world: &World, user: &str, banned: bool, at_ms: u64) {
+pub fn user_is_banned(world: &World, user: &str, banned: bool, at_ms: u64) {
     let data = json!({"id": user, "object": "user", "banned": banned, "updated_at": at_ms});
     Delivery::event(&event("user.updated", data, at_ms)).to(world).send().passed();
     world.upstream.only();
@@ -34,7 +35,7 @@ fn refused(world: &World, token: &str, reason: &str) {
     assert_eq!(world.gate.reason(&answer), reason);
 }
 
-fn of_session(world: &World, user: &str, session: &str) -> String {
+pub fn of_session(world: &World, user: &str, session: &str) -> String {
     world.sign(&world.mint(user).claim("sid", session))
 }
 
@@ -92,96 +93,6 @@ fn no_token_may_outlive_the_memory_of_its_revocation() {
     refused(&world, &lives(700), "token_lives_too_long");
 }
 
-/// A WebSocket of this user on `path`, open.
-#[track_caller]
-fn web_socket(world: &World, path: &str, token: &str) -> Connection {
-    world.upstream.play(Script::WebSocket);
-    let upgrade = world.get(path).bearer(token).headers([
-        ("Connection", "Upgrade"),
-        ("Upgrade", "websocket"),
-        ("Sec-WebSocket-Version", "13"),
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ]);
-    let mut connection = world.connect();
-    assert_eq!(upgrade.send_on(&mut connection).status, 101);
-    connection.send(b"\x81\x02hi");
-    assert_eq!(connection.exactly(4), b"\x81\x02hi");
-    world.upstream.forget();
-    world.upstream.play(Script::Echo);
-    connection
-}
-
-#[track_caller]
-fn is_open(connection: &mut Connection) {
-    connection.send(b"\x81\x02ho");
-    assert_eq!(connection.exactly(4), b"\x81\x02ho", "still open");
-}
-
-#[test]
-fn a_web_socket_is_closed_when_its_session_ends_and_no_other_is() {
-    let world = plan().start();
-    let mut ended = web_socket(&world, "/api/ws/ws_1/live", &of_session(&world, "user_a", "sess_1"));
-    let mut other = web_socket(&world, "/api/ws/ws_1/live", &of_session(&world, "user_a", "sess_2"));
-    session_ends(&world, "session.revoked", "sess_1", 0);
-    assert!(ended.is_closed(), "nothing was sent, and it is closed all the same");
-    is_open(&mut other);
-    let line = world.gate.log_line("about a closed stream", |line| line["reason"] == "access_ended");
-    assert_eq!((&line["why"], &line["subject"]), (&json!("session_revoked"), &json!("user_a")));
-    world.gate.metric_becomes("bailiff_requests_total", &[("reason", "access_ended")], 1.0);
-}
-
-#[test]
-fn a_web_socket_is_closed_when_its_user_is_banned_or_leaves_the_workspace() {
-    let end: [fn(&World); 2] = [
-        |world| user_is_banned(world, "user_a", true, now() * 1000),
-        |world| {
-            let membership = crate::harness::MEMBERSHIP.replace("user_a: member", "user_b: member");
-            world.gate.write_membership(&membership);
-        },
-    ];
-    for end in end {
-        let world = plan().start();
-        let mut live = web_socket(&world, "/api/ws/ws_1/live", &world.token("user_a"));
-        is_open(&mut live);
-        end(&world);
-        assert!(live.is_closed());
-    }
-}
-
-#[test]
-fn an_event_stream_ends_with_its_token_where_the_route_says_so_and_goes_on_elsewhere() {
-    let route = |path: &str, streams: &str| json!({"path": path, "access": "user", "streams": streams});
-    let world = plan()
-        .config(|c| c["clerk"]["leeway"] = json!("0s"))
-        .route(route("/api/short/**", "at_expiry"))
-        .route(route("/api/long/**", "at_revocation"))
-        .route(route("/api/free/**", "never"))
-        .start();
-    let token = world.sign(&world.mint("user_a").claim("sid", "sess_1").claim("exp", now() + 3));
-    let mut streams = ["/api/short/x", "/api/long/x", "/api/free/x"].map(|path| web_socket(&world, path, &token));
-    let [short, long, free] = &mut streams;
-    assert!(short.is_closed(), "its token has expired");
-    is_open(long);
-    session_ends(&world, "session.ended", "sess_1", 0);
-    assert!(long.is_closed());
-    is_open(free);
-}
-
-#[test]
-fn events_that_nobody_may_see_any_more_stop() {
-    let world = plan().start();
-    world.upstream.once(Script::Events);
-    let mut connection = world.connect();
-    let request = world.get("/api/events").bearer(&of_session(&world, "user_a", "sess_1"));
-    let head = connection.send(&request.header("Accept", "text/event-stream").bytes()).head();
-    assert_eq!(head.value("content-type").as_deref(), Some("text/event-stream"));
-    connection.exactly(18);
-    world.upstream.forget();
-    session_ends(&world, "session.removed", "sess_1", 0);
-    assert!(connection.is_closed());
-    let _: Value = world.gate.log_line("about a closed stream", |line| line["reason"] == "access_ended");
-}
-
 const ADMIN: &str = "admin-0123456789abcdef";
 
 /// `bailiff revoke` against this gate.
@@ -204,7 +115,7 @@ fn an_operator_who_cannot_wait_ends_a_session_or_a_user_by_command() {
     let said = revoke(&world, ADMIN, &["--user", "user_a", "--json"]).exits(0);
     assert!(said.stdout.contains("\"user user_a\""), "{}", said.stdout);
     refused(&world, &two, "user_revoked");
-    assert!(live.is_closed());
+    is_told(&mut live);
     let world = world.killed();
     refused(&world, &two, "user_revoked");
     let later = world.sign(&world.mint("user_a").issued_at(now() + 2));

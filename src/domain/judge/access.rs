@@ -150,12 +150,13 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     fn person(&mut self) -> Result<Person, Stop> {
         let rules = &self.snapshot.rules;
         let Some(mode) = &rules.stand_in else { return self.verified_claims().map(Person::Verified) };
-        let who = mode.admit(self.head, &rules.cors)?;
+        let holder = mode.admit(self.head, &rules.cors)?;
         self.trace.step(|| {
+            let who = holder.who();
             let why = if who.may_everything() { "authentication is switched off" } else { "shared token good" };
             format!("{why}: user {}", who.user())
         });
-        Ok(Person::StandIn(who))
+        Ok(Person::StandIn(holder))
     }
 
     fn verified_claims(&mut self) -> Result<VerifiedClaims, Stop> {

@@ -1,7 +1,5 @@
 //! A person who comes in, and everything that may be told of them.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 
 use crate::domain::UnixTime;
@@ -9,7 +7,7 @@ use crate::domain::event::EventTime;
 use crate::domain::ids::{CLERK, OrgId, UserId};
 use crate::domain::membership::{AccessStatus, Claimed, Details, Flags, Known, Roles, Standing};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::stand_in::{DEV_USER, StandIn};
+use crate::domain::stand_in::{DEV_USER, Holder};
 use crate::domain::token::{Claims, VerifiedClaims};
 
 /// A person, and why they are believed to be that.
@@ -18,7 +16,7 @@ pub enum Person {
     /// An issuer has signed it.
     Verified(VerifiedClaims),
     /// The config says so: see [`crate::domain::stand_in`].
-    StandIn(Arc<StandIn>),
+    StandIn(Holder),
 }
 
 impl Person {
@@ -26,7 +24,7 @@ impl Person {
     pub fn user(&self) -> &UserId {
         match self {
             Self::Verified(claims) => claims.user(),
-            Self::StandIn(who) => who.user(),
+            Self::StandIn(holder) => holder.who().user(),
         }
     }
 
@@ -44,7 +42,7 @@ impl Person {
     pub fn issuer(&self) -> &str {
         match self {
             Self::Verified(claims) => claims.issuer(),
-            Self::StandIn(who) => who.issuer(),
+            Self::StandIn(holder) => holder.who().issuer(),
         }
     }
 
@@ -53,7 +51,7 @@ impl Person {
     pub fn may_everything(&self) -> bool {
         match self {
             Self::Verified(_) => false,
-            Self::StandIn(who) => who.may_everything(),
+            Self::StandIn(holder) => holder.who().may_everything(),
         }
     }
 
@@ -136,7 +134,8 @@ impl<'p> Portrait<'p> {
                 let org_id = claims.org.as_ref().and_then(|org| organization(verified.issuer(), &org.id));
                 Self { session_id, org_id, email, name, claims: Some(claims), ..blank }
             }
-            Person::StandIn(who) => {
+            Person::StandIn(holder) => {
+                let who = holder.who();
                 let (email, name) = (who.email().cloned(), who.name().cloned());
                 Self { email, name, access: Some(AccessStatus::Active), ..blank }
             }

@@ -1,15 +1,40 @@
 //! Whether somebody who was let in would still be: for answers that go on for hours.
 
+use std::time::Duration;
+
 use super::access::Joined;
 use super::conditions::Scope;
 use super::{Caller, Grant, Person, standing};
 use crate::domain::routes::{Access, Condition, Mode, Streams};
 use crate::domain::snapshot::Snapshot;
+use crate::domain::stand_in::StandInMode;
 use crate::domain::token::VerifiedClaims;
 use crate::domain::{Rejection, UnixTime, revocation};
 
+/// Every reason of [`still`].
+pub const ENDINGS: &[Rejection] = &[
+    Rejection::SessionRevoked,
+    Rejection::UserRevoked,
+    Rejection::UserDeleted,
+    Rejection::UserBanned,
+    Rejection::UnknownUser,
+    Rejection::Suspended,
+    Rejection::NotActive,
+    Rejection::NotAMember,
+    Rejection::RoleTooLow,
+    Rejection::NoFlag,
+    Rejection::NoPermission,
+    Rejection::NoFeature,
+    Rejection::NoPlan,
+    Rejection::Expired,
+    Rejection::WrongIssuer,
+    Rejection::MembersUnavailable,
+    Rejection::WrongLocalToken,
+    Rejection::MissingToken,
+];
+
 /// Whether `grant` would still be given by `snapshot` at `now`, as far as access can end: by a revocation, a ban, another status, a
-/// lost role or flag, an issuer that is gone. That the token has expired meanwhile counts where the route says so.
+/// lost role or flag, an issuer or a shared token that is gone. That the token has expired meanwhile counts where the route says so.
 ///
 /// # Errors
 /// Why it would not.
@@ -17,7 +42,13 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
     let Caller::User(person) = &grant.caller else { return Ok(()) };
     // What would only be reported of a request ends no answer either.
     let left_alone = grant.route.streams == Streams::Never || grant.route.mode == Mode::Report;
-    if left_alone || person.may_everything() {
+    if left_alone {
+        return Ok(());
+    }
+    if let Person::StandIn(holder) = person {
+        StandInMode::still_admits(snapshot.rules.stand_in.as_ref(), holder)?;
+    }
+    if person.may_everything() {
         return Ok(());
     }
     match &snapshot.members {
@@ -62,6 +93,7 @@ fn check_token(snapshot: &Snapshot, grant: &Grant, verified: &VerifiedClaims, no
         expires: now,
     };
     snapshot.revocations.check(&token, now, snapshot.rules.keep_revocations)?;
-    let ended = now.0 >= claims.exp.saturating_add(issuer.claims.leeway.secs());
-    if grant.route.streams == Streams::AtExpiry && ended { Err(Rejection::Expired) } else { Ok(()) }
+    let Streams::AtExpiry { grace } = grant.route.streams else { return Ok(()) };
+    let expired = Duration::from_secs(claims.exp.saturating_add(issuer.claims.leeway.secs()));
+    if Duration::from_secs(now.0) >= expired.saturating_add(grace) { Err(Rejection::Expired) } else { Ok(()) }
 }

@@ -142,6 +142,12 @@ impl Connection {
         self.wire.ends(Instant::now() + PATIENCE)
     }
 
+    /// Whether the gate ends this connection, however much it has sent before.
+    pub fn ends(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        self.wire.body(&Framing::UntilClose, deadline, |_| ()).is_ok() || self.wire.ends(deadline)
+    }
+
     /// Whether nothing comes and nothing ends for a moment. Only ever used to catch a gate that
     /// does something it should not do: a slow machine makes it pass, never fail.
     pub fn is_quiet(&mut self) -> bool {

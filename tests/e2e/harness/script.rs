@@ -25,6 +25,10 @@ pub enum Script {
     BreakOff,
     /// Takes the upgrade to a WebSocket and sends back each byte it gets.
     WebSocket,
+    /// Sends exactly these bytes, and no more before a release, which ends it.
+    Raw(&'static [u8]),
+    /// Takes the upgrade to a WebSocket and sends frames of 64 KiB for as long as somebody takes them, within bounds.
+    Flood,
     /// An event stream: the first event at once, the second after a release, then the end.
     Events,
 }
@@ -58,6 +62,12 @@ impl Script {
                 Ok(false)
             }
             Self::WebSocket => web_socket(wire, head),
+            Self::Raw(bytes) => {
+                wire.write(bytes)?;
+                released();
+                Ok(false)
+            }
+            Self::Flood => flood(wire),
             Self::Events => events(wire, released),
         }
     }
@@ -75,17 +85,29 @@ fn respond(wire: &mut Wire, status: u16, lines: &[&str], body: &[u8], bodyless: 
     Ok(true)
 }
 
+const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
 fn web_socket(wire: &mut Wire, head: &Head) -> io::Result<bool> {
     let asked = head.values("upgrade");
     if !asked.iter().any(|v| v.eq_ignore_ascii_case("websocket")) {
         return respond(wire, 426, &[], b"this is a WebSocket", false);
     }
-    let accepted = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    wire.write(accepted)?;
+    wire.write(ACCEPTED)?;
     while let Ok(byte) = wire.exactly(1, Instant::now() + PATIENCE) {
         wire.write(&byte)?;
     }
+    Ok(false)
+}
+
+/// Bound: frames of a flood. What lies between app and client holds a fraction of them.
+const FLOOD_MAX: usize = 1024;
+
+fn flood(wire: &mut Wire) -> io::Result<bool> {
+    wire.write(ACCEPTED)?;
+    let payload = [b'x'; 1 << 16];
+    let frame = [&b"\x82\x7f\0\0\0\0\0\x01\0\0"[..], &payload].concat();
+    (0..FLOOD_MAX).try_for_each(|_| wire.write(&frame))?;
     Ok(false)
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderName, Method};
 
 use super::*;
 use crate::config::settings::KeySource;
-use crate::domain::routes::{Access, Condition, Methods, Mode, WorkspaceSource};
+use crate::domain::routes::{Access, Condition, MAX_GRACE, Methods, Mode, Streams, WorkspaceSource};
 
 #[test]
 fn the_environment_alone_is_a_working_gate() {
@@ -113,6 +113,22 @@ fn a_route_says_everything_that_its_line_says() {
     assert_eq!(route.require, expected);
     let default = &routes("  - {path: /a, access: user}\n")[0];
     assert_eq!((&default.methods, default.mode, default.max_body), (&Methods::Usual, Mode::Enforce, None));
+}
+
+#[test]
+fn a_stream_outlives_its_token_by_nothing_or_by_the_grace_of_its_route() {
+    let at_expiry = |grace| Streams::AtExpiry { grace };
+    for (given, expected) in [
+        ("", Streams::AtRevocation),
+        (", streams: at_revocation", Streams::AtRevocation),
+        (", streams: never", Streams::Never),
+        (", streams: at_expiry", at_expiry(Duration::ZERO)),
+        (", streams: at_expiry, streams_grace: 0s", at_expiry(Duration::ZERO)),
+        (", streams: at_expiry, streams_grace: 1m 30s", at_expiry(Duration::from_secs(90))),
+        (", streams: at_expiry, streams_grace: 24h", at_expiry(MAX_GRACE)),
+    ] {
+        assert_eq!(routes(&format!("  - {{path: /a, access: user{given}}}\n"))[0].streams, expected, "given: {given}");
+    }
 }
 
 #[test]

@@ -200,3 +200,12 @@ fn each_request_says_in_its_steps_that_nothing_was_judged() {
     let _ = judge_traced(&every_word(), &request.head(), UnixTime(NOW), &(), &mut trace);
     assert_eq!(trace.0.last().map(String::as_str), Some("authentication is switched off: user dev:dev_user"));
 }
+
+#[test]
+fn a_long_answer_without_a_token_ends_when_tokens_are_asked_for_again() {
+    let off = every_word();
+    let grant = here("/user").grant(&off);
+    assert_eq!(still(&off, &grant, UnixTime(NOW)), Ok(()));
+    let on = ruled(off.clone(), |rules| rules.stand_in = None);
+    assert_eq!(still(&on, &grant, UnixTime(NOW)), Err(Rejection::MissingToken));
+}

@@ -174,3 +174,27 @@ fn the_shared_token_is_never_shown() {
     let step = get("/user").bearer(SHARED).judged_at(&gate, NOW, &());
     assert!(!format!("{step:?} {gate:?}").contains(SHARED));
 }
+
+#[test]
+fn a_long_answer_to_the_local_user_ends_with_the_token_that_it_was_opened_with() {
+    let world = every_word();
+    let grant = |token: &str| get("/user").bearer(token).grant(&world);
+    let (new, old) = (grant(SHARED), grant(OLD));
+    let now = |world: &Snapshot, grant: &Grant| still(world, grant, UnixTime(NOW));
+    assert_eq!((now(&world, &new), now(&world, &old)), (Ok(()), Ok(())));
+    let mode = |change: &dyn Fn(&mut Vec<TokenHash>, &mut Arc<StandIn>)| {
+        ruled(world.clone(), |rules| {
+            let Some(StandInMode::Local { tokens, who }) = &mut rules.stand_in else { panic!("no local mode") };
+            change(tokens, who);
+        })
+    };
+    let rotated = mode(&|tokens, _| tokens.truncate(1));
+    assert_eq!((now(&rotated, &new), now(&rotated, &old)), (Ok(()), Err(Rejection::WrongLocalToken)));
+    let renamed = mode(&|_, who| {
+        let sam = Subject::parse("sam").expect("a subject");
+        *who = Arc::new(StandIn::local(&sam, None, None).expect("a user"));
+    });
+    assert_eq!(now(&renamed, &new), Err(Rejection::WrongLocalToken), "it is another user's token now");
+    let issuers = ruled(world.clone(), |rules| rules.stand_in = None);
+    assert_eq!(now(&issuers, &new), Err(Rejection::WrongLocalToken));
+}

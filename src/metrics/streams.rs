@@ -1,0 +1,45 @@
+//! Long answers to users: how many may end with the access of their users, and why some did.
+
+use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+
+use super::{VALID, keep};
+use crate::domain::Rejection;
+use crate::domain::judge::ENDINGS;
+
+/// `bailiff_streams_open` and `bailiff_streams_closed_total`.
+pub struct Streams {
+    open: IntGauge,
+    closed: IntCounterVec,
+}
+
+/// Counts a stream as open, until it is dropped.
+pub struct Open(IntGauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Streams {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let help = "WebSockets, event streams and gRPC streams of users that end with their users' access.";
+        let open = keep(registry, IntGauge::new("bailiff_streams_open", help).expect(VALID));
+        let opts = Opts::new("bailiff_streams_closed_total", "Streams closed because their users' access has ended.");
+        let closed = keep(registry, IntCounterVec::new(opts, &["reason"]).expect(VALID));
+        ENDINGS.iter().for_each(|reason| _ = closed.with_label_values(&[reason.label()]));
+        Self { open, closed }
+    }
+
+    /// A stream begins.
+    #[must_use]
+    pub fn open(&self) -> Open {
+        self.open.inc();
+        Open(self.open.clone())
+    }
+
+    /// A stream was closed.
+    pub fn closed(&self, why: Rejection) {
+        self.closed.with_label_values(&[why.label()]).inc();
+    }
+}
