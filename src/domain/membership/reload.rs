@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::members::{Members, Policy};
-use super::{Record, Table, User};
+use super::table::Row;
+use super::{Record, Table};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{OrgId, UserId};
@@ -44,7 +45,7 @@ impl Members {
             }
         }
         for (org, (at, change)) in &self.orgs {
-            let (before, after) = (self.table.workspace_of(org).is_some(), table.workspace_of(org).is_some());
+            let (before, after) = (self.table.has_org(org), table.has_org(org));
             let stays = match said {
                 Said::WhenChanged => before == after || (*change == OrgChange::Deleted && !after),
                 Said::At(began) => *at > earlier(began) || (*change == OrgChange::Deleted && !after),
@@ -65,7 +66,7 @@ impl Members {
     fn overrule_changed(&self, user: &UserId, record: &Record, table: &Table, all: &mut Vec<(Change, EventTime)>) {
         if let Some((at, told)) = &record.told {
             let (before, after) = (self.table.user(user), table.user(user));
-            let stays = before == after || (told.takes_access() && User::height(after) <= User::height(before));
+            let stays = before == after || (told.takes_access() && Row::height(after) <= Row::height(before));
             if !stays && !told.is_overruled() {
                 let deleted = *told == UserChange::Deleted;
                 all.push((Change::User(user.clone(), UserChange::Overruled { deleted }), *at));
