@@ -37,6 +37,7 @@ const FLOORS: &[Floor] = &[
             "percent_encoding",
             "ipnet",
             "imbl",
+            "hashbrown",
             "thiserror",
             "time",
         ]),
@@ -253,7 +254,7 @@ fn a_forbidden_import_is_found_however_it_is_written() {
     assert_eq!(
         found("domain/x.rs", "\n\nuse tokio::spawn;"),
         ["src/domain/x.rs:3: `tokio::spawn` is not allowed here: `domain` may use only http, bytes, jsonwebtoken, \
-          aws_lc_rs, base64, serde, serde_json, percent_encoding, ipnet, imbl, thiserror, time and std"]
+          aws_lc_rs, base64, serde, serde_json, percent_encoding, ipnet, imbl, hashbrown, thiserror, time and std"]
     );
 }
 

@@ -2,10 +2,10 @@
 //!
 //! Nothing in it is replaced: `${…}` would make it depend on the machine, and the app that writes it has the values.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
-use crate::domain::membership::{AccessStatus, Details, Flags, Role, Roles, Table, User, Workspace};
+use crate::domain::membership::{AccessStatus, Details, Flags, Role, Roles, RowFault, Table, TableBuilder, User};
 
 use super::faults::{Code, Fault, Faults, quoted};
 use super::near::nearest;
@@ -47,28 +47,18 @@ pub fn parse_membership(source: &Source, roles: &Roles, flags: &Flags) -> Result
 
 fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Option<Table> {
     let mut fields = Fields::of(root, "the membership file", ctx)?;
-    let users = users(fields.req("users"), flags);
-    let workspaces = fields.opt("workspaces").maybe(|field| workspaces(field, roles));
+    let mut table = TableBuilder::new();
+    let users = users(fields.req("users"), flags, &mut table);
+    let members = fields.opt("workspaces").maybe(|field| workspaces(field, roles, &mut table));
     fields.finish();
-    let (users, workspaces) = (users?, workspaces?.unwrap_or_default());
-    strangers(&users, &workspaces, ctx);
-    let workspaces = workspaces.into_iter().map(|(id, workspace, _)| (id, workspace)).collect();
-    match Table::new(users, workspaces) {
-        Ok(table) => Some(table),
-        // Reported with its place before; this is the second wall.
-        Err((a, b)) => {
-            let what =
-                format!("the workspaces {} and {} have one organization", quoted(a.as_str()), quoted(b.as_str()));
-            ctx.push(Fault::error(Code::Contradiction, what));
-            None
-        }
-    }
+    let (users, members) = (users?, members?.unwrap_or_default());
+    strangers(&users, &members, ctx);
+    Some(table.build())
 }
 
-fn users(field: Field<'_>, flags: &Flags) -> Option<HashMap<UserId, User>> {
+/// Adds all users; gives their ids.
+fn users<'a>(field: Field<'a>, flags: &Flags, table: &mut TableBuilder) -> Option<HashSet<&'a str>> {
     let members = field.members()?;
-    let mut users = HashMap::with_capacity(members.len());
-    let mut ids: HashMap<AppUserId, UserId> = HashMap::new();
     let mut good = true;
     for member in &members {
         let (id, user) = (key(member, USER, UserId::parse), user(member.value, flags));
@@ -76,20 +66,36 @@ fn users(field: Field<'_>, flags: &Flags) -> Option<HashMap<UserId, User>> {
             good = false;
             continue;
         };
-        if let Some(own) = &user.id
-            && let Some(other) = ids.insert(own.clone(), id.clone())
-        {
-            let what = format!("the users {} and {} have one `id`", quoted(other.as_str()), quoted(id.as_str()));
-            let fault = Fault::error(Code::Contradiction, what).fix("give each its own, or leave `id` out");
+        if let Err(why) = table.user(&id, &user) {
+            let fault = misfit(&why);
             member.value.reject(match place {
                 Some(place) => fault.at(place),
                 None => fault,
             });
             good = false;
         }
-        users.insert(id, user);
     }
-    good.then_some(users)
+    good.then(|| members.iter().map(|member| member.key).collect())
+}
+
+/// What is wrong with a row that does not fit to those before it.
+fn misfit(why: &RowFault) -> Fault {
+    let both = |a: &str, b: &str| format!("{} and {}", quoted(a), quoted(b));
+    match why {
+        RowFault::SameId(a, b) => {
+            let what = format!("the users {} have one `id`", both(a.as_str(), b.as_str()));
+            Fault::error(Code::Contradiction, what).fix("give each its own, or leave `id` out")
+        }
+        RowFault::SameOrg(a, b) => {
+            let what = format!("the workspaces {} have one `org`", both(a.as_str(), b.as_str()));
+            Fault::error(Code::Contradiction, what).fix("an organization is one workspace: remove `org` from the other")
+        }
+        RowFault::TooMany => Fault::error(Code::Bound, why.to_string()),
+        // The file itself has each key once.
+        RowFault::SameUser(_) | RowFault::SameWorkspace(_) | RowFault::SameMember(..) => {
+            Fault::error(Code::Contradiction, why.to_string())
+        }
+    }
 }
 
 /// A user, and where its id stands.
@@ -141,51 +147,56 @@ fn detail(field: Field<'_>) -> Option<Box<str>> {
     })
 }
 
-type Workspaces<'a> = Vec<(WorkspaceId, Workspace, Vec<Member<'a>>)>;
-
-fn workspaces<'a>(field: Field<'a>, roles: &Roles) -> Option<Workspaces<'a>> {
-    let listed = field.members()?;
-    let mut workspaces = Vec::with_capacity(listed.len());
-    let mut orgs: HashMap<OrgId, WorkspaceId> = HashMap::new();
+/// Adds all workspaces; gives the members of all of them.
+fn workspaces<'a>(field: Field<'a>, roles: &Roles, table: &mut TableBuilder) -> Option<Vec<Member<'a>>> {
+    let mut all = Vec::new();
     let mut good = true;
-    for member in &listed {
+    for member in &field.members()? {
         let id = key(member, "an id of visible ASCII without , ; \" \\", WorkspaceId::parse);
-        let (Some(id), Some((workspace, org, members))) = (id, workspace(member.value, roles)) else {
+        let (Some(id), Some(workspace)) = (id, workspace(member.value, roles)) else {
             good = false;
             continue;
         };
-        if let Some(own) = &workspace.org
-            && let Some(other) = orgs.insert(own.clone(), id.clone())
-        {
-            let names = format!("{} and {}", quoted(other.as_str()), quoted(id.as_str()));
-            let fault = Fault::error(Code::Contradiction, format!("the workspaces {names} have one `org`"));
-            org.reject(fault.fix("an organization is one workspace: remove `org` from the other"));
+        if let Err((place, why)) = workspace.add_to(table, &id) {
+            place.reject(misfit(&why));
             good = false;
         }
-        workspaces.push((id, workspace, members));
+        all.extend(workspace.listed);
     }
-    good.then_some(workspaces)
+    good.then_some(all)
 }
 
-fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<(Workspace, Field<'a>, Vec<Member<'a>>)> {
+struct Workspace<'a> {
+    org: Option<OrgId>,
+    org_field: Field<'a>,
+    members: Vec<(UserId, Role)>,
+    listed: Vec<Member<'a>>,
+}
+
+impl<'a> Workspace<'a> {
+    /// Adds it with its members, or says where it does not fit.
+    fn add_to(&self, table: &mut TableBuilder, id: &WorkspaceId) -> Result<(), (Field<'a>, RowFault)> {
+        table.workspace(id, self.org.as_ref()).map_err(|why| (self.org_field, why))?;
+        for ((user, role), listed) in self.members.iter().zip(&self.listed) {
+            table.member(id, user, *role).map_err(|why| (listed.value, why))?;
+        }
+        Ok(())
+    }
+}
+
+fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<Workspace<'a>> {
     let mut fields = field.fields("a workspace")?;
-    let own = fields.opt("org");
+    let org_field = fields.opt("org");
     let expected = "the id of a Clerk organization, `org_…`";
-    let org = own.maybe(|field| field.told(Code::WrongValue, expected, org));
+    let org = org_field.maybe(|field| field.told(Code::WrongValue, expected, org));
     let listed = fields.opt("members").maybe(Field::members);
     fields.finish();
     let listed = listed?.unwrap_or_default();
-    let mut members = HashMap::with_capacity(listed.len());
-    let mut good = true;
-    for member in &listed {
-        let id = key(member, USER, UserId::parse);
-        match (id, role(member.value, roles)) {
-            (Some(id), Some(role)) => _ = members.insert(id, role),
-            _ => good = false,
-        }
-    }
-    let workspace = Workspace { org: org?, members };
-    good.then_some((workspace, own, listed))
+    // Every member is looked at, so that all that is wrong is said at once.
+    let members: Vec<_> =
+        listed.iter().map(|member| (key(member, USER, UserId::parse), role(member.value, roles))).collect();
+    let members = members.into_iter().map(|(id, role)| id.zip(role)).collect::<Option<_>>();
+    Some(Workspace { org: org?, org_field, members: members?, listed })
 }
 
 fn org(text: &str) -> Result<OrgId, String> {
@@ -225,12 +236,10 @@ fn key<T, E: std::fmt::Display>(
 }
 
 /// Members of whom `users` says nothing: they pass routes that ask for a token only, which may be a slip of the pen.
-fn strangers(users: &HashMap<UserId, User>, workspaces: &Workspaces<'_>, ctx: &Ctx<'_>) {
+fn strangers(users: &HashSet<&str>, members: &[Member<'_>], ctx: &Ctx<'_>) {
     let mut told = HashSet::new();
     let mut more = 0_usize;
-    let strangers =
-        workspaces.iter().flat_map(|(_, _, members)| members).filter(|member| !users.contains_key(member.key));
-    for member in strangers {
+    for member in members.iter().filter(|member| !users.contains(member.key)) {
         if told.len() >= MOST_STRANGERS {
             more += 1;
         } else if told.insert(member.key) {

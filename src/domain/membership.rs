@@ -2,6 +2,7 @@
 
 mod bounds;
 mod flags;
+mod known;
 mod members;
 mod record;
 mod reload;
@@ -16,7 +17,8 @@ use super::ids::{AppUserId, text_header};
 
 pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
 pub use flags::{Flags, MAX_FLAGS};
-pub use members::{Claimed, Kept, Known, Members, Policy, Standing};
+pub use known::{Known, Standing};
+pub use members::{Claimed, Kept, Members, Policy};
 pub use record::{Entry, OrgEntry, Record, Seen};
 pub use reload::{MARKS_LAST, Reloaded, Said};
 pub use table::{RowFault, Table, TableBuilder, Workspace};
@@ -142,16 +144,6 @@ impl User {
     ) -> Self {
         let (email, name) = (email.and_then(text_header), name.and_then(text_header));
         Self { id, email, name, access, founder, flags: Flags::default(), details: None }
-    }
-
-    /// How much access the row of a user gives: none, some while pending, that of an active user, that of a founder.
-    fn height(row: Option<&Self>) -> u8 {
-        match row.map(|row| (row.founder, row.access)) {
-            None | Some((false, AccessStatus::Suspended)) => 0,
-            Some((false, AccessStatus::Pending)) => 1,
-            Some((false, AccessStatus::Active)) => 2,
-            Some((true, _)) => 3,
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Lesson, Reply, Who};
 use crate::domain::Rejection;
 use crate::domain::answer::{Answer, Answers, Kind};
 use crate::domain::event::EventTime;
-use crate::domain::membership::AccessStatus;
+use crate::domain::membership::{AccessStatus, Details};
 use crate::domain::profile::{Word, object};
 use crate::domain::routes::{Own, Route};
 use crate::domain::snapshot::Snapshot;
@@ -22,7 +22,10 @@ use crate::domain::snapshot::Snapshot;
 pub(super) fn answer(snapshot: &Snapshot, route: &Arc<Route>, own: Own, person: &Person, who: Who) -> Reply {
     let portrait = Portrait::of(snapshot, person);
     let body = match own {
-        Own::Profile => snapshot.rules.profile.render(|word| value(word, &portrait)),
+        Own::Profile => {
+            let details = portrait.known.and_then(|known| known.details()).unwrap_or_default();
+            snapshot.rules.profile.render(|word| value(word, &portrait, &details))
+        }
         Own::Verify => object([
             ("valid", true.into()),
             ("provider", portrait.issuer.as_ref().map_or(Value::Null, plain)),
@@ -68,7 +71,7 @@ fn told(reason: Rejection) -> Option<(Kind, &'static str)> {
 }
 
 /// What a word of the profile says of a person.
-fn value(word: &Word, of: &Portrait<'_>) -> Value {
+fn value(word: &Word, of: &Portrait<'_>, details: &Details) -> Value {
     let text = |value: &Option<HeaderValue>| value.as_ref().map_or(Value::Null, decoded);
     let id = |value: &Option<HeaderValue>| value.as_ref().map_or(Value::Null, plain);
     match word {
@@ -81,7 +84,7 @@ fn value(word: &Word, of: &Portrait<'_>) -> Value {
         Word::Founder => of.founder.into(),
         Word::Flags => of.flags.names().collect::<Vec<_>>().into(),
         Word::ActivatedAt => {
-            let written = of.details.and_then(|details| details.activated_at.as_deref()).map(Value::from);
+            let written = details.activated_at.as_deref().map(Value::from);
             // Who was active from the first moment got access in that moment; of all others nobody has said.
             let since = || of.since.filter(|_| of.access == Some(AccessStatus::Active));
             written.unwrap_or_else(|| since().and_then(rfc_3339).into())
@@ -90,7 +93,7 @@ fn value(word: &Word, of: &Portrait<'_>) -> Value {
         Word::Issuer => id(&of.issuer),
         Word::SessionId => id(&of.session_id),
         Word::OrgId => id(&of.org_id),
-        Word::Attribute(name) => of.details.and_then(|details| details.attributes.get(name)).map(|text| &**text).into(),
+        Word::Attribute(name) => details.attributes.get(name).map(|text| &**text).into(),
         Word::Claim(name) => of.claims.and_then(|claims| claims.all.get(&**name)).cloned().into(),
     }
 }

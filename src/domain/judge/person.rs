@@ -5,7 +5,7 @@ use http::HeaderValue;
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::ids::{CLERK, OrgId, UserId};
-use crate::domain::membership::{AccessStatus, Claimed, Details, Flags, Known, Roles, Standing};
+use crate::domain::membership::{AccessStatus, Claimed, Flags, Known, Roles, Standing};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::stand_in::{DEV_USER, Holder};
 use crate::domain::token::{Claims, VerifiedClaims};
@@ -85,7 +85,8 @@ pub(super) struct Portrait<'p> {
     pub access: Option<AccessStatus>,
     pub founder: bool,
     pub flags: &'p Flags,
-    pub details: Option<&'p Details>,
+    /// What the membership knows, where more is to be told than all of the above.
+    pub known: Option<Known<'p>>,
     /// When the person was heard of first, where that is why they are known.
     pub since: Option<EventTime>,
     pub claims: Option<&'p Claims>,
@@ -122,7 +123,7 @@ impl<'p> Portrait<'p> {
             access: None,
             founder: false,
             flags: &NO_FLAGS,
-            details: None,
+            known: None,
             since: None,
             claims: None,
         };
@@ -153,11 +154,11 @@ impl<'p> Portrait<'p> {
 
     /// Adds what the membership knows, which counts more than the token.
     fn know(&mut self, known: Known<'p>, is_stand_in: bool) {
-        if let Some(own) = known.id {
-            self.user_id = own.to_header();
+        if let Some(own) = known.id() {
+            self.user_id = own;
         }
-        self.email = known.email.cloned().or(self.email.take());
-        self.name = known.name.cloned().or(self.name.take());
+        self.email = known.email().or(self.email.take());
+        self.name = known.name().or(self.name.take());
         self.access = Some(match known.access {
             // Whoever holds the shared token was let in by the operator.
             AccessStatus::Pending if is_stand_in => AccessStatus::Active,
@@ -165,6 +166,7 @@ impl<'p> Portrait<'p> {
             access => access,
         });
         (self.founder, self.flags) = (known.founder, known.flags);
-        (self.details, self.since) = (known.details, known.since);
+        self.since = known.since;
+        self.known = Some(known);
     }
 }

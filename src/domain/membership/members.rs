@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-
 use super::bounds::{Load, TooManyChanges};
-use super::reload::role_in_org;
-use super::{AccessStatus, Details, Entry, Flags, OrgEntry, Record, Role, Roles, Table, User};
+use super::{AccessStatus, Entry, Flags, Known, OrgEntry, Record, Role, Roles, Standing, Table};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
-use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
+use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 
 /// The membership in force. Cheap to clone and to change by one event: the table is shared, the records are a persistent map.
 ///
@@ -72,30 +69,6 @@ impl Default for Policy {
             max_age: None,
         }
     }
-}
-
-/// What is known of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing<'m> {
-    Unknown,
-    Deleted,
-    /// Banned or locked at Clerk.
-    Banned,
-    Known(Known<'m>),
-}
-
-/// A user who is neither deleted nor banned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known<'m> {
-    pub id: Option<&'m AppUserId>,
-    pub access: AccessStatus,
-    pub founder: bool,
-    pub flags: &'m Flags,
-    pub email: Option<&'m HeaderValue>,
-    pub name: Option<&'m HeaderValue>,
-    pub details: Option<&'m Details>,
-    /// When the user was heard of first, where that is why they are known.
-    pub since: Option<EventTime>,
 }
 
 /// Something that a restart must not forget.
@@ -188,6 +161,9 @@ impl Members {
     /// so its holder is out.
     #[must_use]
     pub fn with_roles(&self, old: &Roles, new: &Roles) -> Self {
+        if old == new {
+            return self.clone();
+        }
         let renamed = |role: Role| new.find(old.name(role));
         let in_new_words = |(user, record): (&UserId, &Record)| {
             let mut record = record.clone();
@@ -264,7 +240,7 @@ impl Members {
     /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
     fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
         let gone = self.orgs.get(&entry.org).is_some_and(|(_, change)| *change == OrgChange::Deleted);
-        gone || (entry.change == MemberChange::Removed && role_in_org(&self.table, &entry.org, user).is_none())
+        gone || (entry.change == MemberChange::Removed && self.table.role_in_org(&entry.org, user).is_none())
     }
 
     /// Whether what a token says of its user is news.
@@ -292,23 +268,20 @@ impl Members {
         // Clerk says nothing of the organizations of other issuers' users.
         let by_token = self.policy.by_token && user.clerk().is_some();
         let (access, flags) = match (row, entry) {
-            (Some(row), _) => (row.access, &row.flags),
+            (Some(row), _) => (row.access(), row.flags()),
             (None, Some(entry)) => (entry.access, &entry.flags),
             (None, None) if deactivated || self.policy.first_sight || by_token => {
                 (self.policy.access, &self.policy.flags)
             }
             (None, None) => return Standing::Unknown,
         };
-        let (email, name) = contact(row, record);
         Standing::Known(Known {
-            id: row.and_then(|user| user.id.as_ref()),
             access: if deactivated { AccessStatus::Suspended } else { access },
-            founder: !deactivated && row.is_some_and(|user| user.founder),
+            founder: !deactivated && row.is_some_and(|row| row.founder()),
             // What a user was allowed before is not what a deactivated one is.
             flags: if deactivated { &NO_FLAGS } else { flags },
-            email,
-            name,
-            details: row.and_then(|user| user.details.as_deref()),
+            row,
+            record,
             since: entry.filter(|_| row.is_none()).map(|entry| entry.at),
         })
     }
@@ -316,13 +289,19 @@ impl Members {
     /// The role of `user` in `workspace`. `claim` is what their token says of its organization, if it may say that.
     #[must_use]
     pub fn role(&self, workspace: &WorkspaceId, user: &UserId, claim: Option<Claimed<'_>>) -> Option<Role> {
+        let record = self.users.get(user);
+        let claim = claim.filter(|_| self.policy.by_token);
+        // The usual case: nobody but the source has said anything that could count, so which organization it is does not matter.
+        if claim.is_none() && self.orgs.is_empty() && record.is_none_or(|record| record.orgs.is_empty()) {
+            return self.table.role(workspace, user);
+        }
         let Some(org) = self.org_of(workspace) else { return self.table.role(workspace, user) };
         // A deleted organization has no members, whatever the table, a token and late events say of them.
         if self.orgs.get(&org).is_some_and(|(_, change)| *change == OrgChange::Deleted) {
             return None;
         }
-        let told = self.users.get(user).and_then(|record| record.entry_of(&org));
-        let claim = claim.filter(|claim| self.policy.by_token && *claim.org == org);
+        let told = record.and_then(|record| record.entry_of(&org));
+        let claim = claim.filter(|claim| *claim.org == org);
         match (told, claim) {
             // Tokens count in seconds: one from the second of the event may be from before it. Fail closed.
             (Some(told), Some(claim)) if claim.issued.is_none_or(|issued| issued.0 <= told.at.0 / 1000) => {
@@ -342,16 +321,14 @@ impl Members {
             // One that has the id of an organization is that organization, also where its source does not say so: or the webhook
             // that takes a member out of it would not.
             Some(None) if !workspace.as_str().starts_with("org_") => None,
-            Some(None) | None => {
-                OrgId::parse(workspace.as_str()).ok().filter(|org| self.table.workspace_of(org).is_none())
-            }
+            Some(None) | None => OrgId::parse(workspace.as_str()).ok().filter(|org| !self.table.has_org(org)),
         }
     }
 
     /// The workspace that `org` is.
     #[must_use]
     pub fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
-        self.table.workspace_of(org).cloned().or_else(|| WorkspaceId::parse(org.as_str()).ok())
+        self.table.workspace_of(org).or_else(|| WorkspaceId::parse(org.as_str()).ok())
     }
 
     /// Users, workspaces and members of the table; changes on top of it.
@@ -369,22 +346,4 @@ pub struct Claimed<'c> {
     /// `None` for a role that the config does not name.
     pub role: Option<Role>,
     pub issued: Option<UnixTime>,
-}
-
-/// E-mail address and name: what Clerk told counts more than the table, and the table more than a token of the user.
-fn contact<'m>(
-    row: Option<&'m User>,
-    record: Option<&'m Record>,
-) -> (Option<&'m HeaderValue>, Option<&'m HeaderValue>) {
-    let seen = record.and_then(|record| record.seen.as_ref());
-    let (seen_email, seen_name) = (seen.and_then(|s| s.email.as_ref()), seen.and_then(|s| s.name.as_ref()));
-    match (record.and_then(|record| record.told.as_ref()), row) {
-        (Some((at, UserChange::Described { email, name, .. })), row) => {
-            // A token that was issued later knows the newer address.
-            let newer = seen_email.filter(|_| row.is_none() && seen.is_some_and(|seen| seen.at > *at));
-            (newer.or(email.as_ref()), name.as_ref().or(seen_name))
-        }
-        (_, Some(row)) => (row.email.as_ref().or(seen_email), row.name.as_ref().or(seen_name)),
-        (_, None) => (seen_email, seen_name),
-    }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::members::{Members, Policy};
-use super::{Record, Role, Table, User};
+use super::table::Row;
+use super::{Record, Table};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
-use crate::domain::ids::{OrgId, UserId, WorkspaceId};
+use crate::domain::ids::{OrgId, UserId};
 
 /// How long the mark of an overruled word is kept. Svix tries for 27.6 hours; a replica that was away for longer than this must not
 /// tell what it knows from before.
@@ -44,7 +45,7 @@ impl Members {
             }
         }
         for (org, (at, change)) in &self.orgs {
-            let (before, after) = (self.table.workspace_of(org).is_some(), table.workspace_of(org).is_some());
+            let (before, after) = (self.table.has_org(org), table.has_org(org));
             let stays = match said {
                 Said::WhenChanged => before == after || (*change == OrgChange::Deleted && !after),
                 Said::At(began) => *at > earlier(began) || (*change == OrgChange::Deleted && !after),
@@ -65,14 +66,14 @@ impl Members {
     fn overrule_changed(&self, user: &UserId, record: &Record, table: &Table, all: &mut Vec<(Change, EventTime)>) {
         if let Some((at, told)) = &record.told {
             let (before, after) = (self.table.user(user), table.user(user));
-            let stays = before == after || (told.takes_access() && User::height(after) <= User::height(before));
+            let stays = before == after || (told.takes_access() && Row::height(after) <= Row::height(before));
             if !stays && !told.is_overruled() {
                 let deleted = *told == UserChange::Deleted;
                 all.push((Change::User(user.clone(), UserChange::Overruled { deleted }), *at));
             }
         }
         for entry in &record.orgs {
-            let (before, after) = (role_in_org(&self.table, &entry.org, user), role_in_org(table, &entry.org, user));
+            let (before, after) = (self.table.role_in_org(&entry.org, user), table.role_in_org(&entry.org, user));
             let stays = before == after || (entry.change == MemberChange::Removed && after.is_none());
             if !stays && entry.change != MemberChange::Overruled {
                 all.push(overruled_member(&entry.org, user, entry.at));
@@ -136,14 +137,6 @@ impl Members {
         } else {
             self.users.insert(user.clone(), record);
         }
-    }
-}
-
-/// The role that a table gives a user in an organization: in the workspace that is said to be it, else in the one with its id.
-pub(super) fn role_in_org(table: &Table, org: &OrgId, user: &UserId) -> Option<Role> {
-    match table.workspace_of(org) {
-        Some(workspace) => table.role(workspace, user),
-        None => table.role(&WorkspaceId::parse(org.as_str()).ok()?, user),
     }
 }
 

@@ -40,7 +40,7 @@ workspaces:
     let members = Members::new(table, Policy::default());
     let known = |id: &str| match members.standing(&UserId::parse(id).expect("an id")) {
         Standing::Known(known) => {
-            (known.access, known.founder, known.name.map(|name| name.to_str().unwrap().to_owned()))
+            (known.access, known.founder, known.name().map(|name| name.to_str().unwrap().to_owned()))
         }
         other => panic!("{other:?}"),
     };

@@ -48,8 +48,8 @@ fn an_address_follows_later_tokens_and_a_name_is_filled_once() {
         now,
         &[sighting("n", Some("new@x.test"), Some("Nim"), 6), sighting("n", Some("old@x.test"), Some("Other"), 4)],
     );
-    assert_eq!(known(&now, "n").email.unwrap(), "new@x.test", "an older token does not bring back the old address");
-    assert_eq!(known(&now, "n").name.unwrap(), "Nim");
+    assert_eq!(known(&now, "n").email().unwrap(), "new@x.test", "an older token does not bring back the old address");
+    assert_eq!(known(&now, "n").name().unwrap(), "Nim");
     assert!(!now.is_news(&user("n"), &seen(Some("old@x.test"), Some("Other"), 4)));
 }
 
@@ -100,7 +100,7 @@ fn a_deletion_can_deactivate_instead() {
         let known = known(&now, id);
         assert_eq!((known.access, known.founder, known.flags), (SUSPENDED, false, &Flags::NONE), "{id}");
     }
-    assert_eq!(known(&now, "a").name.unwrap(), "Alex", "who it was is kept");
+    assert_eq!(known(&now, "a").name().unwrap(), "Alex", "who it was is kept");
 }
 
 #[test]
