@@ -60,6 +60,15 @@ impl Snapshot {
         Self { members, ..self.clone() }
     }
 
+    /// What of this world a judgement leaves to be done by: rules, and the number of its generation. An answer that goes on for hours
+    /// must not keep yesterday's membership in memory, and after each reload another one.
+    #[must_use]
+    pub fn judged(&self) -> Self {
+        let rules = self.rules.clone();
+        let (keys, revocations) = (HashMap::new(), Revocations::default());
+        Self { rules, keys, members: None, revocations, ..*self }
+    }
+
     /// The world after `change`. What takes a user's access away revokes the tokens that they have, too: they would count again as
     /// soon as the ban is lifted, and without a membership nothing else would know of it.
     ///

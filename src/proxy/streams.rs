@@ -46,11 +46,12 @@ fn is_web_socket(request: &HeaderMap, response: &ResponseHeader) -> bool {
 
 impl Gate {
     /// Sets the end of an answer that may go on for long.
-    pub(super) fn watch_stream(&self, session: &Session, response: &ResponseHeader, ctx: &Ctx) {
-        let Some(grant) = ctx.grant().filter(|grant| is_long(response) && grant.route().streams != Streams::Never)
-        else {
+    pub(super) fn watch_stream(&self, session: &Session, response: &ResponseHeader, ctx: &mut Ctx) {
+        if !is_long(response) {
             return;
-        };
+        }
+        ctx.snapshot = Arc::new(ctx.snapshot.judged());
+        let Some(grant) = ctx.grant().filter(|grant| grant.route().streams != Streams::Never) else { return };
         if !matches!(grant.caller(), Caller::User(_)) {
             return;
         }

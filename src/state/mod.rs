@@ -1,6 +1,7 @@
 //! Who fills the snapshot: keys from issuers, membership from its source, rules from the config, changes from webhooks and
 //! from what Clerk is asked.
 
+pub mod aside;
 pub mod backend;
 pub mod deliveries;
 pub(crate) mod discovery;
@@ -15,6 +16,7 @@ pub mod proofs;
 pub mod providers;
 pub mod records;
 pub mod reload;
+mod retired;
 pub mod sources;
 pub mod store;
 pub mod watch;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aside::aside;
 use super::print::{Print, Prints};
 use super::providers::Providers;
 use super::records::Records;
@@ -157,7 +158,7 @@ impl Reloader {
             self.members_print = print;
             // A large file takes a while: not on a thread that serves requests.
             let live = self.settings.live.clone();
-            let read = tokio::task::spawn_blocking(move || read_membership(&live)).await;
+            let read = aside("membership", move || read_membership(&live)).await;
             let good = matches!(read, Ok(Ok(Some(_))));
             match read {
                 Ok(Ok(read)) => self.apply_membership(read),

@@ -6,7 +6,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::retired::retire;
 use crate::domain::Snapshot;
+use crate::domain::membership::Members;
 
 /// Holds the snapshot that requests are judged by. Readers never wait; writers go one after another, so no change is lost
 /// and generations are a total order.
@@ -38,7 +40,13 @@ impl World {
         let mut next = change(&before)?;
         next.generation = before.generation + 1;
         let generation = next.generation;
+        let table = |snapshot: &Snapshot| snapshot.members.as_ref().map(Members::table);
+        let (old, new) = (table(&before), table(&next));
         self.current.store(Arc::new(next));
+        // Before a request can be the last that holds it: this guard does.
+        if let Some(old) = old.filter(|old| new.is_none_or(|new| !Arc::ptr_eq(old, &new))) {
+            retire(old);
+        }
         self.changes.send_replace(generation);
         Ok(generation)
     }

@@ -137,6 +137,12 @@ impl Members {
         self.policy.max_age.is_some_and(silent)
     }
 
+    /// The table below all that was learned since.
+    #[must_use]
+    pub fn table(&self) -> Arc<Table> {
+        self.table.clone()
+    }
+
     /// What is kept of the user or organization that `change` concerns.
     #[must_use]
     pub fn kept(&self, change: &Change) -> Option<Kept<'_>> {
