@@ -21,6 +21,9 @@ mod log;
 mod rank;
 mod reader;
 
+#[cfg(test)]
+mod tests;
+
 pub use chain::{Cursor, Entry, Gap, Nonce, Position};
 pub use fact::{Fact, MAX_VALUE, Poisoned, Written};
 pub use known::{SILENT_AFTER, everything, is_news, may_push, unshared};

@@ -1,6 +1,12 @@
 //! What a reader of the shared store does next, given what it has heard: no socket, no clock, no dice.
 
-use super::{Cursor, Entry, Gap, Position, Written};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::{Cursor, Entry, Gap, Nonce, Position, Written};
+
+/// Bound: entries that are known to be in the log and are still to be read.
+const MAX_EXPECTED: usize = 10_000;
 
 /// An element of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +45,9 @@ pub struct Reader {
     cursor: Cursor,
     owes: Option<Gap>,
     again: u32,
-    /// How far the log must be read until nothing of the last reading of everything is missing.
-    goal: Position,
+    /// Where the store has been, ahead of what was read: what it had when everything was read, and what it said to commits of
+    /// this replica. A log that does not lead through all of these has lost something.
+    expected: BTreeMap<u64, Nonce>,
 }
 
 impl Default for Reader {
@@ -54,7 +61,7 @@ impl Reader {
     #[must_use]
     pub fn new() -> Self {
         let start = Position::START;
-        Self { position: start, cursor: start.into(), owes: Some(Gap::First), again: 0, goal: start }
+        Self { position: start, cursor: start.into(), owes: Some(Gap::First), again: 0, expected: BTreeMap::new() }
     }
 
     /// Whether everything is to be read.
@@ -75,10 +82,24 @@ impl Reader {
         self.position
     }
 
-    /// Whether everything was read that the store had when it was last asked for everything, and no gap was found since.
+    /// Whether everything was read that the store is known to have had, and no gap was found since.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
-        self.owes.is_none() && self.position.seq >= self.goal.seq
+        self.owes.is_none() && self.expected.is_empty()
+    }
+
+    /// The store said to a commit of this replica that it is at `position`. To be told before what is asked next, as of no answer
+    /// that was asked for earlier can be said whether it should have it.
+    pub fn committed(&mut self, position: Position) {
+        let known = match position.seq.cmp(&self.position.seq) {
+            Ordering::Less => return,
+            Ordering::Equal => self.position.nonce,
+            Ordering::Greater if self.expected.len() >= MAX_EXPECTED => return self.owe(Gap::Trimmed),
+            Ordering::Greater => *self.expected.entry(position.seq).or_insert(position.nonce),
+        };
+        if known != position.nonce {
+            self.owe(Gap::Forked);
+        }
     }
 
     /// Something could not be told to the store, or what the store said could not be applied.
@@ -119,6 +140,8 @@ impl Reader {
             self.gap(cause, &mut heard);
             // What follows in this log is read from here.
             (self.position, self.cursor) = (head, head.into());
+        } else if heard.gap.is_none() && whole && !self.expected.is_empty() {
+            self.gap(Gap::Forked, &mut heard);
         } else if heard.gap.is_none() && self.owes.is_none() {
             self.again = 0;
         }
@@ -128,7 +151,8 @@ impl Reader {
     /// The store gave everything: where it was before, all facts, where it was after.
     pub fn snapshot(&mut self, before: Option<Position>, facts: Vec<Written>, after: Option<Position>) -> Heard {
         let (before, after) = (before.unwrap_or(Position::START), after.unwrap_or(Position::START));
-        (self.position, self.cursor, self.goal) = (before, before.into(), after);
+        (self.position, self.cursor) = (before, before.into());
+        self.expected = if after == before { BTreeMap::new() } else { BTreeMap::from([(after.seq, after.nonce)]) };
         self.owes = None;
         self.again = self.again.saturating_add(1);
         let mut heard = Heard { facts, ..Heard::default() };
@@ -141,10 +165,14 @@ impl Reader {
 
     fn take(&mut self, entry: Entry, heard: &mut Heard) {
         let position = entry.position();
+        let ahead = self.expected.split_off(&position.seq.saturating_add(1));
+        let mut due = std::mem::replace(&mut self.expected, ahead);
+        let expected = due.remove(&position.seq).is_none_or(|nonce| nonce == position.nonce) && due.is_empty();
         if !entry.follows(self.position) {
             let trimmed = entry.seq > self.position.seq.saturating_add(1) && entry.previous.0 != 0;
             self.gap(if trimmed { Gap::Trimmed } else { Gap::Forked }, heard);
-        } else if position.seq == self.goal.seq && position.nonce != self.goal.nonce {
+        } else if !expected {
+            // What the store had at this place, or before it where it begins anew, is not there any more.
             self.gap(Gap::Forked, heard);
         }
         heard.facts.extend(entry.facts);
