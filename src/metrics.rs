@@ -5,6 +5,7 @@
 mod lookups;
 mod outcome;
 mod profiles;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,7 @@ use prometheus::{
 
 pub use lookups::{LookupResult, Lookups};
 pub use profiles::{ProfileFetches, ProfileResult};
+pub use shared::{CommitResult, EntryResult, Shared};
 
 use crate::domain::routes::Route;
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
@@ -85,6 +87,7 @@ pub struct Metrics {
     changes: IntCounterVec,
     pub profile_fetches: ProfileFetches,
     pub lookups: Lookups,
+    pub shared: Shared,
     generation: IntGauge,
     auth_disabled: IntGauge,
     log_lines_lost: IntCounter,
@@ -191,6 +194,7 @@ impl Metrics {
             ),
             profile_fetches: ProfileFetches::new(&registry),
             lookups: Lookups::new(&registry),
+            shared: Shared::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",
