@@ -15,6 +15,7 @@ pub mod proofs;
 pub mod providers;
 pub mod records;
 pub mod reload;
+pub mod shared;
 pub mod sources;
 pub mod store;
 pub mod watch;

@@ -92,6 +92,12 @@ impl Fact {
         self.at
     }
 
+    /// Whether it can only take access away. Of many, these come in force first.
+    #[must_use]
+    pub fn takes_access(&self) -> bool {
+        self.change.takes_access()
+    }
+
     /// What it is about. Of facts with the same key one counts.
     #[must_use]
     pub fn key(&self) -> String {

@@ -8,12 +8,13 @@ use crate::domain::event::Change;
 use crate::domain::membership::{Kept, MARKS_LAST};
 use crate::domain::{Snapshot, UnixTime};
 
-/// A replica that was away from the store for longer than this hears what the others say and is silent about what it knows. They
-/// may have forgotten the marks of what was overruled since ([`MARKS_LAST`]), and would believe it again.
+/// A replica that was away from the store for longer than this hears what the others say, and tells of what it knows only what is
+/// newer, for good ([`Fact::is_recent`]). The others may have forgotten the marks of what was overruled ([`MARKS_LAST`]), and would
+/// believe it again. What is newer has its mark in the store still, if it has one.
 pub const SILENT_AFTER: Duration = Duration::from_secs(MARKS_LAST.as_secs() - 24 * 3600);
 
-/// Whether a replica may tell what it knows, which has last heard of the store at `last`. One that never has brings what it knows
-/// from before there was a store.
+/// Whether a replica may tell all that it knows, which has last heard of the store at `last`. One that never has brings what it
+/// knows from before there was a store.
 #[must_use]
 pub fn may_push(last: Option<UnixTime>, now: UnixTime) -> bool {
     last.is_none_or(|last| now.since(last) <= SILENT_AFTER.as_secs())
@@ -44,6 +45,14 @@ pub fn is_news(snapshot: &Snapshot, fact: &Fact) -> bool {
             Some(Kept::Organization(_, then, said)) => (then, said) < (at, *change),
             _ => true,
         },
+    }
+}
+
+impl Fact {
+    /// Whether it is not older at `now` than [`SILENT_AFTER`].
+    #[must_use]
+    pub fn is_recent(&self, now: UnixTime) -> bool {
+        now.since(UnixTime(self.at().0 / 1000)) <= SILENT_AFTER.as_secs()
     }
 }
 

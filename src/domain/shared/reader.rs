@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{Cursor, Entry, Gap, Nonce, Position, Written};
 
+/// Checks in a row that find nothing amiss, until a gap is the first one again.
+const QUIET: u32 = 12;
 /// Bound: entries that are known to be in the log and are still to be read.
 const MAX_EXPECTED: usize = 10_000;
 
@@ -32,8 +34,8 @@ pub struct Heard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
     pub cause: Gap,
-    /// How often it was owed without an undisturbed moment since; 0 the first time, when nobody needs to wait. Many readers find the
-    /// same gap in the same moment: each waits for a random time within a span that doubles with this.
+    /// How often it was owed without an undisturbed time since. Many readers find the same gap in the same moment: each waits for a
+    /// random time within a span that doubles with this.
     pub again: u32,
 }
 
@@ -45,6 +47,7 @@ pub struct Reader {
     cursor: Cursor,
     owes: Option<Gap>,
     again: u32,
+    quiet: u32,
     /// Where the store has been, ahead of what was read: what it had when everything was read, and what it said to commits of
     /// this replica. A log that does not lead through all of these has lost something.
     expected: BTreeMap<u64, Nonce>,
@@ -61,7 +64,7 @@ impl Reader {
     #[must_use]
     pub fn new() -> Self {
         let start = Position::START;
-        Self { position: start, cursor: start.into(), owes: Some(Gap::First), again: 0, expected: BTreeMap::new() }
+        Self { position: start, cursor: start.into(), owes: Some(Gap::First), again: 0, quiet: 0, expected: BTreeMap::new() }
     }
 
     /// Whether everything is to be read.
@@ -143,7 +146,10 @@ impl Reader {
         } else if heard.gap.is_none() && whole && !self.expected.is_empty() {
             self.gap(Gap::Forked, &mut heard);
         } else if heard.gap.is_none() && self.owes.is_none() {
-            self.again = 0;
+            self.quiet = self.quiet.saturating_add(1);
+            if self.quiet >= QUIET {
+                self.again = 0;
+            }
         }
         heard
     }
@@ -155,6 +161,7 @@ impl Reader {
         self.expected = if after == before { BTreeMap::new() } else { BTreeMap::from([(after.seq, after.nonce)]) };
         self.owes = None;
         self.again = self.again.saturating_add(1);
+        self.quiet = 0;
         let mut heard = Heard { facts, ..Heard::default() };
         // While it was read, the store was emptied or set back.
         if after.seq < before.seq || (after.seq == before.seq && after.nonce != before.nonce) {

@@ -225,6 +225,10 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
     }
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     let _ = reader.check(log.head(), vec![], true);
+    let _ = reader.clone().check(None, vec![], true);
+    for _ in 0..20 {
+        let _ = reader.check(log.head(), vec![], true);
+    }
     reader.owe(Gap::Unsent);
     assert_eq!(reader.owes(), Some(Owed { cause: Gap::Unsent, again: 0 }));
 }
