@@ -22,6 +22,7 @@ use crate::listen::patience;
 use crate::metrics::Metrics;
 use crate::state::World;
 use crate::state::keys::KeyKeeper;
+use crate::state::shared::Shared;
 
 /// Bound: one read, one write, and what is left of a body that nobody asked for.
 const IO: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Who knows why keys are missing.
     pub keeper: Arc<KeyKeeper>,
+    /// Who knows why the shared store was not read.
+    pub shared: Option<Arc<Shared>>,
     /// Names under which it may be addressed, beside addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Set when the process is ending: then it is alive, but not ready.
@@ -74,7 +77,8 @@ impl Admin {
             return Some("not ready: the process is ending".into());
         }
         let why = unready(&self.world.load(), clock::now())?;
-        let more = self.keeper.failures();
+        let mut more = self.keeper.failures();
+        more.extend(self.shared.as_ref().and_then(|shared| shared.trouble()).map(|why| format!("shared store: {why}")));
         Some([vec![format!("not ready: {why}")], more].concat().join("\n"))
     }
 }
@@ -92,7 +96,10 @@ pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
     {
         return Some(format!("no keys of the issuer `{}`", issuer.name));
     }
-    (snapshot.rules.roles.is_some() && snapshot.members.is_none()).then(|| "the membership is not loaded".into())
+    if snapshot.rules.roles.is_some() && snapshot.members.is_none() {
+        return Some("the membership is not loaded".into());
+    }
+    snapshot.awaits_shared.then(|| "what replicas share was not read yet".into())
 }
 
 #[async_trait]

@@ -6,6 +6,7 @@ mod lookups;
 mod outcome;
 mod profiles;
 mod streams;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -21,6 +22,7 @@ use prometheus::{
 pub use lookups::{LookupResult, Lookups};
 pub use profiles::{ProfileFetches, ProfileResult};
 pub use streams::{Open, Streams};
+pub use shared::{CommitResult, EntryResult, Shared};
 
 use crate::domain::routes::Route;
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
@@ -88,6 +90,7 @@ pub struct Metrics {
     pub profile_fetches: ProfileFetches,
     pub lookups: Lookups,
     pub streams: Streams,
+    pub shared: Shared,
     generation: IntGauge,
     auth_disabled: IntGauge,
     log_lines_lost: IntCounter,
@@ -195,6 +198,7 @@ impl Metrics {
             profile_fetches: ProfileFetches::new(&registry),
             lookups: Lookups::new(&registry),
             streams: Streams::new(&registry),
+            shared: Shared::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",

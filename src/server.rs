@@ -34,7 +34,8 @@ use crate::state::lookups::LookupSource;
 use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
-use crate::state::records::Records;
+use crate::state::records::{Records, shared_past};
+use crate::state::shared::Shared;
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
 use crate::state::sources::Sources;
 use ending::{Signals, drain};
@@ -193,18 +194,23 @@ impl Server {
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
-        let Learned { store, rows, revocations, deliveries, added } = Learned::of(kept);
+        let Learned { store, rows, revocations, deliveries, shared, added } = Learned::of(kept);
+        let past = boot.shared.as_ref().map(|settings| shared_past(&shared, &settings.namespace)).unwrap_or_default();
         let first = Snapshot {
             generation: 0,
             rules: live.rules.clone(),
             keys: HashMap::new(),
             members: None,
             revocations,
-            awaits_shared: false,
+            // Fail closed, unless an earlier life has read it: then what it left is in force as it was.
+            awaits_shared: boot.shared.is_some() && past.heard_at.is_none(),
         };
         let world = Arc::new(World::new(first));
         warn_of_forgetting(store.as_ref(), &live);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
+        if let Some(settings) = &boot.shared {
+            records.shares(&settings.namespace, past);
+        }
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
             tell(&warnings);
             records.reload(table, source, Said::WhenChanged);
@@ -222,6 +228,8 @@ impl Server {
         let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone(), hints.clone());
         let providers = Providers::new(keeper.clone(), fetcher, store.clone(), &live, added);
         providers.apply(&live, |snapshot| snapshot.members.clone());
+        let shared = boot.shared.as_ref().map(|settings| Arc::new(Shared::start(settings, &records, &metrics, past)));
+        let deliveries = deliveries.shared_by(shared.as_ref().and_then(|shared| shared.claims.clone()));
         let draining = Arc::new(AtomicBool::new(false));
 
         // The admin listener lives until the very end, so that the drain can be watched.
@@ -235,6 +243,7 @@ impl Server {
             world: world_seen,
             metrics: metrics_seen,
             keeper: keeper_seen,
+            shared: shared.clone(),
             hosts,
             draining: draining_seen,
             api,

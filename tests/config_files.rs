@@ -42,7 +42,7 @@ fn env() -> FakeEnv {
         .with_var("CLERK_WEBHOOK_SIGNING_SECRET", WEBHOOK_SECRET)
         .with_var("OFFLINE_JWT_KEY", PEM)
         .with_var("ENGINE_TOKEN", "0123456789abcdef0123456789abcdef")
-        .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef")
+        .with_var("REDIS_PASSWORD", "a password")
         .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef")
         .with_file("/run/secrets/clerk/webhook-signing-secret", WEBHOOK_SECRET.as_bytes(), 0o440)
 }

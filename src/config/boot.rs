@@ -11,6 +11,7 @@ use super::faults::{Code, Fault};
 use super::outside::Run;
 use super::reader::{Field, Fields, Shape};
 use super::services;
+use super::shared;
 use super::settings::{Address, AdminToken, Boot, Shutdown, Timeouts, Upstream, UpstreamAddress};
 use super::url::{self, Host, Url, UrlError};
 
@@ -28,6 +29,7 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Op
     let timeouts = timeouts(root.opt("timeouts"));
     let shutdown = shutdown(root.opt("shutdown"));
     let store = store(root.opt("store"), run);
+    let shared = shared::shared(root, folder);
     if let (Some(listen), Some(admin), Some(upstream)) = (&listen, &admin, &upstream) {
         agree(&Ends { listen, admin: &admin.address, upstream }, root, run)?;
     }
@@ -43,6 +45,7 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Op
         timeouts: timeouts?,
         shutdown: shutdown?,
         store: store?.map(|path| folder.join(path)),
+        shared: shared?,
     })
 }
 

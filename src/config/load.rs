@@ -96,10 +96,10 @@ fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
 }
 
 /// Keys whose values are nobody's business.
-const SECRETS: &[&str] = &["jwt_key", "secret_key", "secrets", "sha256", "token"];
+const SECRETS: &[&str] = &["jwt_key", "password", "redis", "secret_key", "secrets", "sha256", "token"];
 
 /// Keys of mappings with little else than secrets. Who leaves the mapping out has written the secret itself.
-const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local"];
+const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local", "shared"];
 
 /// Hides a value, or the values of a list, that stand where a mapping belongs.
 fn hide_bare(node: &Node, ctx: &Ctx<'_>) {

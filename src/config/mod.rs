@@ -42,6 +42,7 @@ mod routes;
 mod scalars;
 mod service_routes;
 mod services;
+mod shared;
 mod stand_in;
 mod switched_off;
 mod syntax;

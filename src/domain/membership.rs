@@ -27,6 +27,13 @@ pub use table::{RowFault, Table, TableBuilder, Workspace};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(u8);
 
+impl Role {
+    /// Its place among the roles of the config; the lowest has 0.
+    pub(super) fn place(self) -> u8 {
+        self.0
+    }
+}
+
 /// The roles of `membership.roles`, rising. Cheap to clone: each grant in a workspace has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles(Arc<[(Box<str>, HeaderValue)]>);

@@ -24,6 +24,7 @@ pub mod rejection;
 pub mod revocation;
 pub mod routes;
 pub mod service_token;
+pub mod shared;
 pub mod snapshot;
 pub mod stand_in;
 pub mod token;

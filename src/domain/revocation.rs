@@ -109,6 +109,12 @@ impl Revocations {
         (next, gone)
     }
 
+    /// Everything that is revoked, and when it was.
+    pub fn all(&self) -> impl Iterator<Item = (Revoked, EventTime)> {
+        let sessions = self.sessions.iter().map(|(id, at)| (Revoked::Session(id.clone()), *at));
+        sessions.chain(self.users.iter().map(|(id, at)| (Revoked::User(id.clone()), *at)))
+    }
+
     /// How many sessions and users are revoked.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {

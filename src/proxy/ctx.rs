@@ -80,7 +80,7 @@ impl WebhookOutcome {
     /// The upstream has answered. Settled before the sender can see the answer: a retry that follows on its heels must find
     /// the delivery either taken or free again.
     pub fn answered(&self, status: u16, took: Option<Duration>) {
-        if let Some(delivery) = self.delivery.lock().take()
+        if let Some(mut delivery) = self.delivery.lock().take()
             && (200..300).contains(&status)
         {
             *self.taken.lock() = Some(delivery.taken());

@@ -134,7 +134,7 @@ impl Gate {
         let Caller::Webhook(id) = grant.caller().clone() else {
             return refuse(Rejection::Internal);
         };
-        let delivery = match self.deliveries.start(&id) {
+        let delivery = match self.deliveries.start(&id).await {
             Start::Begun(delivery) => delivery,
             Start::UnderWay => return refuse(Rejection::WebhookInFlight),
             Start::Taken => return Verdict::Acknowledge(route.clone(), id),

@@ -51,6 +51,8 @@ pub(super) struct Learned {
     pub rows: Rows,
     pub revocations: Revocations,
     pub deliveries: Deliveries,
+    /// Where replicas share something: what an earlier life knew of it.
+    pub shared: Vec<Row>,
     /// Providers that were added while running.
     pub added: Vec<Row>,
 }
@@ -59,7 +61,8 @@ impl Learned {
     pub(super) fn of(kept: Option<Remembered>) -> Self {
         let Some(Remembered { store, rows, revocations, mut contents }) = kept else { return Self::default() };
         let deliveries = Deliveries::kept_in(store.clone(), contents.take(Table::Deliveries), clock::now());
-        Self { store: Some(store), rows, revocations, deliveries, added: contents.take(Table::Providers) }
+        let shared = contents.take(Table::Shared);
+        Self { store: Some(store), rows, revocations, deliveries, shared, added: contents.take(Table::Providers) }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which webhooks the upstream has taken, so that a retry is acknowledged and not delivered again.
+//! Which webhooks the upstream has taken, so that a retry is acknowledged and not delivered again: also one that another replica
+//! gets, where they share a store.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::{Cache, CacheBuilder};
 use parking_lot::Mutex;
 
+use super::shared::{Claim, Claimed, Claims};
 use super::store::{Op, OpError, Store, Table};
 use crate::clock;
 use crate::domain::UnixTime;
@@ -28,6 +30,8 @@ pub struct Deliveries {
     taken: Cache<SvixId, ()>,
     under_way: Arc<Mutex<HashSet<SvixId>>>,
     store: Option<Arc<Store>>,
+    /// What other replicas know of them.
+    claims: Option<Claims>,
 }
 
 /// The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of new ones.
@@ -40,6 +44,8 @@ fn taken(max: u64) -> CacheBuilder<SvixId, (), Cache<SvixId, ()>> {
 pub struct Delivery {
     id: SvixId,
     deliveries: Deliveries,
+    /// For all replicas, where the shared store could say so in time.
+    claimed: Option<Claimed>,
 }
 
 /// What became of the wish to start a delivery.
@@ -60,7 +66,7 @@ impl Default for Deliveries {
 
 impl Deliveries {
     fn remembering(max: u64) -> Self {
-        Self { taken: taken(max).build(), under_way: Arc::default(), store: None }
+        Self { taken: taken(max).build(), under_way: Arc::default(), store: None, claims: None }
     }
 
     /// As the default, and remembers beyond a restart. `rows` is what the store has; what is too old at `now` is taken out of it.
@@ -85,7 +91,13 @@ impl Deliveries {
             }
         }
         old.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
-        Self { taken, under_way: Arc::default(), store: Some(store) }
+        Self { taken, under_way: Arc::default(), store: Some(store), claims: None }
+    }
+
+    /// These, and what other replicas know of them.
+    #[must_use]
+    pub fn shared_by(self, claims: Option<Claims>) -> Self {
+        Self { claims, ..self }
     }
 
     fn keep(&self, op: Result<Op, OpError>) {
@@ -103,20 +115,38 @@ impl Deliveries {
 
     /// Starts a delivery, unless one with this id is under way: Svix gives up after 15 s and tries again, while a slow
     /// upstream may still be at work on the first.
-    #[must_use]
-    pub fn start(&self, id: &SvixId) -> Start {
+    ///
+    /// With a shared store no other replica starts one either. Where that does not answer in time the delivery begins all the same:
+    /// once too often is what an app must bear, and never is what it cannot.
+    pub async fn start(&self, id: &SvixId) -> Start {
         if !self.under_way.lock().insert(id.clone()) {
             return Start::UnderWay;
         }
-        let delivery = Delivery { id: id.clone(), deliveries: self.clone() };
+        let mut delivery = Delivery { id: id.clone(), deliveries: self.clone(), claimed: None };
         // Looked at once more now that nobody else can start: another one may have ended since the first look.
-        if self.taken(id) { Start::Taken } else { Start::Begun(delivery) }
+        if self.taken(id) {
+            return Start::Taken;
+        }
+        if let Some(claims) = &self.claims {
+            match claims.claim(id).await {
+                Some(Ok(claimed)) => delivery.claimed = Some(claimed),
+                Some(Err(Claim::Done)) => return Start::Taken,
+                Some(Err(Claim::Made | Claim::Foreign)) => return Start::UnderWay,
+                None => {}
+            }
+        }
+        Start::Begun(delivery)
     }
 }
 
 impl Delivery {
     /// The upstream answered 2xx: only now the id counts as taken, since a retry of a failed delivery has the same id.
-    pub fn taken(&self) -> Taken {
+    pub fn taken(&mut self) -> Taken {
+        // Not released any more, or a retry at another replica would be delivered.
+        drop(self.claimed.take());
+        if let Some(claims) = &self.deliveries.claims {
+            claims.done(&self.id);
+        }
         self.deliveries.taken.insert(self.id.clone(), ());
         self.deliveries.keep(Op::put(Table::Deliveries, self.id.as_str(), clock::now().0.to_string()));
         Taken { id: self.id.clone(), deliveries: self.deliveries.clone() }
@@ -135,11 +165,17 @@ impl Taken {
     pub fn take_back(self) {
         self.deliveries.taken.invalidate(&self.id);
         self.deliveries.keep(Op::delete(Table::Deliveries, self.id.as_str()));
+        if let Some(claims) = &self.deliveries.claims {
+            claims.undone(&self.id);
+        }
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
+        if let Some(claimed) = self.claimed.take() {
+            claimed.release();
+        }
         self.deliveries.under_way.lock().remove(&self.id);
     }
 }
@@ -148,50 +184,50 @@ impl Drop for Delivery {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_delivery_is_taken_only_when_the_upstream_said_so_and_never_twice_at_once() {
+    #[tokio::test]
+    async fn a_delivery_is_taken_only_when_the_upstream_said_so_and_never_twice_at_once() {
         let deliveries = Deliveries::default();
         let id = SvixId::parse("msg_1").unwrap();
-        let first = deliveries.start(&id);
+        let first = deliveries.start(&id).await;
         assert!(matches!(first, Start::Begun(_)), "nothing is under way");
-        assert!(matches!(deliveries.start(&id), Start::UnderWay));
+        assert!(matches!(deliveries.start(&id).await, Start::UnderWay));
         drop(first);
         assert!(!deliveries.taken(&id), "the upstream did not take it");
-        let Start::Begun(second) = deliveries.start(&id) else { panic!("the first is over") };
+        let Start::Begun(mut second) = deliveries.start(&id).await else { panic!("the first is over") };
         second.taken();
         drop(second);
         assert!(deliveries.taken(&id));
     }
 
-    #[test]
-    fn a_delivery_that_is_taken_back_starts_again() {
+    #[tokio::test]
+    async fn a_delivery_that_is_taken_back_starts_again() {
         let deliveries = Deliveries::default();
         let id = SvixId::parse("msg_1").unwrap();
-        let Start::Begun(first) = deliveries.start(&id) else { panic!("nothing is under way") };
+        let Start::Begun(mut first) = deliveries.start(&id).await else { panic!("nothing is under way") };
         let taken = first.taken();
         drop(first);
         taken.take_back();
-        assert!(matches!(deliveries.start(&id), Start::Begun(_)));
+        assert!(matches!(deliveries.start(&id).await, Start::Begun(_)));
     }
 
-    #[test]
-    fn a_delivery_that_was_taken_since_somebody_looked_does_not_start_again() {
+    #[tokio::test]
+    async fn a_delivery_that_was_taken_since_somebody_looked_does_not_start_again() {
         let deliveries = Deliveries::default();
         let id = SvixId::parse("msg_1").unwrap();
         assert!(!deliveries.taken(&id), "what the second request saw, a moment before it starts");
-        let Start::Begun(first) = deliveries.start(&id) else { panic!("nothing is under way") };
+        let Start::Begun(mut first) = deliveries.start(&id).await else { panic!("nothing is under way") };
         first.taken();
         drop(first);
-        assert!(matches!(deliveries.start(&id), Start::Taken));
-        assert!(matches!(deliveries.start(&id), Start::Taken), "nothing is left under way");
+        assert!(matches!(deliveries.start(&id).await, Start::Taken));
+        assert!(matches!(deliveries.start(&id).await, Start::Taken), "nothing is left under way");
     }
 
-    #[test]
-    fn when_there_are_too_many_the_oldest_is_forgotten_and_never_the_newest() {
+    #[tokio::test]
+    async fn when_there_are_too_many_the_oldest_is_forgotten_and_never_the_newest() {
         let deliveries = Deliveries::remembering(100);
         let id = |n: usize| SvixId::parse(&format!("msg_{n}")).unwrap();
         for n in 0..1000 {
-            let Start::Begun(delivery) = deliveries.start(&id(n)) else { panic!("msg_{n} is new") };
+            let Start::Begun(mut delivery) = deliveries.start(&id(n)).await else { panic!("msg_{n} is new") };
             delivery.taken();
             drop(delivery);
             deliveries.taken.run_pending_tasks();

@@ -17,6 +17,7 @@ pub mod providers;
 pub mod records;
 pub mod reload;
 mod retired;
+pub mod shared;
 pub mod sources;
 pub mod store;
 pub mod watch;

@@ -1,6 +1,9 @@
-//! What is learned about users and organizations: put in force at once, and kept where there is a store.
+//! What is learned about users and organizations: put in force at once, kept where there is a store, and told to other replicas
+//! where there are some.
 
-use std::sync::Arc;
+mod others;
+
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -9,16 +12,21 @@ use super::kept::{
     RowError, forget_revocation, read_organization, read_revocation, read_user, write_organization, write_revocation,
     write_user,
 };
+use super::shared::{Teller, Told};
 use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
 use crate::domain::membership::{Kept, Members, Reloaded, Roles, Said, Table};
 use crate::domain::revocation::{Revocations, Revoked};
+use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
 use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::Metrics;
+use others::{Parked, SharedRow};
+
+pub use others::{Learned, shared_past};
 
 /// Rows handed to the store in one call.
 const BATCH: usize = 1000;
@@ -101,14 +109,18 @@ pub struct Records {
     world: Arc<World>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
-    /// What is kept while the config has no membership that it could stand in.
-    parked: Mutex<Rows>,
+    /// What is kept while there is no membership that it could stand in.
+    parked: Mutex<Parked>,
+    /// Who tells other replicas, where there are some.
+    teller: OnceLock<Teller>,
+    shared_row: Mutex<SharedRow>,
 }
 
 impl Records {
     #[must_use]
     pub fn new(world: Arc<World>, metrics: Arc<Metrics>, store: Option<Arc<Store>>, rows: Rows) -> Self {
-        Self { world, metrics, store, parked: Mutex::new(rows) }
+        let parked = Mutex::new(Parked::of(rows));
+        Self { world, metrics, store, parked, teller: OnceLock::new(), shared_row: Mutex::default() }
     }
 
     /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
@@ -116,7 +128,7 @@ impl Records {
     /// # Errors
     /// See [`NotKept`].
     pub async fn apply(&self, change: &Change, at: EventTime, read_by: &Arc<Rules>) -> Result<u64, NotKept> {
-        kept(self.publish(change, at, Some(read_by))?).await
+        self.publish(change, at, Some(read_by))?.kept().await
     }
 
     /// As [`Records::apply`], for a change that no rules have read.
@@ -124,7 +136,7 @@ impl Records {
     /// # Errors
     /// See [`NotKept`].
     pub async fn insist(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
-        kept(self.publish(change, at, None)?).await
+        self.publish(change, at, None)?.kept().await
     }
 
     /// As [`Records::insist`], without waiting: it is written all the same.
@@ -132,7 +144,7 @@ impl Records {
     /// # Errors
     /// See [`NotKept`].
     pub fn put(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
-        self.publish(change, at, None).map(|(generation, _)| generation)
+        self.publish(change, at, None).map(|published| published.generation)
     }
 
     fn publish(
@@ -140,8 +152,8 @@ impl Records {
         change: &Change,
         at: EventTime,
         read_by: Option<&Arc<Rules>>,
-    ) -> Result<(u64, Option<Result<Written, OpError>>), NotKept> {
-        let mut written = None;
+    ) -> Result<Published, NotKept> {
+        let (mut written, mut told) = (None, None);
         let generation = self.world.publish(|now| {
             if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
                 return Err(NotKept::OtherRules);
@@ -151,12 +163,14 @@ impl Records {
             if let Some(store) = &self.store {
                 written = Some(rows_of(now, &next, change).map(|rows| store.write(rows)));
             }
+            let news = Fact::of(change, at).into_iter().filter(|fact| is_news(now, fact));
+            told = self.tell(news, &next.rules);
             Ok(next)
         })?;
         if !matches!(change, Change::Revoked(_)) {
             self.metrics.membership_applied(clock::now());
         }
-        Ok((generation, written))
+        Ok(Published { generation, written, told })
     }
 
     /// Forgets the revocations of which no token can be alive, here and in the store.
@@ -186,7 +200,7 @@ impl Records {
         let old = snapshot.members.as_ref().zip(snapshot.rules.roles.as_ref());
         let Some((source, roles)) = live.membership.as_ref().zip(live.rules.roles.as_ref()) else {
             if let Some((members, roles)) = old {
-                *self.parked.lock() = rows(members, roles);
+                self.parked.lock().rows = rows(members, roles);
             }
             return None;
         };
@@ -200,7 +214,7 @@ impl Records {
             };
         };
         Some(match members {
-            Some(members) => self.reloaded(&members, table, source, roles, Said::WhenChanged),
+            Some(members) => self.reloaded(&members, table, source, &live.rules, Said::WhenChanged),
             None => self.first(Members::new(table, source.policy.clone()), roles),
         })
     }
@@ -214,7 +228,7 @@ impl Records {
     pub fn reload_at(&self, table: Table, source: &MembershipSource, said: Said, at: UnixTime) -> u64 {
         let generation = self.put_members(|snapshot, roles| {
             let members = match &snapshot.members {
-                Some(members) => self.reloaded(members, table, source, roles, said),
+                Some(members) => self.reloaded(members, table, source, &snapshot.rules, said),
                 None => self.first(Members::new(table, source.policy.clone()), roles),
             };
             Some(members.confirmed(at))
@@ -253,21 +267,32 @@ impl Records {
     }
 
     fn first(&self, members: Members, roles: &Roles) -> Members {
-        let rows = std::mem::take(&mut *self.parked.lock());
-        rows.into_members(members, roles)
+        let (rows, facts) = std::mem::take(&mut *self.parked.lock()).take(roles);
+        let mut members = rows.into_members(members, roles);
+        for fact in &facts {
+            // Where there is no room for it, it is as with a webhook that cannot be kept.
+            members = members.changed(fact.change().clone(), fact.at()).unwrap_or(members);
+        }
+        if let Some(store) = &self.store {
+            let ops: Vec<Op> = facts.iter().filter_map(|f| row(&members.kept(f.change())?, roles).ok()).collect();
+            ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+        }
+        members
     }
 
-    /// What the source has overruled is overruled in the store as well.
+    /// What the source has overruled is overruled in the store as well, and at other replicas.
     fn reloaded(
         &self,
         before: &Members,
         table: Table,
         source: &MembershipSource,
-        roles: &Roles,
+        rules: &Rules,
         said: Said,
     ) -> Members {
         let Reloaded { members, overruled } = before.reloaded(table, source.policy.clone(), said);
-        if let Some(store) = &self.store {
+        // Not waited for either: what is not told now is told after everything was read again.
+        drop(self.tell(overruled.iter().flat_map(|(change, at)| Fact::of(change, *at)), rules));
+        if let (Some(store), Some(roles)) = (&self.store, &rules.roles) {
             let rows = overruled.iter().filter_map(|(change, _)| members.kept(change));
             let ops: Vec<Op> = rows.filter_map(|kept| row(&kept, roles).ok()).collect();
             for batch in ops.chunks(BATCH) {
@@ -308,11 +333,31 @@ fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result<Op, OpErro
     }
 }
 
-async fn kept((generation, written): (u64, Option<Result<Written, OpError>>)) -> Result<u64, NotKept> {
-    if let Some(written) = written {
-        written?.wait().await?;
+/// A change that is in force, on its way to the store and to other replicas.
+struct Published {
+    generation: u64,
+    written: Option<Result<Written, OpError>>,
+    told: Option<Told>,
+}
+
+impl Published {
+    /// Waits until it is kept, and for a moment until the others can hear of it: when the sender of a webhook gets its answer, all
+    /// replicas should know. They will in any case.
+    async fn kept(self) -> Result<u64, NotKept> {
+        let written = async {
+            if let Some(written) = self.written {
+                written?.wait().await?;
+            }
+            Ok::<_, NotKept>(())
+        };
+        let told = async {
+            if let Some(told) = self.told {
+                told.wait().await;
+            }
+        };
+        let (written, ()) = tokio::join!(written, told);
+        written.map(|()| self.generation)
     }
-    Ok(generation)
 }
 
 /// What of `next` must be kept, and was not so in `now`.

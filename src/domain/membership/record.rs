@@ -61,6 +61,11 @@ impl Record {
         matches!(self.told, Some((_, UserChange::Deleted)))
     }
 
+    /// Whether nothing that was said of the user's memberships counts, however late it arrives: see [`UserChange::is_final`].
+    pub(in crate::domain) fn is_final(&self) -> bool {
+        matches!(&self.told, Some((_, told)) if told.is_final())
+    }
+
     /// Takes what Clerk, or a source that overrules it, says of the user.
     pub(super) fn tell(&mut self, change: UserChange, at: EventTime, newcomer: &Entry, keep_deleted: bool) {
         let earlier = self.told.as_ref().map(|(then, told)| told.order(*then));
@@ -74,9 +79,9 @@ impl Record {
             UserChange::Deleted if keep_deleted => {}
             UserChange::Deleted => (self.seen, self.entry) = (None, None),
             UserChange::Described { .. } => self.enter(newcomer),
-            // That they were known before the deletion counts no more; whether they are known now, the source says.
-            UserChange::Overruled { deleted: true } => self.entry = None,
-            UserChange::Overruled { deleted: false } => {}
+            // That they were known before counts no more; whether they are known now, the source says. A replica that hears of
+            // nothing but this does not know them either.
+            UserChange::Overruled { .. } => self.entry = None,
         }
         self.told = Some((at, change));
     }
@@ -121,7 +126,7 @@ impl Record {
 
     /// Takes what is said of a membership. All of them have ended with a deletion, whichever is heard of first.
     pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
-        if matches!(&self.told, Some((_, told)) if told.is_final()) {
+        if self.is_final() {
             return;
         }
         match self.orgs.binary_search_by(|entry| entry.org.cmp(&org)) {

@@ -14,11 +14,20 @@ pub enum Table {
     Providers,
     Deliveries,
     Revocations,
+    /// What is remembered of the store that replicas share. It came later: a file without it is from before.
+    Shared,
 }
 
 impl Table {
-    pub const ALL: [Self; 6] =
-        [Self::Users, Self::Members, Self::Organizations, Self::Providers, Self::Deliveries, Self::Revocations];
+    pub const ALL: [Self; 7] = [
+        Self::Users,
+        Self::Members,
+        Self::Organizations,
+        Self::Providers,
+        Self::Deliveries,
+        Self::Revocations,
+        Self::Shared,
+    ];
 
     /// Its name in the file, which must never change.
     #[must_use]
@@ -30,6 +39,7 @@ impl Table {
             Self::Providers => "providers",
             Self::Deliveries => "deliveries",
             Self::Revocations => "revocations",
+            Self::Shared => "shared",
         }
     }
 

@@ -1,0 +1,88 @@
+//! What a replica knows, as facts, and what of it the store does not.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Fact, Written};
+use crate::domain::event::Change;
+use crate::domain::membership::{Kept, MARKS_LAST};
+use crate::domain::{Snapshot, UnixTime};
+
+/// A replica that was away from the store for longer than this hears what the others say, and tells of what it knows only what is
+/// newer, for good ([`Fact::is_recent`]). The others may have forgotten the marks of what was overruled ([`MARKS_LAST`]), and would
+/// believe it again. What is newer has its mark in the store still, if it has one.
+pub const SILENT_AFTER: Duration = Duration::from_secs(MARKS_LAST.as_secs() - 24 * 3600);
+
+/// Whether a replica may tell all that it knows, which has last heard of the store at `last`. One that never has brings what it
+/// knows from before there was a store.
+#[must_use]
+pub fn may_push(last: Option<UnixTime>, now: UnixTime) -> bool {
+    last.is_none_or(|last| now.since(last) <= SILENT_AFTER.as_secs())
+}
+
+/// Whether `fact` says more than `snapshot` knows. Where it does not, applying it would change nothing.
+#[must_use]
+pub fn is_news(snapshot: &Snapshot, fact: &Fact) -> bool {
+    let (change, at) = (fact.change(), fact.at());
+    let members = || snapshot.members.as_ref().and_then(|members| members.kept(change));
+    match change {
+        Change::Seen(..) => false,
+        Change::Revoked(revoked) => snapshot.revocations.at(revoked) < Some(at),
+        Change::User(_, change) => match members() {
+            Some(Kept::User(_, record)) => {
+                record.told.as_ref().is_none_or(|(then, told)| told.order(*then) < change.order(at))
+            }
+            _ => true,
+        },
+        Change::Member(org, _, change) => match members() {
+            Some(Kept::User(_, record)) if record.is_final() => false,
+            Some(Kept::User(_, record)) => {
+                record.entry_of(org).is_none_or(|e| (e.at, e.change.weight()) < (at, change.weight()))
+            }
+            _ => true,
+        },
+        Change::Organization(_, change) => match members() {
+            Some(Kept::Organization(_, then, said)) => (then, said) < (at, *change),
+            _ => true,
+        },
+    }
+}
+
+impl Fact {
+    /// Whether it is not older at `now` than [`SILENT_AFTER`].
+    #[must_use]
+    pub fn is_recent(&self, now: UnixTime) -> bool {
+        now.since(UnixTime(self.at().0 / 1000)) <= SILENT_AFTER.as_secs()
+    }
+}
+
+/// Everything that `snapshot` knows and that replicas share.
+pub fn everything(snapshot: &Snapshot) -> impl Iterator<Item = Fact> {
+    let kept = snapshot.members.iter().flat_map(|members| members.all_kept());
+    let told = kept.flat_map(|kept| {
+        let changes = match kept {
+            Kept::Organization(org, at, change) => vec![(Change::Organization(org.clone(), change), at)],
+            Kept::User(user, record) => {
+                let told = record.told.iter().map(|(at, told)| (Change::User(user.clone(), told.clone()), *at));
+                let orgs = record.orgs.iter();
+                told.chain(orgs.map(|e| (Change::Member(e.org.clone(), user.clone(), e.change), e.at))).collect()
+            }
+        };
+        changes.into_iter().filter_map(|(change, at)| Fact::alone(change, at))
+    });
+    let revoked = snapshot.revocations.all();
+    told.chain(revoked.filter_map(|(revoked, at)| Fact::alone(Change::Revoked(revoked), at)))
+}
+
+/// What `snapshot` knows and the store, which has `stored`, does not.
+///
+/// Compared is what the store means in the words of this replica's config. A role that it does not name reads as none at all here;
+/// telling that to the others would take the role from whoever has it.
+#[must_use]
+pub fn unshared(snapshot: &Snapshot, stored: &[Written]) -> Vec<Fact> {
+    let roles = snapshot.rules.roles.as_ref();
+    let read = stored.iter().filter_map(|written| written.read(roles).ok().map(|fact| (&*written.key, fact)));
+    let stored: HashMap<&str, Fact> = read.collect();
+    let news = |fact: &Fact| stored.get(fact.key().as_str()).is_none_or(|there| there.rank() < fact.rank());
+    everything(snapshot).filter(news).collect()
+}

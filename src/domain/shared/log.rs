@@ -1,0 +1,94 @@
+//! What a store must do, as plain code: the real one is compared with it, and the simulation runs on it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::{Cursor, Entry, Nonce, Position, Written};
+
+/// A fact on its way to the store, and how long it is kept there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    pub written: Written,
+    /// `None` for ever.
+    pub lasts: Option<Duration>,
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Facts that were larger than what the store had.
+    pub taken: usize,
+    /// Where the store is now.
+    pub position: Position,
+}
+
+/// A store in memory. A copy is a replica of it; what [`Log::default`] gives is one that was emptied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    head: Option<Position>,
+    facts: BTreeMap<Box<str>, (Box<str>, Option<u64>)>,
+    entries: VecDeque<Entry>,
+}
+
+impl Log {
+    /// Takes those of `offered` that are larger than what is there, at once, as one entry that keeps their order; and keeps the last
+    /// `max` entries. `now` is the store's own clock, in milliseconds: only it says when something is forgotten.
+    ///
+    /// `nonce` is the writer's random number. Where nothing is larger nothing happens: what is told twice costs nothing.
+    pub fn commit(&mut self, offered: &[Offered], nonce: Nonce, now: u64, max: usize) -> Committed {
+        self.forget(now);
+        let mut taken = Vec::new();
+        for Offered { written, lasts } in offered {
+            let there = self.facts.get(&written.key).map(|(value, _)| value.clone());
+            let there = there.map(|value| Written { key: written.key.clone(), value });
+            if written.rank() > there.as_ref().and_then(Written::rank) {
+                let until = lasts.map(|lasts| now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX)));
+                self.facts.insert(written.key.clone(), (written.value.clone(), until));
+                taken.push(written.clone());
+            }
+        }
+        let count = taken.len();
+        if count > 0 {
+            let before = self.head;
+            // A store that was emptied must not begin with numbers that readers are past, or they would not see them.
+            let seq = before.map_or(now.max(1), |head| head.seq + 1);
+            let previous = before.unwrap_or(Position::START).nonce;
+            self.head = Some(Position { seq, nonce });
+            self.entries.push_back(Entry { seq, previous, nonce, facts: taken });
+            self.trim(max);
+        }
+        Committed { taken: count, position: self.head.unwrap_or(Position::START) }
+    }
+
+    /// Where the store is; `None` for an empty one.
+    #[must_use]
+    pub fn head(&self) -> Option<Position> {
+        self.head
+    }
+
+    /// Every fact that counts.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Written> {
+        let written =
+            |(key, (value, _)): (&Box<str>, &(Box<str>, _))| Written { key: key.clone(), value: value.clone() };
+        self.facts.iter().map(written).collect()
+    }
+
+    /// At most `max` entries behind `cursor`.
+    #[must_use]
+    pub fn after(&self, cursor: Cursor, max: usize) -> Vec<Entry> {
+        let behind = self.entries.iter().filter(|entry| Cursor::from(entry.position()) > cursor);
+        behind.take(max).cloned().collect()
+    }
+
+    /// Forgets all entries but the last `max`. Facts stay.
+    pub fn trim(&mut self, max: usize) {
+        let surplus = self.entries.len().saturating_sub(max);
+        self.entries.drain(..surplus);
+    }
+
+    /// Forgets facts whose time is over.
+    pub fn forget(&mut self, now: u64) {
+        self.facts.retain(|_, (_, until)| until.is_none_or(|until| until > now));
+    }
+}

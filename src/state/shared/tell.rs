@@ -1,0 +1,282 @@
+//! Telling the others: facts on their way to the shared store, and claims of webhooks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::link::{Link, Trouble};
+use super::random;
+use super::wire::{Claim, Keys, MAX_COMMIT, Taken};
+use crate::clock;
+use crate::config::settings::SharedSettings;
+use crate::domain::ids::SvixId;
+use crate::domain::shared::{Nonce, Offered, Position};
+use crate::metrics::{CommitResult, Metrics};
+
+/// Bound: calls that wait to be told. What does not fit is told after everything was read again.
+const MAX_WAITING: usize = 10_000;
+/// How long whoever waits for something of the shared store waits at most: a webhook, an operator.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Between two attempts to connect. In between whoever asks is told at once that it is of no use.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Facts, and who wants to know whether the store has them.
+struct Offer {
+    facts: Vec<Offered>,
+    done: oneshot::Sender<bool>,
+}
+
+/// Facts on their way. Dropping it changes nothing: they are told all the same.
+#[derive(Debug)]
+pub struct Told(oneshot::Receiver<bool>);
+
+impl Told {
+    /// Waits until the store has them, and not for long: `false` when it does not have them by then. They are told later.
+    pub async fn wait(self) -> bool {
+        matches!(tokio::time::timeout(PATIENCE, self.0).await, Ok(Ok(true)))
+    }
+
+    /// Waits until it is known.
+    pub(super) async fn whole(self) -> bool {
+        self.0.await.unwrap_or(false)
+    }
+}
+
+/// Hands facts over. Cheap to clone.
+#[derive(Clone)]
+pub struct Teller {
+    offers: mpsc::Sender<Offer>,
+    unsent: Arc<AtomicBool>,
+}
+
+impl Teller {
+    /// Hands facts over to be told, in the order of the calls. Never blocks. `None` for none.
+    pub fn tell(&self, facts: Vec<Offered>) -> Option<Told> {
+        if facts.is_empty() {
+            return None;
+        }
+        let (done, told) = oneshot::channel();
+        if self.offers.try_send(Offer { facts, done }).is_err() {
+            self.unsent.store(true, Ordering::Relaxed);
+        }
+        Some(Told(told))
+    }
+}
+
+/// The connection on which is written; opened when it is needed.
+pub(super) struct Writer {
+    settings: SharedSettings,
+    keys: Keys,
+    metrics: Arc<Metrics>,
+    open: tokio::sync::Mutex<Option<Link>>,
+    /// Until when no connection is tried.
+    not_before: Mutex<Option<Instant>>,
+    /// Said once, until it goes well again.
+    complained: AtomicBool,
+}
+
+impl Writer {
+    pub(super) fn new(settings: SharedSettings, metrics: Arc<Metrics>) -> Arc<Self> {
+        let keys = Keys::of(&settings);
+        Arc::new(Self {
+            settings,
+            keys,
+            metrics,
+            open: tokio::sync::Mutex::default(),
+            not_before: Mutex::default(),
+            complained: AtomicBool::new(false),
+        })
+    }
+
+    /// A teller, and the task that does what it is told. Positions of commits go to `committed`; `unsent` is set when something
+    /// could not be told.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        committed: mpsc::UnboundedSender<Position>,
+        unsent: Arc<AtomicBool>,
+    ) -> Teller {
+        let (offers, waiting) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(self.clone().work(waiting, committed, unsent.clone()));
+        Teller { offers, unsent }
+    }
+
+    async fn work(
+        self: Arc<Self>,
+        mut waiting: mpsc::Receiver<Offer>,
+        committed: mpsc::UnboundedSender<Position>,
+        unsent: Arc<AtomicBool>,
+    ) {
+        while let Some(first) = waiting.recv().await {
+            let mut offers = vec![first];
+            let count = |offers: &[Offer]| offers.iter().map(|offer| offer.facts.len()).sum::<usize>();
+            // What came meanwhile goes along: one entry of the log wakes every replica once.
+            while count(&offers) < MAX_COMMIT
+                && let Ok(next) = waiting.try_recv()
+            {
+                offers.push(next);
+            }
+            let (facts, done): (Vec<_>, Vec<_>) = offers.into_iter().map(|offer| (offer.facts, offer.done)).unzip();
+            let facts: Vec<Offered> = facts.into_iter().flatten().collect();
+            let mut good = true;
+            for batch in facts.chunks(MAX_COMMIT) {
+                match self.commit(batch).await {
+                    Ok(taken) => {
+                        // Nobody listens when the process ends.
+                        let _ = committed.send(taken.position);
+                    }
+                    Err(trouble) => {
+                        good = false;
+                        // Whoever may not write would be refused again; that needs somebody's hand.
+                        if !matches!(trouble, Trouble::NotPermitted(_)) {
+                            unsent.store(true, Ordering::Relaxed);
+                        }
+                        break;
+                    }
+                }
+            }
+            done.into_iter().for_each(|done| _ = done.send(good));
+        }
+    }
+
+    async fn commit(&self, facts: &[Offered]) -> Result<Taken, Trouble> {
+        let committed = match (self.link().await, random()) {
+            (Ok(link), Some(nonce)) => link.commit(&self.keys, facts, nonce).await,
+            (Ok(_), None) => Err(Trouble::Broken("the system has no random numbers".to_owned())),
+            (Err(trouble), _) => Err(trouble),
+        };
+        match &committed {
+            Ok(taken) => {
+                if self.complained.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the shared store takes what this replica tells again");
+                }
+                self.metrics.shared.commit(if taken.full > 0 { CommitResult::Full } else { CommitResult::Ok });
+                if taken.full > 0 {
+                    tracing::error!(facts = taken.full, "the shared store has no room: other replicas do not hear of it");
+                }
+            }
+            Err(trouble) => {
+                self.metrics.shared.commit(CommitResult::Failed);
+                self.failed(trouble).await;
+            }
+        }
+        committed
+    }
+
+    /// Claims a delivery, or says quickly that it is of no use to wait for that.
+    async fn claim(&self, id: &SvixId, owner: Nonce) -> Option<Claim> {
+        let claim = async { self.link().await?.claim(&self.keys, id, owner, PATIENCE).await };
+        match tokio::time::timeout(PATIENCE, claim).await {
+            Ok(Ok(claim)) => Some(claim),
+            Ok(Err(trouble)) => {
+                self.failed(&trouble).await;
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn link(&self) -> Result<Link, Trouble> {
+        let mut open = self.open.lock().await;
+        if let Some(link) = &*open {
+            return Ok(link.clone());
+        }
+        if self.not_before.lock().is_some_and(|then| clock::monotonic() < then) {
+            return Err(Trouble::Broken("it was just tried in vain".to_owned()));
+        }
+        match Link::open(&self.settings).await {
+            Ok(link) => {
+                *open = Some(link.clone());
+                Ok(link)
+            }
+            Err(trouble) => {
+                *self.not_before.lock() = Some(clock::monotonic() + PAUSE);
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn failed(&self, trouble: &Trouble) {
+        if !trouble.leaves_connection() {
+            *self.open.lock().await = None;
+        }
+        if !self.complained.swap(true, Ordering::Relaxed) {
+            let cure = match trouble {
+                Trouble::NotPermitted(_) => "; `shared.write: false` if it shall only listen, or grant it +@write +eval",
+                _ => "",
+            };
+            tracing::error!(%trouble, "the shared store does not take what this replica tells; others hear of it later{cure}");
+        }
+    }
+}
+
+/// Does it without anybody waiting for it. At the end of the process there may be nothing left to do it on.
+fn soon(work: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(work);
+    }
+}
+
+/// Claims of deliveries, so that of two replicas that get the same webhook one passes it on.
+#[derive(Clone)]
+pub struct Claims(pub(super) Arc<Writer>);
+
+impl std::fmt::Debug for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Claims(..)")
+    }
+}
+
+/// A delivery of ours, for all replicas.
+#[derive(Debug)]
+pub struct Claimed {
+    id: SvixId,
+    owner: Nonce,
+    claims: Claims,
+}
+
+impl Claims {
+    /// Claims the delivery `id`. The outer `None` when the store does not say: then it is delivered, perhaps a second time, which
+    /// an app must bear anyway.
+    pub async fn claim(&self, id: &SvixId) -> Option<Result<Claimed, Claim>> {
+        let owner = random()?;
+        Some(match self.0.claim(id, owner).await? {
+            Claim::Made => Ok(Claimed { id: id.clone(), owner, claims: self.clone() }),
+            other => Err(other),
+        })
+    }
+
+    /// It was taken: nobody delivers it again. Not waited for.
+    pub fn done(&self, id: &SvixId) {
+        let (id, writer) = (id.clone(), self.0.clone());
+        soon(async move {
+            if let Ok(link) = writer.link().await {
+                let _ = link.done(&writer.keys, &id).await;
+            }
+        });
+    }
+
+    /// It does not count any more. Not waited for.
+    pub fn undone(&self, id: &SvixId) {
+        let (id, writer) = (id.clone(), self.0.clone());
+        soon(async move {
+            if let Ok(link) = writer.link().await {
+                let _ = link.undone(&writer.keys, &id).await;
+            }
+        });
+    }
+}
+
+impl Claimed {
+    /// The upstream did not take it: whoever gets the retry delivers it. Not waited for.
+    pub fn release(self) {
+        let Self { id, owner, claims: Claims(writer) } = self;
+        soon(async move {
+            if let Ok(link) = writer.link().await {
+                let _ = link.release(&writer.keys, &id, owner).await;
+            }
+        });
+    }
+}

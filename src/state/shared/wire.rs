@@ -1,0 +1,305 @@
+//! What is asked of the shared store, in its own words, and how its answers are read.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value, cmd, pipe};
+
+use super::link::{Link, Trouble};
+use crate::config::settings::SharedSettings;
+use crate::domain::ids::SvixId;
+use crate::domain::shared::{Cursor, Entry, Item, Nonce, Offered, Position, Written};
+
+/// The version of keys and values. Another one is another namespace for us.
+const VERSION: &str = "1";
+/// Bound: entries of one answer.
+pub(super) const MAX_ENTRIES: usize = 100;
+/// Bound: facts of one commit.
+pub(super) const MAX_COMMIT: usize = 100;
+/// Facts asked for at a time. The store may give more when it keeps them in a small table.
+const SCAN: usize = 1000;
+/// Bound: facts in the store, and in bytes. All replicas together keep less: see [`crate::domain::membership::MAX_CHANGES`] and
+/// [`crate::domain::revocation::MAX_REVOCATIONS`].
+const MAX_FACTS: usize = 4_000_000;
+const MAX_BYTES: usize = 1 << 30;
+/// For an answer that does not wait for anything.
+const QUICK: Duration = Duration::from_secs(2);
+
+const COMMIT: &str = include_str!("commit.lua");
+/// Deletes a claim, if it still is the one that was made.
+const RELEASE: &str =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+/// How long a claim counts without being released: longer than a slow upstream takes, or a retry would be a second delivery.
+const CLAIM: Duration = Duration::from_secs(90);
+/// Svix tries for 27.6 hours.
+const DONE: Duration = Duration::from_secs(48 * 3600);
+
+/// The names of our keys. They have one part in braces, so they are in one slot of a cluster and one script may touch them.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    head: String,
+    facts: String,
+    forget: String,
+    log: String,
+    hook: String,
+    kept: u64,
+}
+
+impl Keys {
+    pub(super) fn of(settings: &SharedSettings) -> Self {
+        let key = |name: &str| format!("{{{}}}:{name}", settings.namespace);
+        let (head, facts, forget, log) = (key("head"), key("facts"), key("forget"), key("log"));
+        Self { head, facts, forget, log, hook: key("hook"), kept: settings.log }
+    }
+
+    fn claim(&self, id: &SvixId) -> String {
+        format!("{}:{id}", self.hook)
+    }
+}
+
+/// Where the store is, and what its log has behind some place.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub head: Option<Position>,
+    pub items: Vec<Item>,
+    /// That is all there is.
+    pub whole: bool,
+}
+
+/// Everything, and where the store was before and after.
+#[derive(Debug)]
+pub(super) struct Everything {
+    pub before: Option<Position>,
+    pub facts: Vec<Written>,
+    pub after: Option<Position>,
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Where the store is now.
+    pub position: Position,
+    /// Facts that were news to it.
+    pub taken: usize,
+    /// Facts for which it has no room.
+    pub full: usize,
+}
+
+/// What became of the wish to deliver a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Made,
+    /// Another replica is delivering it.
+    Foreign,
+    /// It was delivered.
+    Done,
+}
+
+impl Link {
+    pub(super) async fn head(&self, keys: &Keys) -> Result<Option<Position>, Trouble> {
+        head(self.ask(&ask_head(keys), QUICK).await?)
+    }
+
+    /// What the log has behind `cursor`; waits for something within `patience`.
+    pub(super) async fn tail(&self, keys: &Keys, cursor: Cursor, patience: Duration) -> Result<Vec<Item>, Trouble> {
+        let mut command = cmd("XREAD");
+        // 0 would be for ever.
+        command.arg("BLOCK").arg(patience.as_millis().max(1).to_string());
+        let read = self.ask(behind(&mut command, keys, cursor), patience + QUICK).await?;
+        items(read)
+    }
+
+    /// Where the store is and what is behind `position`, in one moment.
+    pub(super) async fn check(&self, keys: &Keys, position: Position) -> Result<Checked, Trouble> {
+        let mut both = pipe();
+        let mut read = cmd("XREAD");
+        behind(&mut read, keys, position.into());
+        both.atomic().add_command(ask_head(keys)).add_command(read);
+        let mut answers = self.ask_at_once(&both, QUICK).await?.into_iter();
+        let (Some(at), Some(read), None) = (answers.next(), answers.next(), answers.next()) else {
+            return Err(Trouble::Strange("the answer to MULTI"));
+        };
+        let items = items(read)?;
+        let whole = items.len() < MAX_ENTRIES;
+        Ok(Checked { head: head(at)?, items, whole })
+    }
+
+    pub(super) async fn everything(&self, keys: &Keys) -> Result<Everything, Trouble> {
+        let before = self.head(keys).await?;
+        let (mut facts, mut bytes) = (Vec::new(), 0_usize);
+        let mut from = "0".to_owned();
+        // Each round gives at least one fact or goes on in a finite table, but a store that is none of ours may say anything.
+        for _ in 0..MAX_FACTS {
+            let mut command = cmd("HSCAN");
+            command.arg(&keys.facts).arg(&from).arg("COUNT").arg(SCAN);
+            let [next, list] = list(self.ask(&command, QUICK).await?)?;
+            let mut parts = several(list)?.into_iter();
+            while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+                let fact = Written { key: text(key)?.into(), value: text(value)?.into() };
+                bytes = bytes.saturating_add(fact.key.len() + fact.value.len());
+                facts.push(fact);
+            }
+            if facts.len() > MAX_FACTS || bytes > MAX_BYTES {
+                return Err(Trouble::TooMuch);
+            }
+            from = text(next)?;
+            if from == "0" {
+                return Ok(Everything { before, facts, after: self.head(keys).await? });
+            }
+        }
+        Err(Trouble::TooMuch)
+    }
+
+    /// Writes at most [`MAX_COMMIT`] facts, all at once.
+    pub(super) async fn commit(&self, keys: &Keys, facts: &[Offered], nonce: Nonce) -> Result<Taken, Trouble> {
+        let mut command = script(COMMIT, &[&keys.head, &keys.facts, &keys.forget, &keys.log]);
+        command.arg(written(nonce)).arg(keys.kept.to_string()).arg(MAX_FACTS.to_string());
+        for Offered { written, lasts } in facts {
+            let lasts = lasts.map_or(0, |lasts| lasts.as_millis());
+            command.arg(&*written.key).arg(&*written.value).arg(lasts.to_string());
+        }
+        let [seq, nonce, taken, full] = list(self.ask(&command, QUICK).await?)?;
+        let position = position(&text(seq)?, &text(nonce)?).ok_or(Trouble::Strange("the answer to a commit"))?;
+        Ok(Taken { position, taken: count(&taken), full: count(&full) })
+    }
+
+    /// Claims the delivery of a webhook for `owner`.
+    pub(super) async fn claim(&self, keys: &Keys, id: &SvixId, owner: Nonce, within: Duration) -> Result<Claim, Trouble> {
+        let mut set = cmd("SET");
+        set.arg(keys.claim(id)).arg(written(owner)).arg("NX").arg("PX").arg(CLAIM.as_millis().to_string());
+        if self.ask(&set, within).await? != Value::Nil {
+            return Ok(Claim::Made);
+        }
+        let mut get = cmd("GET");
+        get.arg(keys.claim(id));
+        Ok(match self.ask(&get, within).await? {
+            Value::BulkString(done) if done == b"done" => Claim::Done,
+            _ => Claim::Foreign,
+        })
+    }
+
+    pub(super) async fn done(&self, keys: &Keys, id: &SvixId) -> Result<(), Trouble> {
+        let mut set = cmd("SET");
+        set.arg(keys.claim(id)).arg("done").arg("PX").arg(DONE.as_millis().to_string());
+        self.ask(&set, QUICK).await.map(drop)
+    }
+
+    pub(super) async fn release(&self, keys: &Keys, id: &SvixId, owner: Nonce) -> Result<(), Trouble> {
+        let mut command = script(RELEASE, &[&keys.claim(id)]);
+        command.arg(written(owner));
+        self.ask(&command, QUICK).await.map(drop)
+    }
+
+    /// What was done is not done any more.
+    pub(super) async fn undone(&self, keys: &Keys, id: &SvixId) -> Result<(), Trouble> {
+        let mut delete = cmd("DEL");
+        delete.arg(keys.claim(id));
+        self.ask(&delete, QUICK).await.map(drop)
+    }
+}
+
+/// The whole text each time: by its hash alone it would have to be sent again whenever the store has forgotten it, and a commit is
+/// no frequent thing.
+fn script(source: &str, keys: &[&str]) -> Cmd {
+    let mut command = cmd("EVAL");
+    command.arg(source).arg(keys.len());
+    for key in keys {
+        command.arg(*key);
+    }
+    command
+}
+
+fn ask_head(keys: &Keys) -> Cmd {
+    let mut command = cmd("HMGET");
+    command.arg(&keys.head).arg("fmt").arg("seq").arg("nonce");
+    command
+}
+
+fn behind<'c>(command: &'c mut Cmd, keys: &Keys, Cursor(seq, part): Cursor) -> &'c mut Cmd {
+    command.arg("COUNT").arg(MAX_ENTRIES).arg("STREAMS").arg(&keys.log).arg(format!("{seq}-{part}"))
+}
+
+/// A head that no version of ours wrote is none: the next commit begins anew.
+fn head(value: Value) -> Result<Option<Position>, Trouble> {
+    match list::<3>(value)?.map(|value| text(value).ok()) {
+        [Some(version), ..] if version != VERSION => Err(Trouble::OtherVersion),
+        [Some(_), Some(seq), Some(nonce)] => Ok(position(&seq, &nonce)),
+        _ => Ok(None),
+    }
+}
+
+fn position(seq: &str, nonce: &str) -> Option<Position> {
+    let plain = !seq.is_empty() && seq.len() <= 15 && seq.bytes().all(|b| b.is_ascii_digit());
+    let seq = seq.parse().ok().filter(|_| plain)?;
+    Some(Position { seq, nonce: read_nonce(nonce)? })
+}
+
+fn read_nonce(text: &str) -> Option<Nonce> {
+    let plain = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    u64::from_str_radix(text, 16).ok().filter(|_| plain).map(Nonce)
+}
+
+fn written(Nonce(nonce): Nonce) -> String {
+    format!("{nonce:016x}")
+}
+
+/// The elements of our one stream.
+fn items(value: Value) -> Result<Vec<Item>, Trouble> {
+    if value == Value::Nil {
+        return Ok(vec![]);
+    }
+    let [stream] = list(value)?;
+    let [_, elements] = list(stream)?;
+    several(elements)?.into_iter().map(item).collect()
+}
+
+fn item(element: Value) -> Result<Item, Trouble> {
+    let [id, fields] = list(element)?;
+    let id = text(id)?;
+    let (seq, part) = id.split_once('-').ok_or(Trouble::Strange("the log"))?;
+    let (Ok(seq), Ok(part)) = (seq.parse(), part.parse()) else { return Err(Trouble::Strange("the log")) };
+    let entry = if part == 0 { entry(seq, fields) } else { None };
+    Ok(entry.map_or(Item::Poisoned(Cursor(seq, part)), Item::Entry))
+}
+
+/// `p` and the nonce of the entry before, `n` and its own, then keys and values of facts. `None` for anything else.
+fn entry(seq: u64, fields: Value) -> Option<Entry> {
+    let mut fields = several(fields).ok()?.into_iter().map(|field| text(field).ok());
+    let (p, previous, n, nonce) = (fields.next()??, fields.next()??, fields.next()??, fields.next()??);
+    if p != "p" || n != "n" {
+        return None;
+    }
+    let (previous, nonce) = (read_nonce(&previous)?, read_nonce(&nonce)?);
+    let mut facts = Vec::new();
+    while let Some(key) = fields.next() {
+        facts.push(Written { key: key?.into(), value: fields.next()??.into() });
+    }
+    Some(Entry { seq, previous, nonce, facts })
+}
+
+fn several(value: Value) -> Result<Vec<Value>, Trouble> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(Trouble::Strange("the answer")),
+    }
+}
+
+fn list<const N: usize>(value: Value) -> Result<[Value; N], Trouble> {
+    several(value)?.try_into().map_err(|_| Trouble::Strange("the answer"))
+}
+
+/// What is no text becomes one that no fact, no nonce and no number can be.
+fn text(value: Value) -> Result<String, Trouble> {
+    match value {
+        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::SimpleString(text) => Ok(text),
+        _ => Err(Trouble::Strange("the answer")),
+    }
+}
+
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Int(count) => usize::try_from(*count).unwrap_or(0),
+        _ => 0,
+    }
+}
