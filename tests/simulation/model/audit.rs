@@ -101,7 +101,7 @@ fn tells_the_store(cluster: &Cluster, gate: usize) -> Checked {
     for held in told.iter().flatten() {
         let fact = &ledger.facts.get(held.id).expect("a fact").fact;
         let due = held.since.max(well).max(*disturbed) + PUSH;
-        let excused = held.since < this.silent_before || fact.lasts(KEEP).is_some() || !known.contains(&fact.key());
+        let excused = this.silent_of.contains(fact) || fact.lasts(KEEP).is_some() || !known.contains(&fact.key());
         if *now >= due && !excused && !ledger.has(&ledger.store, held.id) {
             return Err(format!("untold: gate {gate} knows {:?}, and the store does not", fact.change()));
         }

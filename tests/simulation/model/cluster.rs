@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bailiff::domain::Snapshot;
-use bailiff::domain::shared::{Fact, Item, Position, Written};
+use bailiff::domain::shared::{Fact, Item, Position, Written, everything};
 
 use super::bounds::{ANSWER_MAX, BACKOFF_MAX, BLOCK, COMMIT_PATIENCE, slow};
 use super::case::Case;
@@ -38,7 +38,7 @@ enum Answer {
     Before(Option<Position>),
     Part(Vec<Written>),
     After(Option<Position>),
-    Committed(Option<usize>),
+    Committed(Option<Position>, Option<usize>),
 }
 
 enum Happening {
@@ -307,7 +307,7 @@ impl Cluster {
         self.store.waiting.remove(&gate);
         let now = self.now;
         let gate = self.gate(gate);
-        if gate.well_since.is_some() {
+        if gate.well_since.is_some() && gate.reader.is_caught_up() {
             gate.heard = Some(gate.now(now));
         }
         gate.disconnect();
@@ -320,15 +320,17 @@ impl Cluster {
         let this = self.gate(gate);
         if this.up && this.linked && !stopped && this.well_since.is_none() {
             this.well_since = Some(now);
-            this.away_since = this.heard;
             let life = this.life;
             self.put(at, Happening::Connect(gate, life));
         }
     }
 
     fn connect(&mut self, gate: usize, life: u64) {
-        if self.gate(gate).life == life {
-            self.ask(gate, Ask::Check);
+        let now = self.now;
+        let this = self.gate(gate);
+        if this.life == life {
+            this.connected(now);
+            if this.reader.owes().is_some() { self.go_on(gate, false) } else { self.ask(gate, Ask::Check) }
         }
     }
 
@@ -394,7 +396,7 @@ impl Cluster {
             Ask::Commit(facts, event) => {
                 self.commit(gate, &facts);
                 if lives {
-                    self.answer(gate, Answer::Committed(event));
+                    self.answer(gate, Answer::Committed(self.store.head(), event));
                 }
             }
         }
@@ -463,19 +465,24 @@ impl Cluster {
                 self.ask(gate, if next < PARTS { Ask::Part(next) } else { Ask::After });
             }
             Answer::After(after) => self.everything_was_read(gate, after),
-            Answer::Committed(None) => self.gate(gate).owing = false,
-            Answer::Committed(Some(event)) => {
-                if self.pending.remove(&(gate, event)) {
-                    self.accept(gate, event);
+            Answer::Committed(position, event) => {
+                let this = self.gate(gate);
+                this.committed.extend(position);
+                match event {
+                    None => this.owing = false,
+                    Some(event) if self.pending.remove(&(gate, event)) => self.accept(gate, event),
+                    Some(_) => {}
                 }
             }
         }
         let gate = self.gate(gate);
-        gate.heard = Some(gate.now(now));
+        if gate.reader.is_caught_up() {
+            gate.heard = Some(gate.now(now));
+        }
     }
 
     fn everything_was_read(&mut self, gate: usize, after: Option<Position>) {
-        let (now, mutant) = (self.now, self.mutant);
+        let mutant = self.mutant;
         let this = self.gate(gate);
         let reading = this.reading.take().unwrap_or_default();
         let before = match mutant {
@@ -485,12 +492,9 @@ impl Cluster {
         let heard = this.reader.snapshot(before, reading.facts.clone(), after);
         this.take(&heard);
         this.read_at = None;
-        let debts = this.debts(&reading.facts, now);
-        let silent = this.is_silent(now);
-        this.away_since = Some(this.now(now));
-        if silent {
-            this.silent_before = now;
-        }
+        let debts = this.debts(&reading.facts);
+        let silent = everything(&this.world).filter(|fact| !this.may_tell(fact)).collect();
+        this.silent_of = silent;
         if !debts.is_empty() {
             this.owing = true;
             self.ask(gate, Ask::Commit(debts, None));
@@ -503,13 +507,14 @@ impl Cluster {
         let now = self.now;
         let mut dice = self.dice(gate);
         let this = self.gate(gate);
+        this.hear_of_commits();
         if this.reader.is_caught_up() {
             this.world.awaits_shared = false;
         }
         let ask = match this.reader.owes() {
             Some(owed) => {
                 this.calm_since = None;
-                let longest = super::bounds::jitter(owed.again);
+                let longest = super::bounds::spread(&owed);
                 let at = *this.read_at.get_or_insert_with(|| now + dice.below(longest + 1));
                 if now >= at { Ask::Before } else { Ask::Tail(at - now) }
             }

@@ -18,6 +18,7 @@ struct Saved {
     orgs: Vec<(OrgId, EventTime, bailiff::domain::event::OrgChange)>,
     revocations: Revocations,
     heard: Option<UnixTime>,
+    silent: Option<UnixTime>,
     read: bool,
 }
 
@@ -47,11 +48,14 @@ pub struct Gate {
     pub calm_since: Option<u64>,
     /// Since when process, connection and store have been well.
     pub well_since: Option<u64>,
-    /// When it last heard of the store, by its own clock: before this connection, and now.
+    /// When it last knew all that the store had, by its own clock.
     pub heard: Option<UnixTime>,
-    pub away_since: Option<UnixTime>,
-    /// What it knew before then it does not tell: it was away for too long.
-    pub silent_before: u64,
+    /// Until when it heard of the store, before it was away for so long that it does not tell everything any more.
+    pub silent: Option<UnixTime>,
+    /// Where the store said that it was to commits of this gate.
+    pub committed: Vec<Position>,
+    /// What it does not tell, as it was away for too long.
+    pub silent_of: Vec<Fact>,
     /// Whether what it owes is on its way to the store.
     pub owing: bool,
     pub version: usize,
@@ -76,8 +80,9 @@ impl Gate {
             calm_since: None,
             well_since: None,
             heard: None,
-            away_since: None,
-            silent_before: 0,
+            silent: None,
+            committed: vec![],
+            silent_of: vec![],
             owing: false,
             version: 0,
             saved: None,
@@ -109,6 +114,7 @@ impl Gate {
                 orgs: vec![],
                 revocations: self.world.revocations.clone(),
                 heard: self.heard,
+                silent: self.silent,
                 read: !self.world.awaits_shared,
             };
             for kept in self.world.members.iter().flat_map(Members::all_kept) {
@@ -125,15 +131,28 @@ impl Gate {
     pub fn start(&mut self, version: usize) {
         (self.up, self.version, self.reader) = (true, version, Reader::new());
         self.world = blank(self.users, version);
-        self.heard = None;
+        (self.heard, self.silent) = (None, None);
         self.open_if_mutant();
         if let Some(saved) = self.saved.take() {
             let members = Members::new(table(self.users, version), Policy::default());
             self.world.members = Some(members.remembering(saved.users, saved.orgs));
             self.world.revocations = saved.revocations;
             self.world.awaits_shared &= !saved.read;
-            self.heard = saved.heard;
+            (self.heard, self.silent) = (saved.heard, saved.silent);
         }
+    }
+
+    /// There is a connection. Whoever was away for too long holds back some of what it knows, for good.
+    pub fn connected(&mut self, now: u64) {
+        let long_away = !may_push(self.heard, self.now(now)) && self.mutant != Some(Mutant::PushesAfterWeeks);
+        if long_away && self.silent.is_none() {
+            self.silent = self.heard;
+        }
+    }
+
+    /// Tells the reader where commits of this gate have brought the store, before it asks again.
+    pub fn hear_of_commits(&mut self) {
+        std::mem::take(&mut self.committed).into_iter().for_each(|position| self.reader.committed(position));
     }
 
     /// The connection is lost.
@@ -192,14 +211,17 @@ impl Gate {
     }
 
     /// What the store is to be told after everything was read.
-    pub fn debts(&self, stored: &[Written], now: u64) -> Vec<Fact> {
-        let silent = !may_push(self.away_since, self.now(now)) && self.mutant != Some(Mutant::PushesAfterWeeks);
-        if silent || self.mutant == Some(Mutant::NeverPushes) { vec![] } else { unshared(&self.world, stored) }
+    pub fn debts(&self, stored: &[Written]) -> Vec<Fact> {
+        if self.mutant == Some(Mutant::NeverPushes) {
+            return vec![];
+        }
+        let unshared = unshared(&self.world, stored).into_iter();
+        unshared.filter(|fact| self.may_tell(fact)).collect()
     }
 
-    /// Whether what this gate knew before it was away is not told by it.
-    pub fn is_silent(&self, now: u64) -> bool {
-        !may_push(self.away_since, self.now(now))
+    /// Whether it may tell the store what it knows.
+    pub fn may_tell(&self, fact: &Fact) -> bool {
+        self.silent.is_none_or(|last| fact.may_be_told_after(last))
     }
 
     /// The facts that are told of a change.
