@@ -47,8 +47,8 @@ pub use wire::{Claim, Taken};
 pub struct Past {
     /// When it last knew all that was there.
     pub heard_at: Option<UnixTime>,
-    /// Whether it was away for too long once.
-    pub silent: bool,
+    /// When it last heard of the store before it was away for too long once.
+    pub silent: Option<UnixTime>,
 }
 
 /// A running connection of this replica to the others.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::rank::{rank, text, without_role};
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{IdError, OrgId, SessionId, UserId};
-use crate::domain::membership::{MARKS_LAST, Roles};
+use crate::domain::membership::Roles;
 use crate::domain::revocation::Revoked;
 
 /// Bound on a fact as it is written, in bytes: rank and body with two texts of [`crate::domain::ids::MAX_TEXT`].
@@ -19,7 +19,7 @@ const MAX_KEY: usize = 640;
 const VERSION: char = '1';
 /// Between rank and body; neither has one.
 const BETWEEN: char = '\n';
-/// How much longer than a replica a store remembers a revocation or a mark: their clocks differ, and a webhook can be late.
+/// How much longer than a replica a store remembers a revocation: their clocks differ, and a webhook can be late.
 const LONGER: Duration = Duration::from_secs(600);
 
 /// One change that replicas share, and the time of which it speaks.
@@ -121,16 +121,11 @@ impl Fact {
 
     /// How long after it was written a store keeps it, where revocations are kept for `keep`; `None` for ever.
     ///
-    /// The mark that overrules a deletion stays: memberships from before the deletion are in the store too, and would count again.
+    /// Marks of what was overruled stay: a replica that comes back after weeks still knows what they overrule. They take the place of
+    /// it, so a store does not grow by them.
     #[must_use]
     pub fn lasts(&self, keep: Duration) -> Option<Duration> {
-        match &self.change {
-            Change::Revoked(_) => Some(keep.saturating_add(LONGER)),
-            Change::User(_, UserChange::Overruled { deleted: false })
-            | Change::Member(_, _, MemberChange::Overruled)
-            | Change::Organization(_, OrgChange::Overruled) => Some(MARKS_LAST + LONGER),
-            _ => None,
-        }
+        matches!(self.change, Change::Revoked(_)).then(|| keep.saturating_add(LONGER))
     }
 }
 

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Fact, Written};
-use crate::domain::event::Change;
+use crate::domain::event::{Change, MemberChange};
 use crate::domain::membership::{Kept, MARKS_LAST};
 use crate::domain::{Snapshot, UnixTime};
 
-/// A replica that was away from the store for longer than this hears what the others say, and tells of what it knows only what is
-/// newer, for good ([`Fact::is_recent`]). The others may have forgotten the marks of what was overruled ([`MARKS_LAST`]), and would
-/// believe it again. What is newer has its mark in the store still, if it has one.
+/// A replica that was away from the store for longer than this tells only a part of what it knows, for good
+/// ([`Fact::may_be_told_after`]). Marks of what was overruled stay in the store; but if that was emptied meanwhile, the others may have
+/// forgotten them ([`MARKS_LAST`]), and would believe again what they overruled.
 pub const SILENT_AFTER: Duration = Duration::from_secs(MARKS_LAST.as_secs() - 24 * 3600);
+/// How long after it happened something may be heard of first: Svix tries for 27.6 hours.
+const HEARD_WITHIN: Duration = Duration::from_secs(28 * 3600);
 
 /// Whether a replica may tell all that it knows, which has last heard of the store at `last`. One that never has brings what it
 /// knows from before there was a store.
@@ -49,10 +51,14 @@ pub fn is_news(snapshot: &Snapshot, fact: &Fact) -> bool {
 }
 
 impl Fact {
-    /// Whether it is not older at `now` than [`SILENT_AFTER`].
+    /// Whether a replica may tell it that was away for long, and before that last heard of the store at `last`.
+    ///
+    /// It tells what it may have learned since then: nobody else may have heard of that. Of before it holds roles back. Fail closed: a
+    /// ban or a removal that the source has overruled meanwhile and that comes back refuses somebody; a role would let them in.
     #[must_use]
-    pub fn is_recent(&self, now: UnixTime) -> bool {
-        now.since(UnixTime(self.at().0 / 1000)) <= SILENT_AFTER.as_secs()
+    pub fn may_be_told_after(&self, last: UnixTime) -> bool {
+        let is_role = matches!(self.change(), Change::Member(_, _, MemberChange::Role(_)));
+        !is_role || UnixTime(self.at().0 / 1000).plus(HEARD_WITHIN) >= last
     }
 }
 

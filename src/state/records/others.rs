@@ -139,13 +139,14 @@ impl Records {
         }
     }
 
-    /// What is known here and not there. With `since`, only of it what was recent then. Takes a while.
+    /// What is known here and not there, as far as a replica may tell it that heard of the store until `last` and then was away for
+    /// long. Takes a while.
     #[must_use]
-    pub fn unshared(&self, stored: &[shared::Written], since: Option<UnixTime>) -> Vec<Offered> {
+    pub fn unshared(&self, stored: &[shared::Written], last: Option<UnixTime>) -> Vec<Offered> {
         let snapshot = self.world.load();
         let facts = shared::unshared(&snapshot, stored);
-        let recent = |fact: &&Fact| since.is_none_or(|now| fact.is_recent(now));
-        facts.iter().filter(recent).map(|fact| offered(fact, &snapshot.rules)).collect()
+        let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
+        facts.iter().filter(may_tell).map(|fact| offered(fact, &snapshot.rules)).collect()
     }
 
     /// From now on, `teller` tells other replicas what is learned here. The first one counts.
@@ -184,10 +185,10 @@ impl Records {
         }
     }
 
-    /// This replica was away for so long that it does not tell old things any more.
-    pub fn shared_silence(&self) {
+    /// This replica heard of the store until `last`, and then was away for so long that it does not tell everything any more.
+    pub fn shared_silence(&self, last: UnixTime) {
         let Some(store) = &self.store else { return };
-        let op = Op::put(Kind::Shared, silent_key(&self.shared_row.lock().namespace), clock::now().0.to_string());
+        let op = Op::put(Kind::Shared, silent_key(&self.shared_row.lock().namespace), last.0.to_string());
         op.into_iter().for_each(|op| drop(store.write(vec![op])));
     }
 }
@@ -238,7 +239,9 @@ fn offered(fact: &Fact, rules: &Rules) -> Offered {
 pub fn shared_past(rows: &[Row], namespace: &str) -> Past {
     let find = |key: String| rows.iter().find(|(found, _)| *found == key).map(|(_, value)| value);
     let time = |key| std::str::from_utf8(find(key)?).ok()?.parse().ok().map(UnixTime);
-    Past { heard_at: time(read_key(namespace)), silent: find(silent_key(namespace)).is_some() }
+    // Fail closed: a row that is not understood holds back as much as can be.
+    let silent = find(silent_key(namespace)).map(|_| time(silent_key(namespace)).unwrap_or(UnixTime(u64::MAX)));
+    Past { heard_at: time(read_key(namespace)), silent }
 }
 
 fn read_key(namespace: &str) -> String {

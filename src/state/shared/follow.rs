@@ -41,8 +41,8 @@ pub(super) struct Follower {
     pub teller: Option<Teller>,
     /// When this replica last knew all that the store had, also in an earlier life.
     pub heard_at: Option<UnixTime>,
-    /// Whether it was away for so long once that it tells only what is recent: see [`may_push`].
-    pub silent: bool,
+    /// Until when it heard of the store, before it was away for so long that it does not tell everything any more: see [`may_push`].
+    pub silent: Option<UnixTime>,
     /// Whether something that others said may be forgotten by a restart.
     pub unkept: bool,
     /// Why the store is not read, for whoever asks.
@@ -77,12 +77,14 @@ impl Follower {
 
     async fn follow(&mut self, complained: &mut bool) -> Result<std::convert::Infallible, Trouble> {
         let link = Link::open(&self.settings).await?;
-        if !self.silent && !may_push(self.heard_at, clock::now()) {
-            self.silent = true;
-            self.records.shared_silence();
+        if self.silent.is_none()
+            && let Some(last) = self.heard_at.filter(|last| !may_push(Some(*last), clock::now()))
+        {
+            self.silent = Some(last);
+            self.records.shared_silence(last);
             tracing::warn!(
-                "this replica was away from the shared store for more than six days: it hears what the others say, and tells \
-                 them only what is newer than that"
+                "this replica was away from the shared store for more than six days: it hears what the others say, and does not \
+                 tell them of roles from before that"
             );
         }
         // What came while there was no connection is found by asking: a store that was set back says nothing by itself.
@@ -164,10 +166,10 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells what is known here and not there, if it is not from too long ago.
+    /// Tells what is known here and not there.
     fn tell_the_rest(&mut self, stored: Arc<Vec<Written>>) {
         let Some(teller) = self.teller.clone() else { return };
-        let (records, since) = (self.records.clone(), self.silent.then(|| clock::now()));
+        let (records, since) = (self.records.clone(), self.silent);
         self.telling = Some(tokio::spawn(async move {
             let unshared = tokio::task::spawn_blocking(move || records.unshared(&stored, since)).await.unwrap_or_default();
             if !unshared.is_empty() {

@@ -150,3 +150,19 @@ fn whoever_was_away_for_longer_than_marks_last_is_silent() {
     assert!(may_push(before(6 * 24 * 3600), now));
     assert!(!may_push(before(6 * 24 * 3600 + 1), now));
 }
+
+#[test]
+fn whoever_was_away_for_long_holds_back_roles_of_before_and_nothing_else() {
+    let last = crate::domain::UnixTime(1_000_000);
+    let may = |change: Change, at: u64| {
+        Fact::of(&change, EventTime(at * 1000)).iter().all(|fact| fact.may_be_told_after(last))
+    };
+    let member = |change| Change::Member(org("1"), user("a"), change);
+    let role = || member(MemberChange::Role(roles(NAMES).highest()));
+    assert!(!may(role(), 1), "the source may have taken it away since, and the others have forgotten that it did");
+    assert!(may(role(), 1_000_000 - 28 * 3600), "it may have come when nobody else was there to hear it");
+    let banned = UserChange::Described { banned: true, email: None, name: None };
+    for change in [member(MemberChange::Removed), member(MemberChange::Overruled), Change::User(user("a"), banned)] {
+        assert!(may(change.clone(), 1), "{change}");
+    }
+}

@@ -1,0 +1,36 @@
+//! How long things take in the simulation, and the bounds that follow. Milliseconds.
+
+use bailiff::domain::shared::{Gap, Owed};
+
+use super::dice::Dice;
+
+/// How long a gate waits for news before it asks where the store is.
+pub const BLOCK: u64 = 5_000;
+/// How long a webhook waits for the store.
+pub const COMMIT_PATIENCE: u64 = 250;
+/// The longest wait before a lost store is tried again.
+pub const BACKOFF_MAX: u64 = 8_000;
+/// The longest of the waits before everything is read once more.
+pub const SPREAD_MAX: u64 = 300_000;
+/// The longest way between a gate and the store, one direction.
+pub const ANSWER_MAX: u64 = 400;
+
+/// One way: 1 ms in a zone, and in one of a hundred cases something is in the way.
+pub fn slow(dice: &mut Dice) -> u64 {
+    if dice.percent(1) { dice.between(20, ANSWER_MAX) } else { dice.between(0, 3) }
+}
+
+/// The span of the random wait before everything is read, as the product has it by default.
+pub fn spread(owed: &Owed) -> u64 {
+    if owed.cause == Gap::First { 0 } else { (2_000_u64 << owed.again.min(16)).min(SPREAD_MAX) }
+}
+
+/// A fact is at a gate that only waits for news: the gate may just be asking, and then ask where the store is first.
+pub const TAIL: u64 = 4 * ANSWER_MAX;
+/// A fact that the store has is at a gate that has just come back, or whose store has just become another: it notices, tries again,
+/// asks where the store is, waits for its turn, reads everything (six questions), finds that there is more and does so once more.
+pub const READ: u64 = BLOCK + BACKOFF_MAX + 2 * (SPREAD_MAX + 6 * 2 * ANSWER_MAX) + TAIL;
+/// A fact that a gate has and the store has not is at the store: the same way, and then it is told.
+pub const PUSH: u64 = READ + ANSWER_MAX;
+/// What anybody has learned is with everybody.
+pub const ALL: u64 = PUSH + READ;
