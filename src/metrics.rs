@@ -2,6 +2,7 @@
 //!
 //! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
 
+mod drift;
 mod lookups;
 mod outcome;
 mod profiles;
@@ -18,6 +19,7 @@ use prometheus::{
     TextEncoder,
 };
 
+pub use drift::DriftCounts;
 pub use lookups::{LookupResult, Lookups};
 pub use profiles::{ProfileFetches, ProfileResult};
 pub use streams::{Open, Streams};
@@ -88,6 +90,7 @@ pub struct Metrics {
     pub profile_fetches: ProfileFetches,
     pub lookups: Lookups,
     pub streams: Streams,
+    pub drift: DriftCounts,
     generation: IntGauge,
     auth_disabled: IntGauge,
     log_lines_lost: IntCounter,
@@ -195,6 +198,7 @@ impl Metrics {
             profile_fetches: ProfileFetches::new(&registry),
             lookups: Lookups::new(&registry),
             streams: Streams::new(&registry),
+            drift: DriftCounts::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",

@@ -27,6 +27,7 @@ use crate::listen::websocket::Closing;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
+use crate::state::backend::Backends;
 use crate::state::fetch::Fetcher;
 use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
@@ -210,13 +211,16 @@ impl Server {
             records.reload(table, source, Said::WhenChanged);
         }
         let lookups = Arc::new(LookupSource::default());
-        let sources = Sources::new(records.clone(), metrics.clone(), fetcher.clone(), lookups.clone());
+        let backends = Arc::new(Backends::new(fetcher.clone()));
+        let (asked_by, asked_of) = (records.clone(), backends.clone());
+        let sources =
+            Arc::new(Sources::new(asked_by, metrics.clone(), fetcher.clone(), lookups.clone(), asked_of));
         if let Some(source) = live.membership.as_ref().filter(|source| source.from.is_lookup()) {
             records.ask_for_each(source);
         }
         sources.follow(&live);
         let profiles = Arc::new(ProfileSource::default());
-        let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
+        let asking = asking(backends, records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
         let hints = Arc::new(Hints::default());
         let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone(), hints.clone());
@@ -229,7 +233,7 @@ impl Server {
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
         let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
         let tokens = boot.admin_tokens.iter().map(|token| token.hash.clone()).collect();
-        let api = Api { tokens, providers: providers.clone(), records: records.clone() };
+        let api = Api { tokens, providers: providers.clone(), records: records.clone(), sources: sources.clone() };
         let draining_seen = draining.clone();
         let app = Admin {
             world: world_seen,

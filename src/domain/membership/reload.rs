@@ -87,6 +87,14 @@ impl Members {
         Self { users: self.users.clone(), orgs: self.orgs.clone(), changes: self.changes, ..asking }
     }
 
+    /// The same membership while another source has not spoken yet: until it does, what was said before counts, at `now` as if it
+    /// had just been said where that source was never too old, and not for ever.
+    #[must_use]
+    pub fn awaiting(&self, policy: Policy, now: UnixTime) -> Self {
+        let confirmed = if self.policy.max_age.is_none() { Some(now) } else { self.confirmed };
+        Self { policy, confirmed, ..self.clone() }
+    }
+
     /// The marks that are so old at `now` that nothing can come which they would have to stop.
     #[must_use]
     pub fn old_marks(&self, now: UnixTime) -> Vec<Change> {

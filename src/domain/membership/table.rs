@@ -162,4 +162,15 @@ impl Table {
     pub fn size(&self) -> (usize, usize, usize) {
         (self.users.len(), self.workspaces.len(), self.workspaces.values().map(|w| w.members.len()).sum())
     }
+
+    /// Everybody who has a row.
+    pub(super) fn user_ids(&self) -> impl Iterator<Item = &UserId> {
+        self.users.keys()
+    }
+
+    /// Every membership.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&WorkspaceId, &UserId, Role)> {
+        let members = self.workspaces.iter().map(|(id, workspace)| (id, &workspace.members));
+        members.flat_map(|(id, members)| members.iter().map(move |(user, role)| (id, user, *role)))
+    }
 }
