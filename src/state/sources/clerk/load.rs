@@ -21,8 +21,8 @@ const LOAD_WITHIN: Duration = Duration::from_secs(2 * 3600);
 const MAX_PAGES: usize = 20_000;
 /// Bound on requests that Clerk answers with 429 or not at all, in one load.
 const MAX_STUMBLES: usize = 5;
-/// Before a request that was not answered is made once more.
-const STUMBLE: Duration = Duration::from_secs(1);
+/// Before a request that was not answered is made once more; doubled by each.
+const STUMBLE: Duration = Duration::from_millis(100);
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +149,9 @@ impl Load<'_> {
                 // Nothing was asked: no reason to give up.
                 Err(BackendError::Limited { wait, .. }) => wait,
                 Err(BackendError::TooMany { wait, .. }) if self.stumbles_once_more() => wait,
-                Err(BackendError::Fetch(_) | BackendError::Down { .. }) if self.stumbles_once_more() => STUMBLE,
+                Err(BackendError::Fetch(_) | BackendError::Down { .. }) if self.stumbles_once_more() => {
+                    STUMBLE * (1 << self.stumbles.saturating_sub(1).min(MAX_STUMBLES))
+                }
                 answered => return answered.map_err(LoadError::Backend),
             };
             tokio::time::sleep(wait).await;
