@@ -259,9 +259,14 @@ impl Records {
             if !good {
                 return before.clone();
             }
-            let members = match &before {
-                Some(members) => self.reloaded(members, table, source, roles, said),
-                None => self.first(Members::new(table, source.policy.clone()), roles),
+            let members = match (&before, said) {
+                (Some(members), _) => self.reloaded(members, table, source, roles, said),
+                (None, Said::WhenChanged) => self.first(Members::new(table, source.policy.clone()), roles),
+                // What was kept over a restart is older than this as well.
+                (None, Said::At(_)) => {
+                    let kept = self.first(Members::new(Table::default(), source.policy.clone()), roles);
+                    self.reloaded(&kept, table, source, roles, said)
+                }
             };
             after = Some(members.confirmed(at));
             after.clone()
