@@ -2,11 +2,12 @@
 //!
 //! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
 
+mod drift;
 mod lookups;
 mod outcome;
 mod profiles;
-mod streams;
 mod shared;
+mod streams;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -19,10 +20,11 @@ use prometheus::{
     TextEncoder,
 };
 
+pub use drift::DriftCounts;
 pub use lookups::{LookupResult, Lookups};
 pub use profiles::{ProfileFetches, ProfileResult};
-pub use streams::{Open, Streams};
 pub use shared::{CommitResult, EntryResult, Shared};
+pub use streams::{Open, Streams};
 
 use crate::domain::routes::Route;
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
@@ -91,6 +93,7 @@ pub struct Metrics {
     pub lookups: Lookups,
     pub streams: Streams,
     pub shared: Shared,
+    pub drift: DriftCounts,
     generation: IntGauge,
     auth_disabled: IntGauge,
     log_lines_lost: IntCounter,
@@ -199,6 +202,7 @@ impl Metrics {
             lookups: Lookups::new(&registry),
             streams: Streams::new(&registry),
             shared: Shared::new(&registry),
+            drift: DriftCounts::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",
                 "Grows by one with each change of rules, keys or membership.",

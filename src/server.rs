@@ -27,6 +27,7 @@ use crate::listen::websocket::Closing;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::World;
+use crate::state::backend::Backends;
 use crate::state::fetch::Fetcher;
 use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
@@ -35,8 +36,8 @@ use crate::state::profiles::ProfileSource;
 use crate::state::proofs::ProofCache;
 use crate::state::providers::Providers;
 use crate::state::records::{Records, shared_past};
-use crate::state::shared::Shared;
 use crate::state::reload::{Reloader, Seen, read_membership, tell};
+use crate::state::shared::Shared;
 use crate::state::sources::Sources;
 use ending::{Signals, drain};
 use learned::{Learned, Remembered, asking, close, warn_of_forgetting};
@@ -216,13 +217,15 @@ impl Server {
             records.reload(table, source, Said::WhenChanged);
         }
         let lookups = Arc::new(LookupSource::default());
-        let sources = Sources::new(records.clone(), metrics.clone(), fetcher.clone(), lookups.clone());
+        let backends = Arc::new(Backends::new(fetcher.clone()));
+        let (asked_by, asked_of) = (records.clone(), backends.clone());
+        let sources = Arc::new(Sources::new(asked_by, metrics.clone(), fetcher.clone(), lookups.clone(), asked_of));
         if let Some(source) = live.membership.as_ref().filter(|source| source.from.is_lookup()) {
             records.ask_for_each(source);
         }
         sources.follow(&live);
         let profiles = Arc::new(ProfileSource::default());
-        let asking = asking(fetcher.clone(), records.clone(), metrics.clone());
+        let asking = asking(backends, records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
         let hints = Arc::new(Hints::default());
         let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone(), hints.clone());
@@ -237,7 +240,7 @@ impl Server {
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
         let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
         let tokens = boot.admin_tokens.iter().map(|token| token.hash.clone()).collect();
-        let api = Api { tokens, providers: providers.clone(), records: records.clone() };
+        let api = Api { tokens, providers: providers.clone(), records: records.clone(), sources: sources.clone() };
         let draining_seen = draining.clone();
         let app = Admin {
             world: world_seen,

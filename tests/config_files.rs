@@ -173,7 +173,7 @@ fn every_config_of_a_product_loads_with_its_membership_and_without_a_warning() {
         else {
             continue;
         };
-        let source = std::fs::read_to_string(&file).expect("the membership stands beside its config");
+        let source = std::fs::read_to_string(file).expect("the membership stands beside its config");
         let roles = rules.roles.as_ref().expect("a membership has roles");
         let read = parse_membership(&Source::new("membership.yaml", &source), roles, &rules.flags);
         let (_, warnings) = read.unwrap_or_else(|faults| panic!("{}:\n{faults}", file.display()));

@@ -15,6 +15,7 @@ use crate::domain::service_token::{TokenHash, is_one_of};
 use crate::domain::token::bearer;
 use crate::state::providers::{Providers, Refused};
 use crate::state::records::Records;
+use crate::state::sources::Sources;
 
 /// The part of the admin listener that changes things.
 pub struct Api {
@@ -22,6 +23,7 @@ pub struct Api {
     pub tokens: Vec<TokenHash>,
     pub providers: Arc<Providers>,
     pub records: Arc<Records>,
+    pub sources: Arc<Sources>,
 }
 
 /// Status and body.
@@ -35,7 +37,7 @@ impl Api {
     /// Whether this path is one of ours.
     pub(super) fn serves(path: &str) -> bool {
         let within = |own| path.strip_prefix(own).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
-        ["/providers", "/sessions", "/users"].into_iter().any(within)
+        ["/membership", "/providers", "/sessions", "/users"].into_iter().any(within)
     }
 
     pub(super) async fn answer(&self, session: &mut ServerSession) -> Reply {
@@ -53,6 +55,7 @@ impl Api {
                 Ok(body) => self.add(&body).await,
                 Err(reply) => reply,
             },
+            (&Method::POST, ["membership", "refresh"]) => self.refresh(),
             (&Method::DELETE, ["providers", name]) if !name.is_empty() => self.remove(name).await,
             (&Method::DELETE, ["users", user]) => self.drop_user(user).await,
             (&Method::DELETE, ["users", user, "tokens"]) => match UserId::parse(&decoded(user)) {
@@ -65,7 +68,7 @@ impl Api {
             },
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "here are GET and POST /providers, DELETE /providers/{name}, /users/{id}, /users/{id}/tokens and /sessions/{id}",
+                "here are GET and POST /providers, DELETE /providers/{name}, /users/{id}, /users/{id}/tokens and /sessions/{id}, and POST /membership/refresh",
             ),
         }
     }
@@ -110,6 +113,15 @@ impl Api {
                 (StatusCode::OK, json!({"revoked": revoked.to_string()}))
             }
             Err(why) => refuse(StatusCode::SERVICE_UNAVAILABLE, why),
+        }
+    }
+
+    /// Has the source of the membership asked now: for an app that has just changed something and does not want to wait.
+    fn refresh(&self) -> Reply {
+        if self.sources.look_now() {
+            (StatusCode::ACCEPTED, json!({"asked": true}))
+        } else {
+            refuse(StatusCode::CONFLICT, "the membership has no source that is asked: a file is followed by itself")
         }
     }
 

@@ -11,8 +11,8 @@ use super::faults::{Code, Fault};
 use super::outside::Run;
 use super::reader::{Field, Fields, Shape};
 use super::services;
-use super::shared;
 use super::settings::{Address, AdminToken, Boot, Shutdown, Timeouts, Upstream, UpstreamAddress};
+use super::shared;
 use super::url::{self, Host, Url, UrlError};
 
 const LISTEN: &str = "an IP address and a port such as 0.0.0.0:8484, or unix:/path/of/socket";

@@ -149,11 +149,12 @@ fn live<'a>(
     may_add_issuers: bool,
     run: Run<'a>,
 ) -> Option<Live> {
-    let membership = roles::membership(root, folder);
     let issuers = match choice.voucher {
         Voucher::SharedToken => stand_in::no_issuers(root, run).then(Issuers::default),
         Voucher::Issuers | Voucher::Nobody => issuers::issuers(root, run),
     };
+    let backend = issuers.as_ref().map(|found| found.backend.as_ref());
+    let membership = roles::membership(root, folder, backend);
     let times = keys::times(root);
     let webhooks = webhooks::webhooks(root, run);
     let services = services::services(root, run);

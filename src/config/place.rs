@@ -76,6 +76,12 @@ pub(super) fn jwks(text: &str) -> Result<(Url, String), PlaceError> {
     if url.path.len() < 2 { Err(PlaceError::NoPath) } else { Ok((url, text.to_owned())) }
 }
 
+/// An endpoint of the app. It gets a secret, but one of its own, so a private network is near enough.
+pub(super) fn endpoint(text: &str) -> Result<(), PlaceError> {
+    let url = fetchable(text, Near::Private)?;
+    if url.path.is_empty() { Err(PlaceError::NoPath) } else { Ok(()) }
+}
+
 /// Where the metadata of an OIDC issuer is (OpenID Connect Discovery, 4.1).
 pub(super) fn metadata(iss: &str) -> String {
     format!("{}/.well-known/openid-configuration", iss.strip_suffix('/').unwrap_or(iss))

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::domain::membership::{AccessStatus, Flags, MAX_FLAGS, MAX_ROLES, Policy, Roles};
 
+use super::clerk_source::clerk_source;
 use super::faults::{Code, Fault, quoted};
+use super::http_source::http_source;
 use super::near::nearest;
 use super::reader::{Field, Fields};
-use super::settings::{From, MembershipSource};
+use super::settings::{BackendSettings, From, MembershipSource};
 
 /// The words of `access:` that are no roles.
 pub(super) const ACCESS_WORDS: &[&str] = &["public", "optional", "user", "active", "service", "webhook", "deny"];
@@ -44,20 +46,23 @@ impl Membership {
     }
 }
 
+/// What `clerk:` says of the Backend API; the outer `None` when that has faults of its own.
+type Backend<'b> = Option<Option<&'b BackendSettings>>;
+
 /// Reads the section. The path of the table is relative to `folder`, where the config is.
-pub(super) fn membership(root: &mut Fields<'_>, folder: &Path) -> Membership {
+pub(super) fn membership(root: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membership {
     let field = root.opt("membership");
     if !field.is_present() {
         return Membership::None;
     }
     match field.fields("the membership") {
-        Some(fields) => section(fields, folder),
+        Some(fields) => section(fields, folder, backend),
         None => Membership::Broken(None),
     }
 }
 
-fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
-    let from = from(&mut fields, folder);
+fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membership {
+    let from = from(&mut fields, folder, backend);
     let roles = roles(fields.opt("roles"));
     let flags = flags(fields.opt("flags"));
     let access = fields
@@ -81,8 +86,9 @@ fn section(mut fields: Fields<'_>, folder: &Path) -> Membership {
         let from = from?;
         let by_token = from == From::Token;
         // Of somebody whom only a webhook has named nobody has decided anything yet. An organization that says who is a member of it
-        // has decided.
-        let newcomer = if by_token { AccessStatus::Active } else { AccessStatus::Pending };
+        // has decided, and so has Clerk where its users are the users.
+        let decided = by_token || matches!(from, From::Clerk(_));
+        let newcomer = if decided { AccessStatus::Active } else { AccessStatus::Pending };
         let policy = Policy {
             access: access?.unwrap_or(newcomer),
             flags: new_flags?.unwrap_or_default(),
@@ -136,8 +142,8 @@ pub(super) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
 }
 
 /// The one source, of several that there can be.
-fn from(fields: &mut Fields<'_>, folder: &Path) -> Option<From> {
-    let named = [(fields.opt("file"), "file"), (fields.opt("token"), "token")];
+fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<From> {
+    let named = ["file", "token", "http", "clerk"].map(|key| (fields.opt(key), key));
     let present: Vec<_> = named.iter().filter(|(field, _)| field.is_present()).collect();
     if let [_, (second, name), ..] = present.as_slice() {
         let fault = Fault::error(Code::Contradiction, format!("`{name}` is a second source of one membership"));
@@ -147,6 +153,8 @@ fn from(fields: &mut Fields<'_>, folder: &Path) -> Option<From> {
     match present.first() {
         None => Some(From::Nobody),
         Some((field, "file")) => field.str().map(|file| From::File(folder.join(file))),
+        Some((field, "http")) => http_source(*field).map(From::Http),
+        Some((field, "clerk")) => clerk_source(*field, backend).map(From::Clerk),
         // `false` is what it is without the key.
         Some((field, _)) => field.bool().map(|by_token| if by_token { From::Token } else { From::Nobody }),
     }
@@ -160,7 +168,14 @@ fn max_age(field: Field<'_>, from: Option<&From>) -> Option<Option<Duration>> {
     let range = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
     let read = field.maybe(|field| field.duration(range))?;
     if from.is_none_or(From::is_remote) {
-        return Some(Some(read.unwrap_or(MAX_AGE)));
+        let asked_every = from.and_then(From::asked_every).unwrap_or_default();
+        if read.is_some_and(|read| read <= asked_every) {
+            let what = "`max_age` is not longer than the time between two looks at the source: in between, everybody would be refused";
+            field.reject(Fault::error(Code::Contradiction, what).fix("make it several times as long"));
+            return None;
+        }
+        // Long enough that a look or two may fail.
+        return Some(Some(read.unwrap_or(MAX_AGE.max(asked_every * 4))));
     }
     if field.is_present() {
         let what = "`max_age` has no effect here: a file is never too old, and neither is what tokens say";

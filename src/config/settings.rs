@@ -12,6 +12,9 @@ use crate::domain::snapshot::Rules;
 
 use super::secret::Secret;
 
+pub use super::clerk_source::ClerkSource;
+pub use super::http_source::{HttpMode, HttpSource};
+
 /// All settings of one gate.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -83,7 +86,8 @@ impl PartialEq for SharedSettings {
             _ => false,
         };
         let rest = |s: &Self| {
-            let Self { host, port, tls, database, username, password: _, ca, namespace, log, spread, write } = s.clone();
+            let Self { host, port, tls, database, username, password: _, ca, namespace, log, spread, write } =
+                s.clone();
             (host, port, tls, database, username, ca, namespace, (log, spread, write))
         };
         same && rest(self) == rest(other)
@@ -309,6 +313,10 @@ pub enum From {
     Token,
     /// A table in a file.
     File(PathBuf),
+    /// An endpoint of the app.
+    Http(HttpSource),
+    /// Clerk's Backend API.
+    Clerk(ClerkSource),
 }
 
 impl From {
@@ -317,7 +325,7 @@ impl From {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Nobody | Self::Token => None,
+            Self::Nobody | Self::Token | Self::Http(_) | Self::Clerk(_) => None,
         }
     }
 
@@ -326,6 +334,7 @@ impl From {
     pub fn is_remote(&self) -> bool {
         match self {
             Self::Nobody | Self::Token | Self::File(_) => false,
+            Self::Http(_) | Self::Clerk(_) => true,
         }
     }
 
@@ -333,7 +342,17 @@ impl From {
     #[must_use]
     pub fn is_lookup(&self) -> bool {
         match self {
-            Self::Nobody | Self::Token | Self::File(_) => false,
+            Self::Nobody | Self::Token | Self::File(_) | Self::Clerk(_) => false,
+            Self::Http(source) => matches!(source.mode, HttpMode::Lookup { .. }),
+        }
+    }
+
+    /// How long it is, at the most, until that somebody is asked again.
+    pub(super) fn asked_every(&self) -> Option<Duration> {
+        match self {
+            Self::Nobody | Self::Token | Self::File(_) => None,
+            Self::Http(source) => Some(source.asked_every()),
+            Self::Clerk(source) => Some(source.reconcile),
         }
     }
 }
@@ -344,6 +363,8 @@ impl std::fmt::Display for From {
             Self::Nobody => f.write_str("whoever signs in"),
             Self::Token => f.write_str("the organization of the token"),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Http(source) => f.write_str(source.shown()),
+            Self::Clerk(source) => write!(f, "Clerk's Backend API at {}", source.backend.api_url),
         }
     }
 }

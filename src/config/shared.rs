@@ -10,7 +10,8 @@ use super::secret::Secret;
 use super::settings::SharedSettings;
 use super::url::{Host, Url, UrlError};
 
-const REDIS: &str = "rediss://host:6379, or redis:// for loopback and private addresses; redis://user:password@host:6379/0";
+const REDIS: &str =
+    "rediss://host:6379, or redis:// for loopback and private addresses; redis://user:password@host:6379/0";
 const NAMESPACE: &str = "1 to 64 letters, digits, `-`, `_`, `.` and `:`";
 /// Where Redis and Valkey listen.
 const PORT: u16 = 6379;
@@ -77,7 +78,9 @@ enum PlaceError {
     Url(#[from] UrlError),
     #[error("has another scheme than redis and rediss")]
     Scheme,
-    #[error("is without TLS; redis:// is for loopback and private addresses only, as whoever listens could let themselves in")]
+    #[error(
+        "is without TLS; redis:// is for loopback and private addresses only, as whoever listens could let themselves in"
+    )]
     Plain,
     #[error("has a path that is no number of a database")]
     Database,

@@ -1,10 +1,11 @@
 //! An HTTP server that plays Clerk, or another provider: it publishes keys and metadata, hands out tokens, sends webhooks,
-//! describes and deletes users.
+//! describes, lists and deletes users.
 //!
 //! Whoever can reach it gets a token for anybody, so it belongs on loopback. Tests misuse it on
 //! purpose through [`Issuer::set_keys`], [`Issuer::set_behaviour`] and [`Issuer::set_metadata`].
 
 mod events;
+mod lists;
 mod routes;
 mod users;
 
@@ -19,6 +20,8 @@ use pingora::protocols::http::ServerSession;
 
 use super::key::SigningKey;
 use super::webhook::WebhookSigner;
+pub use lists::ListBehaviour;
+use lists::Lists;
 use users::UserApi;
 pub use users::UserBehaviour;
 
@@ -106,6 +109,7 @@ struct State {
     jwks_hits: AtomicU64,
     metadata_hits: AtomicU64,
     users: UserApi,
+    lists: Lists,
 }
 
 /// Where events go.
@@ -131,6 +135,7 @@ impl Issuer {
             jwks_hits: AtomicU64::new(0),
             metadata_hits: AtomicU64::new(0),
             users: UserApi::default(),
+            lists: Lists::default(),
         }))
     }
 
@@ -184,6 +189,27 @@ impl Issuer {
     #[must_use]
     pub fn user_hits(&self, user_id: &str) -> (u64, u64) {
         self.0.users.hits(user_id)
+    }
+
+    /// Changes how the lists of the Backend API answer whoever has the secret key.
+    pub fn set_list_behaviour(&self, behaviour: ListBehaviour) {
+        self.0.lists.set(behaviour);
+    }
+
+    /// How the next requests for a page are answered, each by one of these.
+    pub fn next_lists(&self, behaviours: Vec<ListBehaviour>) {
+        self.0.lists.next(behaviours);
+    }
+
+    /// Exactly these users are banned in the list of users.
+    pub fn set_banned(&self, users: impl IntoIterator<Item = String>) {
+        self.0.lists.set_banned(users.into_iter().collect());
+    }
+
+    /// How many pages were asked for with the secret key.
+    #[must_use]
+    pub fn list_hits(&self) -> u64 {
+        self.0.lists.hits()
     }
 
     /// What tokens say in `azp` when the request asks for nothing else. Nothing at first.

@@ -207,6 +207,50 @@ pub fn described(user: &Map<String, Value>) -> Result<(Change, EventTime), &'sta
     Ok((change, at.ok_or("the user has no `updated_at`")?))
 }
 
+/// A user in a list of Clerk's Backend API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUser {
+    pub id: UserId,
+    /// Banned, locked or deprovisioned.
+    pub banned: bool,
+    pub email: Option<HeaderValue>,
+    pub name: Option<HeaderValue>,
+}
+
+/// Reads a user of a list by the same rules as one in a webhook.
+///
+/// # Errors
+/// What is missing.
+pub fn listed_user(user: &Map<String, Value>) -> Result<ListedUser, &'static str> {
+    match self::user(user, false)? {
+        Change::User(id, UserChange::Described { banned, email, name }) => Ok(ListedUser { id, banned, email, name }),
+        _ => Err("it is no user"),
+    }
+}
+
+/// A membership in a list of Clerk's Backend API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedMember {
+    pub org: OrgId,
+    pub user: UserId,
+    /// `None` for a role that the config does not name.
+    pub role: Option<Role>,
+}
+
+/// Reads a membership of a list by the same rules as one in a webhook.
+///
+/// # Errors
+/// What is missing.
+pub fn listed_member(data: &Map<String, Value>, roles: &Roles) -> Result<ListedMember, &'static str> {
+    let within = |object: &str, name: &str| data.get(object).and_then(|o| o.get(name)).and_then(Value::as_str);
+    let org = within("organization", "id").and_then(|id| OrgId::parse(id).ok());
+    let user = within("public_user_data", "user_id").and_then(|id| ClerkUserId::parse(id).ok()).map(UserId::from);
+    let (Some(org), Some(user)) = (org, user) else {
+        return Err("the membership names no organization or user");
+    };
+    Ok(ListedMember { org, user, role: text(data, "role").and_then(|name| roles.find(name)) })
+}
+
 /// Clerk writes milliseconds in most places and seconds in some: told apart by size. Fail closed: a deletion that is timed in
 /// seconds counts from the end of its second, or an update in the same second would look newer than it.
 fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {

@@ -1,6 +1,7 @@
 //! Who belongs to which workspace in which role: a table from a source, and on top of it what was learned since.
 
 mod bounds;
+mod drift;
 mod flags;
 mod known;
 mod members;
@@ -16,6 +17,7 @@ use http::HeaderValue;
 use super::ids::{AppUserId, text_header};
 
 pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
+pub use drift::{Drift, drift};
 pub use flags::{Flags, MAX_FLAGS};
 pub use known::{Known, Standing};
 pub use members::{Claimed, Kept, Members, Policy};

@@ -46,8 +46,11 @@ impl Shared {
         let all = Self {
             contact: keep(
                 registry,
-                Gauge::new("bailiff_shared_contact_timestamp_seconds", "When the shared store last answered its reader.")
-                    .expect(VALID),
+                Gauge::new(
+                    "bailiff_shared_contact_timestamp_seconds",
+                    "When the shared store last answered its reader.",
+                )
+                .expect(VALID),
             ),
             position: gauge("bailiff_shared_position", "The last entry of the shared log that was read."),
             head: gauge("bailiff_shared_head", "The last entry that the shared log is known to have."),

@@ -10,9 +10,8 @@ use crate::config::settings::{BackendSettings, Live};
 use crate::domain::event::{Change, EventTime};
 use crate::domain::revocation::Revocations;
 use crate::metrics::Metrics;
-use crate::state::backend::Backend;
+use crate::state::backend::Backends;
 use crate::state::deliveries::Deliveries;
-use crate::state::fetch::Fetcher;
 use crate::state::profiles::Profiles;
 use crate::state::records::{Records, Rows, Strange, revocations};
 use crate::state::store::{Contents, Row, Store, Table};
@@ -80,7 +79,7 @@ pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &Live) {
 
 /// How Clerk is asked for names: what it says is kept as a record.
 pub(super) fn asking(
-    fetcher: Fetcher,
+    backends: Arc<Backends>,
     records: Arc<Records>,
     metrics: Arc<Metrics>,
 ) -> impl Fn(BackendSettings) -> Profiles + Clone {
@@ -91,7 +90,7 @@ pub(super) fn asking(
                 tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
             }
         };
-        Profiles::new(Arc::new(Backend::new(settings, fetcher.clone())), Box::new(apply), metrics.clone())
+        Profiles::new(backends.of(&settings), Box::new(apply), metrics.clone())
     }
 }
 

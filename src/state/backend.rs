@@ -1,19 +1,24 @@
-//! Clerk's Backend API: one user, by their id.
+//! Clerk's Backend API: one user by their id, and lists of all.
 //!
-//! It is asked for what neither the token nor the membership says, and to delete. No verdict waits for it: a token is good or
-//! bad without it.
+//! It is asked for what neither the token nor the membership says, to delete, and for the membership itself. No verdict waits for
+//! it: a token is good or bad without it.
 
 mod error;
 mod limit;
+mod list;
+mod shared;
 
 use http::Method;
 use parking_lot::Mutex;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
 pub use error::BackendError;
 pub use limit::Limit;
+pub use list::{List, PAGE, Page};
+pub use shared::Backends;
 
+use super::SEGMENT;
 use super::fetch::{Answer, Ask, Fetcher};
 use crate::clock;
 use crate::config::settings::BackendSettings;
@@ -26,10 +31,6 @@ use crate::domain::token::json;
 const MAX_BYTES: usize = 1 << 20;
 /// Clerk changes its answers by date; this is the version that the code here was written for.
 const VERSION: (&str, &str) = ("clerk-api-version", "2026-05-12");
-/// Everything in an id that is not unreserved (RFC 3986, 2.3), so that it stays one segment of a path: a `sub` is chosen by
-/// whoever signs tokens, and may hold `/`, `?`, `#` and `%`. Dots stay, as no id is a dot segment: each begins with `user_`.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// What Clerk says of a user, for [`crate::domain::membership::Members::changed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {

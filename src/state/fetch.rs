@@ -1,10 +1,14 @@
 //! The one HTTP client with which bailiff asks others.
 
+mod download;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, header};
 use reqwest::{Client, RequestBuilder, Response, redirect};
+
+pub(super) use download::{Ask as AskForMore, Begun};
 
 use crate::clock;
 use crate::config::secret::Secret;
@@ -27,6 +31,17 @@ pub enum FetchError {
     TooLarge { url: String, max: usize },
     #[error("asking {url} failed: {why}")]
     Broken { url: String, why: String },
+}
+
+impl FetchError {
+    /// The status of an answer that was no good one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
 }
 
 /// What to do about a connection that was not made, from what the libraries below say of it.
@@ -145,13 +160,7 @@ impl Fetcher {
     /// The answer to a request that shows a secret, whatever its status is.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, FetchError> {
         let Ask { method, url, bearer, headers, max } = ask;
-        let shown = [b"Bearer ", bearer.expose()].concat();
-        let mut shown = HeaderValue::from_bytes(&shown).map_err(|_| FetchError::Broken {
-            url: url.to_owned(),
-            why: "the secret has a byte that no header field can have".to_owned(),
-        })?;
-        // Nothing that prints headers prints this one, and HTTP/2 keeps it out of its compression table (RFC 7541, 7.1.3).
-        shown.set_sensitive(true);
+        let shown = authorization(bearer, url)?;
         let mut request = self.client(url).request(method, url).header(header::AUTHORIZATION, shown);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -167,6 +176,18 @@ impl Fetcher {
         // The config takes plain http for loopback and private addresses only.
         if url.starts_with("http://") { &self.direct } else { &self.outward }
     }
+}
+
+/// The field that shows a secret.
+fn authorization(bearer: &Secret, url: &str) -> Result<HeaderValue, FetchError> {
+    let shown = [b"Bearer ", bearer.expose()].concat();
+    let mut shown = HeaderValue::from_bytes(&shown).map_err(|_| FetchError::Broken {
+        url: url.to_owned(),
+        why: "the secret has a byte that no header field can have".to_owned(),
+    })?;
+    // Nothing that prints headers prints this one, and HTTP/2 keeps it out of its compression table (RFC 7541, 7.1.3).
+    shown.set_sensitive(true);
+    Ok(shown)
 }
 
 /// By how many seconds our clock is ahead of one that said `date` between `asked` and `answered` of ours.

@@ -130,6 +130,11 @@ impl Lookups {
         self.0.fresh.invalidate(user).await;
     }
 
+    /// Forgets what is known of everybody, so that the next request of each asks.
+    pub fn forget_all(&self) {
+        self.0.fresh.invalidate_all();
+    }
+
     /// How long an answer counts.
     #[must_use]
     pub fn ttl(&self) -> Duration {
@@ -182,6 +187,13 @@ impl LookupSource {
             Some(lookups) => lookups.view(&snapshot, user).await.map(Arc::new),
             None => Err(LookupError::Failed("no source is there to ask".into())),
         }
+    }
+
+    /// Forgets all answers; whether anybody is asked user by user.
+    pub fn forget_all(&self) -> bool {
+        let asking = self.0.load();
+        asking.iter().for_each(|lookups| lookups.forget_all());
+        asking.is_some()
     }
 
     /// How long an answer counts; `None` where nobody is asked user by user.

@@ -17,7 +17,7 @@ use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError,
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{Kept, Members, Reloaded, Roles, Said, Table};
+use crate::domain::membership::{Flags, Kept, Members, Reloaded, Roles, Said, Table};
 use crate::domain::revocation::{Revocations, Revoked};
 use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
@@ -111,16 +111,39 @@ pub struct Records {
     store: Option<Arc<Store>>,
     /// What is kept while there is no membership that it could stand in.
     parked: Mutex<Parked>,
+    /// Who is the source, since the config said something else than at the start.
+    source: Mutex<Option<Option<MembershipSource>>>,
     /// Who tells other replicas, where there are some.
     teller: OnceLock<Teller>,
     shared_row: Mutex<SharedRow>,
+}
+
+/// A table that was asked for, and the words by which it was read.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    pub table: Table,
+    pub said: Said,
+    /// When it was asked for.
+    pub at: UnixTime,
+    pub source: &'a MembershipSource,
+    pub roles: &'a Roles,
+    pub flags: &'a Flags,
+}
+
+/// A table that is in force now.
+#[derive(Debug)]
+pub struct Taken {
+    pub generation: u64,
+    pub before: Option<Members>,
+    pub after: Option<Members>,
 }
 
 impl Records {
     #[must_use]
     pub fn new(world: Arc<World>, metrics: Arc<Metrics>, store: Option<Arc<Store>>, rows: Rows) -> Self {
         let parked = Mutex::new(Parked::of(rows));
-        Self { world, metrics, store, parked, teller: OnceLock::new(), shared_row: Mutex::default() }
+        let (source, teller, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        Self { world, metrics, store, parked, source, teller, shared_row }
     }
 
     /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
@@ -147,12 +170,7 @@ impl Records {
         self.publish(change, at, None).map(|published| published.generation)
     }
 
-    fn publish(
-        &self,
-        change: &Change,
-        at: EventTime,
-        read_by: Option<&Arc<Rules>>,
-    ) -> Result<Published, NotKept> {
+    fn publish(&self, change: &Change, at: EventTime, read_by: Option<&Arc<Rules>>) -> Result<Published, NotKept> {
         let (mut written, mut told) = (None, None);
         let generation = self.world.publish(|now| {
             if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
@@ -197,6 +215,7 @@ impl Records {
     /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
     /// was read again.
     pub fn carried_over(&self, snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
+        *self.source.lock() = Some(live.membership.clone());
         let old = snapshot.members.as_ref().zip(snapshot.rules.roles.as_ref());
         let Some((source, roles)) = live.membership.as_ref().zip(live.rules.roles.as_ref()) else {
             if let Some((members, roles)) = old {
@@ -210,7 +229,7 @@ impl Records {
             return match (members, source.from.is_lookup()) {
                 (Some(members), true) => Some(members.looked_up(source.policy.clone())),
                 (None, true) => Some(self.first(Members::by_lookup(source.policy.clone()), roles)),
-                (members, false) => members,
+                (members, false) => members.map(|members| members.awaiting(source.policy.clone(), clock::now())),
             };
         };
         Some(match members {
@@ -236,6 +255,43 @@ impl Records {
         self.metrics.membership_applied(clock::now());
         self.metrics.membership_confirmed(at);
         generation
+    }
+
+    /// As [`Records::reload_at`], of a source that was asked while the config could change. `None` if it has: the source is another one,
+    /// or the table was read by other words, whose first role may now be the second.
+    pub fn take(&self, asked: Asked<'_>) -> Option<Taken> {
+        let Asked { table, said, at, source, roles: read_by, flags } = asked;
+        let (mut before, mut after, mut good) = (None, None, false);
+        let generation = self.put_members(|snapshot, roles| {
+            let followed = self.source.lock().as_ref().is_none_or(|now| now.as_ref() == Some(source));
+            good = followed && roles == read_by && snapshot.rules.flags == *flags;
+            before = snapshot.members.clone();
+            if !good {
+                return before.clone();
+            }
+            let members = match (&before, said) {
+                (Some(members), _) => self.reloaded(members, table, source, &snapshot.rules, said),
+                (None, Said::WhenChanged) => self.first(Members::new(table, source.policy.clone()), roles),
+                // What was kept over a restart is older than this as well.
+                (None, Said::At(_)) => {
+                    let kept = self.first(Members::new(Table::default(), source.policy.clone()), roles);
+                    self.reloaded(&kept, table, source, &snapshot.rules, said)
+                }
+            };
+            after = Some(members.confirmed(at));
+            after.clone()
+        });
+        if good {
+            self.metrics.membership_applied(clock::now());
+            self.metrics.membership_confirmed(at);
+        }
+        good.then_some(Taken { generation, before, after })
+    }
+
+    /// Whether the source has named anybody.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        self.world.load().members.as_ref().is_some_and(|members| members.size().0 > 0)
     }
 
     /// Begins a membership whose source is asked user by user.

@@ -62,12 +62,7 @@ pub struct Shared {
 impl Shared {
     /// Begins to follow the others, and to tell them what `records` learn. Needs a runtime.
     #[must_use]
-    pub fn start(
-        settings: &SharedSettings,
-        records: &Arc<Records>,
-        metrics: &Arc<Metrics>,
-        past: Past,
-    ) -> Self {
+    pub fn start(settings: &SharedSettings, records: &Arc<Records>, metrics: &Arc<Metrics>, past: Past) -> Self {
         let (told, committed) = mpsc::unbounded_channel();
         let unsent = Arc::new(AtomicBool::new(false));
         let writer = settings.write.then(|| Writer::new(settings.clone(), metrics.clone()));

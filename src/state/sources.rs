@@ -3,19 +3,25 @@
 //! Each has a task that asks again and again and hands whole tables to a [`Sink`]. A load with one bad row is not taken, and the last
 //! good table stays in force until it is too old: half a table would take access from some and leave it to others.
 
+pub(crate) mod clerk;
 mod faults;
+pub(crate) mod http;
+mod pause;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use faults::RowFaults;
 
+use super::backend::Backends;
 use super::fetch::Fetcher;
-use super::lookups::{LookupSource, Lookups};
-use super::records::Records;
-use crate::config::settings::{From, Live, MembershipSource};
+use super::lookups::{LookupSource, LookupTimes, Lookups};
+use super::records::{Asked, Records, Taken};
+use crate::config::settings::{From, HttpMode, Live, MembershipSource};
 use crate::domain::UnixTime;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::metrics::{Metrics, Part};
@@ -30,15 +36,33 @@ pub struct Sink {
     pub roles: Roles,
     /// The flags that users may have.
     pub flags: Flags,
+    /// Somebody wants the source to be asked now.
+    look: Arc<Notify>,
 }
 
 impl Sink {
-    /// Puts a whole table in force, which was asked for at `asked`.
-    pub fn loaded(&self, table: Table, said: Said, asked: UnixTime) {
+    /// Puts a whole table in force, which was asked for at `asked`; `None` if the config has changed meanwhile, and it is not. Goes
+    /// through everything that was learned, so for many users it belongs on a thread that serves no requests.
+    pub fn loaded(&self, table: Table, said: Said, asked: UnixTime) -> Option<Taken> {
         let (users, workspaces, members) = table.size();
-        let generation = self.records.reload_at(table, &self.source, said, asked);
+        let (source, roles, flags) = (&self.source, &self.roles, &self.flags);
+        let taken = self.records.take(Asked { table, said, at: asked, source, roles, flags })?;
+        let generation = taken.generation;
         self.metrics.reloaded(Part::Membership, true);
         tracing::info!(part = "membership", generation, users, workspaces, members, "the new membership is in force");
+        Some(taken)
+    }
+
+    /// Whether the source has named anybody so far, this one or the one before it.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        self.records.has_users()
+    }
+
+    /// Waits for as long, or until somebody wants the source to be asked now.
+    pub async fn wait(&self, pause: Duration) {
+        // Ends either way.
+        let _ = tokio::time::timeout(pause, self.look.notified()).await;
     }
 
     /// The source was asked at `asked` and has nothing new.
@@ -66,13 +90,31 @@ pub struct Sources {
     metrics: Arc<Metrics>,
     fetcher: Fetcher,
     lookups: Arc<LookupSource>,
+    backends: Arc<Backends>,
+    look: Arc<Notify>,
     running: Mutex<Running>,
 }
 
 impl Sources {
     #[must_use]
-    pub fn new(records: Arc<Records>, metrics: Arc<Metrics>, fetcher: Fetcher, lookups: Arc<LookupSource>) -> Self {
-        Self { records, metrics, fetcher, lookups, running: Mutex::default() }
+    pub fn new(
+        records: Arc<Records>,
+        metrics: Arc<Metrics>,
+        fetcher: Fetcher,
+        lookups: Arc<LookupSource>,
+        backends: Arc<Backends>,
+    ) -> Self {
+        Self { records, metrics, fetcher, lookups, backends, look: Arc::default(), running: Mutex::default() }
+    }
+
+    /// Asks the source now and not when its time comes; whether there is one to ask. Of one that is being asked at this moment once
+    /// more, as what it says may be from before.
+    pub fn look_now(&self) -> bool {
+        let following = self.running.lock().task.is_some();
+        if following {
+            self.look.notify_one();
+        }
+        self.lookups.forget_all() || following
     }
 
     /// Asks the source of `live` from now on, if it is another one than before.
@@ -92,7 +134,8 @@ impl Sources {
             self.lookups.set(None);
             return;
         };
-        let sink = Sink { records: self.records.clone(), metrics: self.metrics.clone(), source, roles, flags };
+        let (records, metrics, look) = (self.records.clone(), self.metrics.clone(), self.look.clone());
+        let sink = Sink { records, metrics, source, roles, flags, look };
         let (task, lookups) = self.start(sink, live);
         running.task = task;
         self.lookups.set(lookups);
@@ -104,6 +147,22 @@ impl Sources {
         match &source.from {
             // Never here: these are no matter of asking.
             From::Nobody | From::Token | From::File(_) => (None, None),
+            From::Clerk(clerk) => {
+                let backend = self.backends.of(&clerk.backend);
+                (Some(tokio::spawn(clerk::follow(clerk.clone(), backend, sink))), None)
+            }
+            From::Http(endpoint) => match endpoint.mode {
+                HttpMode::Snapshot { .. } => {
+                    (Some(tokio::spawn(http::follow(endpoint.clone(), self.fetcher.clone(), sink))), None)
+                }
+                HttpMode::Lookup { ttl, negative_ttl } => {
+                    let max_age = source.policy.max_age.unwrap_or(ttl);
+                    let Sink { metrics, roles, flags, .. } = sink;
+                    let (source, fetcher) = (endpoint.clone(), self.fetcher.clone());
+                    let asking = http::Asking { source, fetcher, roles, flags };
+                    (None, Some(Lookups::new(asking, LookupTimes { ttl, negative_ttl, max_age }, metrics)))
+                }
+            },
         }
     }
 }

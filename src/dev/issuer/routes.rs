@@ -36,6 +36,8 @@ GET  /token/{name}               a session token that lives 60 s
 GET  /v1/users/{id}              the user, as Clerk's Backend API gives one; needs the secret key
 GET  /v1/jwks                    the public keys, as Clerk's Backend API gives them; needs the secret key
 DELETE /v1/users/{id}            deletes the user
+GET  /v1/users  /v1/users/count  /v1/organizations  /v1/organization_memberships
+                                 the lists, ?limit= (1 to 500) &offset=
 POST /send/{event}/{name}        sends a signed webhook event about somebody to the gate
                                  ?org=org_x ?role=admin ?banned=1 ?locked=1 ?email=x@example.com
 POST /sign?id=&timestamp=        the svix headers for the posted body
@@ -54,6 +56,10 @@ impl State {
             (&Method::GET, [".well-known", "openid-configuration"]) => self.metadata().await,
             (&Method::GET, ["token", name]) => self.token(name, &query),
             (&Method::GET, ["v1", "jwks"]) => self.backend_keys(session).await,
+            (&Method::GET, ["v1", "users", "count"]) => self.user_count(session),
+            (&Method::GET, ["v1", list @ ("users" | "organizations" | "organization_memberships")]) => {
+                self.list(session, list, &query).await
+            }
             (method, ["v1", "users", id]) => self.users(session, method, id).await,
             (&Method::POST, ["send", event, name]) => self.send(event, name, &query).await,
             (&Method::POST, ["sign"]) => self.sign(session, &query).await,

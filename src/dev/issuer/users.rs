@@ -75,6 +75,11 @@ impl UserApi {
         self.changed_at_ms.store(now_ms(), Ordering::SeqCst);
     }
 
+    /// Milliseconds since 1970.
+    pub(super) fn changed_at(&self) -> u64 {
+        self.changed_at_ms.load(Ordering::SeqCst)
+    }
+
     pub(super) fn hits(&self, user_id: &str) -> (u64, u64) {
         self.hits.lock().get(user_id).copied().unwrap_or_default()
     }
@@ -89,7 +94,7 @@ impl UserApi {
     }
 
     /// Whether the request shows the secret key.
-    fn opens(&self, session: &ServerSession) -> bool {
+    pub(super) fn opens(&self, session: &ServerSession) -> bool {
         let shown = session.get_header_bytes("authorization");
         self.secret_key.load().as_ref().is_some_and(|secret| shown == format!("Bearer {secret}").as_bytes())
     }
@@ -149,15 +154,15 @@ impl State {
     }
 }
 
-async fn play(behaviour: Behaviour) -> Response<Vec<u8>> {
+pub(super) async fn play(behaviour: Behaviour) -> Response<Vec<u8>> {
     routes::play(&behaviour, json!({}), &json!({})).await
 }
 
-fn no_key() -> Response<Vec<u8>> {
+pub(super) fn no_key() -> Response<Vec<u8>> {
     error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.")
 }
 
-fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
+pub(super) fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
     let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests.");
     if let Some(after) = after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after));
@@ -166,7 +171,7 @@ fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
 }
 
 /// An error as Clerk says it.
-fn error(status: StatusCode, code: &str, why: &str) -> Response<Vec<u8>> {
+pub(super) fn error(status: StatusCode, code: &str, why: &str) -> Response<Vec<u8>> {
     let errors = json!([{"message": why, "long_message": why, "code": code}]);
     json(status, &json!({"errors": errors, "clerk_trace_id": "0123456789abcdef"}))
 }

@@ -27,6 +27,8 @@ pub struct Members {
     pub(super) lookup: Option<Lookup>,
     /// When the source last said that the table holds.
     pub(super) confirmed: Option<UnixTime>,
+    /// Until when the table knows better than whatever was said: see [`super::Said::At`].
+    pub(super) since: Option<EventTime>,
     pub(super) users: imbl::HashMap<UserId, Record>,
     pub(super) orgs: imbl::HashMap<OrgId, (EventTime, OrgChange)>,
     /// What `users` and `orgs` are together.
@@ -191,6 +193,7 @@ impl Members {
     }
 
     pub(super) fn changed_within(&self, max: Load, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+        let (change, at) = self.unless_outdated(change, at);
         let takes = change.takes_access();
         let mut next = self.clone();
         let newcomer = Entry { at, access: self.policy.access, flags: self.policy.flags.clone() };
@@ -274,6 +277,10 @@ impl Members {
         // Clerk says nothing of the organizations of other issuers' users.
         let by_token = self.policy.by_token && user.clerk().is_some();
         let (access, flags) = match (row, entry) {
+            // Clerk's own table, and a later word of Clerk: the ban in the table was lifted.
+            (Some(row), _) if self.since.is_some() && matches!(told, Some((_, UserChange::Described { .. }))) => {
+                (AccessStatus::Active, row.flags())
+            }
             (Some(row), _) => (row.access(), row.flags()),
             (None, Some(entry)) => (entry.access, &entry.flags),
             (None, None) if deactivated || self.policy.first_sight || by_token => {

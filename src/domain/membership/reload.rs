@@ -54,12 +54,40 @@ impl Members {
                 overruled.push((Change::Organization(org.clone(), OrgChange::Overruled), *at));
             }
         }
-        let mut members = Self { table: Arc::new(table), policy, lookup: None, ..self.clone() };
+        let since = match said {
+            Said::WhenChanged => None,
+            Said::At(began) => Some(earlier(began)),
+        };
+        let mut members = Self { table: Arc::new(table), policy, lookup: None, since, ..self.clone() };
         for (change, at) in &overruled {
             // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
             members = members.changed(change.clone(), *at).unwrap_or(members);
         }
         Reloaded { members, overruled }
+    }
+
+    /// The change as it counts under a table that knows better: an event that is delivered only now and is older than the table leaves
+    /// what it would have left had it come before it.
+    pub(super) fn unless_outdated(&self, change: Change, at: EventTime) -> (Change, EventTime) {
+        let Some(since) = self.since.filter(|since| at <= *since) else { return (change, at) };
+        match change {
+            Change::User(user, UserChange::Described { .. }) if user.clerk().is_some() => {
+                match self.table.user(&user) {
+                    Some(_) => (Change::User(user, UserChange::Overruled { deleted: false }), at),
+                    // They were there, and are not any more.
+                    None => (Change::User(user, UserChange::Deleted), since),
+                }
+            }
+            Change::Member(org, user, change) if user.clerk().is_some() && change != MemberChange::Overruled => {
+                (Change::Member(org, user, MemberChange::Overruled), at)
+            }
+            Change::Organization(org, change)
+                if change == OrgChange::Exists || self.table.workspace_of(&org).is_some() =>
+            {
+                (Change::Organization(org, OrgChange::Overruled), at)
+            }
+            change => (change, at),
+        }
     }
 
     /// What the rows that are other ones than before overrule.
@@ -86,6 +114,14 @@ impl Members {
     pub fn looked_up(&self, policy: Policy) -> Self {
         let asking = Self::by_lookup(policy);
         Self { users: self.users.clone(), orgs: self.orgs.clone(), changes: self.changes, ..asking }
+    }
+
+    /// The same membership while another source has not spoken yet: until it does, what was said before counts, at `now` as if it
+    /// had just been said where that source was never too old, and not for ever.
+    #[must_use]
+    pub fn awaiting(&self, policy: Policy, now: UnixTime) -> Self {
+        let confirmed = if self.policy.max_age.is_none() { Some(now) } else { self.confirmed };
+        Self { policy, confirmed, ..self.clone() }
     }
 
     /// The marks that are so old at `now` that nothing can come which they would have to stop.

@@ -207,6 +207,24 @@ impl Table {
         let people = 0..u32::try_from(self.names.people.len()).unwrap_or(u32::MAX);
         people.flat_map(|person| self.seats_of(person as usize).iter().map(move |seat| (person, *seat)))
     }
+
+    /// Everybody who has a row.
+    pub(super) fn user_ids(&self) -> impl Iterator<Item = UserId> {
+        let people = 0..u32::try_from(self.names.people.len()).unwrap_or(u32::MAX);
+        people.filter(|person| self.names.row(*person).is_some()).filter_map(|person| self.user_id(person))
+    }
+
+    /// Every membership.
+    pub(super) fn members(&self) -> impl Iterator<Item = (WorkspaceId, UserId, Role)> {
+        self.links().filter_map(|(person, seat)| {
+            let workspace = name_of(self.names.workspaces.row(seat.workspace()))?.parse(WorkspaceId::parse)?;
+            Some((workspace, self.user_id(person)?, seat.role()))
+        })
+    }
+
+    fn user_id(&self, person: u32) -> Option<UserId> {
+        name_of(self.names.people.row(person))?.parse(UserId::parse)
+    }
 }
 
 /// Whose users these are is no matter of a log, and a million of them none of a line.

@@ -1,5 +1,6 @@
 mod bounded;
 mod records;
+mod reload;
 
 use std::collections::HashMap;
 

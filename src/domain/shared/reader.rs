@@ -64,7 +64,14 @@ impl Reader {
     #[must_use]
     pub fn new() -> Self {
         let start = Position::START;
-        Self { position: start, cursor: start.into(), owes: Some(Gap::First), again: 0, quiet: 0, expected: BTreeMap::new() }
+        Self {
+            position: start,
+            cursor: start.into(),
+            owes: Some(Gap::First),
+            again: 0,
+            quiet: 0,
+            expected: BTreeMap::new(),
+        }
     }
 
     /// Whether everything is to be read.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::link::{Link, Trouble};
@@ -171,7 +171,8 @@ impl Follower {
         let Some(teller) = self.teller.clone() else { return };
         let (records, since) = (self.records.clone(), self.silent);
         self.telling = Some(tokio::spawn(async move {
-            let unshared = tokio::task::spawn_blocking(move || records.unshared(&stored, since)).await.unwrap_or_default();
+            let unshared =
+                tokio::task::spawn_blocking(move || records.unshared(&stored, since)).await.unwrap_or_default();
             if !unshared.is_empty() {
                 tracing::info!(facts = unshared.len(), "the shared store is told what it does not have");
             }
@@ -194,7 +195,10 @@ impl Follower {
         }
         if poisoned > 0 {
             self.metrics.shared.entries(EntryResult::Poisoned, poisoned);
-            tracing::error!(entries = poisoned, "the shared log has entries that are none of ours; they are passed over");
+            tracing::error!(
+                entries = poisoned,
+                "the shared log has entries that are none of ours; they are passed over"
+            );
         }
         if !facts.is_empty() {
             self.learn(Arc::new(facts)).await;

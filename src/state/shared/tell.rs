@@ -154,7 +154,10 @@ impl Writer {
                 }
                 self.metrics.shared.commit(if taken.full > 0 { CommitResult::Full } else { CommitResult::Ok });
                 if taken.full > 0 {
-                    tracing::error!(facts = taken.full, "the shared store has no room: other replicas do not hear of it");
+                    tracing::error!(
+                        facts = taken.full,
+                        "the shared store has no room: other replicas do not hear of it"
+                    );
                 }
             }
             Err(trouble) => {
@@ -204,7 +207,9 @@ impl Writer {
         }
         if !self.complained.swap(true, Ordering::Relaxed) {
             let cure = match trouble {
-                Trouble::NotPermitted(_) => "; `shared.write: false` if it shall only listen, or grant it +@write +eval",
+                Trouble::NotPermitted(_) => {
+                    "; `shared.write: false` if it shall only listen, or grant it +@write +eval"
+                }
                 _ => "",
             };
             tracing::error!(%trouble, "the shared store does not take what this replica tells; others hear of it later{cure}");

@@ -26,8 +26,7 @@ const QUICK: Duration = Duration::from_secs(2);
 
 const COMMIT: &str = include_str!("commit.lua");
 /// Deletes a claim, if it still is the one that was made.
-const RELEASE: &str =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /// How long a claim counts without being released: longer than a slow upstream takes, or a retry would be a second delivery.
 const CLAIM: Duration = Duration::from_secs(90);
@@ -164,7 +163,13 @@ impl Link {
     }
 
     /// Claims the delivery of a webhook for `owner`.
-    pub(super) async fn claim(&self, keys: &Keys, id: &SvixId, owner: Nonce, within: Duration) -> Result<Claim, Trouble> {
+    pub(super) async fn claim(
+        &self,
+        keys: &Keys,
+        id: &SvixId,
+        owner: Nonce,
+        within: Duration,
+    ) -> Result<Claim, Trouble> {
         let mut set = cmd("SET");
         set.arg(keys.claim(id)).arg(written(owner)).arg("NX").arg("PX").arg(CLAIM.as_millis().to_string());
         if self.ask(&set, within).await? != Value::Nil {

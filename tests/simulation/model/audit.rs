@@ -86,7 +86,10 @@ fn hears_of_what_the_store_has(cluster: &Cluster, gate: usize) -> Checked {
         if *now >= due && *now < ledger.store_keeps_until(held.id) && !ledger.has(told, held.id) {
             let fact = &ledger.facts.get(held.id).expect("a fact").fact;
             let late = now - held.since;
-            return Err(format!("unheard: the store has {:?} for {late} ms, and gate {gate} was not told", fact.change()));
+            return Err(format!(
+                "unheard: the store has {:?} for {late} ms, and gate {gate} was not told",
+                fact.change()
+            ));
         }
     }
     Ok(())
@@ -130,8 +133,10 @@ fn lets_in_whom_it_should(cluster: &mut Cluster, gate: usize, user: usize, org: 
             }
         }
         let should = session.ended.is_none() && cluster.clerk.admits(user, org);
-        let ended = session.ended.map(|ended| ended / 1000 + TOKEN_LIVES + Leeway::DEFAULT.secs() + this.skew.unsigned_abs());
-        let what = format!("session {number} of user {user} at gate {gate}, whose clock is {} s off: {answer:?}", this.skew);
+        let ended =
+            session.ended.map(|ended| ended / 1000 + TOKEN_LIVES + Leeway::DEFAULT.secs() + this.skew.unsigned_abs());
+        let what =
+            format!("session {number} of user {user} at gate {gate}, whose clock is {} s off: {answer:?}", this.skew);
         if answer.is_ok() && ended.is_some_and(|ended| now / 1000 > ended) {
             return Err(format!("let in: with a token that has ended, {what}"));
         }
@@ -198,7 +203,7 @@ pub fn answers(world: &bailiff::domain::Snapshot, cluster: &Cluster) -> Vec<Stri
             all.push(format!("user {user} in organization {org}: {role:?}"));
         }
         let name = match members.standing(&id) {
-            bailiff::domain::membership::Standing::Known(known) => format!("{:?}", known.name),
+            bailiff::domain::membership::Standing::Known(known) => format!("{:?}", known.name()),
             other => format!("{other:?}"),
         };
         all.push(format!("user {user}: {name}"));

@@ -112,7 +112,11 @@ impl Clerk {
                 let open = self.sessions.iter().rposition(|s| s.user == user && s.ended.is_none() && s.began < now);
                 let Some(session) = open else { return vec![] };
                 self.sessions.get_mut(session).expect("it was found").ended = Some(now);
-                event(Subject::User(user), "session.revoked", json!({"id": session_id(session), "user_id": user_id(user)}))
+                event(
+                    Subject::User(user),
+                    "session.revoked",
+                    json!({"id": session_id(session), "user_id": user_id(user)}),
+                )
             }
             Op::Ban(user) | Op::Unban(user) | Op::Rename(user) | Op::Delete(user) => {
                 let Some(known) = self.users.get_mut(user).filter(|user| !user.deleted) else { return vec![] };
@@ -137,8 +141,10 @@ impl Clerk {
                 let member = self.members.get_mut(user).and_then(|roles| roles.get_mut(org));
                 let Some(member) = member.filter(|member| !gone && **member != role) else { return vec![] };
                 *member = role;
-                let kind = if role.is_some() { "organizationMembership.updated" } else { "organizationMembership.deleted" };
-                let name = role.and_then(|role| ROLES.get(role)).map_or("org:member".to_owned(), |name| format!("org:{name}"));
+                let kind =
+                    if role.is_some() { "organizationMembership.updated" } else { "organizationMembership.deleted" };
+                let name =
+                    role.and_then(|role| ROLES.get(role)).map_or("org:member".to_owned(), |name| format!("org:{name}"));
                 let data = json!({
                     "organization": {"id": org_id(org)}, "public_user_data": {"user_id": user_id(user)}, "role": name,
                 });

@@ -105,7 +105,11 @@ impl Cluster {
     }
 
     /// Lets happen what happens until `end`, and says for each look at a gate that it is time for it.
-    pub fn run(&mut self, end: u64, look: &mut impl FnMut(&mut Self, usize) -> Result<(), String>) -> Result<(), String> {
+    pub fn run(
+        &mut self,
+        end: u64,
+        look: &mut impl FnMut(&mut Self, usize) -> Result<(), String>,
+    ) -> Result<(), String> {
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
             let ((at, _), happening) = entry.remove_entry();
             self.now = at;
@@ -195,7 +199,8 @@ impl Cluster {
     fn happen(&mut self, number: usize, op: Op) {
         for event in self.clerk.happen(op, self.now) {
             let (change, at) = event.change();
-            let facts = Fact::of(&change, at).iter().filter_map(|fact| self.ledger.number(&offered(fact).written)).collect();
+            let facts =
+                Fact::of(&change, at).iter().filter_map(|fact| self.ledger.number(&offered(fact).written)).collect();
             let accepted = Accepted { subject: event.subject, at: event.at, facts, accepted: None };
             self.ledger.events.insert(number, accepted);
             self.events.insert(number, event);
@@ -285,7 +290,8 @@ impl Cluster {
             _ => {}
         }
         if !matches!(act, Act::Trim(_)) {
-            let kept: Vec<usize> = self.store.facts().iter().filter_map(|written| self.ledger.number(written)).collect();
+            let kept: Vec<usize> =
+                self.store.facts().iter().filter_map(|written| self.ledger.number(written)).collect();
             self.ledger.store_is(&kept, self.now);
             self.ledger.take_stock();
         }

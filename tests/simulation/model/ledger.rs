@@ -57,7 +57,9 @@ impl Ledger {
 
     /// The number of a fact; `None` for what is none.
     pub fn number(&mut self, written: &Written) -> Option<Id> {
-        if let Some((_, id)) = self.numbers.get(&written.key).and_then(|all| all.iter().find(|(v, _)| *v == written.value)) {
+        if let Some((_, id)) =
+            self.numbers.get(&written.key).and_then(|all| all.iter().find(|(v, _)| *v == written.value))
+        {
             return Some(*id);
         }
         let fact = written.read(Some(&roles())).ok()?;
@@ -131,7 +133,8 @@ impl Ledger {
     /// Somebody has died or was emptied: what nobody has any more is lost.
     pub fn take_stock(&mut self) {
         let gone = |id: &Id| !self.has(&self.store, *id) && !self.gates.iter().any(|held| self.has(held, *id));
-        let lost: Vec<usize> = self.facts.iter().enumerate().filter(|(id, _)| gone(id)).map(|(_, told)| told.key).collect();
+        let lost: Vec<usize> =
+            self.facts.iter().enumerate().filter(|(id, _)| gone(id)).map(|(_, told)| told.key).collect();
         self.lost.extend(lost);
     }
 }

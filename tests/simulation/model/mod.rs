@@ -52,7 +52,8 @@ pub fn run(case: &Case, mutant: Option<Mutant>) -> Result<Ran, String> {
     settle(&mut cluster)?;
     audit::all_agree(&cluster)?;
     // Once more, in another order, at other gates: nothing changes. What is older Svix does not deliver.
-    let recent = |number: &usize| cluster.ledger.events.get(number).is_some_and(|event| event.at + SVIX_TRIES > cluster.now);
+    let recent =
+        |number: &usize| cluster.ledger.events.get(number).is_some_and(|event| event.at + SVIX_TRIES > cluster.now);
     let mut again: Vec<usize> = numbers.iter().copied().filter(recent).collect();
     let before: Vec<_> = cluster.gates.iter().map(|gate| audit::answers(&gate.world, &cluster)).collect();
     dice.shuffle(&mut again);
@@ -64,7 +65,9 @@ pub fn run(case: &Case, mutant: Option<Mutant>) -> Result<Ran, String> {
     for (number, (gate, before)) in cluster.gates.iter().zip(before).enumerate() {
         let after = audit::answers(&gate.world, &cluster);
         let changed = before.iter().zip(&after).find(|(one, other)| one != other);
-        if let Some((one, other)) = changed.filter(|(one, _)| cluster.ledger.lost.is_empty() && !one.starts_with("session")) {
+        if let Some((one, other)) =
+            changed.filter(|(one, _)| cluster.ledger.lost.is_empty() && !one.starts_with("session"))
+        {
             return Err(format!("twice: what was delivered again changed gate {number}: {one}, now {other}"));
         }
     }

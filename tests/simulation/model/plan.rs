@@ -9,7 +9,11 @@ use super::dice::Dice;
 pub enum Act {
     Clerk(Op),
     /// Svix tries to deliver what the act with this number has caused. Where `again` is said also after it was delivered.
-    Deliver { caused_by: usize, gate: usize, again: bool },
+    Deliver {
+        caused_by: usize,
+        gate: usize,
+        again: bool,
+    },
     /// The gate and the store cannot reach each other, until they can.
     Cut(usize),
     Mend(usize),

@@ -23,7 +23,8 @@ pub fn shrink(case: &Case, fault: &str, mutant: Option<Mutant>) -> (Case, String
         let mut smaller = None;
         for start in (0..acts.len()).step_by(size) {
             runs += 1;
-            let rest: Vec<usize> = acts.iter().enumerate().filter(|(i, _)| !(start..start + size).contains(i)).map(|(_, n)| *n).collect();
+            let rest: Vec<usize> =
+                acts.iter().enumerate().filter(|(i, _)| !(start..start + size).contains(i)).map(|(_, n)| *n).collect();
             let tried = Case { only: Some(rest.clone()), ..best.clone() };
             if let Err(other) = run(&tried, mutant)
                 && word(&other) == word(fault)
@@ -33,7 +34,9 @@ pub fn shrink(case: &Case, fault: &str, mutant: Option<Mutant>) -> (Case, String
             }
         }
         match smaller {
-            Some((rest, tried, other)) => (acts, best, how, share) = (rest, tried, other, share.saturating_sub(1).max(2)),
+            Some((rest, tried, other)) => {
+                (acts, best, how, share) = (rest, tried, other, share.saturating_sub(1).max(2))
+            }
             None if size == 1 => break,
             None => share *= 2,
         }

@@ -64,7 +64,9 @@ impl Store {
     /// One part of everything, by how the key falls.
     pub fn part(&mut self, part: usize, now: u64) -> Vec<Written> {
         self.log.forget(EPOCH + now);
-        let falls = |key: &str| key.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % PARTS;
+        let falls = |key: &str| {
+            key.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % PARTS
+        };
         self.facts().into_iter().filter(|written| falls(&written.key) == part).collect()
     }
 

@@ -1,0 +1,97 @@
+//! By how much two memberships differ in what they let anybody do.
+
+use super::{AccessStatus, Members, Role, Standing};
+use crate::domain::ids::{UserId, WorkspaceId};
+
+/// Bound: differences that are told in full; further ones are counted.
+const MOST_TOLD: usize = 10;
+
+/// What differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Users with another access.
+    pub users: usize,
+    /// Users with another role in a workspace, each workspace counted.
+    pub members: usize,
+    /// The first of these, for people: who, and from what to what.
+    pub first: Vec<String>,
+}
+
+/// What somebody may do: nothing as long as nobody knows them, or as much as this.
+type Access = Option<(AccessStatus, bool)>;
+
+/// How `after` differs from `before`. Goes through everything that both know.
+#[must_use]
+pub fn drift(before: &Members, after: &Members) -> Drift {
+    let mut drift = Drift::default();
+    // Whoever had something before, and then whoever had nothing: so each difference is met once.
+    for user in users(before) {
+        let (was, is) = (access(before, &user), access(after, &user));
+        if was.is_some() && was != is {
+            drift.user(&user, was, is);
+        }
+    }
+    for user in users(after) {
+        let is = access(after, &user);
+        if is.is_some() && access(before, &user).is_none() {
+            drift.user(&user, None, is);
+        }
+    }
+    for (workspace, user) in pairs(before) {
+        let (was, is) = (before.role(&workspace, &user, None), after.role(&workspace, &user, None));
+        if was.is_some() && was != is {
+            drift.member(&workspace, &user, is);
+        }
+    }
+    for (workspace, user) in pairs(after) {
+        let is = after.role(&workspace, &user, None);
+        if is.is_some() && before.role(&workspace, &user, None).is_none() {
+            drift.member(&workspace, &user, is);
+        }
+    }
+    drift
+}
+
+impl Drift {
+    fn user(&mut self, user: &UserId, was: Access, is: Access) {
+        let word = |access: Access| access.map_or("unknown", |(status, _)| status.name());
+        self.users += 1;
+        self.tell(|| format!("{user} was {} and is {}", word(was), word(is)));
+    }
+
+    fn member(&mut self, workspace: &WorkspaceId, user: &UserId, is: Option<Role>) {
+        self.members += 1;
+        let what = if is.is_some() { "has another role in" } else { "is no member of" };
+        self.tell(|| format!("{user} {what} {workspace}"));
+    }
+
+    fn tell(&mut self, text: impl FnOnce() -> String) {
+        if self.first.len() < MOST_TOLD {
+            self.first.push(text());
+        }
+    }
+}
+
+/// Everybody of whom something is known, each once.
+fn users(members: &Members) -> impl Iterator<Item = UserId> {
+    let more = members.users.keys().filter(|user| members.table.user(user).is_none());
+    members.table.user_ids().chain(more.cloned())
+}
+
+/// Everybody and every workspace of which something is known together, each pair once.
+fn pairs(members: &Members) -> impl Iterator<Item = (WorkspaceId, UserId)> {
+    let told = members.users.iter().flat_map(|(user, record)| record.orgs.iter().map(move |entry| (user, &entry.org)));
+    let told = told.filter_map(|(user, org)| Some((members.workspace_of(org)?, user)));
+    let more = told.filter(|(workspace, user)| members.table.role(workspace, user).is_none());
+    let more = more.map(|(workspace, user)| (workspace, user.clone()));
+    members.table.members().map(|(workspace, user, _)| (workspace, user)).chain(more)
+}
+
+fn access(members: &Members, user: &UserId) -> Access {
+    match members.standing(user) {
+        Standing::Unknown | Standing::Deleted => None,
+        // By a webhook or by a row: it is the same to the user.
+        Standing::Banned => Some((AccessStatus::Suspended, false)),
+        Standing::Known(known) => Some((known.access, known.founder)),
+    }
+}

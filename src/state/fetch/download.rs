@@ -1,0 +1,86 @@
+//! A large answer, read piece by piece, and not at all when it is the one that is here already.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use reqwest::Response;
+
+use super::{FetchError, Fetcher, authorization, failed, send};
+use crate::config::secret::Secret;
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// Built by the caller from an address of the config.
+    pub url: &'a str,
+    /// The address as messages show it.
+    pub shown: &'a str,
+    pub bearer: Option<&'a Secret>,
+    /// The answer that is here already (RFC 9110, 13.1.2).
+    pub etag: Option<&'a HeaderValue>,
+    /// Bound on the whole exchange; also on an answer that drips.
+    pub within: Duration,
+    /// Bound on the body, in bytes.
+    pub max: u64,
+}
+
+/// The beginning of an answer.
+#[derive(Debug)]
+pub enum Begun {
+    /// 304: it is still the one with the `etag` that was asked about.
+    Unchanged,
+    Changed(Download),
+}
+
+/// A body that is on its way.
+#[derive(Debug)]
+pub struct Download {
+    answer: Response,
+    shown: String,
+    read: u64,
+    max: u64,
+    /// By what the same answer can be recognised.
+    pub etag: Option<HeaderValue>,
+}
+
+impl Fetcher {
+    /// Begins to read a 200 answer.
+    ///
+    /// # Errors
+    /// See [`FetchError`]; a 304 to a question without `etag` is a wrong status like any other.
+    pub async fn begin(&self, ask: &Ask<'_>) -> Result<Begun, FetchError> {
+        let mut request = self.client(ask.url).get(ask.url).timeout(ask.within);
+        if let Some(bearer) = ask.bearer {
+            request = request.header(header::AUTHORIZATION, authorization(bearer, ask.shown)?);
+        }
+        if let Some(etag) = ask.etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        let answer = send(request, ask.shown).await?;
+        match answer.status().as_u16() {
+            200 => {
+                let etag = answer.headers().get(header::ETAG).cloned();
+                Ok(Begun::Changed(Download { answer, shown: ask.shown.to_owned(), read: 0, max: ask.max, etag }))
+            }
+            304 if ask.etag.is_some() => Ok(Begun::Unchanged),
+            status => Err(FetchError::Status { url: ask.shown.to_owned(), status }),
+        }
+    }
+}
+
+impl Download {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// When the connection is cut before the end, or there is more than the bound allows: also of a body that does not say its length.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        let piece = self.answer.chunk().await.map_err(|error| failed(error, &self.shown))?;
+        self.read = self.read.saturating_add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+        if self.read > self.max {
+            let max = usize::try_from(self.max).unwrap_or(usize::MAX);
+            return Err(FetchError::TooLarge { url: self.shown.clone(), max });
+        }
+        Ok(piece)
+    }
+}

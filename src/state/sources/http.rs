@@ -1,0 +1,189 @@
+//! An endpoint of the app as the source of the membership: asked for everything again and again, or for one user at a time.
+
+mod document;
+mod error;
+mod node;
+mod pieces;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::io::BufReader;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::Digest;
+use http::HeaderValue;
+use percent_encoding::utf8_percent_encode;
+use tokio::sync::mpsc;
+
+pub(crate) use error::HttpError;
+
+use super::Sink;
+use super::pause::Pause;
+use crate::clock;
+use crate::config::settings::{HttpMode, HttpSource};
+use crate::domain::ids::UserId;
+use crate::domain::membership::{Flags, Roles, Said, Table};
+use crate::state::SEGMENT;
+use crate::state::fetch::{AskForMore, Begun, Fetcher};
+use crate::state::lookups::{Directory, LookupError};
+use pieces::Pieces;
+
+/// Bound on reading everything: 1 GiB at 10 MB/s.
+const ALL_WITHIN: Duration = Duration::from_secs(120);
+/// Bound on the answer for one user, for whom a request waits.
+const ONE_WITHIN: Duration = Duration::from_secs(5);
+/// Pieces that have arrived and are not read yet.
+const WAITING: usize = 4;
+/// What the reader takes at once, in bytes.
+const BUFFER: usize = 64 << 10;
+
+/// What was read last: by this the same answer is recognised.
+#[derive(Default)]
+pub(crate) struct Last {
+    etag: Option<HeaderValue>,
+    digest: Option<Vec<u8>>,
+}
+
+/// What a look gave.
+pub(crate) enum Look {
+    Unchanged,
+    /// The table, and what to remember of the answer once it is in force.
+    Table(Table, Last),
+}
+
+/// Asks for everything until the task is dropped.
+pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
+    let HttpMode::Snapshot { interval, allow_empty } = source.mode else { return };
+    let mut last = Last::default();
+    let mut pause = Pause::new(interval);
+    loop {
+        let asked = clock::now();
+        let looked = look(&source, &fetcher, &last, &sink.roles, &sink.flags).await;
+        let wait = match looked {
+            Ok(Look::Unchanged) => {
+                sink.unchanged(asked);
+                pause.good()
+            }
+            Ok(Look::Table(table, _)) if !allow_empty && table.size().0 == 0 && sink.has_users() => {
+                sink.failed(&HttpError::Empty { url: source.shown().to_owned() });
+                pause.failed()
+            }
+            Ok(Look::Table(table, found)) => {
+                let sink = sink.clone();
+                let put = move || sink.loaded(table, Said::WhenChanged, asked).is_some();
+                if tokio::task::spawn_blocking(put).await.unwrap_or(false) {
+                    last = found;
+                }
+                pause.good()
+            }
+            Err(why) => {
+                sink.failed(&why);
+                pause.failed()
+            }
+        };
+        sink.wait(wait).await;
+    }
+}
+
+/// Asks once for everything.
+///
+/// # Errors
+/// See [`HttpError`].
+pub(crate) async fn look(
+    source: &HttpSource,
+    fetcher: &Fetcher,
+    last: &Last,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Look, HttpError> {
+    let ask = AskForMore {
+        url: &source.url,
+        shown: source.shown(),
+        bearer: source.token.as_deref(),
+        etag: last.etag.as_ref(),
+        within: ALL_WITHIN,
+        max: source.max_bytes,
+    };
+    let mut download = match fetcher.begin(&ask).await? {
+        Begun::Unchanged => return Ok(Look::Unchanged),
+        Begun::Changed(download) => download,
+    };
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let (roles, flags) = (roles.clone(), flags.clone());
+    // On a thread that serves no requests.
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut pieces = Pieces::new(receiver);
+        let read = document::read_all(BufReader::with_capacity(BUFFER, &mut pieces), &roles, &flags);
+        (read, pieces.seen())
+    });
+    let sent = loop {
+        match download.next().await {
+            Ok(None) => break Ok(()),
+            Ok(Some(piece)) => {
+                if sender.send(piece).await.is_err() {
+                    // It has read as far as it could, and says why it went no further.
+                    break Ok(());
+                }
+            }
+            Err(why) => break Err(why),
+        }
+    };
+    drop(sender);
+    let read = reading.await;
+    // Whatever could be read of a body that was cut off: it is not whole.
+    sent?;
+    let url = || source.shown().to_owned();
+    let (read, seen) = read.map_err(|_| HttpError::Abnormal { url: url() })?;
+    let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
+    let digest = (&seen.digest as &Digest).as_ref().to_vec();
+    if last.digest.as_ref() == Some(&digest) {
+        return Ok(Look::Unchanged);
+    }
+    Ok(Look::Table(table, Last { etag: download.etag, digest: Some(digest) }))
+}
+
+/// Asks for one user at a time.
+pub(super) struct Asking {
+    pub source: HttpSource,
+    pub fetcher: Fetcher,
+    pub roles: Roles,
+    pub flags: Flags,
+}
+
+#[async_trait]
+impl Directory for Asking {
+    async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
+        self.ask(user).await.map_err(|why| LookupError::Failed(why.to_string().into()))
+    }
+}
+
+impl Asking {
+    async fn ask(&self, user: &UserId) -> Result<Option<Table>, HttpError> {
+        // Attack A-74: the id is chosen by whoever signs tokens, and stays one segment.
+        let segment = utf8_percent_encode(user.as_str(), SEGMENT).to_string();
+        let url = self.source.url.replace("{user}", &segment);
+        let ask = AskForMore {
+            url: &url,
+            shown: self.source.shown(),
+            bearer: self.source.token.as_deref(),
+            etag: None,
+            within: ONE_WITHIN,
+            max: self.source.max_bytes,
+        };
+        let mut download = match self.fetcher.begin(&ask).await {
+            Err(why) if why.status() == Some(404) => return Ok(None),
+            Ok(Begun::Changed(download)) => download,
+            Ok(Begun::Unchanged) => return Err(HttpError::Abnormal { url: self.source.shown().to_owned() }),
+            Err(why) => return Err(why.into()),
+        };
+        let mut body = Vec::new();
+        while let Some(piece) = download.next().await? {
+            body.extend_from_slice(&piece);
+        }
+        let page = body.trim_ascii_start().starts_with(b"<");
+        let read = document::read_one(&body, user, &self.roles, &self.flags);
+        read.map(Some).map_err(|why| HttpError::document(self.source.shown().to_owned(), page, why))
+    }
+}
