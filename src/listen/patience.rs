@@ -5,7 +5,6 @@
 //! there, so it says so with [`arrived`].
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -17,6 +16,7 @@ use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::websocket;
 
@@ -25,13 +25,19 @@ tokio::task_local! {
     static END: Arc<Mutex<Option<End>>>;
 }
 
-/// Resolves when a request must not go on.
-pub type End = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Has one task, which ends when the request must not go on; it ends with the request, too.
+///
+/// A task of its own: it may wake with every change of the world, and the request, which is much more to look at, need not then.
+type End = JoinSet<()>;
 
 /// Ends the request with `end`: whatever it waits for then, both its connections are closed, that of a WebSocket as
 /// [`websocket`] says. Does nothing where nobody waits.
 pub fn ends_with(end: impl Future<Output = ()> + Send + 'static) {
-    let _ = END.try_with(|slot| *slot.lock() = Some(Box::pin(end)));
+    let _ = END.try_with(|slot| {
+        let mut task = End::new();
+        task.spawn(end);
+        *slot.lock() = Some(task);
+    });
 }
 
 /// Runs `request` to its end, or to that which it has set for itself by [`ends_with`].
@@ -43,8 +49,9 @@ async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
         if let Poll::Ready(done) = request.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        match slot.lock().as_mut().map(|end| end.as_mut().poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(None),
+        match slot.lock().as_mut().map(|end| end.poll_join_next(cx)) {
+            // Fail closed: also when it has panicked.
+            Some(Poll::Ready(_)) => Poll::Ready(None),
             Some(Poll::Pending) | None => Poll::Pending,
         }
     })

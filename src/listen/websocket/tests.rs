@@ -130,6 +130,8 @@ async fn what_a_client_still_sends_is_taken_within_bounds_and_goes_nowhere() {
     client.write_all(b"before").await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
     app.end.notify_one();
+    // The end is known, and the app's frame has not ended yet.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let flood = vec![b'x'; 2 * usize::try_from(LINGER_BYTES).unwrap()];
     let broken = client.write_all(&flood).await;
     assert!(broken.is_err(), "there is an end to it");
