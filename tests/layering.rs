@@ -117,6 +117,9 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     if first == "redb" && !file.starts_with("state/store/") {
         return Some("only state/store may write `redb`".into());
     }
+    if first == "redis" && !file.starts_with("state/shared/") {
+        return Some("only state/shared may write `redis`".into());
+    }
     let asks = path.ends_with("SystemTime::now") || path.ends_with("Instant::now");
     if asks && !["clock", "dev"].contains(&module) {
         return Some("only clock.rs and dev ask the time; take it as an argument".into());

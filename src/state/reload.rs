@@ -195,7 +195,7 @@ impl Reloader {
             Err(faults) => return self.lacks(&faults),
         };
         if loaded.settings.boot != self.settings.boot {
-            let why = "listen, admin, upstream, threads, max_connections, timeouts, shutdown or store differ, and these need a restart";
+            let why = "listen, admin, upstream, threads, max_connections, timeouts, shutdown, store or shared differ, and these need a restart";
             tracing::error!(part = "config", why, "the new config is not taken; the last good one stays");
             self.lacking = None;
             return Taken::No;

@@ -33,6 +33,7 @@ mod provider_api;
 mod providers;
 mod records;
 mod reload;
+mod replicas;
 mod revocation;
 mod row_level_security;
 mod services;

@@ -44,8 +44,8 @@ local taken, full = {}, 0
 for i = 4, #ARGV, 3 do
   local key, value, lasts = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local there = redis.call('HGET', KEYS_FACTS, key)
-  local known = rank(there)
-  if known and not larger(rank(value), known) then
+  local known, new = rank(there), rank(value)
+  if not new or (known and not larger(new, known)) then
     -- Old news.
   elseif not there and room <= 0 then
     full = full + 1

@@ -9,6 +9,7 @@ mod layout;
 mod metrics;
 mod postgres;
 mod process;
+mod redis;
 mod script;
 mod system;
 mod upstream;
@@ -24,6 +25,7 @@ pub use layout::{A_ID, APP, MEMBERSHIP, NOBODY, SERVICE_TOKEN, USER_A, WEBHOOK_S
 pub use metrics::{Sample, Scrape};
 pub use postgres::Postgres;
 pub use process::{Finished, eventually};
+pub use redis::{Redis, Relay};
 pub use script::Script;
 pub use system::{Product, System};
 pub use upstream::{Recorded, Upstream, fold, trusted_names};
