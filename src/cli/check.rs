@@ -282,6 +282,7 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
         "auth_disabled": live.rules.auth_disabled(),
         "stand_in": live.rules.stand_in.as_ref().map(|mode| mode.who().user().as_str()),
         "store": boot.store.as_ref().map(|store| store.display().to_string()),
+        "shared": boot.shared.as_ref().map(hints::shared),
         "backend_api": hints::backend_json(scene),
         "first_sight": live.membership.as_ref().is_some_and(|source| source.policy.first_sight),
         "hints": hints::hints(scene),

@@ -2,29 +2,28 @@
 //! where there are some.
 
 mod others;
+mod rows;
 
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use super::World;
-use super::kept::{
-    RowError, forget_revocation, read_organization, read_revocation, read_user, write_organization, write_revocation,
-    write_user,
-};
+use super::kept::{RowError, forget_revocation, read_organization, read_revocation, read_user};
 use super::shared::{Teller, Told};
 use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{Flags, Kept, Members, Reloaded, Roles, Said, Table};
-use crate::domain::revocation::{Revocations, Revoked};
+use crate::domain::membership::{Flags, Members, Reloaded, Roles, Said, Table};
+use crate::domain::revocation::Revocations;
 use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
 use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::Metrics;
 use others::{Parked, SharedRow};
+use rows::{rest_of, row, rows, rows_of};
 
 pub use others::{Learned, shared_past};
 
@@ -377,18 +376,6 @@ impl Records {
     }
 }
 
-/// What is left of the row in which a mark was.
-fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result<Op, OpError> {
-    match (members.kept(mark), mark) {
-        (Some(kept), _) => row(&kept, roles),
-        (None, Change::Organization(org, _)) => Op::delete(Kind::Organizations, org.as_str()),
-        (None, Change::User(user, _) | Change::Member(_, user, _) | Change::Seen(user, _)) => {
-            Op::delete(Kind::Users, user.as_str())
-        }
-        (None, Change::Revoked(_)) => Err(OpError::Key(0)),
-    }
-}
-
 /// A change that is in force, on its way to the store and to other replicas.
 struct Published {
     generation: u64,
@@ -414,42 +401,4 @@ impl Published {
         let (written, ()) = tokio::join!(written, told);
         written.map(|()| self.generation)
     }
-}
-
-/// What of `next` must be kept, and was not so in `now`.
-fn rows_of(now: &Snapshot, next: &Snapshot, change: &Change) -> Result<Vec<Op>, OpError> {
-    let kept = next.members.as_ref().and_then(|members| members.kept(change)).zip(next.rules.roles.as_ref());
-    let mut rows: Vec<Op> = kept.map(|(kept, roles)| row(&kept, roles)).into_iter().collect::<Result<_, _>>()?;
-    let revoked = match change {
-        Change::Revoked(revoked) => Some(revoked.clone()),
-        Change::User(user, _) => Some(Revoked::User(user.clone())),
-        _ => None,
-    };
-    if let Some(revoked) = revoked
-        && let Some(at) = next.revocations.at(&revoked)
-        && now.revocations.at(&revoked) != Some(at)
-    {
-        rows.push(write_revocation(&revoked, at)?);
-    }
-    Ok(rows)
-}
-
-fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {
-    match kept {
-        Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)),
-        Kept::Organization(org, at, change) => {
-            Op::put(Kind::Organizations, org.as_str(), write_organization(*at, *change))
-        }
-    }
-}
-
-fn rows(members: &Members, roles: &Roles) -> Rows {
-    let mut rows = Rows::default();
-    for kept in members.all_kept() {
-        match kept {
-            Kept::User(user, record) => rows.users.push((user.to_string(), write_user(record, roles))),
-            Kept::Organization(org, at, change) => rows.orgs.push((org.to_string(), write_organization(at, change))),
-        }
-    }
-    rows
 }

@@ -42,6 +42,9 @@ pub use link::Trouble;
 pub use tell::{Claimed, Claims, Teller, Told};
 pub use wire::{Claim, Taken};
 
+/// Bound: positions of commits that the reader has not heard of.
+const MAX_COMMITTED: usize = 10_000;
+
 /// What this replica remembers of the shared store from an earlier life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Past {
@@ -63,7 +66,7 @@ impl Shared {
     /// Begins to follow the others, and to tell them what `records` learn. Needs a runtime.
     #[must_use]
     pub fn start(settings: &SharedSettings, records: &Arc<Records>, metrics: &Arc<Metrics>, past: Past) -> Self {
-        let (told, committed) = mpsc::unbounded_channel();
+        let (told, committed) = mpsc::channel(MAX_COMMITTED);
         let unsent = Arc::new(AtomicBool::new(false));
         let writer = settings.write.then(|| Writer::new(settings.clone(), metrics.clone()));
         let teller = writer.as_ref().map(|writer| writer.start(told, unsent.clone()));

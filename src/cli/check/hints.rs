@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::scene::Scene;
 use crate::config::faults::quoted;
-use crate::config::settings::{Address, BackendSettings};
+use crate::config::settings::{Address, BackendSettings, SharedSettings};
 use crate::domain::routes::Access;
 
 /// The domain of Clerk's development instances.
@@ -35,11 +35,24 @@ pub(super) fn surroundings(scene: &Scene) -> String {
         Some(path) => path.display().to_string(),
         None => "none: what is learned while running is lost at a restart".to_owned(),
     };
-    let mut text = format!("  backend api {backend}\n  store       {store}\n");
+    let shared = boot.shared.as_ref().map_or_else(|| "nothing: this is the only gate".to_owned(), shared);
+    let mut text = format!("  backend api {backend}\n  store       {store}\n  shared      {shared}\n");
     if let Some(policy) = live.membership.as_ref().map(|source| &source.policy).filter(|policy| policy.first_sight) {
         let _ = writeln!(text, "  first sight whoever comes with a good token is recorded as {}", policy.access.name());
     }
     text
+}
+
+/// Where replicas share what they learn. Never the password.
+pub(super) fn shared(settings: &SharedSettings) -> String {
+    let scheme = if settings.tls { "rediss" } else { "redis" };
+    let SharedSettings { host, port, database, namespace, .. } = settings;
+    let tells = if settings.write { "" } else { ", listening only" };
+    if host.contains(':') {
+        format!("{scheme}://[{host}]:{port}/{database}, {namespace}{tells}")
+    } else {
+        format!("{scheme}://{host}:{port}/{database}, {namespace}{tells}")
+    }
 }
 
 /// The Backend API for programs. Never the key.

@@ -69,9 +69,7 @@ impl Log {
     /// Every fact that counts.
     #[must_use]
     pub fn facts(&self) -> Vec<Written> {
-        let written =
-            |(key, (value, _)): (&Box<str>, &(Box<str>, _))| Written { key: key.clone(), value: value.clone() };
-        self.facts.iter().map(written).collect()
+        self.facts.iter().map(|(key, (value, _))| Written { key: key.clone(), value: value.clone() }).collect()
     }
 
     /// At most `max` entries behind `cursor`.

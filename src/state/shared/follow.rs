@@ -34,7 +34,7 @@ pub(super) struct Follower {
     pub metrics: Arc<Metrics>,
     pub reader: Reader,
     /// Where the store said that it was to commits of ours.
-    pub committed: mpsc::UnboundedReceiver<Position>,
+    pub committed: mpsc::Receiver<Position>,
     /// Something could not be told.
     pub unsent: Arc<AtomicBool>,
     /// `None` for one that only listens.

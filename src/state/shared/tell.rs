@@ -93,11 +93,7 @@ impl Writer {
 
     /// A teller, and the task that does what it is told. Positions of commits go to `committed`; `unsent` is set when something
     /// could not be told.
-    pub(super) fn start(
-        self: &Arc<Self>,
-        committed: mpsc::UnboundedSender<Position>,
-        unsent: Arc<AtomicBool>,
-    ) -> Teller {
+    pub(super) fn start(self: &Arc<Self>, committed: mpsc::Sender<Position>, unsent: Arc<AtomicBool>) -> Teller {
         let (offers, waiting) = mpsc::channel(MAX_WAITING);
         tokio::spawn(self.clone().work(waiting, committed, unsent.clone()));
         Teller { offers, unsent }
@@ -106,7 +102,7 @@ impl Writer {
     async fn work(
         self: Arc<Self>,
         mut waiting: mpsc::Receiver<Offer>,
-        committed: mpsc::UnboundedSender<Position>,
+        committed: mpsc::Sender<Position>,
         unsent: Arc<AtomicBool>,
     ) {
         while let Some(first) = waiting.recv().await {
@@ -124,8 +120,10 @@ impl Writer {
             for batch in facts.chunks(MAX_COMMIT) {
                 match self.commit(batch).await {
                     Ok(taken) => {
-                        // Nobody listens when the process ends.
-                        let _ = committed.send(taken.position);
+                        if committed.try_send(taken.position).is_err() {
+                            // The reader has not been there for long; it reads everything then.
+                            unsent.store(true, Ordering::Relaxed);
+                        }
                     }
                     Err(trouble) => {
                         good = false;

@@ -13,6 +13,9 @@ use std::thread;
 
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::process::{Process, eventually, patiently};
 
@@ -100,6 +103,11 @@ impl Redis {
         Relay::to(&self.socket())
     }
 
+    /// A way to it through TLS.
+    pub fn tls_relay(&self) -> TlsRelay {
+        TlsRelay::to(&self.socket())
+    }
+
     fn program(&self) -> PathBuf {
         self.folder.path().join("redis-server")
     }
@@ -170,6 +178,45 @@ impl Relay {
         self.shared.hang_up();
         self.shared.silent.store(false, Ordering::SeqCst);
         self.shared.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A port that leads to the server through TLS, as a rented Redis has it.
+pub struct TlsRelay {
+    address: SocketAddr,
+    /// The certificate, in PEM. It is its own authority, and is for `localhost`.
+    pub certificate: String,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl TlsRelay {
+    fn to(socket: &Path) -> Self {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key is a key");
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.expect("the key is the certificate's")));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime can be made");
+        let listener =
+            runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let socket = socket.to_owned();
+        runtime.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (acceptor, socket) = (acceptor.clone(), socket.clone());
+                tokio::spawn(async move {
+                    let mut server = tokio::net::UnixStream::connect(socket).await.ok()?;
+                    let mut client = acceptor.accept(client).await.ok()?;
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok()
+                });
+            }
+        });
+        Self { address, certificate: own.cert.pem(), _runtime: runtime }
+    }
+
+    /// Under this name.
+    pub fn url(&self, host: &str) -> String {
+        format!("rediss://{host}:{}", self.address.port())
     }
 }
 

@@ -170,3 +170,30 @@ fn a_store_that_is_set_back_to_an_older_copy_loses_nothing() {
     fleet.join(|_| ());
     assert_eq!(fleet.gates[2].reason(&fleet.ask(2, &fleet.token("user_a"), "/api/x")), "user_banned");
 }
+
+#[test]
+fn a_store_is_believed_only_with_a_certificate_for_its_name() {
+    let fleet = Fleet::start(0);
+    let relay = fleet.redis.tls_relay();
+    let a = fleet.token("user_a");
+    for (host, ca, trusted) in
+        [("localhost", Some("ca.pem"), true), ("localhost", None, false), ("127.0.0.1", Some("ca.pem"), false)]
+    {
+        let (launch, _plain) = fleet.launch(|c| {
+            c["shared"]["redis"] = json!(relay.url(host));
+            if let Some(ca) = ca {
+                c["shared"]["ca"] = json!(ca);
+            }
+        });
+        let launch = launch.file("ca.pem", &relay.certificate);
+        if trusted {
+            let gate = launch.start();
+            assert_eq!(gate.request("GET", "/api/x").bearer(&a).send().status, 200);
+            continue;
+        }
+        let gate = launch.start_unready();
+        let refused = gate.request("GET", "/api/x").bearer(&a).send().refused(503);
+        assert_eq!(gate.reason(&refused), "shared_state_unavailable", "{host}");
+        assert!(gate.admin("/readyz").text().contains("certificate"), "{}", gate.admin("/readyz").text());
+    }
+}

@@ -27,13 +27,21 @@ fn commit(store: &mut Connection, offered: &[Offered], nonce: Nonce) -> Committe
     for Offered { written, lasts } in offered {
         command.arg(&*written.key).arg(&*written.value).arg(lasts.map_or(0, |lasts| lasts.as_millis()).to_string());
     }
-    let (seq, nonce, taken, full): (u64, String, usize, usize) = command.query(store).unwrap();
+    let (seq, nonce, taken, full): (u64, String, usize, usize) =
+        command.query(store).expect("the store answers in our words");
     assert_eq!(full, 0);
-    Committed { taken, position: Position { seq, nonce: Nonce(u64::from_str_radix(&nonce, 16).unwrap()) } }
+    Committed {
+        taken,
+        position: Position {
+            seq,
+            nonce: Nonce(u64::from_str_radix(&nonce, 16).expect("the store answers in our words")),
+        },
+    }
 }
 
 fn facts(store: &mut Connection) -> Vec<Written> {
-    let facts: Vec<(String, String)> = redis::cmd("HGETALL").arg(&keys()[1]).query(store).unwrap();
+    let facts: Vec<(String, String)> =
+        redis::cmd("HGETALL").arg(&keys()[1]).query(store).expect("the store answers in our words");
     let mut facts: Vec<_> =
         facts.into_iter().map(|(key, value)| Written { key: key.into(), value: value.into() }).collect();
     facts.sort_by(|a, b| a.key.cmp(&b.key));
@@ -43,13 +51,14 @@ fn facts(store: &mut Connection) -> Vec<Written> {
 type Stream = Vec<(String, Vec<(String, String)>)>;
 
 fn entries(store: &mut Connection) -> Vec<Entry> {
-    let stream: Stream = redis::cmd("XRANGE").arg(&keys()[3]).arg("-").arg("+").query(store).unwrap();
-    let nonce = |text: &str| Nonce(u64::from_str_radix(text, 16).unwrap());
+    let stream: Stream =
+        redis::cmd("XRANGE").arg(&keys()[3]).arg("-").arg("+").query(store).expect("the store answers in our words");
+    let nonce = |text: &str| Nonce(u64::from_str_radix(text, 16).expect("the store answers in our words"));
     let entry = |(id, fields): (String, Vec<(String, String)>)| {
         let [(p, previous), (n, own), facts @ ..] = fields.as_slice() else { panic!("{id}: {fields:?}") };
         assert_eq!((p.as_str(), n.as_str()), ("p", "n"));
         let fact = |(key, value): &(String, String)| Written { key: key.as_str().into(), value: value.as_str().into() };
-        let seq = id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).unwrap();
+        let seq = id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).expect("the store answers in our words");
         Entry { seq, previous: nonce(previous), nonce: nonce(own), facts: facts.iter().map(fact).collect() }
     };
     stream.into_iter().map(entry).collect()
