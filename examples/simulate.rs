@@ -33,7 +33,7 @@ struct Args {
     case: Option<Case>,
     /// Puts in a fault on purpose, by its name in `mutant.rs`, to see that it is found.
     #[arg(long)]
-    mutant: Option<String>,
+    mutant: Option<Mutant>,
     /// Ends after so many failures.
     #[arg(long, default_value_t = 3)]
     failures: usize,
@@ -41,10 +41,6 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mutant = args.mutant.as_ref().map(|name| {
-        let named = |mutant: &Mutant| format!("{mutant:?}") == *name;
-        Mutant::ALL.into_iter().find(named).unwrap_or_else(|| panic!("no such fault; there are {:?}", Mutant::ALL))
-    });
     let cases: Vec<Case> = match &args.case {
         Some(case) => vec![case.clone()],
         None => (args.from..args.from.saturating_add(args.seeds)).map(Case::of_seed).collect(),
@@ -53,12 +49,12 @@ fn main() -> ExitCode {
     let (mut happened, mut events, mut lost) = (0, 0, 0);
     for case in cases {
         tried += 1;
-        match run(&case, mutant) {
+        match run(&case, args.mutant) {
             Ok(ran) => (happened, events, lost) = (happened + ran.handled, events + ran.events, lost + ran.lost),
             Err(fault) => {
                 failures += 1;
                 println!("{fault}\n    {case}");
-                let (small, how) = shrink(&case, &fault, mutant);
+                let (small, how) = shrink(&case, &fault, args.mutant);
                 println!("  made smaller: {how}\n    {small}");
                 for planned in model::plan::plan(&small) {
                     println!("      {:>12} ms  {:?}", planned.at, planned.act);

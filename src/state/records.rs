@@ -4,7 +4,9 @@
 mod others;
 mod rows;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -15,7 +17,7 @@ use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError,
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{Flags, Members, Reloaded, Roles, Said, Table};
+use crate::domain::membership::{Flags, MARKS_LAST, Members, Reloaded, Roles, Said, Table};
 use crate::domain::revocation::Revocations;
 use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
@@ -27,6 +29,8 @@ use rows::{rest_of, row, rows, rows_of};
 
 pub use others::{Learned, shared_past};
 
+/// Nothing is forgotten when it is longer ago that everything was known that replicas share.
+const MARKS_WAIT: Duration = Duration::from_secs(3600);
 /// Rows handed to the store in one call.
 const BATCH: usize = 1000;
 
@@ -115,6 +119,10 @@ pub struct Records {
     /// Who tells other replicas, where there are some.
     teller: OnceLock<Teller>,
     shared_row: Mutex<SharedRow>,
+    /// What was learned by some time: marks that are not in there are too young to be forgotten.
+    earlier: Mutex<Option<(UnixTime, Members)>>,
+    /// When everything was known that replicas share, in seconds since 1970; 0 for never.
+    shared_read: AtomicU64,
 }
 
 /// A table that was asked for, and the words by which it was read.
@@ -142,7 +150,8 @@ impl Records {
     pub fn new(world: Arc<World>, metrics: Arc<Metrics>, store: Option<Arc<Store>>, rows: Rows) -> Self {
         let parked = Mutex::new(Parked::of(rows));
         let (source, teller, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
-        Self { world, metrics, store, parked, source, teller, shared_row }
+        let (earlier, shared_read) = (Mutex::default(), AtomicU64::new(0));
+        Self { world, metrics, store, parked, source, teller, shared_row, earlier, shared_read }
     }
 
     /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
@@ -358,10 +367,29 @@ impl Records {
         members
     }
 
+    /// Once in a while: those that were there the last time.
+    fn old_marks(&self, now: UnixTime) -> Vec<Change> {
+        let world = self.world.load();
+        let Some(members) = &world.members else { return vec![] };
+        let mut earlier = self.earlier.lock();
+        let marks = match &*earlier {
+            Some((then, _)) if now.since(*then) < MARKS_LAST.as_secs() => return vec![],
+            Some((_, then)) => members.old_marks(now, then),
+            None => vec![],
+        };
+        *earlier = Some((now, members.learned()));
+        marks
+    }
+
     /// Forgets marks of overruled words at which nothing can come any more that they would have to stop.
     pub fn forget_marks(&self, now: UnixTime) {
+        // What the others could not be told yet must not be forgotten.
+        let heard = UnixTime(self.shared_read.load(Ordering::Relaxed));
+        if self.teller.get().is_some() && now.since(heard) > MARKS_WAIT.as_secs() {
+            return;
+        }
         // Looked for outside of the lock: this goes through everything that is kept.
-        let marks = self.world.load().members.as_ref().map(|members| members.old_marks(now)).unwrap_or_default();
+        let marks = self.old_marks(now);
         if marks.is_empty() {
             return;
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::members::{Members, Policy};
 use super::table::Row;
-use super::{Record, Table};
+use super::{OrgEntry, Record, Table};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{OrgId, UserId};
 
-/// How long the mark of an overruled word is kept. Svix tries for 27.6 hours; a replica that was away for longer than this must not
-/// tell what it knows from before.
+/// How long the mark of an overruled word is kept at least, from when it is made. Svix tries for 27.6 hours; a replica that was away
+/// for longer than this must not tell everything that it knows from before.
 pub const MARKS_LAST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How much earlier than its beginning a load of Clerk's Backend API may speak of: Clerk's own copies lag behind.
 const LAG: Duration = Duration::from_secs(60);
@@ -124,21 +124,37 @@ impl Members {
         Self { policy, confirmed, ..self.clone() }
     }
 
-    /// The marks that are so old at `now` that nothing can come which they would have to stop.
+    /// What was learned, without the table: for [`Members::old_marks`]. Cheap, as it shares what has not changed since.
     #[must_use]
-    pub fn old_marks(&self, now: UnixTime) -> Vec<Change> {
+    pub fn learned(&self) -> Self {
+        Self { table: Arc::default(), ..self.clone() }
+    }
+
+    /// The marks that are so old at `now` that nothing can come which they would have to stop, and that were there in `earlier`
+    /// already, which is what was learned [`MARKS_LAST`] ago.
+    ///
+    /// A mark has the time of what it overrules, which may be long ago when it is made. Replicas that were away must hear of it all the
+    /// same before anybody forgets it, or they bring back what it overruled.
+    #[must_use]
+    pub fn old_marks(&self, now: UnixTime, earlier: &Self) -> Vec<Change> {
         let old = |at: EventTime| now > UnixTime(at.0 / 1000).plus(MARKS_LAST);
         let mut marks = Vec::new();
         for (user, record) in &self.users {
+            let Some(before) = earlier.users.get(user) else { continue };
             if let Some((at, told @ UserChange::Overruled { .. })) = &record.told
                 && old(*at)
+                && before.told == record.told
             {
                 marks.push(Change::User(user.clone(), told.clone()));
             }
-            let members = record.orgs.iter().filter(|e| e.change == MemberChange::Overruled && old(e.at));
+            let is_old = |e: &&OrgEntry| e.change == MemberChange::Overruled && old(e.at) && before.orgs.contains(*e);
+            let members = record.orgs.iter().filter(is_old);
             marks.extend(members.map(|e| Change::Member(e.org.clone(), user.clone(), MemberChange::Overruled)));
         }
-        let orgs = self.orgs.iter().filter(|(_, (at, change))| *change == OrgChange::Overruled && old(*at));
+        let is_old = |org: &OrgId, at: EventTime, change: OrgChange| {
+            change == OrgChange::Overruled && old(at) && earlier.orgs.get(org) == Some(&(at, change))
+        };
+        let orgs = self.orgs.iter().filter(|(org, (at, change))| is_old(org, *at, *change));
         marks.extend(orgs.map(|(org, _)| Change::Organization(org.clone(), OrgChange::Overruled)));
         marks
     }

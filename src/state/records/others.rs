@@ -1,6 +1,7 @@
 //! What other replicas said, and what this one can tell them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use super::{BATCH, Kind, Records, Rows, rows_of};
 use crate::clock;
@@ -166,6 +167,7 @@ impl Records {
 
     /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
     pub fn shared_was_read(&self, now: UnixTime, keep: bool) {
+        self.shared_read.store(now.0, Ordering::Relaxed);
         if self.world.load().awaits_shared {
             let published = self.world.publish(|snapshot| {
                 Ok::<_, std::convert::Infallible>(Snapshot { awaits_shared: false, ..snapshot.clone() })

@@ -28,9 +28,13 @@ pub fn spread(owed: &Owed) -> u64 {
 /// A fact is at a gate that only waits for news: the gate may just be asking, and then ask where the store is first.
 pub const TAIL: u64 = 4 * ANSWER_MAX;
 /// A fact that the store has is at a gate that has just come back, or whose store has just become another: it notices, tries again,
-/// asks where the store is, waits for its turn, reads everything (six questions), finds that there is more and does so once more.
-pub const READ: u64 = BLOCK + BACKOFF_MAX + 2 * (SPREAD_MAX + 6 * 2 * ANSWER_MAX) + TAIL;
+/// asks where the store is, waits for its turn (`longest`), reads everything (six questions), finds that there is more and does so once
+/// more.
+pub fn read(longest: u64) -> u64 {
+    BLOCK + BACKOFF_MAX + 2 * (longest.max(2_000) + 6 * 2 * ANSWER_MAX) + TAIL
+}
+
 /// A fact that a gate has and the store has not is at the store: the same way, and then it is told.
-pub const PUSH: u64 = READ + ANSWER_MAX;
-/// What anybody has learned is with everybody.
-pub const ALL: u64 = PUSH + READ;
+pub fn push(longest: u64) -> u64 {
+    read(longest) + BLOCK + ANSWER_MAX
+}

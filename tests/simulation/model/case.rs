@@ -36,6 +36,11 @@ impl Case {
         }
     }
 
+    /// Ten thousand gates for some minutes.
+    pub fn of_many_gates(seed: u64) -> Self {
+        Self { seed, gates: 10_000, users: 4, changes: 12, faults: 12, minutes: 5, only: None }
+    }
+
     pub fn ends(&self) -> u64 {
         self.minutes * 60_000
     }

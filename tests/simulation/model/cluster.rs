@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bailiff::domain::Snapshot;
-use bailiff::domain::shared::{Fact, Item, Position, Written, everything};
+use bailiff::domain::membership::MARKS_LAST;
+use bailiff::domain::shared::{Fact, Heard, Item, Position, Written, everything};
 
 use super::bounds::{ANSWER_MAX, BACKOFF_MAX, BLOCK, COMMIT_PATIENCE, slow};
 use super::case::Case;
 use super::clerk::{Clerk, Event, Op};
 use super::dice::Dice;
 use super::door::blank;
-use super::gate::{Gate, Reading, offered};
+use super::gate::{Gate, Reading, is_mark, offered};
 use super::ledger::{Accepted, Ledger};
 use super::mutant::Mutant;
 use super::plan::{Act, Planned};
 use super::store::{PARTS, Store, Waiting};
+
+/// After as many undisturbed questions no reader remembers that it was disturbed.
+const MANY: u64 = 100;
 
 /// What a gate asks the store.
 #[derive(Clone, Debug)]
@@ -172,8 +176,8 @@ impl Cluster {
             Act::Crash(gate) => self.crash(gate),
             Act::Start(gate) => {
                 if !self.gate(gate).up {
-                    let version = self.version;
-                    self.gate(gate).start(version);
+                    let (version, now) = (self.version, self.now);
+                    self.gate(gate).start(version, now);
                     self.come_back(gate);
                 }
             }
@@ -360,8 +364,24 @@ impl Cluster {
 
     fn time_out(&mut self, gate: usize, question: u64) {
         if self.store.waiting.get(&gate).is_some_and(|waiting| waiting.question == question) {
+            self.rest(gate);
             self.store.waiting.remove(&gate);
             self.answer(gate, Answer::Items(vec![]));
+        }
+    }
+
+    /// A gate that has waited for long has asked many times where the store is, and it was where it was: as it was not simulated, its
+    /// reader is told so now.
+    fn rest(&mut self, gate: usize) {
+        let since = self.store.waiting.get(&gate).map_or(self.now, |waiting| waiting.since);
+        let asked = (self.now - since) / BLOCK;
+        let reader = &mut self.gate(gate).reader;
+        let position = reader.position();
+        if reader.is_caught_up() {
+            for _ in 0..asked.min(MANY) {
+                let heard = reader.check(Some(position).filter(|position| *position != Position::START), vec![], true);
+                debug_assert_eq!(heard, Heard::default());
+            }
         }
     }
 
@@ -388,7 +408,7 @@ impl Cluster {
                 }
                 self.gate(gate).question += 1;
                 let question = self.gate(gate).question;
-                self.store.waiting.insert(gate, Waiting { life, cursor, question });
+                self.store.waiting.insert(gate, Waiting { life, cursor, question, since: now });
                 if patience < u64::MAX {
                     self.put(now + patience, Happening::Timeout(gate, question));
                 }
@@ -410,7 +430,11 @@ impl Cluster {
 
     fn commit(&mut self, gate: usize, facts: &[Fact]) {
         let nonce = self.dice(gate).next().max(2);
-        let offers: Vec<_> = facts.iter().map(offered).collect();
+        let mut offers: Vec<_> = facts.iter().map(offered).collect();
+        if self.mutant == Some(Mutant::StoreForgetsMarks) {
+            let marks = facts.iter().zip(&mut offers).filter(|(fact, _)| is_mark(fact));
+            marks.for_each(|(_, offer)| offer.lasts = Some(MARKS_LAST));
+        }
         let now = self.now;
         let taken = self.store.commit(&offers, nonce, now).taken;
         for offer in &offers {
@@ -419,6 +443,8 @@ impl Cluster {
             }
         }
         if taken > 0 {
+            let readers: Vec<usize> = self.store.waiting.keys().copied().collect();
+            readers.into_iter().for_each(|reader| self.rest(reader));
             let waiting: Vec<(usize, Waiting)> = std::mem::take(&mut self.store.waiting).into_iter().collect();
             for (reader, waiting) in waiting {
                 let items = self.store.items(waiting.cursor);
@@ -463,7 +489,6 @@ impl Cluster {
                 self.ask(gate, Ask::Part(0));
             }
             Answer::Part(facts) => {
-                self.told(gate, &facts);
                 let reading = self.gate(gate).reading.get_or_insert_default();
                 reading.facts.extend(facts);
                 reading.parts += 1;
@@ -491,8 +516,10 @@ impl Cluster {
         let mutant = self.mutant;
         let this = self.gate(gate);
         let reading = this.reading.take().unwrap_or_default();
+        self.told(gate, &reading.facts);
+        let this = self.gate(gate);
         let before = match mutant {
-            Some(Mutant::TailFromAfter | Mutant::PositionAfterFacts) => after,
+            Some(Mutant::PositionAfterFacts) => after,
             _ => reading.before,
         };
         let heard = this.reader.snapshot(before, reading.facts.clone(), after);
@@ -521,6 +548,7 @@ impl Cluster {
             Some(owed) => {
                 this.calm_since = None;
                 let longest = super::bounds::spread(&owed);
+                this.longest = if owed.again == 0 { longest } else { this.longest.max(longest) };
                 let at = *this.read_at.get_or_insert_with(|| now + dice.below(longest + 1));
                 if now >= at { Ask::Before } else { Ask::Tail(at - now) }
             }

@@ -1,8 +1,8 @@
 //! One simulated gate: the product's reader, facts and membership, driven as `state::shared` drives them, by messages.
 
-use bailiff::domain::event::{Change, EventTime};
+use bailiff::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use bailiff::domain::ids::{OrgId, UserId};
-use bailiff::domain::membership::{Kept, Members, Policy, Record, Said};
+use bailiff::domain::membership::{Kept, MARKS_LAST, Members, Policy, Record, Said};
 use bailiff::domain::revocation::Revocations;
 use bailiff::domain::shared::{Fact, Gap, Heard, Offered, Position, Reader, Written, is_news, may_push, unshared};
 use bailiff::domain::{Snapshot, UnixTime};
@@ -15,7 +15,7 @@ use super::mutant::Mutant;
 #[derive(Clone)]
 struct Saved {
     users: Vec<(UserId, Record)>,
-    orgs: Vec<(OrgId, EventTime, bailiff::domain::event::OrgChange)>,
+    orgs: Vec<(OrgId, EventTime, OrgChange)>,
     revocations: Revocations,
     heard: Option<UnixTime>,
     silent: Option<UnixTime>,
@@ -44,6 +44,8 @@ pub struct Gate {
     pub reading: Option<Reading>,
     /// When everything is to be read, where that was found to be due.
     pub read_at: Option<u64>,
+    /// The longest wait for its turn to read everything since it was undisturbed, in milliseconds.
+    pub longest: u64,
     /// Since when it has only waited for news.
     pub calm_since: Option<u64>,
     /// Since when process, connection and store have been well.
@@ -58,6 +60,10 @@ pub struct Gate {
     pub silent_of: Vec<Fact>,
     /// Whether what it owes is on its way to the store.
     pub owing: bool,
+    /// What was learned by some time: marks that are not in there are too young to be forgotten.
+    earlier: Option<(UnixTime, Members)>,
+    /// When the process started.
+    pub started: u64,
     pub version: usize,
     saved: Option<Saved>,
     users: usize,
@@ -77,6 +83,7 @@ impl Gate {
             question: 0,
             reading: None,
             read_at: None,
+            longest: 0,
             calm_since: None,
             well_since: None,
             heard: None,
@@ -84,6 +91,8 @@ impl Gate {
             committed: vec![],
             silent_of: vec![],
             owing: false,
+            earlier: None,
+            started: 0,
             version: 0,
             saved: None,
             users,
@@ -128,8 +137,10 @@ impl Gate {
     }
 
     /// The process starts, with the source as it is now.
-    pub fn start(&mut self, version: usize) {
-        (self.up, self.version, self.reader) = (true, version, Reader::new());
+    pub fn start(&mut self, version: usize, now: u64) {
+        (self.up, self.version, self.started, self.reader) = (true, version, now, Reader::new());
+        self.committed.clear();
+        self.earlier = None;
         self.world = blank(self.users, version);
         (self.heard, self.silent) = (None, None);
         self.open_if_mutant();
@@ -196,18 +207,28 @@ impl Gate {
     /// Forgets what is old, as the product does now and then.
     pub fn forget(&mut self, now: u64) {
         let now = self.now(now);
-        let marks_at = if self.mutant == Some(Mutant::ForgetsMarks) { UnixTime(now.0 + 8 * 86_400) } else { now };
-        let members = self.world.members.as_ref().expect("a membership");
-        let marks = members.old_marks(marks_at);
-        if !marks.is_empty() {
-            self.world.members = Some(members.without_marks(&marks));
-        }
+        self.forget_marks(now);
         let forgetful = self.mutant == Some(Mutant::ForgetsRevocations);
         let revoked_at = if forgetful { UnixTime(now.0 + KEEP.as_secs() + 120) } else { now };
         let (revocations, gone) = self.world.revocations.forgotten(revoked_at, KEEP);
         if !gone.is_empty() {
             self.world.revocations = revocations;
         }
+    }
+
+    /// As the product does: not while the others cannot be told.
+    fn forget_marks(&mut self, now: UnixTime) {
+        let members = self.world.members.as_ref().expect("a membership");
+        let marks = match &self.earlier {
+            _ if self.mutant == Some(Mutant::ForgetsMarks) => members.old_marks(UnixTime(u64::MAX), members),
+            _ if self.mutant == Some(Mutant::ForgetsMarksByTheirTime) => members.old_marks(now, members),
+            _ if self.well_since.is_none() || !self.reader.is_caught_up() => return,
+            Some((then, _)) if now.since(*then) < MARKS_LAST.as_secs() => return,
+            Some((_, then)) => members.old_marks(now, then),
+            None => vec![],
+        };
+        self.earlier = Some((now, members.learned()));
+        self.world.members = Some(members.without_marks(&marks));
     }
 
     /// What the store is to be told after everything was read.
@@ -221,7 +242,8 @@ impl Gate {
 
     /// Whether it may tell the store what it knows.
     pub fn may_tell(&self, fact: &Fact) -> bool {
-        self.silent.is_none_or(|last| fact.may_be_told_after(last))
+        let silent = self.mutant == Some(Mutant::SilentAfterWeeks);
+        self.silent.is_none_or(|last| !silent && fact.may_be_told_after(last))
     }
 
     /// The facts that are told of a change.
@@ -241,4 +263,14 @@ impl Gate {
 /// A fact as it is sent to the store.
 pub fn offered(fact: &Fact) -> Offered {
     Offered { written: fact.write(Some(&roles())), lasts: fact.lasts(KEEP) }
+}
+
+/// Whether it only says that something counts no more.
+pub fn is_mark(fact: &Fact) -> bool {
+    matches!(
+        fact.change(),
+        Change::User(_, UserChange::Overruled { .. })
+            | Change::Member(_, _, MemberChange::Overruled)
+            | Change::Organization(_, OrgChange::Overruled)
+    )
 }

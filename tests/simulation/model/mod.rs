@@ -77,7 +77,9 @@ pub fn run(case: &Case, mutant: Option<Mutant>) -> Result<Ran, String> {
 
 /// Until whatever was told has come to everybody.
 fn settle(cluster: &mut Cluster) -> Result<(), String> {
-    let end = cluster.now + bounds::ALL + 1_000;
+    let end = cluster.now + 2 * audit::all(cluster) + 1_000;
     cluster.run(end, &mut audit::look)?;
-    (0..cluster.gates.len()).try_for_each(|gate| audit::look(cluster, gate))
+    // Of very many gates some are enough: all of them are compared with each other anyway.
+    let some = (cluster.gates.len() / 100).max(1);
+    (0..cluster.gates.len()).step_by(some).try_for_each(|gate| audit::look(cluster, gate))
 }

@@ -10,15 +10,19 @@ pub enum Mutant {
     NoChain,
     /// What is behind the cursor is only ever asked for, and never where the store is.
     NeverChecks,
-    /// Everything is read, and then the log from where it is by then: what changed meanwhile is missed.
-    TailFromAfter,
-    /// Where the store is is asked for after everything was read.
+    /// Where the store is is asked for after everything was read: what changed meanwhile is missed.
     PositionAfterFacts,
     /// What could not be told when it happened is not told later.
     NeverPushes,
     /// A gate that comes back after weeks tells what it knows from then.
     PushesAfterWeeks,
-    /// Marks of what was overruled are forgotten after a minute.
+    /// A gate that comes back after weeks tells nothing at all. The product did so once.
+    SilentAfterWeeks,
+    /// The store forgets marks of what was overruled after a week. The product's did so once.
+    StoreForgetsMarks,
+    /// A gate forgets a mark when what it overrules is a week old, also when it was just made. The product did so once.
+    ForgetsMarksByTheirTime,
+    /// Marks of what was overruled are forgotten at once.
     ForgetsMarks,
     /// A gate that starts lets in whoever has a token before it has read anything.
     OpenAtStart,
@@ -33,14 +37,16 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::StoreTakesAnything,
         Self::NoChain,
         Self::NeverChecks,
-        Self::TailFromAfter,
         Self::PositionAfterFacts,
         Self::NeverPushes,
         Self::PushesAfterWeeks,
+        Self::SilentAfterWeeks,
+        Self::StoreForgetsMarks,
+        Self::ForgetsMarksByTheirTime,
         Self::ForgetsMarks,
         Self::OpenAtStart,
         Self::ForgetsRevocations,
@@ -48,4 +54,13 @@ impl Mutant {
         Self::TellsOthersOnly,
         Self::BanWithoutRevocation,
     ];
+}
+
+impl std::str::FromStr for Mutant {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name);
+        named.ok_or_else(|| format!("there is no fault `{name}`, but there are {:?}", Self::ALL))
+    }
 }

@@ -154,7 +154,11 @@ impl Planner<'_> {
                 60..68 => &[(0, Act::Flush)],
                 68..76 => &[(0, Act::Failover(self.dice.between(1, 2_000)))],
                 76..84 => &[(0, Act::Trim(self.dice.index(3)))],
-                84..88 => {
+                84..90 => {
+                    self.zombie(gate);
+                    &[]
+                }
+                90..92 => {
                     // The store is restarted and has nothing.
                     &[(0, Act::Stop), (lasts, Act::Flush), (lasts, Act::Resume)]
                 }
@@ -165,6 +169,19 @@ impl Planner<'_> {
             };
             self.acts.extend(acts.iter().map(|(later, act)| (at + later, *act)));
         }
+    }
+
+    /// A gate with a local store was told of a role and is away while the source overrules it; the store is emptied meanwhile.
+    fn zombie(&mut self, gate: usize) {
+        let (user, at) = (self.case.users - 1, self.when() / 8);
+        let caused_by = self.acts.len();
+        self.acts.push((at, Act::Clerk(Op::Join(user, user % ORGS, 1))));
+        self.deliveries(at, caused_by);
+        let (known, away) = (self.dice.below(self.case.ends() / 2), self.dice.below(self.case.ends() * 3 / 4));
+        let crash = at + known;
+        self.source(crash + away / 4);
+        let back = crash + away;
+        self.acts.extend([(crash, Act::Crash(gate)), (crash + away * 3 / 4, Act::Flush), (back, Act::Start(gate))]);
     }
 
     /// The source changes the row of one user, and each gate reads it when it does.

@@ -23,6 +23,7 @@ pub struct Waiting {
     pub cursor: Cursor,
     /// Which of the gate's questions this is.
     pub question: u64,
+    pub since: u64,
 }
 
 #[derive(Default)]
