@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use reqwest::Response;
 
-use super::{FetchError, Fetcher, authorization, failed, send};
+use super::{FetchError, Fetcher, TOTAL, authorization, failed, send};
 use crate::config::secret::Secret;
 
 /// What is asked for.
@@ -57,7 +57,7 @@ impl Fetcher {
         if let Some(etag) = ask.etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        let answer = send(request, ask.shown).await?;
+        let answer = in_time(send(request, ask.shown), ask.shown).await?;
         match answer.status().as_u16() {
             200 => {
                 let etag = answer.headers().get(header::ETAG).cloned();
@@ -69,13 +69,20 @@ impl Fetcher {
     }
 }
 
+/// A sender that says nothing is given up long before the whole exchange must have ended.
+async fn in_time<T>(step: impl Future<Output = Result<T, FetchError>>, shown: &str) -> Result<T, FetchError> {
+    tokio::time::timeout(TOTAL, step).await.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown.to_owned() }))
+}
+
 impl Download {
     /// The next piece; `None` at the end.
     ///
     /// # Errors
     /// When the connection is cut before the end, or there is more than the bound allows: also of a body that does not say its length.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        let piece = self.answer.chunk().await.map_err(|error| failed(error, &self.shown))?;
+        let shown = self.shown.clone();
+        let piece = async { self.answer.chunk().await.map_err(|error| failed(error, &shown)) };
+        let piece = in_time(piece, &self.shown).await?;
         self.read = self.read.saturating_add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
         if self.read > self.max {
             let max = usize::try_from(self.max).unwrap_or(usize::MAX);
