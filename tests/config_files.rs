@@ -99,7 +99,7 @@ fn the_full_config_loads_and_its_only_warning_is_the_one_that_it_announces() {
     let loaded = loaded("/etc/bailiff.yaml", FULL);
     let warnings = loaded.warnings.to_string();
     assert_eq!(warnings.matches("warning[").count(), 1, "{warnings}");
-    assert!(warnings.contains("`max_age` has no effect on a file"), "{warnings}");
+    assert!(warnings.contains("`max_age` has no effect here"), "{warnings}");
     let live = &loaded.settings.live;
     assert_eq!(live.rules.issuers.len(), 5);
     assert_eq!(live.rules.services.len(), 2);
@@ -112,8 +112,9 @@ fn the_full_config_names_every_key_that_there_is() {
     // What excludes the rest has a file of its own, and full.yaml says so.
     let local = known_keys(&Source::new("local.yaml", LOCAL), &local_env());
     let alone = [HTTP, CLERK, TOKEN].map(|text| known_keys(&Source::new("source.yaml", text), &env()));
-    let in_local =
-        |what: &str, key: &str| alone.iter().chain([&local]).any(|known| known.get(what).and_then(|keys| keys.get(key)) == Some(&true));
+    let in_local = |what: &str, key: &str| {
+        alone.iter().chain([&local]).any(|known| known.get(what).and_then(|keys| keys.get(key)) == Some(&true))
+    };
     let unused = |(what, keys): (&String, &std::collections::BTreeMap<&'static str, bool>)| -> Vec<String> {
         let unused = keys.iter().filter(|(key, used)| !**used && !in_local(what, key));
         unused.map(|(key, _)| format!("{what}: {key}")).collect()
@@ -124,7 +125,11 @@ fn the_full_config_names_every_key_that_there_is() {
     for (source, what) in [(&alone[0], "the HTTP source"), (&alone[1], "the Clerk source")] {
         assert!(source[what].values().all(|used| *used), "{:?}", source[what]);
     }
-    assert!(["local.yaml", "config/http.yaml", "config/clerk.yaml", "config/token.yaml"].iter().all(|name| FULL.contains(name)));
+    assert!(
+        ["local.yaml", "config/http.yaml", "config/clerk.yaml", "config/token.yaml"]
+            .iter()
+            .all(|name| FULL.contains(name))
+    );
     assert!(known.len() > 10, "{known:?}");
 }
 

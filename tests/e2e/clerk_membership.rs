@@ -92,9 +92,13 @@ fn what_webhooks_missed_is_found_counted_said_and_repaired() {
     assert_eq!(get(&world, "/api/x", "user_b"), 403);
     assert_eq!(get(&world, "/api/ws/org_one/settings/x", "user_c"), 200);
     assert_eq!((drift(&world, "user"), drift(&world, "member")), (2.0, 2.0));
-    let line = world.gate.log_line("about drift", |line| line["message"].as_str().is_some_and(|m| m.contains("repaired")));
+    let line =
+        world.gate.log_line("about drift", |line| line["message"].as_str().is_some_and(|m| m.contains("repaired")));
     let first = line["first"].as_str().expect("the first few");
-    assert!(first.contains("user_b was active and is suspended") && first.contains("user_a is no member of org_one"), "{first}");
+    assert!(
+        first.contains("user_b was active and is suspended") && first.contains("user_a is no member of org_one"),
+        "{first}"
+    );
     reconcile(&world);
     assert_eq!((drift(&world, "user"), drift(&world, "member")), (2.0, 2.0), "the second finds nothing more");
 }
@@ -143,7 +147,7 @@ fn an_api_that_fails_leaves_what_was_known_and_says_why() {
         world.clerk.knows(KEY, vec![person("a", &[])]);
         world.clerk.lists_behave(given.clone());
         reconcile(&world);
-        let told = world.gate.logs().into_iter().filter(|line| line.contains("the last good one stays")).last();
+        let told = world.gate.logs().into_iter().rfind(|line| line.contains("the last good one stays"));
         let told = told.expect("a failure is said");
         assert!(told.contains(part) && !told.contains("hunter2"), "{given:?}: {told}");
         assert_eq!(get(&world, "/api/ws/org_one/x", "user_a"), 200, "{given:?}");

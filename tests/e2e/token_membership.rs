@@ -37,7 +37,11 @@ fn the_role_is_the_one_of_the_token_in_its_own_organization_alone() {
     assert_eq!(get(&world, "/api/ws/org_one/x", &member), 200);
     let seen = world.upstream.only();
     assert_eq!(seen.header("x-workspace-role").as_deref(), Some("member"));
-    assert_eq!(seen.header("x-access-status").as_deref(), Some("active"), "an organization that has a member has decided");
+    assert_eq!(
+        seen.header("x-access-status").as_deref(),
+        Some("active"),
+        "an organization that has a member has decided"
+    );
     for (path, role, expected) in [
         ("/api/ws/org_one/settings/x", "member", 403),
         ("/api/ws/org_one/settings/x", "admin", 200),

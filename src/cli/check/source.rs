@@ -52,7 +52,9 @@ async fn try_clerk(source: &ClerkSource, roles: &Roles, faults: &mut Faults) -> 
     let backend = Backends::new(Fetcher::new().map_err(|why| vec![why])?).of(&source.backend);
     let Ok(loaded) = tokio::time::timeout(CLERK_WITHIN, clerk::load(&backend, roles)).await else {
         let what = format!("Clerk's lists are so long that they were not read within {} s", CLERK_WITHIN.as_secs());
-        faults.push(Fault::warning(Code::Membership, what).fix("nothing: a gate takes longer, and is not ready until then"));
+        faults.push(
+            Fault::warning(Code::Membership, what).fix("nothing: a gate takes longer, and is not ready until then"),
+        );
         return Ok(Found { size: None });
     };
     let loaded = loaded.map_err(|why| vec![why.to_string()])?;

@@ -225,6 +225,11 @@ impl Table {
     fn user_id(&self, person: u32) -> Option<UserId> {
         name_of(self.names.people.row(person))?.parse(UserId::parse)
     }
+
+    /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
+    pub fn strangers(&self) -> impl Iterator<Item = (&WorkspaceId, &UserId)> {
+        self.members().filter(|(_, user, _)| self.user(user).is_none()).map(|(workspace, user, _)| (workspace, user))
+    }
 }
 
 /// Whose users these are is no matter of a log, and a million of them none of a line.

@@ -25,14 +25,6 @@ pub struct Ask<'a> {
     pub max: u64,
 }
 
-/// The beginning of an answer.
-#[derive(Debug)]
-pub enum Begun {
-    /// 304: it is still the one with the `etag` that was asked about.
-    Unchanged,
-    Changed(Download),
-}
-
 /// A body that is on its way.
 #[derive(Debug)]
 pub struct Download {
@@ -45,11 +37,11 @@ pub struct Download {
 }
 
 impl Fetcher {
-    /// Begins to read a 200 answer.
+    /// Begins to read a 200 answer; `None` when it is still the one with the `etag` that was asked about (304).
     ///
     /// # Errors
     /// See [`FetchError`]; a 304 to a question without `etag` is a wrong status like any other.
-    pub async fn begin(&self, ask: &Ask<'_>) -> Result<Begun, FetchError> {
+    pub async fn begin(&self, ask: &Ask<'_>) -> Result<Option<Download>, FetchError> {
         let mut request = self.client(ask.url).get(ask.url).timeout(ask.within);
         if let Some(bearer) = ask.bearer {
             request = request.header(header::AUTHORIZATION, authorization(bearer, ask.shown)?);
@@ -61,9 +53,9 @@ impl Fetcher {
         match answer.status().as_u16() {
             200 => {
                 let etag = answer.headers().get(header::ETAG).cloned();
-                Ok(Begun::Changed(Download { answer, shown: ask.shown.to_owned(), read: 0, max: ask.max, etag }))
+                Ok(Some(Download { answer, shown: ask.shown.to_owned(), read: 0, max: ask.max, etag }))
             }
-            304 if ask.etag.is_some() => Ok(Begun::Unchanged),
+            304 if ask.etag.is_some() => Ok(None),
             status => Err(FetchError::Status { url: ask.shown.to_owned(), status }),
         }
     }

@@ -5,13 +5,16 @@ use crate::harness::{SaidFraming, Script};
 
 const NONE: &[&str] = &[];
 
+/// Status, header lines, body and framing of an answer, and what is said of it.
+type Case = (u16, &'static [&'static str], String, SaidFraming, &'static [&'static str]);
+
 #[test]
 fn whatever_is_no_good_answer_changes_nothing_and_is_said_with_its_cure() {
     let endpoint = Endpoint::saying(&document());
     let world = plan(&endpoint).config(|c| c["membership"]["http"]["max_bytes"] = json!("64KiB")).start();
     let less = without_a().to_string();
     let large = format!("{}{less}", " ".repeat(70_000));
-    let cases: Vec<(u16, &[&str], String, SaidFraming, &[&str])> = vec![
+    let cases: Vec<Case> = vec![
         (401, NONE, less.clone(), SaidFraming::Length, &["answered 401", "membership.http.token"]),
         (404, NONE, less.clone(), SaidFraming::Length, &["answered 404", "membership.http.url"]),
         (500, NONE, less.clone(), SaidFraming::Length, &["answered 500", "its own log"]),
