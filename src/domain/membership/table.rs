@@ -227,8 +227,12 @@ impl Table {
     }
 
     /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
-    pub fn strangers(&self) -> impl Iterator<Item = (&WorkspaceId, &UserId)> {
-        self.members().filter(|(_, user, _)| self.user(user).is_none()).map(|(workspace, user, _)| (workspace, user))
+    pub fn strangers(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
+        let links = self.links().filter(|(person, _)| self.names.row(*person).is_none());
+        links.filter_map(|(person, seat)| {
+            let workspace = name_of(self.names.workspaces.row(seat.workspace()))?.parse(WorkspaceId::parse)?;
+            Some((workspace, self.user_id(person)?))
+        })
     }
 }
 

@@ -26,6 +26,7 @@ use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::state::SEGMENT;
+use crate::state::aside::aside;
 use crate::state::fetch::{AskForMore, Fetcher};
 use crate::state::lookups::{Directory, LookupError};
 use pieces::Pieces;
@@ -71,7 +72,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                     warn_of_strangers(&table);
                     sink.loaded(table, Said::WhenChanged, asked).is_some()
                 };
-                if tokio::task::spawn_blocking(put).await.unwrap_or(false) {
+                if aside("membership", put).await.unwrap_or(false) {
                     last = found;
                 }
                 pause.good()
@@ -117,12 +118,11 @@ pub(crate) async fn look(
     let Some(mut download) = fetcher.begin(&ask).await? else { return Ok(None) };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (roles, flags) = (roles.clone(), flags.clone());
-    // On a thread that serves no requests.
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = tokio::spawn(aside("membership", move || {
         let mut pieces = Pieces::new(receiver);
         let read = document::read_all(BufReader::with_capacity(BUFFER, &mut pieces), &roles, &flags);
         (read, pieces.seen())
-    });
+    }));
     let sent = loop {
         match download.next().await {
             Ok(None) => break Ok(()),
@@ -140,7 +140,7 @@ pub(crate) async fn look(
     // Whatever could be read of a body that was cut off: it is not whole.
     sent?;
     let url = || source.shown().to_owned();
-    let (read, seen) = read.map_err(|_| HttpError::Abnormal { url: url() })?;
+    let Ok(Ok((read, seen))) = read else { return Err(HttpError::Abnormal { url: url() }) };
     let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
     let digest = (&seen.digest as &Digest).as_ref().to_vec();
     if last.digest.as_ref() == Some(&digest) {
