@@ -7,7 +7,7 @@ use std::path::Path;
 use bailiff::config::interpolate::FakeEnv;
 use bailiff::config::load::{Loaded, Overrides, known_keys, load};
 use bailiff::config::membership::parse_membership;
-use bailiff::config::settings::{Address, KeyTimes, Shutdown, Timeouts, UpstreamAddress};
+use bailiff::config::settings::{Address, From, HttpMode, KeyTimes, Shutdown, Timeouts, UpstreamAddress};
 use bailiff::config::source::Source;
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{Flags, Roles, Table};
@@ -22,6 +22,9 @@ mod head;
 const MINIMAL: &str = include_str!("../config/minimal.yaml");
 const FULL: &str = include_str!("../config/full.yaml");
 const LOCAL: &str = include_str!("../config/local.yaml");
+const HTTP: &str = include_str!("../config/http.yaml");
+const CLERK: &str = include_str!("../config/clerk.yaml");
+const TOKEN: &str = include_str!("../config/token.yaml");
 const MEMBERSHIP: &str = include_str!("../config/membership.yaml");
 const SIDECAR: &str = include_str!("../config/kubernetes/sidecar.yaml");
 
@@ -41,6 +44,7 @@ fn env() -> FakeEnv {
         .with_var("CLERK_SECRET_KEY", "sk_test_abcdefghijklmnopqrst")
         .with_var("CLERK_WEBHOOK_SIGNING_SECRET", WEBHOOK_SECRET)
         .with_var("OFFLINE_JWT_KEY", PEM)
+        .with_var("MEMBERSHIP_TOKEN", "0123456789abcdef")
         .with_var("ENGINE_TOKEN", "0123456789abcdef0123456789abcdef")
         .with_var("REDIS_PASSWORD", "a password")
         .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef")
@@ -95,7 +99,7 @@ fn the_full_config_loads_and_its_only_warning_is_the_one_that_it_announces() {
     let loaded = loaded("/etc/bailiff.yaml", FULL);
     let warnings = loaded.warnings.to_string();
     assert_eq!(warnings.matches("warning[").count(), 1, "{warnings}");
-    assert!(warnings.contains("`max_age` has no effect on a file"), "{warnings}");
+    assert!(warnings.contains("`max_age` has no effect here"), "{warnings}");
     let live = &loaded.settings.live;
     assert_eq!(live.rules.issuers.len(), 5);
     assert_eq!(live.rules.services.len(), 2);
@@ -107,7 +111,10 @@ fn the_full_config_names_every_key_that_there_is() {
     let known = known_keys(&Source::new("full.yaml", FULL), &env());
     // What excludes the rest has a file of its own, and full.yaml says so.
     let local = known_keys(&Source::new("local.yaml", LOCAL), &local_env());
-    let in_local = |what: &str, key: &str| local.get(what).and_then(|keys| keys.get(key)) == Some(&true);
+    let alone = [HTTP, CLERK, TOKEN].map(|text| known_keys(&Source::new("source.yaml", text), &env()));
+    let in_local = |what: &str, key: &str| {
+        alone.iter().chain([&local]).any(|known| known.get(what).and_then(|keys| keys.get(key)) == Some(&true))
+    };
     let unused = |(what, keys): (&String, &std::collections::BTreeMap<&'static str, bool>)| -> Vec<String> {
         let unused = keys.iter().filter(|(key, used)| !**used && !in_local(what, key));
         unused.map(|(key, _)| format!("{what}: {key}")).collect()
@@ -115,7 +122,14 @@ fn the_full_config_names_every_key_that_there_is() {
     let missing: Vec<String> = known.iter().flat_map(unused).collect();
     assert!(missing.is_empty(), "config/full.yaml does not use {missing:?}");
     assert!(local["the local mode"].values().all(|used| *used), "{:?}", local["the local mode"]);
-    assert!(FULL.contains("local.yaml"));
+    for (source, what) in [(&alone[0], "the HTTP source"), (&alone[1], "the Clerk source")] {
+        assert!(source[what].values().all(|used| *used), "{:?}", source[what]);
+    }
+    assert!(
+        ["local.yaml", "config/http.yaml", "config/clerk.yaml", "config/token.yaml"]
+            .iter()
+            .all(|name| FULL.contains(name))
+    );
     assert!(known.len() > 10, "{known:?}");
 }
 
@@ -173,12 +187,39 @@ fn every_config_of_a_product_loads_with_its_membership_and_without_a_warning() {
         else {
             continue;
         };
-        let source = std::fs::read_to_string(file).expect("the membership stands beside its config");
+        let source = std::fs::read_to_string(&file).expect("the membership stands beside its config");
         let roles = rules.roles.as_ref().expect("a membership has roles");
         let read = parse_membership(&Source::new("membership.yaml", &source), roles, &rules.flags);
         let (_, warnings) = read.unwrap_or_else(|faults| panic!("{}:\n{faults}", file.display()));
         assert!(warnings.is_empty(), "{}: {warnings}", file.display());
     }
+}
+
+/// Each source with what its file shows, and with nothing said.
+#[test]
+fn the_configs_of_other_sources_load_and_show_the_defaults_as_they_are() {
+    let membership = |text: &str| loaded("/etc/bailiff.yaml", text).settings.live.membership.expect("a membership");
+    let bare = |source: &str| membership(&format!("membership: {{{source}}}\nupstream: http://127.0.0.1:3000\n"));
+
+    let warnings = loaded("/etc/bailiff.yaml", HTTP).warnings.to_string();
+    assert_eq!(warnings.matches("warning[").count(), 2, "{warnings}");
+    assert_eq!(warnings.matches("has no effect without `mode: lookup`").count(), 2, "{warnings}");
+    let (shown, default) = (membership(HTTP), bare("http: {url: \"https://app.test/m\"}"));
+    let (From::Http(source), From::Http(other)) = (&shown.from, &default.from) else { panic!("{shown:?}") };
+    assert_eq!((source.mode, source.max_bytes, shown.policy), (other.mode, other.max_bytes, default.policy));
+    assert!(!format!("{:?}", loaded("/etc/bailiff.yaml", HTTP)).contains("0123456789abcdef"), "the token was printed");
+    let lookup = bare("http: {url: \"https://app.test/{user}\", mode: lookup}");
+    let From::Http(source) = &lookup.from else { panic!("{lookup:?}") };
+    let HttpMode::Lookup { ttl, negative_ttl } = source.mode else { panic!("{source:?}") };
+    assert_eq!((ttl.as_secs(), negative_ttl.as_secs(), source.max_bytes), (30, 5, 1 << 20));
+
+    assert!(loaded("/etc/bailiff.yaml", CLERK).warnings.is_empty());
+    let (shown, default) = (membership(CLERK), bare("clerk: {}"));
+    assert_eq!((shown.from, shown.policy), (default.from, default.policy));
+
+    assert!(loaded("/etc/bailiff.yaml", TOKEN).warnings.is_empty());
+    let (shown, default) = (membership(TOKEN), bare("token: true"));
+    assert_eq!((shown.from, shown.policy), (default.from, default.policy));
 }
 
 #[test]

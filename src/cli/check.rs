@@ -2,6 +2,7 @@
 
 mod hints;
 mod secret_key;
+mod source;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::domain::routes::{Access, Methods, Mode, Own, Route};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
 use crate::domain::stand_in::StandInMode;
+use source::Found;
 
 /// A clock that is off by more is worth a word: half of Clerk's usual leeway.
 const CLOCK_OFF: i64 = 5;
@@ -27,13 +29,13 @@ const UPSTREAM_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Exit status: 0 fine, 69 an issuer does not answer (--online), 78 wrong config, or a secret key of another instance \
+    after_help = "Exit status: 0 fine, 69 an issuer does not answer, or the source of the membership gives nothing good (--online), 78 wrong config, or a secret key of another instance \
 (--online)."
 )]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Also ask the issuers for their keys, compare clocks, try the secret key and the upstream
+    /// Also ask the issuers for their keys, the source of the membership for members, compare clocks, try the secret key and the upstream
     #[arg(long)]
     online: bool,
     /// Print one JSON object
@@ -46,14 +48,14 @@ pub(crate) fn run(args: &CheckArgs) -> Ending {
         Ok(scene) => scene,
         Err(faults) => return wrong(args, &faults),
     };
-    let (looks, more) = if args.online { block_on(ask(&scene))?? } else { (vec![], Faults::new()) };
+    let (looks, found, more) = if args.online { block_on(ask(&scene))?? } else { (vec![], None, Faults::new()) };
     let mut faults = scene.warnings.clone();
     faults.merge(more);
     if args.json {
-        print_json(&as_json(&scene, &looks, &faults))?;
+        print_json(&as_json(&scene, &looks, found.as_ref(), &faults))?;
     } else {
         talk(&faults.to_string());
-        print(&summary(&scene, &looks, &faults))?;
+        print(&summary(&scene, &looks, found.as_ref(), &faults))?;
     }
     Ok(match faults.has_errors() {
         true if secret_key::is_wrong(&faults) => CONFIG,
@@ -74,7 +76,7 @@ fn wrong(args: &CheckArgs, faults: &Faults) -> Ending {
 }
 
 /// Asks everybody on whom the gate depends.
-async fn ask(scene: &Scene) -> Result<(Vec<Look>, Faults), Stop> {
+async fn ask(scene: &Scene) -> Result<(Vec<Look>, Option<Found>, Faults), Stop> {
     let looks = scene::look_for_keys(&scene.settings.live, false).await?;
     let mut faults = Faults::new();
     for look in &looks {
@@ -83,6 +85,7 @@ async fn ask(scene: &Scene) -> Result<(Vec<Look>, Faults), Stop> {
     if let Some(settings) = &scene.settings.live.backend {
         secret_key::try_out(settings, &looks, &mut faults).await?;
     }
+    let found = source::try_out(&scene.settings.live, &mut faults).await;
     let upstream = &scene.settings.boot.upstream;
     talk(&format!("trying the upstream {upstream} ...\n"));
     if let Err(why) = connect(upstream).await {
@@ -90,7 +93,7 @@ async fn ask(scene: &Scene) -> Result<(Vec<Look>, Faults), Stop> {
         let fix = "start the app, or correct `upstream`: until then every request that is let through gets 502";
         faults.push(Fault::warning(Code::UpstreamDown, what).saw(why).fix(fix));
     }
-    Ok((looks, faults))
+    Ok((looks, found, faults))
 }
 
 fn look_faults(look: &Look, faults: &mut Faults) {
@@ -131,7 +134,7 @@ async fn connect(upstream: &Upstream) -> Result<(), String> {
     }
 }
 
-fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
+fn summary(scene: &Scene, looks: &[Look], found_members: Option<&Found>, faults: &Faults) -> String {
     let (boot, live) = (&scene.settings.boot, &scene.settings.live);
     let name = scene.path.as_ref().map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
     let warnings = match faults.count(Severity::Warning) {
@@ -159,10 +162,9 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
         let _ = writeln!(text, "  issuer      {}  {}  {source}{}", issuer.name, issuer.iss, found(looks, &issuer.name));
     }
     if let (Some(table), Some(source)) = (&scene.table, &live.membership) {
-        let (users, workspaces, members) = table.size();
-        let (users, workspaces) = (count(users, "user"), count(workspaces, "workspace"));
-        let (from, members) = (&source.from, count(members, "membership"));
-        let _ = writeln!(text, "  membership  {from}: {users}, {workspaces}, {members}");
+        let _ = writeln!(text, "  membership  {}: {}", source.from, sizes(table.size()));
+    } else if let Some(source) = &live.membership {
+        let _ = writeln!(text, "  membership  {}: {}", source.from, source::told(source, found_members));
     }
     if let Some(webhooks) = &live.rules.webhooks {
         let _ = writeln!(text, "  webhooks    {}", count(webhooks.secrets.len(), "secret"));
@@ -185,6 +187,11 @@ fn summary(scene: &Scene, looks: &[Look], faults: &Faults) -> String {
     }
     hints::hints(scene).iter().for_each(|hint| text += &format!("  hint        {hint}\n"));
     text
+}
+
+/// Users, workspaces and memberships, in words.
+fn sizes((users, workspaces, members): (usize, usize, usize)) -> String {
+    format!("{}, {}, {}", count(users, "user"), count(workspaces, "workspace"), count(members, "membership"))
 }
 
 fn found(looks: &[Look], name: &str) -> String {
@@ -244,7 +251,7 @@ fn service(service: &ServiceToken) -> Value {
     })
 }
 
-fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
+fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults) -> Value {
     let (boot, live) = (&scene.settings.boot, &scene.settings.live);
     let issuers = live.rules.issuers.iter().zip(&live.issuers).map(|(issuer, keys)| {
         let look = looks.iter().find(|look| look.issuer == issuer.name);
@@ -271,7 +278,7 @@ fn as_json(scene: &Scene, looks: &[Look], faults: &Faults) -> Value {
             "answer": route.answer.map(Own::name),
         })
     });
-    let size = scene.table.as_ref().map(crate::domain::membership::Table::size);
+    let size = scene.table.as_ref().map(crate::domain::membership::Table::size).or(found.and_then(|found| found.size));
     json!({
         "ok": !faults.has_errors(),
         "faults": faults.to_json(),

@@ -49,6 +49,7 @@ codes! {
     KeysUnreachable = "B022", "The keys of an issuer cannot be fetched, so none of its tokens can be checked.";
     OtherInstance = "B023", "The secret key is of another Clerk instance than the publishable key.";
     SecretKey = "B024", "The secret key opens nothing at Clerk's Backend API, or nobody answers there.";
+    Membership = "B025", "The source of the membership does not answer, or gives what cannot be used.";
     UpstreamDown = "B030", "The upstream does not accept connections, so every request that is let through gets 502.";
     Unchecked = "B090", "A mistake in bailiff itself: a part of the config was read without looking for unknown keys.";
 }

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, header};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
-pub(super) use download::{Ask as AskForMore, Begun};
+pub(super) use download::Ask as AskForMore;
 
 use crate::clock;
 use crate::config::secret::Secret;

@@ -1,6 +1,7 @@
 //! What is learned about users and organizations: put in force at once, kept where there is a store, and told to other replicas
 //! where there are some.
 
+mod asked;
 mod others;
 mod rows;
 
@@ -17,7 +18,7 @@ use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError,
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{Flags, MARKS_LAST, Members, Reloaded, Roles, Said, Table};
+use crate::domain::membership::{MARKS_LAST, Members, Reloaded, Roles, Said, Table};
 use crate::domain::revocation::Revocations;
 use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
@@ -27,6 +28,7 @@ use crate::metrics::Metrics;
 use others::{Parked, SharedRow};
 use rows::{rest_of, row, rows, rows_of};
 
+pub use asked::{Asked, Taken};
 pub use others::{Learned, shared_past};
 
 /// Nothing is forgotten when it is longer ago that everything was known that replicas share.
@@ -123,26 +125,6 @@ pub struct Records {
     earlier: Mutex<Option<(UnixTime, Members)>>,
     /// When everything was known that replicas share, in seconds since 1970; 0 for never.
     shared_read: AtomicU64,
-}
-
-/// A table that was asked for, and the words by which it was read.
-#[derive(Debug)]
-pub struct Asked<'a> {
-    pub table: Table,
-    pub said: Said,
-    /// When it was asked for.
-    pub at: UnixTime,
-    pub source: &'a MembershipSource,
-    pub roles: &'a Roles,
-    pub flags: &'a Flags,
-}
-
-/// A table that is in force now.
-#[derive(Debug)]
-pub struct Taken {
-    pub generation: u64,
-    pub before: Option<Members>,
-    pub after: Option<Members>,
 }
 
 impl Records {
@@ -263,43 +245,6 @@ impl Records {
         self.metrics.membership_applied(clock::now());
         self.metrics.membership_confirmed(at);
         generation
-    }
-
-    /// As [`Records::reload_at`], of a source that was asked while the config could change. `None` if it has: the source is another one,
-    /// or the table was read by other words, whose first role may now be the second.
-    pub fn take(&self, asked: Asked<'_>) -> Option<Taken> {
-        let Asked { table, said, at, source, roles: read_by, flags } = asked;
-        let (mut before, mut after, mut good) = (None, None, false);
-        let generation = self.put_members(|snapshot, roles| {
-            let followed = self.source.lock().as_ref().is_none_or(|now| now.as_ref() == Some(source));
-            good = followed && roles == read_by && snapshot.rules.flags == *flags;
-            before = snapshot.members.clone();
-            if !good {
-                return before.clone();
-            }
-            let members = match (&before, said) {
-                (Some(members), _) => self.reloaded(members, table, source, &snapshot.rules, said),
-                (None, Said::WhenChanged) => self.first(Members::new(table, source.policy.clone()), roles),
-                // What was kept over a restart is older than this as well.
-                (None, Said::At(_)) => {
-                    let kept = self.first(Members::new(Table::default(), source.policy.clone()), roles);
-                    self.reloaded(&kept, table, source, &snapshot.rules, said)
-                }
-            };
-            after = Some(members.confirmed(at));
-            after.clone()
-        });
-        if good {
-            self.metrics.membership_applied(clock::now());
-            self.metrics.membership_confirmed(at);
-        }
-        good.then_some(Taken { generation, before, after })
-    }
-
-    /// Whether the source has named anybody.
-    #[must_use]
-    pub fn has_users(&self) -> bool {
-        self.world.load().members.as_ref().is_some_and(|members| members.size().0 > 0)
     }
 
     /// Begins a membership whose source is asked user by user.

@@ -99,3 +99,31 @@ async fn a_user_who_is_held_is_given_once_the_behaviour_is_another() {
 
     assert_eq!(asked.await.0, 200);
 }
+
+#[tokio::test]
+async fn lists_come_in_pages_to_whoever_has_the_secret_key() {
+    let running = open();
+    for path in ["/v1/users", "/v1/users/count", "/v1/organizations", "/v1/organization_memberships"] {
+        assert_eq!(ask(&running, "GET", path, "sk_test_other").await.0, 401, "{path}");
+    }
+    let get = async |path: &str| -> Value {
+        let (status, _, body) = ask(&running, "GET", path, KEY).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let users = get("/v1/users?limit=1&offset=1").await;
+    assert_eq!((users.as_array().unwrap().len(), &users[0]["id"]), (1, &"user_bob".into()));
+    assert_eq!(get("/v1/users/count").await["total_count"], 2);
+    let orgs = get("/v1/organizations").await;
+    assert_eq!((&orgs["total_count"], &orgs["data"][0]["id"]), (&1.into(), &"org_acme".into()));
+    let members = get("/v1/organization_memberships").await;
+    assert_eq!(members["data"][0]["public_user_data"]["user_id"], "user_alice");
+    assert_eq!(members["data"][0]["role"], "org:admin");
+    for bad in ["limit=0", "limit=501", "limit=x", "offset=-1"] {
+        assert_eq!(ask(&running, "GET", &format!("/v1/users?{bad}"), KEY).await.0, 422, "{bad}");
+    }
+    running.issuer.next_lists(vec![ListBehaviour::Status(500), ListBehaviour::RateLimited(Some(3))]);
+    assert_eq!(ask(&running, "GET", "/v1/users", KEY).await.0, 500);
+    assert_eq!(ask(&running, "GET", "/v1/users", KEY).await.1, "3");
+    assert_eq!(get("/v1/users").await.as_array().unwrap().len(), 2, "each by one of these, and then as always");
+}

@@ -225,6 +225,15 @@ impl Table {
     fn user_id(&self, person: u32) -> Option<UserId> {
         name_of(self.names.people.row(person))?.parse(UserId::parse)
     }
+
+    /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
+    pub fn strangers(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
+        let links = self.links().filter(|(person, _)| self.names.row(*person).is_none());
+        links.filter_map(|(person, seat)| {
+            let workspace = name_of(self.names.workspaces.row(seat.workspace()))?.parse(WorkspaceId::parse)?;
+            Some((workspace, self.user_id(person)?))
+        })
+    }
 }
 
 /// Whose users these are is no matter of a log, and a million of them none of a line.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{Backend, BackendError, VERSION};
 use crate::clock;
 use crate::domain::token::json;
+use crate::state::aside::aside;
 use crate::state::fetch::Ask;
 
 /// Rows of a page: the most that Clerk gives (`limit`, 1 to 500).
@@ -52,8 +53,8 @@ impl Backend {
     pub async fn page(&self, list: List, offset: u64) -> Result<Page, BackendError> {
         let path = format!("{}?limit={PAGE}&offset={offset}&order_by=%2Bcreated_at", list.name());
         let body = self.get(&path, MAX_PAGE).await?;
-        // Megabytes: on a thread that serves no requests.
-        let read = tokio::task::spawn_blocking(move || page(list, &body)).await;
+        // Megabytes.
+        let read = aside("membership", move || page(list, &body)).await;
         read.ok().flatten().ok_or_else(|| self.unreadable("it is no page of a list"))
     }
 

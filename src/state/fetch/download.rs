@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use reqwest::Response;
 
-use super::{FetchError, Fetcher, authorization, failed, send};
+use super::{FetchError, Fetcher, TOTAL, authorization, failed, send};
 use crate::config::secret::Secret;
 
 /// What is asked for.
@@ -25,14 +25,6 @@ pub struct Ask<'a> {
     pub max: u64,
 }
 
-/// The beginning of an answer.
-#[derive(Debug)]
-pub enum Begun {
-    /// 304: it is still the one with the `etag` that was asked about.
-    Unchanged,
-    Changed(Download),
-}
-
 /// A body that is on its way.
 #[derive(Debug)]
 pub struct Download {
@@ -45,11 +37,11 @@ pub struct Download {
 }
 
 impl Fetcher {
-    /// Begins to read a 200 answer.
+    /// Begins to read a 200 answer; `None` when it is still the one with the `etag` that was asked about (304).
     ///
     /// # Errors
     /// See [`FetchError`]; a 304 to a question without `etag` is a wrong status like any other.
-    pub async fn begin(&self, ask: &Ask<'_>) -> Result<Begun, FetchError> {
+    pub async fn begin(&self, ask: &Ask<'_>) -> Result<Option<Download>, FetchError> {
         let mut request = self.client(ask.url).get(ask.url).timeout(ask.within);
         if let Some(bearer) = ask.bearer {
             request = request.header(header::AUTHORIZATION, authorization(bearer, ask.shown)?);
@@ -57,16 +49,21 @@ impl Fetcher {
         if let Some(etag) = ask.etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        let answer = send(request, ask.shown).await?;
+        let answer = in_time(send(request, ask.shown), ask.shown).await?;
         match answer.status().as_u16() {
             200 => {
                 let etag = answer.headers().get(header::ETAG).cloned();
-                Ok(Begun::Changed(Download { answer, shown: ask.shown.to_owned(), read: 0, max: ask.max, etag }))
+                Ok(Some(Download { answer, shown: ask.shown.to_owned(), read: 0, max: ask.max, etag }))
             }
-            304 if ask.etag.is_some() => Ok(Begun::Unchanged),
+            304 if ask.etag.is_some() => Ok(None),
             status => Err(FetchError::Status { url: ask.shown.to_owned(), status }),
         }
     }
+}
+
+/// A sender that says nothing is given up long before the whole exchange must have ended.
+async fn in_time<T>(step: impl Future<Output = Result<T, FetchError>>, shown: &str) -> Result<T, FetchError> {
+    tokio::time::timeout(TOTAL, step).await.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown.to_owned() }))
 }
 
 impl Download {
@@ -75,7 +72,9 @@ impl Download {
     /// # Errors
     /// When the connection is cut before the end, or there is more than the bound allows: also of a body that does not say its length.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        let piece = self.answer.chunk().await.map_err(|error| failed(error, &self.shown))?;
+        let shown = self.shown.clone();
+        let piece = async { self.answer.chunk().await.map_err(|error| failed(error, &shown)) };
+        let piece = in_time(piece, &self.shown).await?;
         self.read = self.read.saturating_add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
         if self.read > self.max {
             let max = usize::try_from(self.max).unwrap_or(usize::MAX);

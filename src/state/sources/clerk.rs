@@ -16,6 +16,7 @@ use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::membership::{Said, drift};
 use crate::metrics::Metrics;
+use crate::state::aside::aside;
 use crate::state::backend::Backend;
 pub(crate) use load::{Loaded, load};
 
@@ -46,8 +47,8 @@ async fn take(loaded: Loaded, sink: &Sink, repairs: bool) -> bool {
         tracing::warn!(%roleless, "members at Clerk with a role that the config does not name are members of nothing here");
     }
     let sink = sink.clone();
-    // Comparing goes through everything: on a thread that serves no requests.
-    let taken = tokio::task::spawn_blocking(move || {
+    // Comparing goes through everything.
+    let taken = aside("membership", move || {
         let taken = sink.loaded(table, Said::At(EventTime(began_ms)), UnixTime(began_ms / 1000))?;
         if repairs {
             say_drift(&taken, &sink.metrics);

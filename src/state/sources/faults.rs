@@ -27,6 +27,13 @@ impl RowFaults {
         self.told.is_empty()
     }
 
+    /// The faults that are told in full, and how many more there are.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        self.told.iter().cloned().chain(more).collect()
+    }
+
     /// Fails if there is a fault.
     ///
     /// # Errors

@@ -26,7 +26,8 @@ use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::state::SEGMENT;
-use crate::state::fetch::{AskForMore, Begun, Fetcher};
+use crate::state::aside::aside;
+use crate::state::fetch::{AskForMore, Fetcher};
 use crate::state::lookups::{Directory, LookupError};
 use pieces::Pieces;
 
@@ -36,6 +37,8 @@ const ALL_WITHIN: Duration = Duration::from_secs(120);
 const ONE_WITHIN: Duration = Duration::from_secs(5);
 /// Pieces that have arrived and are not read yet.
 const WAITING: usize = 4;
+/// Bound: members without a user who are told.
+const STRANGERS_TOLD: usize = 10;
 /// What the reader takes at once, in bytes.
 const BUFFER: usize = 64 << 10;
 
@@ -44,13 +47,6 @@ const BUFFER: usize = 64 << 10;
 pub(crate) struct Last {
     etag: Option<HeaderValue>,
     digest: Option<Vec<u8>>,
-}
-
-/// What a look gave.
-pub(crate) enum Look {
-    Unchanged,
-    /// The table, and what to remember of the answer once it is in force.
-    Table(Table, Last),
 }
 
 /// Asks for everything until the task is dropped.
@@ -62,18 +58,21 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
         let asked = clock::now();
         let looked = look(&source, &fetcher, &last, &sink.roles, &sink.flags).await;
         let wait = match looked {
-            Ok(Look::Unchanged) => {
+            Ok(None) => {
                 sink.unchanged(asked);
                 pause.good()
             }
-            Ok(Look::Table(table, _)) if !allow_empty && table.size().0 == 0 && sink.has_users() => {
+            Ok(Some((table, _))) if !allow_empty && table.size().0 == 0 && sink.has_users() => {
                 sink.failed(&HttpError::Empty { url: source.shown().to_owned() });
                 pause.failed()
             }
-            Ok(Look::Table(table, found)) => {
+            Ok(Some((table, found))) => {
                 let sink = sink.clone();
-                let put = move || sink.loaded(table, Said::WhenChanged, asked).is_some();
-                if tokio::task::spawn_blocking(put).await.unwrap_or(false) {
+                let put = move || {
+                    warn_of_strangers(&table);
+                    sink.loaded(table, Said::WhenChanged, asked).is_some()
+                };
+                if aside("membership", put).await.unwrap_or(false) {
                     last = found;
                 }
                 pause.good()
@@ -87,7 +86,17 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
     }
 }
 
-/// Asks once for everything.
+/// As with a file, this is no fault.
+fn warn_of_strangers(table: &Table) {
+    let first: Vec<String> =
+        table.strangers().take(STRANGERS_TOLD).map(|(workspace, user)| format!("{user} in {workspace}")).collect();
+    if !first.is_empty() {
+        let first = first.join(", ");
+        tracing::warn!(%first, "there are members who are not among `users`: they pass routes that ask for a token only");
+    }
+}
+
+/// Asks once for everything: the table, and what to remember of the answer once it is in force. `None` when it is the last one.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -97,7 +106,7 @@ pub(crate) async fn look(
     last: &Last,
     roles: &Roles,
     flags: &Flags,
-) -> Result<Look, HttpError> {
+) -> Result<Option<(Table, Last)>, HttpError> {
     let ask = AskForMore {
         url: &source.url,
         shown: source.shown(),
@@ -106,18 +115,14 @@ pub(crate) async fn look(
         within: ALL_WITHIN,
         max: source.max_bytes,
     };
-    let mut download = match fetcher.begin(&ask).await? {
-        Begun::Unchanged => return Ok(Look::Unchanged),
-        Begun::Changed(download) => download,
-    };
+    let Some(mut download) = fetcher.begin(&ask).await? else { return Ok(None) };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (roles, flags) = (roles.clone(), flags.clone());
-    // On a thread that serves no requests.
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = tokio::spawn(aside("membership", move || {
         let mut pieces = Pieces::new(receiver);
         let read = document::read_all(BufReader::with_capacity(BUFFER, &mut pieces), &roles, &flags);
         (read, pieces.seen())
-    });
+    }));
     let sent = loop {
         match download.next().await {
             Ok(None) => break Ok(()),
@@ -135,13 +140,36 @@ pub(crate) async fn look(
     // Whatever could be read of a body that was cut off: it is not whole.
     sent?;
     let url = || source.shown().to_owned();
-    let (read, seen) = read.map_err(|_| HttpError::Abnormal { url: url() })?;
+    let Ok(Ok((read, seen))) = read else { return Err(HttpError::Abnormal { url: url() }) };
     let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
     let digest = (&seen.digest as &Digest).as_ref().to_vec();
     if last.digest.as_ref() == Some(&digest) {
-        return Ok(Look::Unchanged);
+        return Ok(None);
     }
-    Ok(Look::Table(table, Last { etag: download.etag, digest: Some(digest) }))
+    Ok(Some((table, Last { etag: download.etag, digest: Some(digest) })))
+}
+
+/// Asks once, for `bailiff check --online`: the size of what it gave, or nothing where it is asked for one user at a time. Then it is asked
+/// for somebody whom nobody knows.
+///
+/// # Errors
+/// See [`HttpError`].
+pub(crate) async fn try_out(
+    source: &HttpSource,
+    fetcher: &Fetcher,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Option<(usize, usize, usize)>, HttpError> {
+    if let HttpMode::Lookup { .. } = source.mode {
+        let (source, fetcher) = (source.clone(), fetcher.clone());
+        let asking = Asking { source, fetcher, roles: roles.clone(), flags: flags.clone() };
+        if let Ok(nobody) = UserId::parse("user_bailiff_check") {
+            asking.ask(&nobody).await?;
+        }
+        return Ok(None);
+    }
+    let found = look(source, fetcher, &Last::default(), roles, flags).await?;
+    Ok(found.map(|(table, _)| table.size()))
 }
 
 /// Asks for one user at a time.
@@ -174,8 +202,9 @@ impl Asking {
         };
         let mut download = match self.fetcher.begin(&ask).await {
             Err(why) if why.status() == Some(404) => return Ok(None),
-            Ok(Begun::Changed(download)) => download,
-            Ok(Begun::Unchanged) => return Err(HttpError::Abnormal { url: self.source.shown().to_owned() }),
+            Ok(Some(download)) => download,
+            // Never: nothing was asked that a 304 answers.
+            Ok(None) => return Err(HttpError::Status { url: self.source.shown().to_owned(), status: 304 }),
             Err(why) => return Err(why.into()),
         };
         let mut body = Vec::new();

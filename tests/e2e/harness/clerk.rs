@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Behaviour, Issuer, Metadata, Person, UserBehaviour};
+use bailiff::dev::issuer::{Behaviour, Issuer, ListBehaviour, Metadata, Person, UserBehaviour};
 use bailiff::dev::key::SigningKey;
 use bailiff::listen;
 use pingora::apps::http_app::HttpServer;
@@ -132,6 +132,21 @@ impl Clerk {
     /// How the Backend API answers from now on.
     pub fn users_behave(&self, behaviour: UserBehaviour) {
         self.issuer.set_user_behaviour(behaviour);
+    }
+
+    /// How the lists of the Backend API answer from now on.
+    pub fn lists_behave(&self, behaviour: ListBehaviour) {
+        self.issuer.set_list_behaviour(behaviour);
+    }
+
+    /// Exactly these users are banned in the list of users.
+    pub fn lists_as_banned(&self, users: &[&str]) {
+        self.issuer.set_banned(users.iter().map(|user| (*user).to_owned()));
+    }
+
+    /// How many pages were asked for.
+    pub fn list_hits(&self) -> u64 {
+        self.issuer.list_hits()
     }
 
     /// How often this user was asked for.

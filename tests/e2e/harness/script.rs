@@ -1,6 +1,7 @@
 //! The parts that the app behind the gate can play.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::wire::{Head, PATIENCE, Wire};
@@ -31,6 +32,31 @@ pub enum Script {
     Flood,
     /// An event stream: the first event at once, the second after a release, then the end.
     Events,
+    /// Exactly this answer.
+    Says(Arc<Said>),
+}
+
+/// An answer word by word.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub status: u16,
+    /// Further header lines, each without its line end.
+    pub lines: Vec<String>,
+    pub body: Vec<u8>,
+    pub framing: SaidFraming,
+}
+
+/// How long the body of a [`Said`] claims to be, and is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SaidFraming {
+    #[default]
+    Length,
+    /// In chunks, so that nobody knows its length before its end.
+    Chunks,
+    /// Only the first half comes, and then the connection is closed.
+    Cut,
+    /// The same without a length, in chunks of which the last is missing.
+    CutChunks,
 }
 
 impl Script {
@@ -69,7 +95,33 @@ impl Script {
             }
             Self::Flood => flood(wire),
             Self::Events => events(wire, released),
+            Self::Says(said) => said.write(wire),
         }
+    }
+}
+
+impl Said {
+    fn write(&self, wire: &mut Wire) -> io::Result<bool> {
+        let mut head = format!("HTTP/1.1 {} Said\r\n", self.status);
+        for line in &self.lines {
+            head.push_str(line);
+            head.push_str("\r\n");
+        }
+        let half = &self.body[..self.body.len() / 2];
+        let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+        let (framing, body, goes_on) = match self.framing {
+            SaidFraming::Length => (format!("Content-Length: {}", self.body.len()), self.body.clone(), true),
+            SaidFraming::Cut => (format!("Content-Length: {}", self.body.len()), half.to_vec(), false),
+            SaidFraming::Chunks => {
+                let chunks = self.body.chunks(16 << 10).flat_map(chunk);
+                ("Transfer-Encoding: chunked".to_owned(), chunks.chain(*b"0\r\n\r\n").collect(), true)
+            }
+            SaidFraming::CutChunks => ("Transfer-Encoding: chunked".to_owned(), chunk(&self.body), false),
+        };
+        // These have no body (RFC 9110, 6.4.1).
+        let framing = if self.status == 304 { String::new() } else { format!("{framing}\r\n") };
+        wire.write(&[head.as_bytes(), framing.as_bytes(), b"\r\n", &body].concat())?;
+        Ok(goes_on)
     }
 }
 

@@ -109,7 +109,7 @@ fn what_this_version_cannot_do_is_said_and_not_ignored() {
         ("listen: unix:sock\n", "is not an absolute path"),
         ("listen: 127.0.0.1:8485\n", "`admin` and `listen` are both 127.0.0.1:8485"),
         ("listen: [127.0.0.1:1, 0.0.0.0:1]\n", "names 0.0.0.0:1 twice"),
-        ("membership: {file: m.yaml, http: x}\n", "unknown key `http`"),
+        ("membership: {file: m.yaml, ldap: x}\n", "unknown key `ldap`"),
     ] {
         assert!(complaint(given).contains(expected), "{given}{}", complaint(given));
     }

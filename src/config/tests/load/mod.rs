@@ -10,6 +10,7 @@ mod providers;
 mod refusals;
 mod secrecy;
 mod services;
+mod sources;
 mod stand_in;
 mod switched_off;
 mod values;

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::domain::event;
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{AccessStatus, Roles, RowFault, Table, TableBuilder, User};
+use crate::state::aside::aside;
 use crate::state::backend::{Backend, BackendError, List, Page};
 use crate::state::sources::RowFaults;
 
@@ -125,8 +126,7 @@ impl Load<'_> {
             let page = self.patiently(|backend| async move { backend.page(list, offset).await }).await?;
             let empty = Rows::new(self.rows.roles.clone());
             let mut rows = std::mem::replace(&mut self.rows, empty);
-            // Hundreds of rows: on a thread that serves no requests.
-            let read = tokio::task::spawn_blocking(move || {
+            let read = aside("membership", move || {
                 let more = rows.take(list, &page, &mut walk);
                 (rows, walk, more)
             });

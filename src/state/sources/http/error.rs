@@ -23,6 +23,14 @@ pub(crate) enum HttpError {
 }
 
 impl HttpError {
+    /// Each thing that is wrong as a line of its own.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Unusable { why: DocumentError::Rows(faults), .. } => faults.lines(),
+            other => vec![other.to_string()],
+        }
+    }
+
     /// A document that could not be read. A web page is no JSON, and which character of it is wrong helps nobody.
     pub(super) fn document(url: String, page: bool, why: DocumentError) -> Self {
         if page { Self::Page { url } } else { Self::Unusable { url, why } }
@@ -41,6 +49,7 @@ impl From<FetchError> for HttpError {
 /// What to do about an answer with this status.
 fn cure(status: u16) -> &'static str {
     match status {
+        304 => ": it was not asked whether anything has changed",
         300..=399 => {
             ": a redirect, which is not followed, as the token would go along; write the address where it leads to into the config"
         }

@@ -9,8 +9,9 @@ use tokio::sync::mpsc::Receiver;
 
 /// After so much, in bytes, there is a pause. Reading it takes about a millisecond.
 const STRIDE: usize = 64 << 10;
-/// As long as reading is: so the thread takes half of one processor at the most, and requests, which are judged on the others and
-/// on the other half, do not queue behind a large membership. 100 MiB take 1.6 s more by this.
+/// As long as reading is, so the thread takes half of one processor at the most. That it steps back (see [`crate::state::aside`]) is of no
+/// avail where processor time is metered, as in a container with a quota: there it would use up what requests need. 100 MiB take 1.6 s
+/// more by this.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What the body was, beside what was read from it.

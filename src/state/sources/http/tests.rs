@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::document::{read_all, read_one};
 use super::*;
 use crate::domain::ids::WorkspaceId;
@@ -170,5 +172,75 @@ fn one_user_has_their_own_workspaces_and_nobody_elses() {
     ] {
         let told = read_user(given).expect_err(given);
         assert!(told.contains(part), "given {given}: {told}");
+    }
+}
+
+#[test]
+fn members_without_a_user_are_taken_and_told() {
+    let table = read(
+        r#"{"users": {"user_1": {}}, "workspaces": {"ws_1": {"members": {"user_1": "admin", "user_2": "member"}}}}"#,
+    )
+    .unwrap();
+    let strangers: Vec<_> = table.strangers().map(|(workspace, user)| format!("{user} in {workspace}")).collect();
+    assert_eq!(strangers, ["user_2 in ws_1"]);
+}
+
+/// Something of the kind of a document.
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let word = prop_oneof![
+        Just("users"),
+        Just("workspaces"),
+        Just("members"),
+        Just("org"),
+        Just("user_1"),
+        Just("ws_1"),
+        Just("org_1"),
+        Just("access"),
+        Just("active"),
+        Just("admin"),
+        Just("flags"),
+        Just("beta"),
+        Just("attributes"),
+        Just("id"),
+        Just(""),
+    ];
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        word.clone().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(6, 48, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            proptest::collection::vec((word.clone(), inner), 0..6).prop_map(|members| {
+                members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_document_is_read_half(document in any_json(), cut in any::<prop::sample::Index>()) {
+        let text = document.to_string();
+        let _ = read_user(&text);
+        if read(&text).is_ok() {
+            let end = cut.index(text.len());
+            prop_assert!(read(&text[..end]).is_err(), "{}", &text[..end]);
+        }
+    }
+
+    #[test]
+    fn no_bytes_at_all_are_more_than_a_fault(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(table) = read_all(bytes.as_slice(), &roles(), &flags()) {
+            prop_assert_eq!(table.size(), (0, 0, 0));
+        }
+        let _ = read_one(&bytes, &user("user_1"), &roles(), &flags());
     }
 }
