@@ -25,6 +25,7 @@ const LOCAL: &str = include_str!("../config/local.yaml");
 const HTTP: &str = include_str!("../config/http.yaml");
 const CLERK: &str = include_str!("../config/clerk.yaml");
 const TOKEN: &str = include_str!("../config/token.yaml");
+const POSTGRES: &str = include_str!("../config/postgres.yaml");
 const MEMBERSHIP: &str = include_str!("../config/membership.yaml");
 const SIDECAR: &str = include_str!("../config/kubernetes/sidecar.yaml");
 
@@ -111,7 +112,7 @@ fn the_full_config_names_every_key_that_there_is() {
     let known = known_keys(&Source::new("full.yaml", FULL), &env());
     // What excludes the rest has a file of its own, and full.yaml says so.
     let local = known_keys(&Source::new("local.yaml", LOCAL), &local_env());
-    let alone = [HTTP, CLERK, TOKEN].map(|text| known_keys(&Source::new("source.yaml", text), &env()));
+    let alone = [HTTP, CLERK, TOKEN, POSTGRES].map(|text| known_keys(&Source::new("source.yaml", text), &env()));
     let in_local = |what: &str, key: &str| {
         alone.iter().chain([&local]).any(|known| known.get(what).and_then(|keys| keys.get(key)) == Some(&true))
     };
@@ -126,7 +127,7 @@ fn the_full_config_names_every_key_that_there_is() {
         assert!(source[what].values().all(|used| *used), "{:?}", source[what]);
     }
     assert!(
-        ["local.yaml", "config/http.yaml", "config/clerk.yaml", "config/token.yaml"]
+        ["local.yaml", "config/http.yaml", "config/clerk.yaml", "config/token.yaml", "config/postgres.yaml"]
             .iter()
             .all(|name| FULL.contains(name))
     );
@@ -220,6 +221,35 @@ fn the_configs_of_other_sources_load_and_show_the_defaults_as_they_are() {
     assert!(loaded("/etc/bailiff.yaml", TOKEN).warnings.is_empty());
     let (shown, default) = (membership(TOKEN), bare("token: true"));
     assert_eq!((shown.from, shown.policy), (default.from, default.policy));
+}
+
+#[test]
+fn the_config_with_a_database_names_every_key_of_it_and_shows_the_defaults_as_they_are() {
+    let authority = rcgen::CertificateParams::new(vec![])
+        .expect("no names")
+        .self_signed(&rcgen::KeyPair::generate().expect("a key"));
+    let authority = authority.expect("a certificate").pem();
+    let env = env().with_var("DATABASE_URL", "postgres://u:p@db.example.com/app");
+    let env = env.with_file("/etc/database-ca.pem", authority.as_bytes(), 0o644);
+    let load = |text: &str| {
+        let env = env.clone().with_file("/etc/b.yaml", text.as_bytes(), 0o644);
+        load(Some(Path::new("/etc/b.yaml")), &Overrides::default(), &env).unwrap_or_else(|faults| panic!("{faults}"))
+    };
+    let known = known_keys(&Source::new("postgres.yaml", POSTGRES), &env);
+    assert!(known["the PostgreSQL source"].values().all(|used| *used), "{:?}", known["the PostgreSQL source"]);
+    assert!(FULL.contains("config/postgres.yaml"));
+
+    let shown = load(POSTGRES);
+    let warnings = shown.warnings.to_string();
+    assert_eq!(warnings.matches("warning[").count(), 2, "{warnings}");
+    assert_eq!(warnings.matches("has no effect without `mode: lookup`").count(), 2, "{warnings}");
+    let bare = "membership: {postgres: {url: \"${DATABASE_URL}\", users: SELECT}}\nupstream: http://127.0.0.1:3000\n";
+    let [shown, bare] = [shown, load(bare)].map(|loaded| loaded.settings.live.membership.expect("a membership"));
+    let (From::Postgres(shown_source), From::Postgres(bare_source)) = (&shown.from, &bare.from) else {
+        panic!("{bare:?}")
+    };
+    assert_eq!((&shown_source.mode, shown.policy.max_age), (&bare_source.mode, bare.policy.max_age));
+    assert_eq!(shown_source.authorities.as_ref().map(Vec::len), Some(1));
 }
 
 #[test]

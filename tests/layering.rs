@@ -120,6 +120,10 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     if first == "redis" && !file.starts_with("state/shared/") {
         return Some("only state/shared may write `redis`".into());
     }
+    let database = ["tokio_postgres", "tokio_postgres_rustls"].contains(&first);
+    if database && !["config/postgres", "state/sources/postgres"].iter().any(|place| file.starts_with(place)) {
+        return Some("only config/postgres and state/sources/postgres may write `tokio_postgres`".into());
+    }
     let asks = path.ends_with("SystemTime::now") || path.ends_with("Instant::now");
     if asks && !["clock", "dev"].contains(&module) {
         return Some("only clock.rs and dev ask the time; take it as an argument".into());
@@ -242,6 +246,7 @@ fn a_forbidden_import_is_found_however_it_is_written() {
         ("config/mod.rs", "use pingora_core::server::Server;", "pingora_core::server::Server"),
         ("state/keys.rs", "use reqwest::Client;", "reqwest::Client"),
         ("state/keys.rs", "use redb::Database;", "redb::Database"),
+        ("state/keys.rs", "use tokio_postgres::Client;", "tokio_postgres::Client"),
         ("state/keys.rs", "use crate::proxy::Gate;", "crate::proxy::Gate"),
         ("state/keys.rs", "fn f() { Instant::now() }", "Instant::now"),
         ("clock.rs", "use super::state::Live;", "crate::state::Live"),

@@ -30,7 +30,7 @@ use report::{Outcome, Report};
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Exit status: 0 the request would be let through, 1 it would be refused, 2 wrong use, 78 wrong config.
-Changes that webhooks made to the membership of a running gate are not seen here."
+Changes that webhooks made to the membership of a running gate are not seen here, and a membership in a database is not asked for."
 )]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]

@@ -22,7 +22,7 @@ use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
 use super::stand_in::{self, Choice, Voucher};
 use super::yaml::{Bounds, Kind, Node};
-use super::{boot, headers, issuers, keys, own, routes, service_routes, services, webhooks};
+use super::{boot, headers, issuers, keys, own, postgres, routes, service_routes, services, webhooks};
 
 /// What the command line says. It counts more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,12 +101,23 @@ const SECRETS: &[&str] = &["jwt_key", "password", "redis", "secret_key", "secret
 /// Keys of mappings with little else than secrets. Who leaves the mapping out has written the secret itself.
 const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local", "shared"];
 
+/// Mappings whose `url` has a password in it.
+const ADDRESSES: &[&str] = postgres::HIDDEN;
+
 /// Hides a value, or the values of a list, that stand where a mapping belongs.
 fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
     match node.kind() {
         Kind::List(items) => items.iter().for_each(|item| hide_bare(item, ctx)),
         Kind::Scalar { .. } => ctx.hide(node),
         Kind::Map(_) | Kind::Broken => {}
+    }
+}
+
+/// Hides the address in such a mapping, or what stands in its place.
+fn hide_address(node: &Node, ctx: &Ctx<'_>) {
+    hide_bare(node, ctx);
+    if let Kind::Map(entries) = node.kind() {
+        entries.iter().filter(|entry| nearest(&entry.key, ["url"]).is_some()).for_each(|entry| ctx.hide(&entry.value));
     }
 }
 
@@ -120,6 +131,9 @@ fn hide_secrets(node: &Node, ctx: &Ctx<'_>) {
                 match nearest(&entry.key, SECRETS.iter().copied()) {
                     Some(_) => ctx.hide(&entry.value),
                     None => hide_secrets(&entry.value, ctx),
+                }
+                if nearest(&entry.key, ADDRESSES.iter().copied()).is_some() {
+                    hide_address(&entry.value, ctx);
                 }
                 if nearest(&entry.key, HOLDERS.iter().copied()).is_some() {
                     hide_bare(&entry.value, ctx);

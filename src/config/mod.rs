@@ -11,6 +11,7 @@ pub mod faults;
 pub mod interpolate;
 pub mod load;
 pub mod membership;
+pub mod postgres;
 pub mod reader;
 pub mod secret;
 pub mod settings;

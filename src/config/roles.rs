@@ -9,6 +9,7 @@ use super::clerk_source::clerk_source;
 use super::faults::{Code, Fault, quoted};
 use super::http_source::http_source;
 use super::near::nearest;
+use super::postgres;
 use super::reader::{Field, Fields};
 use super::settings::{BackendSettings, From, MembershipSource};
 
@@ -143,7 +144,7 @@ pub(super) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
 
 /// The one source, of several that there can be.
 fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<From> {
-    let named = ["file", "token", "http", "clerk"].map(|key| (fields.opt(key), key));
+    let named = ["file", "token", "http", "clerk", "postgres"].map(|key| (fields.opt(key), key));
     let present: Vec<_> = named.iter().filter(|(field, _)| field.is_present()).collect();
     if let [_, (second, name), ..] = present.as_slice() {
         let fault = Fault::error(Code::Contradiction, format!("`{name}` is a second source of one membership"));
@@ -155,6 +156,7 @@ fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<
         Some((field, "file")) => field.str().map(|file| From::File(folder.join(file))),
         Some((field, "http")) => http_source(*field).map(From::Http),
         Some((field, "clerk")) => clerk_source(*field, backend).map(From::Clerk),
+        Some((field, "postgres")) => postgres::postgres(*field, folder).map(|source| From::Postgres(source.into())),
         // `false` is what it is without the key.
         Some((field, _)) => field.bool().map(|by_token| if by_token { From::Token } else { From::Nobody }),
     }

@@ -10,6 +10,7 @@ use crate::domain::membership::Policy;
 use crate::domain::service_token::TokenHash;
 use crate::domain::snapshot::Rules;
 
+use super::postgres::{PostgresMode, PostgresSource};
 use super::secret::Secret;
 
 pub use super::clerk_source::ClerkSource;
@@ -317,6 +318,8 @@ pub enum From {
     Http(HttpSource),
     /// Clerk's Backend API.
     Clerk(ClerkSource),
+    /// Tables in a database.
+    Postgres(Arc<PostgresSource>),
 }
 
 impl From {
@@ -325,7 +328,7 @@ impl From {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Nobody | Self::Token | Self::Http(_) | Self::Clerk(_) => None,
+            Self::Nobody | Self::Token | Self::Http(_) | Self::Clerk(_) | Self::Postgres(_) => None,
         }
     }
 
@@ -334,7 +337,7 @@ impl From {
     pub fn is_remote(&self) -> bool {
         match self {
             Self::Nobody | Self::Token | Self::File(_) => false,
-            Self::Http(_) | Self::Clerk(_) => true,
+            Self::Http(_) | Self::Clerk(_) | Self::Postgres(_) => true,
         }
     }
 
@@ -344,6 +347,7 @@ impl From {
         match self {
             Self::Nobody | Self::Token | Self::File(_) | Self::Clerk(_) => false,
             Self::Http(source) => matches!(source.mode, HttpMode::Lookup { .. }),
+            Self::Postgres(source) => source.is_lookup(),
         }
     }
 
@@ -353,6 +357,10 @@ impl From {
             Self::Nobody | Self::Token | Self::File(_) => None,
             Self::Http(source) => Some(source.asked_every()),
             Self::Clerk(source) => Some(source.reconcile),
+            Self::Postgres(source) => match source.mode {
+                PostgresMode::Snapshot { interval, .. } => Some(interval),
+                PostgresMode::Lookup { ttl, .. } => Some(ttl),
+            },
         }
     }
 }
@@ -365,6 +373,7 @@ impl std::fmt::Display for From {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Http(source) => f.write_str(source.shown()),
             Self::Clerk(source) => write!(f, "Clerk's Backend API at {}", source.backend.api_url),
+            Self::Postgres(source) => write!(f, "{source}"),
         }
     }
 }

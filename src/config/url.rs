@@ -105,7 +105,7 @@ pub(super) fn parse_port(text: &str) -> Result<u16, UrlError> {
     text.parse().ok().filter(|_| plain).ok_or(UrlError::Port)
 }
 
-fn parse_host(text: &str) -> Result<Host, UrlError> {
+pub(super) fn parse_host(text: &str) -> Result<Host, UrlError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Host::Address(address.to_canonical()));
     }

@@ -3,10 +3,12 @@
 //! Each has a task that asks again and again and hands whole tables to a [`Sink`]. A load with one bad row is not taken, and the last
 //! good table stays in force until it is too old: half a table would take access from some and leave it to others.
 
+mod backoff;
 pub(crate) mod clerk;
 mod faults;
 pub(crate) mod http;
 mod pause;
+pub mod postgres;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +23,12 @@ use super::backend::Backends;
 use super::fetch::Fetcher;
 use super::lookups::{LookupSource, LookupTimes, Lookups};
 use super::records::{Asked, Records, Taken};
+use crate::config::postgres::PostgresMode;
 use crate::config::settings::{From, HttpMode, Live, MembershipSource};
 use crate::domain::UnixTime;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::metrics::{Metrics, Part};
+use postgres::{PostgresDirectory, Words};
 
 /// Where a source tells what it has found.
 #[derive(Clone)]
@@ -161,6 +165,15 @@ impl Sources {
                     let (source, fetcher) = (endpoint.clone(), self.fetcher.clone());
                     let asking = http::Asking { source, fetcher, roles, flags };
                     (None, Some(Lookups::new(asking, LookupTimes { ttl, negative_ttl, max_age }, metrics)))
+                }
+            },
+            From::Postgres(database) => match database.mode {
+                PostgresMode::Snapshot { .. } => (Some(tokio::spawn(postgres::follow(database.clone(), sink))), None),
+                PostgresMode::Lookup { ttl, negative_ttl } => {
+                    let words = Words { roles: sink.roles, flags: sink.flags };
+                    let directory = PostgresDirectory::new(database.clone(), words);
+                    let times = LookupTimes { ttl, negative_ttl, max_age: source.policy.max_age.unwrap_or(ttl) };
+                    (None, Some(Lookups::new(directory, times, self.metrics.clone())))
                 }
             },
         }

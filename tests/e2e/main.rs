@@ -30,6 +30,7 @@ mod local_mode;
 mod observability;
 mod own_answers;
 mod paths;
+mod postgres_membership;
 mod profiles;
 mod provider_api;
 mod providers;

@@ -8,7 +8,7 @@ use crate::config::settings::{ClerkSource, From, HttpSource, Live, MembershipSou
 use crate::domain::membership::{Flags, Roles};
 use crate::state::backend::Backends;
 use crate::state::fetch::Fetcher;
-use crate::state::sources::{clerk, http};
+use crate::state::sources::{clerk, http, postgres};
 
 /// How long Clerk's lists are read here. A gate takes its time.
 const CLERK_WITHIN: Duration = Duration::from_secs(60);
@@ -29,6 +29,10 @@ pub(super) async fn try_out(live: &Live, faults: &mut Faults) -> Option<Found> {
     let asked = match &source.from {
         From::Http(endpoint) => try_endpoint(endpoint, roles, &live.rules.flags).await,
         From::Clerk(source) => try_clerk(source, roles, faults).await,
+        From::Postgres(database) => {
+            let looked = postgres::try_out(database, roles, &live.rules.flags).await;
+            looked.map(|look| Found { size: look.size })
+        }
         From::Nobody | From::Token | From::File(_) => return None,
     };
     match asked {

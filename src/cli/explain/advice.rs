@@ -113,6 +113,10 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
             facts.standing(reason),
             "list the user in the membership. If users come by webhook (what webhooks changed in a running gate is not seen here): is the endpoint in the Clerk dashboard publicly accessible, does it lead to a route with `access: webhook`, and what does its log there say?".to_owned(),
         ),
+        R::MembersUnavailable => (
+            "the membership is in a database or with another service, which this command does not ask".to_owned(),
+            "ask a running gate: its log names the reason of each refusal; `bailiff check --online` tries the source".to_owned(),
+        ),
         R::NotAMember | R::RoleTooLow | R::Suspended | R::NotActive => (
             facts.standing(reason),
             "edit the membership, which is followed while the gate runs; what webhooks changed there is not seen here".to_owned(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::process::{Process, patiently};
+use super::process::{Process, eventually, patiently};
 use super::wire::PATIENCE;
 
 /// Runs the server and waits beside it for the end of its own input, which comes when the test process lets go of it or
@@ -19,13 +19,26 @@ set -eu
 dir=$(mktemp -d /tmp/bailiff-postgres.XXXXXXXX)
 trap 'rm -rf "$dir"' EXIT
 "$1/initdb" -D "$dir/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >/dev/null
-"$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c max_connections=50 &
-server=$!
-echo "folder $dir"
-while read -r _; do :; done
+programs=$1
+shift
+start() {
+  "$programs/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c max_connections=50 "$@" &
+  server=$!
+}
 # TERM for a server that has only just begun and still ignores QUIT, as all background jobs of sh do at first.
-kill -TERM "$server" && kill -QUIT "$server" || :
-wait "$server" || :
+stop() {
+  kill -TERM "$server" && kill "-$1" "$server" || :
+  wait "$server" || :
+}
+start "$@"
+echo "folder $dir"
+while read -r word; do
+  case $word in
+    stop) stop INT; echo stopped ;;
+    start) start "$@" ;;
+  esac
+done
+stop QUIT
 "#;
 
 /// Where `initdb`, `postgres` and `psql` are. Debian keeps them off the `PATH`; of several versions the last is taken.
@@ -45,7 +58,7 @@ fn programs() -> PathBuf {
 }
 
 /// `initdb` refuses to work for root, so root hands over to the user that the package has made.
-fn keeper(programs: &Path) -> Command {
+fn keeper(programs: &Path, settings: &[String]) -> Command {
     let root = std::fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0);
     let mut command = match root {
         true => {
@@ -56,7 +69,7 @@ fn keeper(programs: &Path) -> Command {
         false => Command::new("sh"),
     };
     // The folder of the tests may be closed to that user.
-    command.args(["-c", KEEPER, "keeper"]).arg(programs).current_dir("/");
+    command.args(["-c", KEEPER, "keeper"]).arg(programs).args(settings).current_dir("/");
     command
 }
 
@@ -72,7 +85,7 @@ impl Drop for Keeper {
 
 /// A running server. Dropping it ends it and removes its folder.
 pub struct Postgres {
-    _keeper: Keeper,
+    keeper: Keeper,
     programs: PathBuf,
     folder: PathBuf,
 }
@@ -81,13 +94,20 @@ impl Postgres {
     /// A server with an empty database.
     #[track_caller]
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with an empty database and further settings, each `name=value`.
+    #[track_caller]
+    pub fn with(settings: &[String]) -> Self {
         let programs = programs();
-        let keeper = Keeper(Process::attached(keeper(&programs), &[]));
+        let settings: Vec<_> = settings.iter().flat_map(|setting| ["-c".to_owned(), setting.clone()]).collect();
+        let keeper = Keeper(Process::attached(keeper(&programs, &settings), &[]));
         let Process { stdout, stderr, .. } = &keeper.0;
         let folder = stdout.wait(PATIENCE, |line| line.strip_prefix("folder ").map(PathBuf::from));
         let ready = |line: &str| line.contains("database system is ready to accept connections").then_some(());
         match (folder, stderr.wait(PATIENCE, ready)) {
-            (Some(folder), Some(())) => Self { _keeper: keeper, programs, folder },
+            (Some(folder), Some(())) => Self { keeper, programs, folder },
             _ => panic!(
                 "PostgreSQL did not start (for root it runs as the user `postgres`, which must be there):\n{}",
                 stderr.all().join("\n"),
@@ -109,8 +129,44 @@ impl Postgres {
         })
     }
 
+    /// A server with the tables of the recipe for the membership, and what `rows` puts into them.
+    #[track_caller]
+    pub fn with_members(settings: &[String], rows: &str) -> Self {
+        let server = Self::with(settings);
+        let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recipes/postgres-membership.sql");
+        let recipe = std::fs::read_to_string(recipe).expect("the recipe is there");
+        server.psql("postgres", &format!("BEGIN;\n{recipe}\nCOMMIT;\n{rows}")).succeeded();
+        server
+    }
+
+    /// Stops it and waits until it is gone; all connections end at once.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        let gone = |lines: &[String]| lines.iter().filter(|line| *line == "stopped").count();
+        let before = gone(&self.keeper.0.stdout.all());
+        self.keeper.0.say("stop");
+        eventually("PostgreSQL stopped", || (gone(&self.keeper.0.stdout.all()) > before).then_some(()));
+    }
+
+    /// Starts it again, and waits until it answers.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        self.keeper.0.say("start");
+        eventually("PostgreSQL answered", || (self.psql("postgres", "SELECT 1").code == 0).then_some(()));
+    }
+
+    /// What the server has logged.
+    pub fn log(&self) -> Vec<String> {
+        self.keeper.0.stderr.all()
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where this user connects to, as a URL.
+    pub fn address_for(&self, user: &str) -> String {
+        format!("postgres://{user}@{}/postgres", self.folder.display().to_string().replace('/', "%2F"))
     }
 
     /// How this user connects, in the words of libpq.

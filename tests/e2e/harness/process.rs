@@ -148,6 +148,13 @@ impl Process {
         Self { child, input, readers, stdout, stderr }
     }
 
+    /// Writes a line to its input, which must be [`Process::attached`].
+    #[track_caller]
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.input.as_mut().expect("its input is open");
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("it reads its input");
+    }
+
     /// Closes its input.
     pub fn detach(&mut self) {
         self.input = None;

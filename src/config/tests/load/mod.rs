@@ -5,6 +5,7 @@ mod backend;
 mod membership;
 mod messages;
 mod own;
+mod postgres;
 mod precedence;
 mod providers;
 mod refusals;
