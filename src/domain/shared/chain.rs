@@ -26,7 +26,7 @@ pub struct Entry {
     /// The nonce of the entry before it, or that of [`Position::START`] in a store that had none.
     pub previous: Nonce,
     pub nonce: Nonce,
-    /// At most 500.
+    /// At most 100.
     pub facts: Vec<Written>,
 }
 

@@ -21,8 +21,8 @@ use crate::config::settings::SharedSettings;
 
 /// Bound: name, connection, TLS, log-in.
 const OPENING: Duration = Duration::from_secs(3);
-/// Bound on one answer, in bytes. The largest that we ask for has a thousand facts, or a hundred entries of a hundred.
-const MAX_ANSWER: usize = 96 << 20;
+/// Bound on one answer, in bytes. The largest that we ask for has 25 entries of 100 facts of 8 KiB.
+const MAX_ANSWER: usize = 32 << 20;
 
 /// Why the shared store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -12,11 +12,11 @@ use crate::domain::shared::{Cursor, Entry, Item, Nonce, Offered, Position, Writt
 /// The version of keys and values. Another one is another namespace for us.
 const VERSION: &str = "1";
 /// Bound: entries of one answer.
-pub(super) const MAX_ENTRIES: usize = 100;
+pub(super) const MAX_ENTRIES: usize = 25;
 /// Bound: facts of one commit.
 pub(super) const MAX_COMMIT: usize = 100;
 /// Facts asked for at a time. The store may give more when it keeps them in a small table.
-const SCAN: usize = 1000;
+const SCAN: usize = 500;
 /// Bound: facts in the store, and in bytes. All replicas together keep less: see [`crate::domain::membership::MAX_CHANGES`] and
 /// [`crate::domain::revocation::MAX_REVOCATIONS`].
 const MAX_FACTS: usize = 4_000_000;
