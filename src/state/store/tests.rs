@@ -67,7 +67,7 @@ fn rows_come_back_after_a_restart_sorted_and_in_their_tables() {
     keep(&store, Table::ALL.iter().flat_map(|table| [put(*table, "b", "2"), put(*table, "a", table.name())]).collect());
     drop(store);
     let (_store, contents) = open(&place.path);
-    assert_eq!(contents.len(), 12);
+    assert_eq!(contents.len(), 14);
     assert_eq!(
         listing(contents),
         [
@@ -83,6 +83,8 @@ fn rows_come_back_after_a_restart_sorted_and_in_their_tables() {
             "deliveries/b=2",
             "revocations/a=revocations",
             "revocations/b=2",
+            "shared/a=shared",
+            "shared/b=2",
         ]
     );
 }

@@ -13,7 +13,8 @@ fn verdict(text: &str) -> String {
         .with_var("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .with_var("OFFLINE_JWT_KEY", PEM)
         .with_var("ENGINE_TOKEN", "0123456789abcdef")
-        .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef");
+        .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef")
+        .with_var("REDIS_PASSWORD", "a password");
     printed(file(text, env))
 }
 

@@ -36,7 +36,7 @@ fn images() -> &'static Images {
         drop(store);
         let closed = fs::read(&place.path).unwrap();
         let rows = reopened(&place.path);
-        assert_eq!(rows.len(), 232);
+        assert_eq!(rows.len(), 272);
         Images { closed, killed, rows }
     })
 }
@@ -265,6 +265,20 @@ fn a_store_of_a_newer_version_is_refused_and_not_touched_even_if_a_kill_left_it_
         transaction.open_table(META).unwrap().insert("format", 0).unwrap();
     });
     assert!(refused(&never).contains("is damaged"));
+}
+
+#[test]
+fn a_store_from_before_there_was_a_table_for_what_is_shared_opens_and_takes_rows_of_it() {
+    let less = changed(|transaction| {
+        assert!(transaction.delete_table(Table::Shared.definition()).unwrap());
+    });
+    let place = place();
+    fs::write(&place.path, less).unwrap();
+    let (store, mut contents) = open(&place.path);
+    assert_eq!((contents.take(Table::Users).len(), contents.take(Table::Shared).len()), (32, 0));
+    keep(&store, vec![put(Table::Shared, "read bailiff", "1")]);
+    drop(store);
+    assert_eq!(open(&place.path).1.take(Table::Shared).len(), 1);
 }
 
 #[test]
