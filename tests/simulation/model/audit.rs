@@ -193,7 +193,8 @@ impl Sure {
             let due = event.accepted.is_some_and(|at| all_well && *now >= at.max(*disturbed) + all(cluster));
             let before = |id: &usize| {
                 let key = ledger.facts.get(*id).map_or(0, |fact| fact.key);
-                ledger.has(&ledger.store, *id) && Ledger::held(&ledger.store, key).is_some_and(|held| held.since < started)
+                ledger.has(&ledger.store, *id)
+                    && Ledger::held(&ledger.store, key).is_some_and(|held| held.since < started)
             };
             sure.everything &= known || (due && !lost);
             sure.from_start &= known || event.facts.iter().all(before);
@@ -245,13 +246,19 @@ pub fn all_agree(cluster: &Cluster) -> Checked {
     let expected = answers(&oracle(cluster), cluster);
     // A role that a gate holds back after weeks: that the others may not know it is the price.
     let silent = cluster.gates.iter().flat_map(|gate| &gate.silent_of);
-    let whose = |fact: &Fact| (0..cluster.case.users).find(|user| matches!(fact.change(), Change::Member(_, of, _) if *of == door::user_of(*user)));
+    let whose = |fact: &Fact| {
+        (0..cluster.case.users)
+            .find(|user| matches!(fact.change(), Change::Member(_, of, _) if *of == door::user_of(*user)))
+    };
     let held_back: Vec<String> = silent.filter_map(whose).map(|user| format!("user {user} in organization")).collect();
     let first = cluster.gates.first().map(|gate| answers(&gate.world, cluster)).unwrap_or_default();
     for (number, gate) in cluster.gates.iter().enumerate() {
         let said = answers(&gate.world, cluster);
         let differs = |from: &[String]| {
-            let pair = said.iter().zip(from).find(|(one, other)| one != other && !held_back.iter().any(|of| one.starts_with(of)));
+            let pair = said
+                .iter()
+                .zip(from)
+                .find(|(one, other)| one != other && !held_back.iter().any(|of| one.starts_with(of)));
             pair.map(|(one, other)| format!("{one}, not {other}"))
         };
         if let Some(how) = differs(&first) {

@@ -15,9 +15,9 @@ pub const SPREAD_MAX: u64 = 300_000;
 /// The longest way between a gate and the store, one direction.
 pub const ANSWER_MAX: u64 = 400;
 
-/// One way: 1 ms in a zone, and in one of a hundred cases something is in the way.
+/// One way: 1 ms in a zone, and in one of twenty cases something is in the way.
 pub fn slow(dice: &mut Dice) -> u64 {
-    if dice.percent(1) { dice.between(20, ANSWER_MAX) } else { dice.between(0, 3) }
+    if dice.percent(5) { dice.between(20, ANSWER_MAX) } else { dice.between(0, 3) }
 }
 
 /// The span of the random wait before everything is read, as the product has it by default.

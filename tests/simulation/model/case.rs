@@ -23,8 +23,8 @@ impl Case {
     /// A case of this seed, small enough for many of them: 2 to 12 gates, and from minutes to weeks.
     pub fn of_seed(seed: u64) -> Self {
         let mut dice = super::dice::Dice::of(seed, &[0xCA5E]);
-        // A fifth of the cases lasts for more than the week after which marks are forgotten.
-        let minutes = dice.one_of(&[2, 10, 60, 600, 20_000]);
+        // A third of the cases lasts for more than the week after which marks may be forgotten.
+        let minutes = dice.one_of(&[2, 10, 60, 600, 20_000, 60_000]);
         Self {
             seed,
             gates: dice.between(2, 12) as usize,

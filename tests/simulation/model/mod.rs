@@ -37,7 +37,11 @@ pub struct Ran {
 
 /// Runs a case. An error begins with the word for what did not hold.
 pub fn run(case: &Case, mutant: Option<Mutant>) -> Result<Ran, String> {
-    let acts = plan::plan(case);
+    run_plan(case, plan::plan(case), mutant)
+}
+
+/// Runs a case in which this happens.
+pub fn run_plan(case: &Case, acts: Vec<plan::Planned>, mutant: Option<Mutant>) -> Result<Ran, String> {
     let last = acts.last().map_or(0, |planned| planned.at).max(case.ends());
     let mut cluster = Cluster::new(case, acts, mutant);
     cluster.run(last, &mut audit::look)?;

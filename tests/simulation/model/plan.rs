@@ -72,6 +72,28 @@ pub fn plan(case: &Case) -> Vec<Planned> {
     }
 }
 
+/// A history that chance hardly ever finds: a gate with a local store is away for ten days. In these the source overrules a role that it
+/// knows of, the other gate makes a mark of that, tells it, and forgets it after a week; and then the store is emptied. Gate 0 is the
+/// one that is away.
+pub fn weeks_away() -> Vec<Planned> {
+    const HOUR: u64 = 3_600_000;
+    const DAY: u64 = 24 * HOUR;
+    let acts = [
+        (HOUR, Act::Clerk(Op::Join(0, 0, 1))),
+        (HOUR + 1_000, Act::Deliver { caused_by: 0, gate: 1, again: false }),
+        (10 * DAY, Act::Crash(0)),
+        (10 * DAY + HOUR, Act::Source(1)),
+        (10 * DAY + HOUR, Act::Reload(1)),
+        (10 * DAY + 2 * HOUR, Act::Look(1)),
+        (17 * DAY + 3 * HOUR, Act::Look(1)),
+        (19 * DAY, Act::Flush),
+        (20 * DAY, Act::Start(0)),
+        (20 * DAY + HOUR, Act::Look(0)),
+        (20 * DAY + HOUR, Act::Look(1)),
+    ];
+    acts.into_iter().enumerate().map(|(number, (at, act))| Planned { number, at, act }).collect()
+}
+
 impl Planner<'_> {
     fn gate(&mut self) -> usize {
         self.dice.index(self.case.gates)
@@ -149,7 +171,10 @@ impl Planner<'_> {
             };
             let acts: &[(u64, Act)] = match self.dice.below(100) {
                 0..30 => &[(0, Act::Cut(gate)), (lasts, Act::Mend(gate))],
-                30..50 => &[(0, Act::Crash(gate)), (lasts, Act::Start(gate))],
+                30..50 => {
+                    self.rush(at + lasts);
+                    &[(0, Act::Crash(gate)), (lasts, Act::Start(gate))]
+                }
                 50..60 => &[(0, Act::Stop), (lasts, Act::Resume)],
                 60..68 => &[(0, Act::Flush)],
                 68..76 => &[(0, Act::Failover(self.dice.between(1, 2_000)))],
@@ -171,6 +196,17 @@ impl Planner<'_> {
         }
     }
 
+    /// While a gate comes back, much happens at once.
+    fn rush(&mut self, at: u64) {
+        for _ in 0..self.dice.below(4) {
+            let (now, user) = (at + self.dice.below(8_000), self.dice.index(self.case.users));
+            let op = self.op(user);
+            let caused_by = self.acts.len();
+            self.acts.push((now, Act::Clerk(op)));
+            self.deliveries(now, caused_by);
+        }
+    }
+
     /// A gate with a local store was told of a role and is away while the source overrules it; the store is emptied meanwhile.
     fn zombie(&mut self, gate: usize) {
         let (user, at) = (self.case.users - 1, self.when() / 8);
@@ -179,9 +215,13 @@ impl Planner<'_> {
         self.deliveries(at, caused_by);
         let (known, away) = (self.dice.below(self.case.ends() / 2), self.dice.below(self.case.ends() * 3 / 4));
         let crash = at + known;
-        self.source(crash + away / 4);
+        self.source(crash + away / 16);
         let back = crash + away;
-        self.acts.extend([(crash, Act::Crash(gate)), (crash + away * 3 / 4, Act::Flush), (back, Act::Start(gate))]);
+        self.acts.extend([(crash, Act::Crash(gate)), (crash + away * 9 / 10, Act::Flush), (back, Act::Start(gate))]);
+        // The others forget what they may, which they do when somebody looks.
+        let others =
+            (0..self.case.gates).flat_map(|gate| [1, 3, 5, 7].map(|part| (crash + away * part / 8, Act::Look(gate))));
+        self.acts.extend(others);
     }
 
     /// The source changes the row of one user, and each gate reads it when it does.
