@@ -30,13 +30,8 @@ fn main() {
     if !words.iter().any(|word| word == "--bench") {
         return;
     }
-    let parts: [(&str, fn()); 5] = [
-        ("replicas", replicas),
-        ("streams", streams),
-        ("file", file),
-        ("postgres", postgres),
-        ("endpoint", endpoint),
-    ];
+    let parts: [(&str, fn()); 5] =
+        [("replicas", replicas), ("streams", streams), ("file", file), ("postgres", postgres), ("endpoint", endpoint)];
     let wanted = |part: &str| words.iter().all(|word| word.starts_with('-')) || words.iter().any(|word| word == part);
     parts.iter().filter(|(part, _)| wanted(part)).for_each(|(_, measure)| measure());
 }
@@ -124,7 +119,8 @@ fn streams() {
             let open: Vec<Connection> = (0..STREAMS).map(|_| web_socket(gate, &token)).collect();
             plan.upstream.play(Script::Echo);
             let at = now() * 1000;
-            let data = json!({"id": session, "object": "session", "status": "revoked", "user_id": "user_a", "updated_at": at});
+            let data =
+                json!({"id": session, "object": "session", "status": "revoked", "user_id": "user_a", "updated_at": at});
             let ends = Delivery::event(&event("session.revoked", data, at));
             assert_eq!(ends.sent_as(first.request("POST", "/webhooks/clerk")).send().status, 200);
             let acknowledged = Instant::now();

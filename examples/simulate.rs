@@ -9,6 +9,7 @@
 //! after the first failures.
 
 #[path = "../tests/simulation/model/mod.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod model;
 
 use std::process::ExitCode;
