@@ -111,8 +111,9 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     if first.starts_with("pingora") && !["proxy", "admin", "listen", "server", "dev"].contains(&module) {
         return Some("only proxy, admin, listen, server and dev may write `pingora`".into());
     }
-    if first == "reqwest" && file != "state/fetch.rs" && !["dev", "cli"].contains(&module) {
-        return Some("only state/fetch.rs, dev and cli may write `reqwest`".into());
+    let fetches = file == "state/fetch.rs" || file.starts_with("state/fetch/") || ["dev", "cli"].contains(&module);
+    if first == "reqwest" && !fetches {
+        return Some("only state/fetch, dev and cli may write `reqwest`".into());
     }
     if first == "redb" && !file.starts_with("state/store/") {
         return Some("only state/store may write `redb`".into());

@@ -146,8 +146,14 @@ impl Table {
 
     /// The role of a user in an organization: in the workspace that is said to be it, else in the one with its id.
     pub(super) fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
-        let named = || self.workspace(&WorkspaceId::parse(org.as_str()).ok()?);
-        self.role_of(self.person(user)?, self.place_of(org).or_else(named)?)
+        self.role_of(self.person(user)?, self.place_of(org).or_else(|| self.nameless(org))?)
+    }
+
+    /// The workspace that has the id of an organization and is not said to be any: see [`super::Members::org_of`].
+    fn nameless(&self, org: &OrgId) -> Option<u32> {
+        let place =
+            self.workspace(&WorkspaceId::parse(org.as_str()).ok().filter(|id| id.as_str().starts_with("org_"))?)?;
+        Some(place).filter(|place| org_of(self.names.workspaces.row(*place)).is_none())
     }
 
     /// The workspace that is this organization.

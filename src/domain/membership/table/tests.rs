@@ -157,7 +157,11 @@ fn assert_same(table: &Table, model: &Model) {
     for org in orgs() {
         let workspace = model.workspace_of(&org);
         assert_eq!((table.workspace_of(&org), table.has_org(&org)), (workspace.clone(), workspace.is_some()), "{org}");
-        let of_first = workspace.and_then(|w| model.members.get(&(w, users()[0].clone())).copied());
+        // A workspace that has the id of an organization is that one, unless it is said to be another.
+        let of_its_id = WorkspaceId::parse(org.as_str()).ok().filter(|id| id.as_str().starts_with("org_"));
+        let of_its_id = of_its_id.filter(|id| !model.workspaces.get(id).is_some_and(Option::is_some));
+        let of_first = workspace.or(of_its_id);
+        let of_first = of_first.and_then(|w| model.members.get(&(w, users()[0].clone())).copied());
         assert_eq!(table.role_in_org(&org, &users()[0]), of_first, "{org}");
     }
     for id in workspaces() {
