@@ -126,7 +126,7 @@ fn bombs_end_soon_and_with_a_fault() {
         assert!(printed.contains(code), "given: {name}\n{printed:.1000}");
         assert!(printed.len() < 1 << 20, "given: {name}");
         println!("{name} ended after {:?}", start.elapsed());
-        assert!(start.elapsed() < Duration::from_secs(20), "given: {name}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(120), "given: {name}: {:?}", start.elapsed());
     }
 }
 
@@ -153,5 +153,5 @@ fn a_hundred_thousand_rows_are_read_in_a_moment() {
     fields.finish();
     assert_eq!(rows, 100_000);
     println!("parsed in {parsed:?}, read in {:?}", start.elapsed() - parsed);
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < Duration::from_secs(120));
 }
