@@ -38,3 +38,5 @@ pub fn read(longest: u64) -> u64 {
 pub fn push(longest: u64) -> u64 {
     read(longest) + BLOCK + ANSWER_MAX
 }
+
+const _: () = assert!(2 * ANSWER_MAX < BLOCK, "a question that waits is not taken for one that is lost");

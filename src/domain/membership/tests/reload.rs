@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::UnixTime;
-use crate::domain::membership::{Claimed, drift};
+use crate::domain::membership::{Claimed, MARKS_LAST, drift};
 
 /// Milliseconds. A load of Clerk's Backend API that begins now holds from a minute before.
 const BEGAN: u64 = 1_000_000;
@@ -251,4 +251,19 @@ fn drift_counts_everybody_whose_access_or_role_is_another_once() {
         assert!(told.contains(part), "{told}");
     }
     assert!(told.contains("user_c is no member of ws_1") && !told.contains("Alexandra"), "{told}");
+}
+
+#[test]
+fn a_mark_is_kept_for_a_week_from_when_it_was_made_and_not_from_what_it_overrules() {
+    let week = MARKS_LAST.as_secs();
+    let heard = heard(&[Told(left("1", "b"), 1_000), Rows(with_b(None)), Rows(with_b(Some("admin")))]);
+    let (before, now) = (members(acme()).learned(), UnixTime(1 + week));
+    assert_eq!(heard.old_marks(now, &heard.learned()), vec![], "a week has not passed");
+    let later = UnixTime(now.0 + 1);
+    assert_eq!(heard.old_marks(later, &before), vec![], "what it overrules is old; the mark was not there a week ago");
+    let marks = heard.old_marks(later, &heard.learned());
+    assert_eq!(marks, vec![Change::Member(OrgId::parse("org_1").unwrap(), user("b"), MemberChange::Overruled)]);
+    let forgotten = heard.without_marks(&marks);
+    assert_eq!(role_in(&forgotten, "ws_1", "b").as_deref(), Some("admin"));
+    assert_eq!(forgotten.old_marks(later, &heard.learned()), vec![]);
 }
