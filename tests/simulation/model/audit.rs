@@ -102,7 +102,8 @@ fn tells_the_store(cluster: &Cluster, gate: usize) -> Checked {
         let fact = &ledger.facts.get(held.id).expect("a fact").fact;
         let due = held.since.max(well).max(*disturbed) + push(this.longest);
         let old = fact.lasts(KEEP).is_some() && EPOCH + now > fact.at().0 + KEEP.as_millis() as u64;
-        let excused = this.silent_of.contains(fact) || old || !known.contains(&fact.key());
+        let lost = ledger.facts.get(held.id).is_some_and(|told| ledger.lost.contains(&told.key));
+        let excused = lost || this.silent_of.contains(fact) || old || !known.contains(&fact.key());
         if *now >= due && !excused && !ledger.has(&ledger.store, held.id) {
             return Err(format!("untold: gate {gate} knows {:?}, and the store does not", fact.change()));
         }

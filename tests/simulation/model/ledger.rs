@@ -46,7 +46,8 @@ pub struct Ledger {
     /// When the store was last told of each fact.
     written: HashMap<Id, u64>,
     pub events: HashMap<usize, Accepted>,
-    /// Keys of which something is lost, because everybody who knew it has died or was emptied: nobody can be blamed.
+    /// Keys of which something is lost, because everybody who knew it has died or was emptied; or of which a gate tells after weeks what
+    /// may be overruled. Nobody can be blamed.
     pub lost: HashSet<usize>,
 }
 
@@ -128,6 +129,12 @@ impl Ledger {
     pub fn has(&self, held: &[Option<Held>], id: Id) -> bool {
         let Some(told) = self.facts.get(id) else { return false };
         Self::held(held, told.key).is_some_and(|there| self.rank(there.id) >= told.rank.as_str())
+    }
+
+    /// What counts of this key nobody can say any more.
+    pub fn excuse(&mut self, written: &Written) {
+        let id = self.number(written);
+        self.lost.extend(id.and_then(|id| self.facts.get(id)).map(|told| told.key));
     }
 
     /// Somebody has died or was emptied: what nobody has any more is lost.

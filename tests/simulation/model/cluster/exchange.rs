@@ -1,5 +1,6 @@
 //! What gates and the store say to each other.
 
+use bailiff::domain::event::{Change, MemberChange};
 use bailiff::domain::membership::MARKS_LAST;
 use bailiff::domain::shared::{Fact, Item, Position, Written, everything};
 
@@ -149,6 +150,14 @@ impl Cluster {
         let debts = this.debts(&reading.facts);
         let silent = everything(&this.world).filter(|fact| !this.may_tell(fact)).collect();
         this.silent_of = silent;
+        // It cannot tell a role that came late, after it was cut off, from one that the others have overruled and forgotten since.
+        let doubtful =
+            |fact: &&Fact| this.silent.is_some_and(|last| gives_a_role(fact) && fact.at().0 / 1000 <= last.0);
+        let doubtful: Vec<Written> = debts.iter().filter(doubtful).map(|fact| offered(fact).written).collect();
+        for written in &doubtful {
+            self.ledger.excuse(written);
+        }
+        let this = self.gate(gate);
         if !debts.is_empty() {
             this.owing = true;
             self.ask(gate, Ask::Commit(debts, None));
@@ -219,4 +228,8 @@ impl Cluster {
             }
         }
     }
+}
+
+fn gives_a_role(fact: &Fact) -> bool {
+    matches!(fact.change(), Change::Member(_, _, MemberChange::Role(_)))
 }
