@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bailiff::config::interpolate::FakeEnv;
+use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
 use bailiff::config::settings::Live;
 use bailiff::domain::event::{Change, EventTime, UserChange};
@@ -19,8 +19,8 @@ use crate::{MEMBERS, WORKSPACES, grouped, memory_of};
 
 const CONFIG: &str = "\
 upstream: http://127.0.0.1:9
-clerk: {issuer: https://clerk.app.test}
-membership: {roles: [member, admin, owner]}
+clerk: {issuer: https://clerk.app.test, jwks_url: https://clerk.app.test/jwks, authorized_parties: [https://app.test]}
+membership: {file: membership.yaml, roles: [member, admin, owner]}
 routes: [{path: /**, access: user}]
 ";
 /// Users who are looked up in one round, and rounds.
@@ -40,7 +40,7 @@ impl Gate {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("bailiff.yaml");
         std::fs::write(&path, CONFIG).expect("a file");
-        let loaded = load(Some(&path), &Overrides::default(), &FakeEnv::new()).expect("a good config");
+        let loaded = load(Some(&path), &Overrides::default(), &ProcessEnv).expect("a good config");
         let live = loaded.settings.live;
         let first = Snapshot {
             generation: 0,

@@ -169,10 +169,11 @@ impl Gate {
                 "jwks_url": format!("http://{here}/jwks"),
                 "authorized_parties": ["https://app.test"],
             },
-            "membership": {"roles": ["member", "admin", "owner"]},
+            "membership": {"file": "membership.yaml", "roles": ["member", "admin", "owner"]},
             "routes": [{"path": "/api/ws/{workspace}/**", "access": "member"}],
         });
         let path = folder.path().join("bailiff.yaml");
+        std::fs::write(folder.path().join("membership.yaml"), "users: {}\n").expect("a file");
         std::fs::write(&path, config.to_string()).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_bailiff"));
         command.args(["serve", "--config"]).arg(&path).env("RUST_LOG", "info");
@@ -181,7 +182,10 @@ impl Gate {
         let (mut address, mut admin) = (String::new(), String::new());
         while address.is_empty() || admin.is_empty() {
             let mut line = String::new();
-            assert!(log.read_line(&mut line).expect("a log") > 0, "the gate listens");
+            assert!(log.read_line(&mut line).expect("a log") > 0, "the gate ended before it listened");
+            if !line.starts_with('{') {
+                eprint!("{line}");
+            }
             let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             match (line["listener"].as_str(), line["address"].as_str()) {
                 (Some("admin"), Some(found)) => admin = found.to_owned(),
@@ -194,8 +198,8 @@ impl Gate {
         std::thread::sleep(Duration::from_secs(2));
         gate.idle = memory_of(&gate.process.id().to_string(), "VmRSS");
         let mut config = config;
-        config["membership"]["http"] =
-            json!({"url": format!("http://{here}/members"), "interval": "1s", "max_bytes": "1GiB"});
+        let http = json!({"url": format!("http://{here}/members"), "interval": "1s", "max_bytes": "1GiB"});
+        config["membership"] = json!({"http": http, "roles": ["member", "admin", "owner"]});
         std::fs::write(&path, config.to_string()).expect("a file");
         let began = Instant::now();
         while gate.loads() == 0 {
