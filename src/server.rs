@@ -44,6 +44,8 @@ use learned::{Learned, Remembered, asking, close, warn_of_forgetting};
 
 /// Between two looks for revocations of which no token can be alive any more.
 const FORGETTING: Duration = Duration::from_secs(60);
+/// How old what a gate remembers of the shared store may be for it to start by that alone. It is noted every ten minutes.
+const KNOWN_LASTS: Duration = Duration::from_secs(3600);
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
 /// Connections to the admin listener at a time.
@@ -204,7 +206,9 @@ impl Server {
             members: None,
             revocations,
             // Fail closed, unless an earlier life has read it: then what it left is in force as it was.
-            awaits_shared: boot.shared.is_some() && past.heard_at.is_none(),
+            // Fail closed: what was known long ago says too little of who has access now.
+            awaits_shared: boot.shared.is_some()
+                && past.heard_at.is_none_or(|heard| clock::now().since(heard) > KNOWN_LASTS.as_secs()),
         };
         let world = Arc::new(World::new(first));
         warn_of_forgetting(store.as_ref(), &live);
@@ -212,6 +216,7 @@ impl Server {
         if let Some(settings) = &boot.shared {
             records.shares(&settings.namespace, past);
         }
+        records.begin_with(live.membership.clone());
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {
             tell(&warnings);
             records.reload(table, source, Said::WhenChanged);

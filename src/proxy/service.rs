@@ -89,7 +89,7 @@ impl Gate {
     /// Meets the need for a user's rows, if that is what `step` is.
     async fn ask_for(&self, session: &Session, ctx: &mut Ctx, step: Step) -> Step {
         let Step::NeedMember { user, otherwise } = step else { return step };
-        match self.lookups.view(ctx.snapshot.clone(), &user).await {
+        match self.lookups.view(&self.world, ctx.snapshot.clone(), &user).await {
             Ok(snapshot) => {
                 ctx.snapshot = snapshot;
                 self.judge_again(session, ctx)

@@ -27,11 +27,16 @@ use crate::state::lookups::LookupSource;
 
 /// Between two looks at the clock, for answers that end with their token.
 const CLOCK: Duration = Duration::from_secs(1);
+/// Between two looks at all others, where nothing changes.
+const LOOK: Duration = Duration::from_secs(10);
+/// What goes on for long, as the beginning of its content type.
+const LONG: [&str; 4] = ["text/event-stream", "application/grpc", "application/x-ndjson", "multipart/x-mixed-replace"];
 
 /// Whether this answer may go on for long: another protocol from now on, events, or a stream of messages.
 fn is_long(response: &ResponseHeader) -> bool {
     let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    response.status == 101 || ["text/event-stream", "application/grpc"].iter().any(|long| kind.starts_with(long))
+    let kind = kind.to_ascii_lowercase();
+    response.status == 101 || LONG.iter().any(|long| kind.starts_with(long))
 }
 
 /// Whether both have agreed on a WebSocket and nothing else. What other protocols send has no frames that we know.
@@ -90,11 +95,9 @@ impl Watched {
                 log::cut_off(&self.grant, &self.begun, reason, &self.metrics);
                 return;
             }
-            // Rows that are asked for user by user change without telling anybody.
-            let look = if expires { Some(CLOCK) } else { self.lookups.ttl() };
-            if let Some(look) = look {
-                let _ = tokio::time::timeout(look, changes.changed()).await;
-            } else if changes.changed().await.is_err() {
+            // Rows that are asked for user by user change without telling anybody, and a source that is silent grows old.
+            let look = if expires { CLOCK } else { self.lookups.ttl().unwrap_or(LOOK).min(LOOK) };
+            if let Ok(Err(_)) = tokio::time::timeout(look, changes.changed()).await {
                 // The world has ended, and so will the process.
                 return;
             }
@@ -105,7 +108,7 @@ impl Watched {
     /// for too long.
     async fn still(&self) -> Result<(), Rejection> {
         let Caller::User(person) = self.grant.caller() else { return Ok(()) };
-        let snapshot = self.lookups.view(self.world.load(), person.user()).await;
+        let snapshot = self.lookups.view(&self.world, self.world.load(), person.user()).await;
         let snapshot = snapshot.map_err(|_| Rejection::MembersUnavailable)?;
         still(&snapshot, &self.grant, clock::now())
     }

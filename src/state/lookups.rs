@@ -4,6 +4,7 @@
 //! user share one question. When the source fails, the last good answer counts until it is too old, and then nobody gets in by it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -12,9 +13,10 @@ use moka::Expiry;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 
+use super::World;
 use crate::clock;
 use crate::domain::ids::UserId;
-use crate::domain::membership::Table;
+use crate::domain::membership::{Roles, Table};
 use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::{LookupResult, Metrics};
 
@@ -24,6 +26,8 @@ const MAX_USERS: u64 = 200_000;
 const MAX_UNDER_WAY: usize = 64;
 /// How long a request waits for an answer. The question itself goes on, and a later request finds what it brings.
 const WAIT: Duration = Duration::from_secs(2);
+/// How long after a failure nobody waits who has an earlier answer, in milliseconds.
+const REST_MS: u64 = 1000;
 
 /// Why the source did not answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -73,14 +77,18 @@ struct Inner {
     times: LookupTimes,
     metrics: Arc<Metrics>,
     /// What counts.
-    fresh: Cache<UserId, Answer>,
+    fresh: Cache<(u64, UserId), Answer>,
+    /// Answers to questions of an earlier epoch do not count any more, also those that are still on their way.
+    epoch: AtomicU64,
     /// What counts while the source fails.
     last: Cache<UserId, Answer>,
+    /// Until when, in milliseconds since 1970, it is taken for failing: nobody waits for it who has an answer.
+    failing: AtomicU64,
     room: Semaphore,
 }
 
-impl Expiry<UserId, Answer> for LookupTimes {
-    fn expire_after_create(&self, _: &UserId, answer: &Answer, _: Instant) -> Option<Duration> {
+impl Expiry<(u64, UserId), Answer> for LookupTimes {
+    fn expire_after_create(&self, _: &(u64, UserId), answer: &Answer, _: Instant) -> Option<Duration> {
         Some(if answer.known { self.ttl } else { self.negative_ttl })
     }
 }
@@ -91,28 +99,30 @@ impl Lookups {
         let fresh = Cache::builder().max_capacity(MAX_USERS).expire_after(times).build();
         let last = Cache::builder().max_capacity(MAX_USERS).time_to_live(times.max_age).build();
         let room = Semaphore::new(MAX_UNDER_WAY);
-        Self(Arc::new(Inner { directory: Box::new(directory), times, metrics, fresh, last, room }))
+        let (epoch, failing) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { directory: Box::new(directory), times, metrics, fresh, epoch, last, failing, room }))
     }
 
-    /// The world with what the source says of `user`.
+    /// What the source says of `user`.
     ///
     /// # Errors
     /// When the source fails and has said nothing of them that is not too old.
-    pub async fn view(&self, snapshot: &Snapshot, user: &UserId) -> Result<Snapshot, LookupError> {
-        let answer = self.answer(user).await?;
-        Ok(snapshot.asked(user.clone(), answer.rows, answer.at))
-    }
-
     async fn answer(&self, user: &UserId) -> Result<Answer, LookupError> {
-        if let Some(answer) = self.0.fresh.get(user).await {
+        let key = (self.0.epoch.load(Ordering::Relaxed), user.clone());
+        if let Some(answer) = self.0.fresh.get(&key).await {
             self.0.metrics.lookups.count(LookupResult::Cached);
             return Ok(answer);
         }
+        if clock::now_ms() < self.0.failing.load(Ordering::Relaxed)
+            && let Ok(answer) = self.0.stale(user, LookupError::Late).await
+        {
+            return Ok(answer);
+        }
         // A task of its own: whoever gives up waiting does not take the question along.
-        let (inner, who) = (self.0.clone(), user.clone());
+        let inner = self.0.clone();
         let asked = tokio::spawn(async move {
-            let ask = inner.ask(&who);
-            inner.fresh.try_get_with(who.clone(), ask).await
+            let ask = inner.ask(&key.1);
+            inner.fresh.try_get_with(key.clone(), ask).await
         });
         let answered = match tokio::time::timeout(WAIT, asked).await {
             Ok(Ok(answered)) => answered.map_err(|why| LookupError::clone(&why)),
@@ -121,17 +131,16 @@ impl Lookups {
         };
         match answered {
             Ok(answer) => Ok(answer),
-            Err(why) => self.0.stale(user, why).await,
+            Err(why) => {
+                self.0.failing.store(clock::now_ms().saturating_add(REST_MS), Ordering::Relaxed);
+                self.0.stale(user, why).await
+            }
         }
-    }
-
-    /// Forgets what is known of a user, so that the next request asks.
-    pub async fn forget(&self, user: &UserId) {
-        self.0.fresh.invalidate(user).await;
     }
 
     /// Forgets what is known of everybody, so that the next request of each asks.
     pub fn forget_all(&self) {
+        self.0.epoch.fetch_add(1, Ordering::Relaxed);
         self.0.fresh.invalidate_all();
     }
 
@@ -144,7 +153,9 @@ impl Lookups {
 
 impl Inner {
     async fn ask(&self, user: &UserId) -> Result<Answer, LookupError> {
-        let _turn = self.room.acquire().await.map_err(|_| LookupError::Late)?;
+        // Bound: whoever asked has gone by then, and more come with each request.
+        let turn = tokio::time::timeout(WAIT, self.room.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(LookupError::Late) };
         let at = clock::now();
         let rows = self.directory.rows(user).await.inspect_err(|why| {
             tracing::warn!(%user, %why, "the membership of a user could not be asked for");
@@ -165,41 +176,57 @@ impl Inner {
     }
 }
 
-/// [`Lookups`] as the config wants them right now; none where the source gives a whole table.
+/// [`Lookups`] as the config wants them right now, with the roles by which they read; none where the source gives a whole table.
 #[derive(Default)]
-pub struct LookupSource(ArcSwapOption<Lookups>);
+pub struct LookupSource(ArcSwapOption<(Lookups, Roles)>);
 
 impl LookupSource {
     /// Puts these in force.
-    pub fn set(&self, lookups: Option<Lookups>) {
+    pub fn set(&self, lookups: Option<(Lookups, Roles)>) {
         self.0.store(lookups.map(Arc::new));
     }
 
-    /// The world in which `user` can be judged: the same one, where its membership is no matter of asking.
+    /// A world in which `user` can be judged: `snapshot` where its membership is no matter of asking, else the one that is in force when
+    /// the answer is there. So a ban that is told while a request waits counts for it.
     ///
     /// # Errors
-    /// See [`Lookups::view`].
-    pub async fn view(&self, snapshot: Arc<Snapshot>, user: &UserId) -> Result<Arc<Snapshot>, LookupError> {
-        if !snapshot.members.as_ref().is_some_and(|members| members.must_ask(user)) {
+    /// When the source fails and has said nothing of them that is not too old.
+    pub async fn view(
+        &self,
+        world: &World,
+        snapshot: Arc<Snapshot>,
+        user: &UserId,
+    ) -> Result<Arc<Snapshot>, LookupError> {
+        let asks = |snapshot: &Snapshot| snapshot.members.as_ref().is_some_and(|members| members.must_ask(user));
+        if !asks(&snapshot) {
             return Ok(snapshot);
         }
-        match self.0.load_full() {
-            Some(lookups) => lookups.view(&snapshot, user).await.map(Arc::new),
-            None => Err(LookupError::Failed("no source is there to ask".into())),
+        let none = || LookupError::Failed("no source is there to ask".into());
+        let source = self.0.load_full().ok_or_else(none)?;
+        let (lookups, roles) = &*source;
+        let answer = lookups.answer(user).await?;
+        let now = world.load();
+        if !asks(&now) {
+            return Ok(now);
         }
+        // Fail closed: the number of a role means another one in another list.
+        if now.rules.roles.as_ref() != Some(roles) {
+            return Err(LookupError::Failed("the config was reloaded meanwhile".into()));
+        }
+        Ok(Arc::new(now.asked(user.clone(), answer.rows, answer.at)))
     }
 
     /// Forgets all answers; whether anybody is asked user by user.
     pub fn forget_all(&self) -> bool {
         let asking = self.0.load();
-        asking.iter().for_each(|lookups| lookups.forget_all());
+        asking.iter().for_each(|source| source.0.forget_all());
         asking.is_some()
     }
 
     /// How long an answer counts; `None` where nobody is asked user by user.
     #[must_use]
     pub fn ttl(&self) -> Option<Duration> {
-        self.0.load().as_ref().map(|lookups| lookups.ttl())
+        self.0.load().as_ref().map(|source| source.0.ttl())
     }
 }
 

@@ -136,6 +136,11 @@ impl Records {
         Self { world, metrics, store, parked, source, teller, shared_row, earlier, shared_read }
     }
 
+    /// The source by which this begins.
+    pub fn begin_with(&self, source: Option<MembershipSource>) {
+        *self.source.lock() = Some(source);
+    }
+
     /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
     ///
     /// # Errors
@@ -205,7 +210,9 @@ impl Records {
     /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
     /// was read again.
     pub fn carried_over(&self, snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
-        *self.source.lock() = Some(live.membership.clone());
+        let before = self.source.lock().replace(live.membership.clone());
+        let from = |source: &Option<MembershipSource>| source.as_ref().map(|source| source.from.clone());
+        let another = before.is_some_and(|before| from(&before) != from(&live.membership));
         let old = snapshot.members.as_ref().zip(snapshot.rules.roles.as_ref());
         let Some((source, roles)) = live.membership.as_ref().zip(live.rules.roles.as_ref()) else {
             if let Some((members, roles)) = old {
@@ -214,6 +221,7 @@ impl Records {
             return None;
         };
         let members = old.map(|(members, old_roles)| members.with_roles(old_roles, roles));
+        let members = members.map(|members| if another { members.of_another_source() } else { members });
         let Some(table) = table else {
             // The source tells it later; until then the last good version stays. One that is asked user by user needs no table.
             return match (members, source.from.is_lookup()) {

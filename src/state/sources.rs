@@ -139,10 +139,10 @@ impl Sources {
             return;
         };
         let (records, metrics, look) = (self.records.clone(), self.metrics.clone(), self.look.clone());
-        let sink = Sink { records, metrics, source, roles, flags, look };
+        let sink = Sink { records, metrics, source, roles: roles.clone(), flags, look };
         let (task, lookups) = self.start(sink, live);
         running.task = task;
-        self.lookups.set(lookups);
+        self.lookups.set(lookups.map(|lookups| (lookups, roles)));
     }
 
     /// The task that loads tables, or whoever answers for one user at a time.

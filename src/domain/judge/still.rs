@@ -29,6 +29,7 @@ pub const ENDINGS: &[Rejection] = &[
     Rejection::Expired,
     Rejection::WrongIssuer,
     Rejection::MembersUnavailable,
+    Rejection::MembersStale,
     Rejection::WrongLocalToken,
     Rejection::MissingToken,
 ];
@@ -52,6 +53,7 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
         return Ok(());
     }
     match &snapshot.members {
+        Some(members) if !members.is_lookup() && members.too_old(now) => return Err(Rejection::MembersStale),
         Some(members) => standing::admits(&grant.route, &members.standing(person.user()), person.is_stand_in())?,
         // Fail closed: what was asked of a membership cannot be answered without one.
         None if grant.who.workspace.is_some() || grant.route.access == Access::Active => {

@@ -25,6 +25,8 @@ pub struct Members {
     pub(super) table: Arc<Table>,
     /// Where the source answers for one user at a time.
     pub(super) lookup: Option<Lookup>,
+    /// Whether the source has not spoken yet: the table is that of another one, or empty.
+    pub(super) unspoken: bool,
     /// When the source last said that the table holds.
     pub(super) confirmed: Option<UnixTime>,
     /// Until when the table knows better than whatever was said: see [`super::Said::At`].
@@ -90,7 +92,7 @@ impl Members {
     /// A membership whose source is asked user by user: see [`Members::must_ask`].
     #[must_use]
     pub fn by_lookup(policy: Policy) -> Self {
-        Self { lookup: Some(Lookup::default()), policy, ..Self::default() }
+        Self { lookup: Some(Lookup::default()), unspoken: true, policy, ..Self::default() }
     }
 
     /// The same membership with what was kept before a restart.
@@ -249,7 +251,9 @@ impl Members {
     /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
     fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
         let gone = self.orgs.get(&entry.org).is_some_and(|(_, change)| *change == OrgChange::Deleted);
-        gone || (entry.change == MemberChange::Removed && self.table.role_in_org(&entry.org, user).is_none())
+        // Where users are asked for one by one, nobody knows here what the source says of them.
+        let out = |org: &OrgId| self.lookup.is_none() && self.table.role_in_org(org, user).is_none();
+        gone || (entry.change == MemberChange::Removed && out(&entry.org))
     }
 
     /// Whether what a token says of its user is news.
@@ -303,6 +307,9 @@ impl Members {
     #[must_use]
     pub fn role(&self, workspace: &WorkspaceId, user: &UserId, claim: Option<Claimed<'_>>) -> Option<Role> {
         let record = self.users.get(user);
+        if record.is_some_and(Record::deleted) {
+            return None;
+        }
         let claim = claim.filter(|_| self.policy.by_token);
         // The usual case: nobody but the source has said anything that could count, so which organization it is does not matter.
         if claim.is_none() && self.orgs.is_empty() && record.is_none_or(|record| record.orgs.is_empty()) {

@@ -61,11 +61,6 @@ impl Record {
         matches!(self.told, Some((_, UserChange::Deleted)))
     }
 
-    /// Whether nothing that was said of the user's memberships counts, however late it arrives: see [`UserChange::is_final`].
-    pub(in crate::domain) fn is_final(&self) -> bool {
-        matches!(&self.told, Some((_, told)) if told.is_final())
-    }
-
     /// Takes what Clerk, or a source that overrules it, says of the user.
     pub(super) fn tell(&mut self, change: UserChange, at: EventTime, newcomer: &Entry, keep_deleted: bool) {
         let earlier = self.told.as_ref().map(|(then, told)| told.order(*then));
@@ -73,7 +68,7 @@ impl Record {
             return;
         }
         if change.is_final() {
-            self.orgs.clear();
+            self.orgs.retain(|entry| entry.at > at);
         }
         match change {
             UserChange::Deleted if keep_deleted => {}
@@ -124,9 +119,10 @@ impl Record {
         self.entry.is_none() || seen.email.as_ref().is_some_and(other_email) || (nameless && seen.name.is_some())
     }
 
-    /// Takes what is said of a membership. All of them have ended with a deletion, whichever is heard of first.
+    /// Takes what is said of a membership. All of those from before a deletion have ended with it, whichever is heard of first. What is
+    /// said later counts once the source overrules the deletion, which may have been an operator's and not Clerk's.
     pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
-        if self.is_final() {
+        if matches!(&self.told, Some((then, told)) if told.is_final() && at <= *then) {
             return;
         }
         match self.orgs.binary_search_by(|entry| entry.org.cmp(&org)) {

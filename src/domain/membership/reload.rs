@@ -40,6 +40,8 @@ impl Members {
         let mut overruled = Vec::new();
         for (user, record) in &self.users {
             match said {
+                // Fail closed: that another source says something else is no change of a row, and lifts no ban.
+                Said::WhenChanged if self.unspoken => {}
                 Said::WhenChanged => self.overrule_changed(user, record, &table, &mut overruled),
                 Said::At(began) => overrule_before(user, record, &table, earlier(began), &mut overruled),
             }
@@ -47,7 +49,7 @@ impl Members {
         for (org, (at, change)) in &self.orgs {
             let (before, after) = (self.table.has_org(org), table.has_org(org));
             let stays = match said {
-                Said::WhenChanged => before == after || (*change == OrgChange::Deleted && !after),
+                Said::WhenChanged => self.unspoken || before == after || (*change == OrgChange::Deleted && !after),
                 Said::At(began) => *at > earlier(began) || (*change == OrgChange::Deleted && !after),
             };
             if !stays && *change != OrgChange::Overruled {
@@ -58,7 +60,7 @@ impl Members {
             Said::WhenChanged => None,
             Said::At(began) => Some(earlier(began)),
         };
-        let mut members = Self { table: Arc::new(table), policy, lookup: None, since, ..self.clone() };
+        let mut members = Self { table: Arc::new(table), policy, lookup: None, unspoken: false, since, ..self.clone() };
         for (change, at) in &overruled {
             // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
             members = members.changed(change.clone(), *at).unwrap_or(members);
@@ -75,7 +77,7 @@ impl Members {
                 match self.table.user(&user) {
                     Some(_) => (Change::User(user, UserChange::Overruled { deleted: false }), at),
                     // They were there, and are not any more.
-                    None => (Change::User(user, UserChange::Deleted), since),
+                    None => (gone(user), since),
                 }
             }
             Change::Member(org, user, change) if user.clerk().is_some() && change != MemberChange::Overruled => {
@@ -122,6 +124,12 @@ impl Members {
     pub fn awaiting(&self, policy: Policy, now: UnixTime) -> Self {
         let confirmed = if self.policy.max_age.is_none() { Some(now) } else { self.confirmed };
         Self { policy, confirmed, ..self.clone() }
+    }
+
+    /// The same membership, of which another source will speak than the one that gave the table.
+    #[must_use]
+    pub fn of_another_source(&self) -> Self {
+        Self { unspoken: true, ..self.clone() }
     }
 
     /// What was learned, without the table: for [`Members::old_marks`]. Cheap, as it shares what has not changed since.
@@ -200,12 +208,12 @@ fn overrule_before(user: &UserId, record: &Record, table: &Table, then: EventTim
     }
     let heard = [record.told.as_ref().map(|told| told.0), record.seen.as_ref().map(|seen| seen.at)];
     let heard = heard.into_iter().flatten().chain(record.entry.as_ref().map(|entry| entry.at)).max();
-    if table.user(user).is_none() && heard.is_some_and(|heard| heard <= then) && !record.deleted() {
+    if table.user(user).is_none() && heard.is_some_and(|heard| heard <= then) {
         // Whoever is not there any more was deleted, and the webhook that said so was missed.
-        all.push((Change::User(user.clone(), UserChange::Deleted), then));
-        return;
-    }
-    if let Some((at, told)) = &record.told
+        if !record.told.as_ref().is_some_and(|(_, told)| told.takes_access()) {
+            all.push((gone(user.clone()), then));
+        }
+    } else if let Some((at, told)) = &record.told
         && *at <= then
         // Final: an operator may have dropped somebody here whom Clerk still has.
         && !record.deleted()
@@ -215,6 +223,12 @@ fn overrule_before(user: &UserId, record: &Record, table: &Table, then: EventTim
     }
     let members = record.orgs.iter().filter(|e| e.at <= then && e.change != MemberChange::Overruled);
     all.extend(members.map(|entry| overruled_member(&entry.org, user, entry.at)));
+}
+
+/// What is said of somebody whom Clerk's list does not have any more. Not that they are deleted, which would be final: a list of another
+/// instance, or one that was read by a wrong clock, must not take anybody's access for good.
+fn gone(user: UserId) -> Change {
+    Change::User(user, UserChange::Described { banned: true, email: None, name: None })
 }
 
 fn overruled_member(org: &OrgId, user: &UserId, at: EventTime) -> (Change, EventTime) {

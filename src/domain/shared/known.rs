@@ -37,7 +37,9 @@ pub fn is_news(snapshot: &Snapshot, fact: &Fact) -> bool {
             _ => true,
         },
         Change::Member(org, _, change) => match members() {
-            Some(Kept::User(_, record)) if record.is_final() => false,
+            Some(Kept::User(_, record)) if matches!(&record.told, Some((then, told)) if told.is_final() && at <= *then) => {
+                false
+            }
             Some(Kept::User(_, record)) => {
                 record.entry_of(org).is_none_or(|e| (e.at, e.change.weight()) < (at, change.weight()))
             }

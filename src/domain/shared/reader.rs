@@ -1,7 +1,7 @@
 //! What a reader of the shared store does next, given what it has heard: no socket, no clock, no dice.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Cursor, Entry, Gap, Nonce, Position, Written};
 
@@ -9,6 +9,8 @@ use super::{Cursor, Entry, Gap, Nonce, Position, Written};
 const QUIET: u32 = 12;
 /// Bound: entries that are known to be in the log and are still to be read.
 const MAX_EXPECTED: usize = 10_000;
+/// Bound: entries of which it is remembered that they were read.
+const MAX_READ: usize = 1024;
 
 /// An element of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Reader {
     /// Where the store has been, ahead of what was read: what it had when everything was read, and what it said to commits of
     /// this replica. A log that does not lead through all of these has lost something.
     expected: BTreeMap<u64, Nonce>,
+    /// The last entries that were read without a gap, at most [`MAX_READ`].
+    read: VecDeque<Position>,
 }
 
 impl Default for Reader {
@@ -71,6 +75,7 @@ impl Reader {
             again: 0,
             quiet: 0,
             expected: BTreeMap::new(),
+            read: VecDeque::new(),
         }
     }
 
@@ -102,7 +107,14 @@ impl Reader {
     /// that was asked for earlier can be said whether it should have it.
     pub fn committed(&mut self, position: Position) {
         let known = match position.seq.cmp(&self.position.seq) {
-            Ordering::Less => return,
+            // The writer may still be with a primary that is none any more: what that took is not in the log that was read.
+            Ordering::Less => {
+                let whole = self.read.front().is_some_and(|oldest| oldest.seq <= position.seq);
+                if whole && !self.read.contains(&position) {
+                    self.owe(Gap::Forked);
+                }
+                return;
+            }
             Ordering::Equal => self.position.nonce,
             Ordering::Greater if self.expected.len() >= MAX_EXPECTED => return self.owe(Gap::Trimmed),
             Ordering::Greater => *self.expected.entry(position.seq).or_insert(position.nonce),
@@ -150,6 +162,7 @@ impl Reader {
             self.gap(cause, &mut heard);
             // What follows in this log is read from here.
             (self.position, self.cursor) = (head, head.into());
+            self.read.clear();
         } else if heard.gap.is_none() && whole && !self.expected.is_empty() {
             self.gap(Gap::Forked, &mut heard);
         } else if heard.gap.is_none() && self.owes.is_none() {
@@ -165,6 +178,7 @@ impl Reader {
     pub fn snapshot(&mut self, before: Option<Position>, facts: Vec<Written>, after: Option<Position>) -> Heard {
         let (before, after) = (before.unwrap_or(Position::START), after.unwrap_or(Position::START));
         (self.position, self.cursor) = (before, before.into());
+        self.read.clear();
         self.expected = if after == before { BTreeMap::new() } else { BTreeMap::from([(after.seq, after.nonce)]) };
         self.owes = None;
         self.again = self.again.saturating_add(1);
@@ -183,6 +197,7 @@ impl Reader {
         let mut due = std::mem::replace(&mut self.expected, ahead);
         let expected = due.remove(&position.seq).is_none_or(|nonce| nonce == position.nonce) && due.is_empty();
         if !entry.follows(self.position) {
+            self.read.clear();
             let trimmed = entry.seq > self.position.seq.saturating_add(1) && entry.previous.0 != 0;
             self.gap(if trimmed { Gap::Trimmed } else { Gap::Forked }, heard);
         } else if !expected {
@@ -191,6 +206,10 @@ impl Reader {
         }
         heard.facts.extend(entry.facts);
         self.position = position;
+        if self.read.len() >= MAX_READ {
+            self.read.pop_front();
+        }
+        self.read.push_back(position);
         self.cursor = self.cursor.max(position.into());
     }
 

@@ -110,7 +110,7 @@ async fn while_the_source_fails_the_last_answer_counts_and_nobody_new_gets_in() 
     let (source, lookups) = lookups(TIMES);
     assert_eq!(standing(&lookups, "user_a").await, "active");
     source.0.down.store(true, Ordering::SeqCst);
-    lookups.forget(&user("user_a")).await;
+    lookups.forget_all();
     assert_eq!(standing(&lookups, "user_a").await, "active");
     assert_eq!(standing(&lookups, "user_b").await, "down");
     // Failures are not remembered: the first question after the end of the outage is answered.
@@ -123,7 +123,7 @@ async fn the_last_answer_does_not_count_for_ever() {
     let (source, lookups) = lookups(LookupTimes { max_age: Duration::ZERO, ..TIMES });
     assert_eq!(standing(&lookups, "user_a").await, "active");
     source.0.down.store(true, Ordering::SeqCst);
-    lookups.forget(&user("user_a")).await;
+    lookups.forget_all();
     assert_eq!(standing(&lookups, "user_a").await, "down");
 }
 
@@ -133,7 +133,7 @@ async fn a_request_does_not_wait_for_a_slow_source_and_a_later_one_finds_its_ans
     source.0.held.store(true, Ordering::SeqCst);
     assert_eq!(standing(&lookups, "user_a").await, "no answer within 2 s");
     source.0.go.notify_one();
-    while lookups.0.fresh.get(&user("user_a")).await.is_none() {
+    while lookups.0.fresh.get(&(0, user("user_a"))).await.is_none() {
         tokio::task::yield_now().await;
     }
     assert_eq!(standing(&lookups, "user_a").await, "active");

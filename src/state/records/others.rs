@@ -129,6 +129,8 @@ impl Records {
         let known = step.applied.len().max(parked);
         learned.applied += known;
         learned.old += facts.len() - known;
+        // What waits for a membership is kept by nobody yet, and what found no room is not in force.
+        learned.kept &= parked == 0 && step.refused.is_none();
         if let Some(why) = step.refused {
             tracing::error!(%why, "something that other replicas said is not in force here");
         }
@@ -177,8 +179,16 @@ impl Records {
                 Err(never) => match never {},
             }
         }
-        let Some(store) = self.store.as_ref().filter(|_| keep) else { return };
+        let Some(store) = &self.store else { return };
         let mut row = self.shared_row.lock();
+        if !keep {
+            // Fail closed: a restart that knows less than this must read the shared store first.
+            if row.written.take().is_some() {
+                let op = Op::delete(Kind::Shared, read_key(&row.namespace));
+                op.into_iter().for_each(|op| drop(store.write(vec![op])));
+            }
+            return;
+        }
         if row.written.is_none_or(|written| now.since(written) >= ROW_LASTS) {
             row.written = Some(now);
             // Not waited for: if it is lost, a restart waits for the shared store.
@@ -217,7 +227,8 @@ impl Step {
         let mut ops = Vec::new();
         for fact in &self.applied {
             let of = match fact.change() {
-                Change::User(user, _) | Change::Member(_, user, _) => format!("user {user}"),
+                // A ban has a row of its own beside the user's: the tokens that it ends.
+                Change::Member(_, user, _) => format!("memberships of {user}"),
                 _ => fact.key(),
             };
             // What ends a user's tokens is a fact of its own.

@@ -97,7 +97,9 @@ impl Follower {
                 self.read_all(&link).await?;
                 look = false;
             } else if look {
-                look = !self.check(&link).await?;
+                // More than one answer behind the position: what is none of ours is passed over by reading on, not by asking again.
+                let whole = self.check(&link).await?;
+                look = !whole && self.reader.cursor() == self.reader.position().into();
             } else {
                 let patience = self.left().unwrap_or(BLOCK).min(BLOCK);
                 let items = link.tail(&self.keys, self.reader.cursor(), patience).await?;

@@ -72,9 +72,10 @@ impl From<RedisError> for Trouble {
 }
 
 impl Trouble {
-    /// Whether the connection can go on: the store has understood the question and said no.
+    /// Whether the connection can go on: the store has understood the question and said no. A node that points to another one, as
+    /// after a failover, is not the store any more.
     pub(super) fn leaves_connection(&self) -> bool {
-        matches!(self, Self::NotPermitted(_) | Self::Refused(_) | Self::OtherVersion | Self::Strange(_) | Self::TooMuch)
+        matches!(self, Self::NotPermitted(_) | Self::OtherVersion | Self::Strange(_) | Self::TooMuch)
     }
 }
 

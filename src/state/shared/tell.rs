@@ -76,6 +76,8 @@ pub(super) struct Writer {
     not_before: Mutex<Option<Instant>>,
     /// Said once, until it goes well again.
     complained: AtomicBool,
+    /// The store has not taken something, and would not have taken it a second time.
+    refused: AtomicBool,
 }
 
 impl Writer {
@@ -88,6 +90,7 @@ impl Writer {
             open: tokio::sync::Mutex::default(),
             not_before: Mutex::default(),
             complained: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         })
     }
 
@@ -120,6 +123,12 @@ impl Writer {
             for batch in facts.chunks(MAX_COMMIT) {
                 match self.commit(batch).await {
                     Ok(taken) => {
+                        // What the store would not take while it was full, or while we might not write, is told now.
+                        if taken.full == 0 && self.refused.swap(false, Ordering::Relaxed) {
+                            unsent.store(true, Ordering::Relaxed);
+                        } else if taken.full > 0 {
+                            self.refused.store(true, Ordering::Relaxed);
+                        }
                         if committed.try_send(taken.position).is_err() {
                             // The reader has not been there for long; it reads everything then.
                             unsent.store(true, Ordering::Relaxed);
@@ -127,8 +136,10 @@ impl Writer {
                     }
                     Err(trouble) => {
                         good = false;
-                        // Whoever may not write would be refused again; that needs somebody's hand.
-                        if !matches!(trouble, Trouble::NotPermitted(_)) {
+                        // Whoever may not write would be refused again; that needs somebody's hand, and then it is told.
+                        if matches!(trouble, Trouble::NotPermitted(_)) {
+                            self.refused.store(true, Ordering::Relaxed);
+                        } else {
                             unsent.store(true, Ordering::Relaxed);
                         }
                         break;

@@ -43,6 +43,10 @@ pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sin
 /// another source.
 async fn take(loaded: Loaded, sink: &Sink, repairs: bool) -> bool {
     let Loaded { table, began_ms, roleless } = loaded;
+    if table.size().0 == 0 && sink.has_users() {
+        sink.failed(&"Clerk has no users, and had some: is `clerk.secret_key` that of this instance?");
+        return false;
+    }
     if !roleless.is_empty() {
         tracing::warn!(%roleless, "members at Clerk with a role that the config does not name are members of nothing here");
     }

@@ -58,6 +58,9 @@ pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
     }
 }
 
+/// How long the server may take to begin listening.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
 impl Follower {
     /// Follows the database over one connection until that is lost, and says why it is.
     async fn session(&mut self, reconnect: &mut Backoff) -> PostgresError {
@@ -66,7 +69,12 @@ impl Follower {
             Err(why) => return why,
         };
         // First listen, then load: what changes after this line is heard, and what changed before is loaded.
-        if let Err(error) = session.client.batch_execute(&format!("LISTEN \"{}\"", self.channel)).await {
+        let listen = format!("LISTEN \"{}\"", self.channel);
+        // A pooler that is paused takes the words and says nothing.
+        let Ok(listening) = tokio::time::timeout(LISTENS_WITHIN, session.client.batch_execute(&listen)).await else {
+            return PostgresError::Silent { place: self.source.to_string(), after: LISTENS_WITHIN };
+        };
+        if let Err(error) = listening {
             if error.as_db_error().is_none() || session.client.is_closed() {
                 return session.ended(&error);
             }

@@ -49,6 +49,18 @@ fn member(change: MemberChange) -> Change {
 }
 
 #[test]
+fn a_stream_ends_with_the_patience_for_a_silent_source() {
+    let policy = Policy { max_age: Some(Duration::from_secs(60)), ..Policy::default() };
+    let snapshot = live(Streams::AtRevocation);
+    let Some(members) = &snapshot.members else { panic!("a membership") };
+    let aged = members.awaiting(policy, UnixTime(NOW));
+    let aged = Snapshot { members: Some(aged), ..snapshot.clone() };
+    let grant = get("/user").bearer(&token("user_member")).grant(&snapshot);
+    assert_eq!(still(&aged, &grant, UnixTime(NOW + 60)), Ok(()));
+    assert_eq!(still(&aged, &grant, UnixTime(NOW + 61)), Err(Rejection::MembersStale));
+}
+
+#[test]
 fn a_long_answer_ends_with_the_access_of_its_user_and_of_nobody_else() {
     let world = live(Streams::AtRevocation);
     let on = |path: &str| get(path).bearer(&token("user_member"));

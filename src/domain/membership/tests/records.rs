@@ -84,7 +84,9 @@ fn a_deletion_is_final_and_takes_everything_of_the_user_along() {
     assert_eq!(role_in(&gone, "ws_1", "n"), None);
     let kept = gone.kept(&user_change("n", UserChange::Deleted));
     let Some(Kept::User(_, record)) = kept else { panic!("a tombstone is kept, so that a restart refuses too") };
-    assert_eq!(*record, Record { told: Some((EventTime(10), UserChange::Deleted)), ..Record::default() });
+    let orgs = vec![OrgEntry { org: org("1"), at: EventTime(30), change: MemberChange::Role(role("owner")) }];
+    let expected = Record { told: Some((EventTime(10), UserChange::Deleted)), orgs, ..Record::default() };
+    assert_eq!(*record, expected, "what is said later counts if a row brings them back");
 }
 
 #[test]

@@ -178,6 +178,22 @@ fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
 }
 
 #[test]
+fn a_commit_to_a_primary_that_is_none_any_more_is_found_though_its_number_was_read_long_ago() {
+    let mut log = Log::default();
+    committed(&mut log, 1);
+    let mut reader = Reader::new();
+    let _ = reader.snapshot(log.head(), log.facts(), log.head());
+    let mut isolated = log.clone();
+    (2..6).for_each(|n| committed(&mut log, n));
+    let _ = reader.tail(entries(&log, &reader));
+    reader.committed(log.head().expect("a head"));
+    assert!(reader.is_caught_up(), "its own entry was read");
+    committed(&mut isolated, 9);
+    reader.committed(isolated.head().expect("a head"));
+    assert_eq!(reader.owes().map(|owed| owed.cause), Some(Gap::Forked));
+}
+
+#[test]
 fn an_emptied_store_is_found_by_asking_and_entries_that_are_gone_by_what_follows() {
     let mut log = Log::default();
     (1..5).for_each(|n| committed(&mut log, n));
