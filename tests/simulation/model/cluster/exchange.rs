@@ -150,10 +150,12 @@ impl Cluster {
         let debts = this.debts(&reading.facts);
         let silent = everything(&this.world).filter(|fact| !this.may_tell(fact)).collect();
         this.silent_of = silent;
-        // It cannot tell a role that came late, after it was cut off, from one that the others have overruled and forgotten since.
+        // It cannot tell a role that came late, after it was cut off, from one that the others have overruled and forgotten since. What
+        // it holds back gates do not learn that have no memory.
         let doubtful =
             |fact: &&Fact| this.silent.is_some_and(|last| gives_a_role(fact) && fact.at().0 / 1000 <= last.0);
-        let doubtful: Vec<Written> = debts.iter().filter(doubtful).map(|fact| offered(fact).written).collect();
+        let doubtful = debts.iter().filter(doubtful).chain(&this.silent_of);
+        let doubtful: Vec<Written> = doubtful.map(|fact| offered(fact).written).collect();
         for written in &doubtful {
             self.ledger.excuse(written);
         }
