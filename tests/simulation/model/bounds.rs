@@ -25,8 +25,8 @@ pub fn spread(owed: &Owed) -> u64 {
     if owed.cause == Gap::First { 0 } else { (2_000_u64 << owed.again.min(16)).min(SPREAD_MAX) }
 }
 
-/// A fact is at a gate that only waits for news: the gate may just be asking, and then ask where the store is first.
-pub const TAIL: u64 = 4 * ANSWER_MAX;
+/// A fact is at a gate that only waits for news: it may just be told that there is none, and then ask where the store is first.
+pub const TAIL: u64 = 5 * ANSWER_MAX;
 /// A fact that the store has is at a gate that has just come back, or whose store has just become another: it notices, tries again,
 /// asks where the store is, waits for its turn (`longest`), reads everything (six questions), finds that there is more and does so once
 /// more.

@@ -1,6 +1,5 @@
 //! What gates and the store say to each other.
 
-use bailiff::domain::event::{Change, MemberChange};
 use bailiff::domain::membership::MARKS_LAST;
 use bailiff::domain::shared::{Fact, Item, Position, Written, everything};
 
@@ -150,11 +149,12 @@ impl Cluster {
         let debts = this.debts(&reading.facts);
         let silent = everything(&this.world).filter(|fact| !this.may_tell(fact)).collect();
         this.silent_of = silent;
-        // It cannot tell a role that came late, after it was cut off, from one that the others have overruled and forgotten since. What
-        // it holds back gates do not learn that have no memory.
-        let doubtful =
-            |fact: &&Fact| this.silent.is_some_and(|last| gives_a_role(fact) && fact.at().0 / 1000 <= last.0);
-        let doubtful = debts.iter().filter(doubtful).chain(&this.silent_of);
+        // It does not know what of before the others have overruled and forgotten since. And of roles that it holds back gates do not
+        // learn that have no memory.
+        let of_before = |fact: &&Fact| this.silent.is_some_and(|last| fact.at().0 / 1000 <= last.0);
+        let on_purpose = |fact: &&Fact| this.silent.is_some_and(|last| !fact.may_be_told_after(last));
+        let held_back = this.silent_of.iter().filter(on_purpose);
+        let doubtful = debts.iter().filter(of_before).chain(held_back);
         let doubtful: Vec<Written> = doubtful.map(|fact| offered(fact).written).collect();
         for written in &doubtful {
             self.ledger.excuse(written);
@@ -230,8 +230,4 @@ impl Cluster {
             }
         }
     }
-}
-
-fn gives_a_role(fact: &Fact) -> bool {
-    matches!(fact.change(), Change::Member(_, _, MemberChange::Role(_)))
 }
