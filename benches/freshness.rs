@@ -125,6 +125,9 @@ fn streams() {
             assert_eq!(ends.sent_as(first.request("POST", "/webhooks/clerk")).send().status, 200);
             let acknowledged = Instant::now();
             for mut stream in open {
+                // First the close frame with the code 1008 (RFC 6455, 7.4.1), then the end.
+                assert_eq!(stream.exactly(4), b"\x88\x0e\x03\xf0", "every stream is told why");
+                stream.exactly(12);
                 assert!(stream.is_closed(), "every stream ends");
             }
             took.push(acknowledged.elapsed());

