@@ -130,7 +130,7 @@ pub enum MemberChange {
     Overruled,
 }
 
-/// What was said of an organization. Of two words with the same time the larger counts, as with [`UserChange::weight`].
+/// What was said of an organization. Of two words with the same time the larger counts, as with users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrgChange {
     Exists,

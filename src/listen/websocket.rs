@@ -3,7 +3,7 @@
 //!
 //! Pingora passes the bytes of an upgraded connection on without knowing what they are, and whoever drops its request drops the
 //! connection. So [`Closing`] puts a layer of its own under Pingora. It counts the frames that went out, and it hands the
-//! connection to [`close`] when the request is dropped for that.
+//! connection to `close` when the request is dropped for that.
 
 mod client;
 mod frames;
@@ -117,7 +117,7 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     drop(client.left.lock().take());
 }
 
-/// An app whose WebSockets [`close`] can close.
+/// An app whose WebSockets `close` can close.
 pub struct Closing<A> {
     app: Arc<A>,
 }

@@ -18,7 +18,7 @@ use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 /// What takes access away falls only to a row that gives more access than before. An app that follows a deletion by removing its
 /// row, that suspends a banned user as well, or that writes down their new name, gives nobody access back by that.
 ///
-/// What is overruled leaves a mark with its time, for [`MARKS_LAST`]: an older event that is delivered later still finds the newer
+/// What is overruled leaves a mark with its time, for [`MARKS_LAST`](super::MARKS_LAST): an older event that is delivered later still finds the newer
 /// one, and a replica that has not seen the row change yet learns that it was overruled.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
