@@ -12,6 +12,7 @@ use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
 use bailiff::state::World;
+use bailiff::state::aside::aside;
 use bailiff::state::records::{Records, Rows};
 
 use crate::people::{org_id, place_of, user, user_id, workspace_id};
@@ -61,19 +62,11 @@ impl Gate {
         self.live.rules.roles.as_ref().expect("roles").lowest()
     }
 
-    /// Rows become a table. Rows are made one by one as they are read, so they are never in memory all at once.
+    /// Rows become a table, on a thread as sources have it.
     fn build(&self, members: usize, workspaces: usize) -> Table {
-        let mut table = TableBuilder::new();
-        for of in 0..members {
-            table.user(&user_id(of), &user(of)).expect("a user");
-        }
-        for of in 0..workspaces {
-            table.workspace(&workspace_id(of), Some(&org_id(of))).expect("a workspace");
-        }
-        for of in 0..members {
-            table.member(&workspace_id(place_of(of) % workspaces), &user_id(of), self.lowest()).expect("a member");
-        }
-        table.build()
+        let lowest = self.lowest();
+        let building = aside("membership", move || build(members, workspaces, lowest));
+        tokio::runtime::Handle::current().block_on(building).expect("a table")
     }
 
     /// Puts a table in force, and says how long other writers had to wait for it.
@@ -87,6 +80,21 @@ impl Gate {
     fn members(&self) -> Members {
         self.world.load().members.clone().expect("a membership")
     }
+}
+
+/// Rows are made one by one, as they are read: they are never in memory all at once.
+fn build(members: usize, workspaces: usize, role: Role) -> Table {
+    let mut table = TableBuilder::new();
+    for of in 0..members {
+        table.user(&user_id(of), &user(of)).expect("a user");
+    }
+    for of in 0..workspaces {
+        table.workspace(&workspace_id(of), Some(&org_id(of))).expect("a workspace");
+    }
+    for of in 0..members {
+        table.member(&workspace_id(place_of(of) % workspaces), &user_id(of), role).expect("a member");
+    }
+    table.build()
 }
 
 pub fn run() {

@@ -1,10 +1,12 @@
 //! The membership as one source gave it: built row by row, and then only read.
 //!
 //! A million users fit into some 120 MB, look-ups take the same time whatever the size, and replacing the table frees few large
-//! pieces: see [`text`], [`arena`] and [`register`].
+//! pieces. Its rows are bytes ([`row`]) of packed texts ([`text`]), one behind the other ([`arena`]), and found by name ([`register`],
+//! [`index`]). The row of a person says where they are a member, so that asking for a role reads few lines of memory.
 
 mod arena;
 mod builder;
+mod index;
 mod register;
 mod row;
 mod text;
@@ -13,12 +15,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
 use super::{Flags, MAX_ROLES, Role, User};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
-use register::Register;
-use row::{name_of, org_of};
+use index::Index;
+use register::Names;
+use row::{Seat, height_in, is_described, length_of_person, name_of, org_of, place_of, seats_of};
 use text::{Room, Text};
 
 pub use builder::TableBuilder;
@@ -52,59 +53,29 @@ pub enum RowFault {
 /// The membership as one source gave it: whole, or not at all.
 #[derive(Clone, Default)]
 pub struct Table {
-    names: Arc<Names>,
-    /// Where the seats of each person begin, and where the last one's end.
-    first: Box<[u32]>,
-    /// By person, and then by workspace.
-    seats: Box<[Seat]>,
+    rows: Arc<Rows>,
+    /// What the heights of roles in the rows mean by now; `None` while they are what they were.
+    roles: Option<Arc<Renamed>>,
+    members: usize,
 }
 
 /// Who and what there is.
 #[derive(Debug, Default)]
-struct Names {
+struct Rows {
     /// Users, and members who are none.
-    people: Register,
-    workspaces: Register,
-    by_org: HashTable<u32>,
+    people: Names,
+    workspaces: Names,
+    by_org: Index,
     /// The sets of flags that users have: few.
     sets: Vec<Flags>,
     users: usize,
 }
 
-/// A role in a workspace: its number above, the role in the lowest bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Seat(u32);
+/// The role that each height has become, if it is still one.
+type Renamed = [Option<Role>; MAX_ROLES];
 
-const ROLE_BITS: u32 = 5;
-const _: () = assert!(MAX_ROLES <= 1 << ROLE_BITS, "a role must fit into its bits");
-
-impl Seat {
-    /// Bound on workspaces: 134 million.
-    const MAX_WORKSPACES: usize = 1 << (u32::BITS - ROLE_BITS);
-
-    fn new(workspace: u32, role: Role) -> Self {
-        Self((workspace << ROLE_BITS) | (u32::from(role.0) % (1 << ROLE_BITS)))
-    }
-
-    fn workspace(self) -> u32 {
-        self.0 >> ROLE_BITS
-    }
-
-    fn role(self) -> Role {
-        Role(u8::try_from(self.0 % (1 << ROLE_BITS)).unwrap_or(0))
-    }
-}
-
-impl Names {
-    fn row(&self, person: u32) -> Option<Row<'_>> {
-        Row::read(self.people.row(person), &self.sets)
-    }
-
-    fn workspace_of(&self, org: Text<'_>) -> Option<u32> {
-        let is_it = |number: &u32| org_of(self.workspaces.row(*number)) == Some(org);
-        self.by_org.find(self.workspaces.hash(org), is_it).copied()
-    }
-}
+/// With so few seats of a user, looking at the workspace of each is faster than looking up the one that is asked for.
+const FEW: usize = 4;
 
 impl Table {
     /// A table of all that is known at once.
@@ -121,44 +92,38 @@ impl Table {
         Ok(table.build())
     }
 
-    /// `links` are sorted.
-    fn of(names: Arc<Names>, links: &[(u32, Seat)]) -> Self {
-        let mut at = 0;
-        let mut begins = |person: usize| {
-            while links.get(at).is_some_and(|(who, _)| (*who as usize) < person) {
-                at += 1;
-            }
-            u32::try_from(at).unwrap_or(u32::MAX)
-        };
-        let first = (0..=names.people.len()).map(&mut begins).collect();
-        Self { names, first, seats: links.iter().map(|(_, seat)| *seat).collect() }
-    }
-
     /// The row of a user.
     pub(super) fn user(&self, id: &UserId) -> Option<Row<'_>> {
-        self.names.row(self.person(id)?)
+        Row::read(self.person(id)?, &self.rows.sets)
     }
 
     /// The role of a user in a workspace.
     pub(super) fn role(&self, workspace: &WorkspaceId, user: &UserId) -> Option<Role> {
-        self.role_of(self.person(user)?, self.workspace(workspace)?)
+        let seats = seats_of(self.person(user)?);
+        if seats.len() > FEW {
+            return self.role_at(seats, self.workspace(workspace)?);
+        }
+        let mut room = Room::default();
+        let name = Some(Text::of(workspace.as_str().as_bytes(), &mut room));
+        let seat = seats.iter().find(|seat| name_of(self.rows.workspaces.row(place_of(seat))) == name)?;
+        self.role_of(seat)
     }
 
     /// The role of a user in an organization: in the workspace that is said to be it, else in the one with its id.
     pub(super) fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
-        self.role_of(self.person(user)?, self.place_of(org).or_else(|| self.nameless(org))?)
+        self.role_at(seats_of(self.person(user)?), self.place_of(org).or_else(|| self.nameless(org))?)
     }
 
     /// The workspace that has the id of an organization and is not said to be any: see [`super::Members::org_of`].
     fn nameless(&self, org: &OrgId) -> Option<u32> {
         let place =
             self.workspace(&WorkspaceId::parse(org.as_str()).ok().filter(|id| id.as_str().starts_with("org_"))?)?;
-        Some(place).filter(|place| org_of(self.names.workspaces.row(*place)).is_none())
+        Some(place).filter(|place| org_of(self.rows.workspaces.row(*place)).is_none())
     }
 
     /// The workspace that is this organization.
     pub(super) fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
-        name_of(self.names.workspaces.row(self.place_of(org)?))?.parse(WorkspaceId::parse)
+        self.workspace_at(self.place_of(org)?)
     }
 
     /// Whether some workspace is this organization.
@@ -168,78 +133,90 @@ impl Table {
 
     /// The organization that a workspace is; the outer `None` for a workspace of which the table says nothing.
     pub(super) fn org_of(&self, workspace: &WorkspaceId) -> Option<Option<OrgId>> {
-        let row = self.names.workspaces.row(self.workspace(workspace)?);
+        let row = self.rows.workspaces.row(self.workspace(workspace)?);
         Some(org_of(row).and_then(|org| org.parse(OrgId::parse)))
     }
 
     /// The same table in the words of other roles. `renamed` gives the new role, or none: then the member is out.
     pub(super) fn with_roles(&self, renamed: impl Fn(Role) -> Option<Role>) -> Self {
-        let in_new_words =
-            |(person, seat): (u32, Seat)| Some((person, Seat::new(seat.workspace(), renamed(seat.role())?)));
-        let links: Vec<_> = self.links().filter_map(in_new_words).collect();
-        Self::of(self.names.clone(), &links)
+        let heights = std::array::from_fn(|height| u8::try_from(height).ok());
+        let roles = heights.map(|height| self.role_now(height?).and_then(&renamed));
+        let mut table = Self { roles: Some(Arc::new(roles)), ..self.clone() };
+        table.members = table.links().count();
+        table
     }
 
     /// Users, workspaces, and members of all workspaces together.
     #[must_use]
     pub fn size(&self) -> (usize, usize, usize) {
-        (self.names.users, self.names.workspaces.len(), self.seats.len())
-    }
-
-    fn person(&self, user: &UserId) -> Option<u32> {
-        self.names.people.find(Text::of(user.as_str().as_bytes(), &mut Room::default()))
-    }
-
-    fn workspace(&self, id: &WorkspaceId) -> Option<u32> {
-        self.names.workspaces.find(Text::of(id.as_str().as_bytes(), &mut Room::default()))
-    }
-
-    fn place_of(&self, org: &OrgId) -> Option<u32> {
-        self.names.workspace_of(Text::of(org.as_str().as_bytes(), &mut Room::default()))
-    }
-
-    fn role_of(&self, person: u32, workspace: u32) -> Option<Role> {
-        let seats = self.seats_of(person as usize);
-        let found = seats.binary_search_by_key(&workspace, |seat| seat.workspace()).ok()?;
-        seats.get(found).map(|seat| seat.role())
-    }
-
-    fn seats_of(&self, person: usize) -> &[Seat] {
-        let bounds = self.first.get(person).zip(self.first.get(person + 1));
-        bounds.and_then(|(first, end)| self.seats.get(*first as usize..*end as usize)).unwrap_or_default()
-    }
-
-    fn links(&self) -> impl Iterator<Item = (u32, Seat)> {
-        let people = 0..u32::try_from(self.names.people.len()).unwrap_or(u32::MAX);
-        people.flat_map(|person| self.seats_of(person as usize).iter().map(move |seat| (person, *seat)))
+        (self.rows.users, self.rows.workspaces.len(), self.members)
     }
 
     /// Everybody who has a row.
     pub(super) fn user_ids(&self) -> impl Iterator<Item = UserId> {
-        let people = 0..u32::try_from(self.names.people.len()).unwrap_or(u32::MAX);
-        people.filter(|person| self.names.row(*person).is_some()).filter_map(|person| self.user_id(person))
+        self.people().filter(|row| is_described(row)).filter_map(user_of)
     }
 
     /// Every membership.
     pub(super) fn members(&self) -> impl Iterator<Item = (WorkspaceId, UserId, Role)> {
-        self.links().filter_map(|(person, seat)| {
-            let workspace = name_of(self.names.workspaces.row(seat.workspace()))?.parse(WorkspaceId::parse)?;
-            Some((workspace, self.user_id(person)?, seat.role()))
-        })
-    }
-
-    fn user_id(&self, person: u32) -> Option<UserId> {
-        name_of(self.names.people.row(person))?.parse(UserId::parse)
+        self.links().filter_map(|(row, seat, role)| Some((self.workspace_at(place_of(seat))?, user_of(row)?, role)))
     }
 
     /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
     pub fn strangers(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
-        let links = self.links().filter(|(person, _)| self.names.row(*person).is_none());
-        links.filter_map(|(person, seat)| {
-            let workspace = name_of(self.names.workspaces.row(seat.workspace()))?.parse(WorkspaceId::parse)?;
-            Some((workspace, self.user_id(person)?))
+        let links = self.links().filter(|(row, ..)| !is_described(row));
+        links.filter_map(|(row, seat, _)| Some((self.workspace_at(place_of(seat))?, user_of(row)?)))
+    }
+
+    fn people(&self) -> impl Iterator<Item = &[u8]> {
+        self.rows.people.rows(length_of_person)
+    }
+
+    fn links(&self) -> impl Iterator<Item = (&[u8], &Seat, Role)> {
+        self.people().flat_map(move |row| {
+            seats_of(row).iter().filter_map(move |seat| self.role_of(seat).map(|role| (row, seat, role)))
         })
     }
+
+    fn person(&self, user: &UserId) -> Option<&[u8]> {
+        let people = &self.rows.people;
+        people.find(Text::of(user.as_str().as_bytes(), &mut Room::default())).map(|place| people.row(place))
+    }
+
+    fn workspace(&self, id: &WorkspaceId) -> Option<u32> {
+        self.rows.workspaces.find(Text::of(id.as_str().as_bytes(), &mut Room::default()))
+    }
+
+    fn workspace_at(&self, place: u32) -> Option<WorkspaceId> {
+        name_of(self.rows.workspaces.row(place))?.parse(WorkspaceId::parse)
+    }
+
+    fn place_of(&self, org: &OrgId) -> Option<u32> {
+        let Rows { workspaces, by_org, .. } = &*self.rows;
+        let mut room = Room::default();
+        let org = Text::of(org.as_str().as_bytes(), &mut room);
+        by_org.find(workspaces.hash(org), |place| org_of(workspaces.row(place)) == Some(org))
+    }
+
+    fn role_at(&self, seats: &[Seat], workspace: u32) -> Option<Role> {
+        let found = seats.binary_search_by_key(&workspace, place_of).ok()?;
+        self.role_of(seats.get(found)?)
+    }
+
+    fn role_of(&self, seat: &Seat) -> Option<Role> {
+        self.role_now(height_in(seat))
+    }
+
+    fn role_now(&self, height: u8) -> Option<Role> {
+        match &self.roles {
+            None => Some(Role(height)),
+            Some(roles) => *roles.get(usize::from(height))?,
+        }
+    }
+}
+
+fn user_of(row: &[u8]) -> Option<UserId> {
+    name_of(row)?.parse(UserId::parse)
 }
 
 /// Whose users these are is no matter of a log, and a million of them none of a line.

@@ -3,29 +3,30 @@
 /// Bytes of a piece. Large, so that there are few; no larger, so that growing never copies what is there.
 const PIECE: usize = 1 << BITS;
 const BITS: u32 = 20;
-/// Bound, 2 GiB in all: with it, 31 bits name a place.
-pub const MAX_PIECES: usize = 1 << (31 - BITS);
 
-/// Rows, each in one piece.
+/// Rows, each in one piece. A row is found by its place: the number of the piece, and where in it the row begins.
 #[derive(Clone, Debug, Default)]
 pub struct Arena(Vec<Vec<u8>>);
 
 impl Arena {
-    /// Adds a row and says where it is. `None` when it is longer than a piece, or the arena full.
+    /// Bound on the bytes of rows, for which there are places in any case: two pieces in a row have more than the bytes of one, or
+    /// the second had not been begun. 2 GiB, less than one in a thousand.
+    pub const MAX_BYTES: usize = (1 << 31) - 4 * PIECE;
+    /// Bound on a row that a source gives. What is added to it later may be more: then it has a piece for itself.
+    pub const MAX_ROW: usize = PIECE;
+
+    /// Adds a row and says where it is. `None` when no place is left.
     pub fn push(&mut self, row: &[u8]) -> Option<u32> {
         let fits = |piece: &Vec<u8>| piece.len() + row.len() <= PIECE;
         if !self.0.last().is_some_and(fits) {
-            if row.len() > PIECE || self.0.len() >= MAX_PIECES {
-                return None;
-            }
             // A small table has one piece that grows; whoever fills that one will fill more.
             self.0.push(if self.0.is_empty() { Vec::new() } else { Vec::with_capacity(PIECE) });
         }
         let number = self.0.len() - 1;
         let piece = self.0.last_mut()?;
-        let place = u32::try_from((number << BITS) + piece.len()).ok();
+        let place = u32::try_from((number << BITS) + piece.len()).ok()?;
         piece.extend_from_slice(row);
-        place
+        Some(place)
     }
 
     /// The bytes from `place` on: a row says itself where it ends.
@@ -34,15 +35,29 @@ impl Arena {
         self.0.get(number).and_then(|piece| piece.get(offset..)).unwrap_or_default()
     }
 
-    /// How many pieces there are.
-    pub fn pieces(&self) -> usize {
-        self.0.len()
+    /// Gives back the pieces before the one in which `place` is.
+    pub fn forget_before(&mut self, place: u32) {
+        let past = self.0.iter_mut().take((place >> BITS) as usize).rev();
+        past.take_while(|piece| piece.capacity() > 0).for_each(|piece| *piece = Vec::new());
     }
 
     /// Gives back what it does not need.
     pub fn shrink(&mut self) {
         self.0.iter_mut().rev().take(1).for_each(Vec::shrink_to_fit);
         self.0.shrink_to_fit();
+    }
+
+    /// All rows in their order. `ends` says how long the first of some rows is.
+    pub fn rows(&self, ends: impl Fn(&[u8]) -> usize + Copy) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().flat_map(move |piece| {
+            let mut rest = &**piece;
+            std::iter::from_fn(move || {
+                // At least one byte, so that it comes to an end whatever the bytes are.
+                let (row, more) = rest.split_at_checked(ends(rest).max(1))?;
+                rest = more;
+                Some(row)
+            })
+        })
     }
 }
 
@@ -51,16 +66,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_found_again_across_pieces_and_the_longest_fills_one() {
+    fn rows_are_found_again_across_pieces_and_a_long_one_has_a_piece_for_itself() {
         let mut arena = Arena::default();
-        let rows: Vec<Vec<u8>> =
-            [3, PIECE, 1, PIECE - 1, 1, 2, 0].iter().enumerate().map(|(i, len)| vec![i as u8; *len]).collect();
+        let lengths = [3, PIECE, 1, PIECE - 1, 1, 2, 3 * PIECE, 5];
+        let rows: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(i, length)| vec![i as u8; *length]).collect();
         let places: Vec<u32> = rows.iter().map(|row| arena.push(row).expect("room")).collect();
-        for (row, place) in rows.iter().zip(places) {
-            assert!(arena.at(place).starts_with(row));
+        for (row, place) in rows.iter().zip(&places) {
+            assert!(arena.at(*place).starts_with(row));
         }
-        assert_eq!(arena.push(&vec![0; PIECE + 1]), None);
-        assert_eq!(arena.pieces(), 4, "what does not fit begins another piece");
+        assert_eq!(arena.0.len(), 6, "what does not fit begins another piece");
         assert_eq!(arena.at(u32::MAX), b"", "a place that was never given");
+        let ends = |rest: &[u8]| rest.iter().take_while(|byte| rest.first() == Some(byte)).count();
+        assert!(arena.rows(ends).eq(rows.iter().map(|row| &**row)));
+
+        arena.forget_before(places[4]);
+        assert_eq!(arena.at(places[2]), b"");
+        assert!(rows.iter().zip(&places).skip(4).all(|(row, place)| arena.at(*place).starts_with(row)));
     }
 }

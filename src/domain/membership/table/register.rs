@@ -1,11 +1,12 @@
-//! Names with their rows: numbered as they come, and found by name.
+//! Names with their rows: numbered as they come, and settled in the end.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 
 use hashbrown::HashTable;
 
-use super::arena::{Arena, MAX_PIECES};
-use super::row::{name_of, up_to_name};
+use super::arena::Arena;
+use super::index::Index;
+use super::row::{SEAT, name_of};
 use super::text::Text;
 
 /// Names with their rows, each of which begins as [`name_of`] reads it.
@@ -18,12 +19,16 @@ pub struct Register {
     rows: Arena,
     /// Rows of names of which nothing more has been said so far. Most get another one, so they stand where they can be thrown away.
     brief: Arena,
+    /// What all of them will take in the end, or more.
+    bytes: usize,
     places: Vec<u32>,
     by_name: HashTable<u32>,
 }
 
 /// Marks a place among the brief rows.
 const BRIEF: u32 = 1 << 31;
+/// What a row may get in the end beside seats: their number.
+const MORE: usize = 4;
 
 impl Register {
     /// The number of a name.
@@ -42,35 +47,37 @@ impl Register {
         self.hasher.hash_one(of)
     }
 
-    /// How many names there are.
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
     /// Adds a name of which only `row` is said so far. `None` when there is no room.
     pub fn add_brief(&mut self, name: Text<'_>, row: &[u8]) -> Option<u32> {
-        let place = if self.has_room() { self.brief.push(row)? } else { return None };
+        self.bytes = self.with_more(row.len() + MORE)?;
+        let place = self.brief.push(row).filter(|place| place & BRIEF == 0)?;
         self.add(name, place | BRIEF)
     }
 
     /// Says all of a name, which has the number `known` if it has one. `None` when there is no room.
     pub fn describe(&mut self, name: Text<'_>, known: Option<u32>, row: &[u8]) -> Option<u32> {
-        let place = if self.has_room() { self.rows.push(row)? } else { return None };
+        self.bytes = self.with_more(row.len() + MORE).filter(|_| row.len() <= Arena::MAX_ROW)?;
+        let place = self.rows.push(row).filter(|place| place & BRIEF == 0)?;
         let Some(number) = known else { return self.add(name, place) };
         *self.places.get_mut(number as usize)? = place;
         Some(number)
     }
 
-    /// Whether the brief rows will find room among the others. A row of some hundred bytes may be left over in each piece, which is
-    /// less than one piece in all.
-    fn has_room(&self) -> bool {
-        self.rows.pieces() + self.brief.pieces() + 2 <= MAX_PIECES
+    /// Keeps room for another seat in some row. `None` when there is none.
+    pub fn reserve_seat(&mut self) -> Option<()> {
+        self.bytes = self.with_more(SEAT)?;
+        Some(())
+    }
+
+    /// The bytes with so many more, if that is within the bound.
+    fn with_more(&self, bytes: usize) -> Option<usize> {
+        self.bytes.checked_add(bytes).filter(|bytes| *bytes <= Arena::MAX_BYTES)
     }
 
     fn add(&mut self, name: Text<'_>, place: u32) -> Option<u32> {
         let number = u32::try_from(self.places.len()).ok()?;
         self.places.push(place);
-        let Self { hasher, rows, brief, places, by_name } = self;
+        let Self { hasher, rows, brief, places, by_name, .. } = self;
         let rehash = |number: &u32| {
             let row = row(rows, brief, places.get(*number as usize));
             name_of(row).map_or(0, |name| hasher.hash_one(name))
@@ -79,18 +86,30 @@ impl Register {
         Some(number)
     }
 
-    /// Keeps what is left of the brief rows, and gives back what is not needed.
-    pub fn seal(&mut self) {
-        for place in self.places.iter_mut().filter(|place| **place & BRIEF != 0) {
-            let row = self.brief.at(*place & !BRIEF);
-            // There is room: see `has_room`. Fail closed: were there none, nobody would find the name any more.
-            if let Some(kept) = self.rows.push(up_to_name(row)) {
-                *place = kept;
+    /// Writes every row once more, by `write`: the row of a number, and whatever follows it, onto the end of a buffer. Gives the rows by
+    /// name, and the place of each number.
+    pub fn settle(self, mut write: impl FnMut(u32, &[u8], &mut Vec<u8>)) -> (Names, Vec<u32>) {
+        let Self { hasher, mut rows, brief, mut places, by_name, .. } = self;
+        drop(by_name);
+        let mut order: Vec<u32> = (0..).take(places.len()).collect();
+        // In the order in which they stand, and that is mostly the order that they have: so old rows can be given back on the way.
+        order.sort_unstable_by_key(|number| places.get(*number as usize).copied());
+        let (mut settled, mut index, mut buffer) = (Arena::default(), Index::with_room(places.len()), Vec::new());
+        for number in order {
+            let Some(place) = places.get_mut(number as usize) else { continue };
+            buffer.clear();
+            write(number, row(&rows, &brief, Some(place)), &mut buffer);
+            if *place & BRIEF == 0 {
+                rows.forget_before(*place);
+            }
+            // There is room, see `Arena::MAX_BYTES`. Fail closed: were there none, nobody would find the name any more.
+            if let (Some(found), Some(name)) = (settled.push(&buffer), name_of(&buffer)) {
+                *place = found;
+                index.insert(hasher.hash_one(name), found);
             }
         }
-        self.brief = Arena::default();
-        self.rows.shrink();
-        self.places.shrink_to_fit();
+        settled.shrink();
+        (Names { hasher, rows: settled, index, count: places.len() }, places)
     }
 }
 
@@ -99,5 +118,41 @@ fn row<'r>(rows: &'r Arena, brief: &'r Arena, place: Option<&u32>) -> &'r [u8] {
         Some(place) if place & BRIEF != 0 => brief.at(place & !BRIEF),
         Some(place) => rows.at(*place),
         None => &[],
+    }
+}
+
+/// Names with their rows, which do not change any more: found by name, and then by place.
+#[derive(Debug, Default)]
+pub struct Names {
+    hasher: RandomState,
+    rows: Arena,
+    index: Index,
+    count: usize,
+}
+
+impl Names {
+    /// Where the row of a name is.
+    pub fn find(&self, name: Text<'_>) -> Option<u32> {
+        self.index.find(self.hash(name), |place| name_of(self.row(place)) == Some(name))
+    }
+
+    /// The row at a place, and whatever follows it.
+    pub fn row(&self, place: u32) -> &[u8] {
+        self.rows.at(place)
+    }
+
+    /// All rows. `ends` says how long the first of some rows is.
+    pub fn rows(&self, ends: impl Fn(&[u8]) -> usize + Copy) -> impl Iterator<Item = &[u8]> {
+        self.rows.rows(ends)
+    }
+
+    /// A hash with the seed of these names.
+    pub fn hash(&self, of: impl Hash) -> u64 {
+        self.hasher.hash_one(of)
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.count
     }
 }

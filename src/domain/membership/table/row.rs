@@ -20,6 +20,47 @@ const HAS_DETAILS: u8 = 1 << 7;
 /// In the first byte of a workspace's row.
 const HAS_ORG: u8 = 1 << 2;
 
+static NO_FLAGS: Flags = Flags::NONE;
+
+/// A seat: where the row of the workspace is, and the role in it.
+pub const SEAT: usize = 5;
+pub type Seat = [u8; SEAT];
+
+/// A seat in the workspace whose row is at `place`, in the role of this height.
+pub fn seat(place: u32, role: u8) -> Seat {
+    let [a, b, c, d] = place.to_le_bytes();
+    [a, b, c, d, role]
+}
+
+/// Where the row of the workspace is.
+pub fn place_of(seat: &Seat) -> u32 {
+    let [a, b, c, d, _] = *seat;
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// The height of the role.
+pub fn height_in(seat: &Seat) -> u8 {
+    let [.., role] = *seat;
+    role
+}
+
+/// What every row begins with: a byte, the name, and seats, sorted by place. Only people have these, and only in a finished table.
+struct Opened<'t> {
+    head: u8,
+    name: Text<'t>,
+    seats: &'t [Seat],
+    /// What follows.
+    rest: &'t [u8],
+}
+
+fn open(row: &[u8]) -> Option<Opened<'_>> {
+    let (&head, mut rest) = row.split_first()?;
+    let name = Text::take(&mut rest)?;
+    let seats = take_number(&mut rest)?;
+    let (seats, rest) = rest.split_at_checked(seats.checked_mul(SEAT)?)?;
+    Some(Opened { head, name, seats: seats.as_chunks().0, rest })
+}
+
 /// Writes the row of a user whose flags are set number `flags`.
 pub fn write_user(id: Text<'_>, user: &User, flags: Option<usize>, row: &mut Vec<u8>) {
     let access = match user.access {
@@ -28,16 +69,14 @@ pub fn write_user(id: Text<'_>, user: &User, flags: Option<usize>, row: &mut Vec
         AccessStatus::Suspended => 2,
     };
     let has = |bit: u8, is: bool| if is { bit } else { 0 };
-    row.push(
-        access
-            | has(FOUNDER, user.founder)
-            | has(HAS_ID, user.id.is_some())
-            | has(HAS_EMAIL, user.email.is_some())
-            | has(HAS_NAME, user.name.is_some())
-            | has(HAS_FLAGS, flags.is_some())
-            | has(HAS_DETAILS, user.details.is_some()),
-    );
-    id.push_to(row);
+    let head = access
+        | has(FOUNDER, user.founder)
+        | has(HAS_ID, user.id.is_some())
+        | has(HAS_EMAIL, user.email.is_some())
+        | has(HAS_NAME, user.name.is_some())
+        | has(HAS_FLAGS, flags.is_some())
+        | has(HAS_DETAILS, user.details.is_some());
+    begin(head, id, row);
     flags.into_iter().for_each(|flags| push_number(flags, row));
     user.id.iter().for_each(|id| push_text(id.as_str().as_bytes(), row));
     user.email.iter().chain(&user.name).for_each(|text| push_text(text.as_bytes(), row));
@@ -52,33 +91,78 @@ pub fn write_user(id: Text<'_>, user: &User, flags: Option<usize>, row: &mut Vec
 
 /// Writes the row of a workspace.
 pub fn write_workspace(id: Text<'_>, org: Option<Text<'_>>, row: &mut Vec<u8>) {
-    row.push(if org.is_some() { HAS_ORG } else { 0 });
-    id.push_to(row);
+    begin(if org.is_some() { HAS_ORG } else { 0 }, id, row);
     org.into_iter().for_each(|org| org.push_to(row));
 }
 
 /// Writes the row of a person or workspace of which nothing is said but the name.
 pub fn write_brief(name: Text<'_>, row: &mut Vec<u8>) {
-    row.push(BRIEF);
-    name.push_to(row);
+    begin(BRIEF, name, row);
 }
 
-/// Whose row it is: every row is a byte and the name, and then what is said of that.
+fn begin(head: u8, name: Text<'_>, row: &mut Vec<u8>) {
+    row.push(head);
+    name.push_to(row);
+    push_number(0, row);
+}
+
+/// Writes the row of a person once more, with these seats and without what follows it.
+pub fn write_seated(row: &[u8], seats: &[Seat], out: &mut Vec<u8>) {
+    let Some(Opened { head, name, rest, .. }) = open(row) else { return };
+    out.push(head);
+    name.push_to(out);
+    push_number(seats.len(), out);
+    out.extend(seats.as_flattened());
+    out.extend_from_slice(rest.get(..length_of_person(row) - (row.len() - rest.len())).unwrap_or_default());
+}
+
+/// Writes the row of a workspace once more, without what follows it.
+pub fn write_again(row: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(row.get(..length_of_workspace(row)).unwrap_or_default());
+}
+
+/// How long the row of a person is.
+pub fn length_of_person(row: &[u8]) -> usize {
+    let Some(Opened { head, rest, .. }) = open(row) else { return 0 };
+    let end = if head & BRIEF == BRIEF { Some(rest) } else { end_of_user(head, rest) };
+    end.map_or(0, |end| row.len() - end.len())
+}
+
+fn end_of_user(head: u8, mut rest: &[u8]) -> Option<&[u8]> {
+    if head & HAS_FLAGS != 0 {
+        take_number(&mut rest)?;
+    }
+    let (mut attributes, mut end) = Row { head, flags: &NO_FLAGS, texts: rest }.parts().attributes;
+    while attributes > 0 {
+        Text::take(&mut end)?;
+        Text::take(&mut end)?;
+        attributes -= 1;
+    }
+    Some(end)
+}
+
+/// How long the row of a workspace is.
+pub fn length_of_workspace(row: &[u8]) -> usize {
+    let Some(Opened { head, mut rest, .. }) = open(row) else { return 0 };
+    if head & HAS_ORG != 0 {
+        let _org = Text::take(&mut rest);
+    }
+    row.len() - rest.len()
+}
+
+/// Whose row it is.
 pub fn name_of(row: &[u8]) -> Option<Text<'_>> {
     Text::take(&mut row.get(1..)?)
 }
 
-/// A row up to the name, and nothing of what follows in the same piece.
-pub fn up_to_name(row: &[u8]) -> &[u8] {
-    let mut rest = row.get(1..).unwrap_or_default();
-    let _name = Text::take(&mut rest);
-    row.get(..row.len() - rest.len()).unwrap_or_default()
+/// Where a person is a member.
+pub fn seats_of(row: &[u8]) -> &[Seat] {
+    open(row).map_or(&[], |opened| opened.seats)
 }
 
 /// The organization of a workspace's row.
 pub fn org_of(row: &[u8]) -> Option<Text<'_>> {
-    let (head, mut rest) = row.split_first()?;
-    Text::take(&mut rest)?;
+    let Opened { head, mut rest, .. } = open(row)?;
     if head & HAS_ORG == 0 { None } else { Text::take(&mut rest) }
 }
 
@@ -109,12 +193,10 @@ struct Parts<'t> {
 impl<'t> Row<'t> {
     /// Reads the row of a person, whose flags are one of `sets`. `None` when nothing is said but the name.
     pub fn read(row: &'t [u8], sets: &'t [Flags]) -> Option<Self> {
-        static NO_FLAGS: Flags = Flags::NONE;
         if !is_described(row) {
             return None;
         }
-        let (&head, mut texts) = row.split_first()?;
-        Text::take(&mut texts)?;
+        let Opened { head, rest: mut texts, .. } = open(row)?;
         let flags = if head & HAS_FLAGS == 0 { &NO_FLAGS } else { sets.get(take_number(&mut texts)?)? };
         Some(Self { head, flags, texts })
     }

@@ -1,6 +1,6 @@
 //! The table against a model of plain maps: whatever rows come in whatever order, both say the same of everybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -67,7 +67,7 @@ impl Model {
 
     fn size(&self) -> (usize, usize, usize) {
         let named = self.members.keys().map(|(workspace, _)| workspace).filter(|w| !self.workspaces.contains_key(*w));
-        let named: std::collections::BTreeSet<_> = named.collect();
+        let named: BTreeSet<_> = named.collect();
         (self.users.len(), self.workspaces.len() + named.len(), self.members.len())
     }
 }
@@ -129,10 +129,12 @@ fn user() -> impl Strategy<Value = User> {
 }
 
 fn given() -> impl Strategy<Value = Given> {
+    // Two of them are members of much.
+    let member = || prop_oneof![select(users()), select(users()[..2].to_vec())];
     prop_oneof![
         (select(users()), user()).prop_map(|(id, user)| Given::User(id, user)),
         (select(workspaces()), proptest::option::of(select(orgs()))).prop_map(|(id, org)| Given::Workspace(id, org)),
-        (select(workspaces()), select(users()), 0..32_u8).prop_map(|(id, who, at)| Given::Member(id, who, role(at))),
+        (select(workspaces()), member(), 0..32_u8).prop_map(|(id, who, at)| Given::Member(id, who, role(at))),
     ]
 }
 
@@ -164,6 +166,20 @@ fn assert_same(table: &Table, model: &Model) {
         let of_first = of_first.and_then(|w| model.members.get(&(w, users()[0].clone())).copied());
         assert_eq!(table.role_in_org(&org, &users()[0]), of_first, "{org}");
     }
+    let pairs = |members: Vec<(WorkspaceId, UserId)>| members.into_iter().collect::<BTreeSet<_>>();
+    let members: BTreeMap<_, _> = table.members().map(|(workspace, user, role)| ((workspace, user), role)).collect();
+    assert_eq!(members, model.members);
+    assert_eq!(
+        pairs(table.strangers().collect()),
+        pairs(model.members.keys().filter(|(_, user)| model.user(user).is_none()).cloned().collect())
+    );
+    assert!(
+        table.user_ids().collect::<BTreeSet<_>>().iter().eq(&model
+            .users
+            .iter()
+            .map(|(id, _)| id.clone())
+            .collect::<BTreeSet<_>>())
+    );
     for id in workspaces() {
         let named = model.members.keys().any(|(workspace, _)| *workspace == id);
         let known = model.workspaces.get(&id).cloned();
@@ -220,6 +236,23 @@ fn many_rows_are_found_among_many_and_others_are_not() {
         assert!(table.user(&id(i + 30_000)).is_none());
     }
     assert_eq!(format!("{table:?}"), "Table(30000 users, 3001 workspaces, 60000 members)");
+}
+
+#[test]
+fn somebody_may_be_a_member_of_more_than_fits_into_a_piece() {
+    let who = ["user_a", "user_b", "user_c"].map(|id| UserId::parse(id).expect("an id"));
+    let ws = |i: usize| WorkspaceId::parse(&format!("{i}")).expect("an id");
+    let mut table = TableBuilder::new();
+    for i in 0..220_000 {
+        table.member(&ws(i), &who[i % 2], role((i % 32) as u8)).expect("a member");
+        table.member(&ws(i), &who[2], role(1)).expect("a member");
+    }
+    let table = table.build();
+    for i in (0..220_000).step_by(777) {
+        assert_eq!(table.role(&ws(i), &who[i % 2]), Some(role((i % 32) as u8)));
+        assert_eq!(table.role(&ws(i), &who[(i + 1) % 2]), None);
+        assert_eq!(table.role(&ws(i), &who[2]), Some(role(1)));
+    }
 }
 
 #[test]
