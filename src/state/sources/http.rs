@@ -118,11 +118,11 @@ pub(crate) async fn look(
     let Some(mut download) = fetcher.begin(&ask).await? else { return Ok(None) };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (roles, flags) = (roles.clone(), flags.clone());
-    let reading = aside("membership", move || {
+    let reading = tokio::spawn(aside("membership", move || {
         let mut pieces = Pieces::new(receiver);
         let read = document::read_all(BufReader::with_capacity(BUFFER, &mut pieces), &roles, &flags);
         (read, pieces.seen())
-    });
+    }));
     let sent = loop {
         match download.next().await {
             Ok(None) => break Ok(()),
@@ -140,7 +140,7 @@ pub(crate) async fn look(
     // Whatever could be read of a body that was cut off: it is not whole.
     sent?;
     let url = || source.shown().to_owned();
-    let Ok((read, seen)) = read else { return Err(HttpError::Abnormal { url: url() }) };
+    let Ok(Ok((read, seen))) = read else { return Err(HttpError::Abnormal { url: url() }) };
     let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
     let digest = (&seen.digest as &Digest).as_ref().to_vec();
     if last.digest.as_ref() == Some(&digest) {
