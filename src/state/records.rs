@@ -3,6 +3,7 @@
 
 mod asked;
 mod others;
+mod reloads;
 mod rows;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError,
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
 use crate::domain::event::{Change, EventTime};
-use crate::domain::membership::{MARKS_LAST, Members, Reloaded, Roles, Said, Table};
+use crate::domain::membership::{MARKS_LAST, Members, Roles, Said, Table};
 use crate::domain::revocation::Revocations;
 use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
@@ -243,9 +244,10 @@ impl Records {
 
     /// As [`Records::reload`], of a source that is asked again and again: `at` is when this was asked.
     pub fn reload_at(&self, table: Table, source: &MembershipSource, said: Said, at: UnixTime) -> u64 {
+        let mut ready = self.ready(&table, source, said);
         let generation = self.put_members(|snapshot, roles| {
             let members = match &snapshot.members {
-                Some(members) => self.reloaded(members, table, source, &snapshot.rules, said),
+                Some(members) => self.finish(ready.take(), members, table, source, &snapshot.rules, said),
                 None => self.first(Members::new(table, source.policy.clone()), roles),
             };
             Some(members.confirmed(at))
@@ -293,29 +295,6 @@ impl Records {
         if let Some(store) = &self.store {
             let ops: Vec<Op> = facts.iter().filter_map(|f| row(&members.kept(f.change())?, roles).ok()).collect();
             ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
-        }
-        members
-    }
-
-    /// What the source has overruled is overruled in the store as well, and at other replicas.
-    fn reloaded(
-        &self,
-        before: &Members,
-        table: Table,
-        source: &MembershipSource,
-        rules: &Rules,
-        said: Said,
-    ) -> Members {
-        let Reloaded { members, overruled } = before.reloaded(table, source.policy.clone(), said);
-        // Not waited for either: what is not told now is told after everything was read again.
-        drop(self.tell(overruled.iter().flat_map(|(change, at)| Fact::of(change, *at)), rules));
-        if let (Some(store), Some(roles)) = (&self.store, &rules.roles) {
-            let rows = overruled.iter().filter_map(|(change, _)| members.kept(change));
-            let ops: Vec<Op> = rows.filter_map(|kept| row(&kept, roles).ok()).collect();
-            for batch in ops.chunks(BATCH) {
-                // Not waited for: if it is lost, a restart refuses somebody until the row is written once more.
-                drop(store.write(batch.to_vec()));
-            }
         }
         members
     }

@@ -39,7 +39,7 @@ pub struct Members {
 }
 
 /// Of whom the source was asked: the table holds that user's rows and no others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lookup {
     asked: Option<UserId>,
 }

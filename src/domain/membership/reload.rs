@@ -37,13 +37,24 @@ impl Members {
     /// The membership after the source was read again: what was learned stays, except in rows of which the source has spoken since.
     #[must_use]
     pub fn reloaded(&self, table: Table, policy: Policy, said: Said) -> Reloaded {
+        let overruled = self.overruled_by(&table, said);
+        let since = match said {
+            Said::WhenChanged => None,
+            Said::At(began) => Some(earlier(began)),
+        };
+        let members = Self { table: Arc::new(table), policy, lookup: None, unspoken: false, since, ..self.clone() };
+        Reloaded { members: members.with_marks(&overruled), overruled }
+    }
+
+    /// The words that a new table overrules.
+    pub(super) fn overruled_by(&self, table: &Table, said: Said) -> Vec<(Change, EventTime)> {
         let mut overruled = Vec::new();
         for (user, record) in &self.users {
             match said {
                 // Fail closed: that another source says something else is no change of a row, and lifts no ban.
                 Said::WhenChanged if self.unspoken => {}
-                Said::WhenChanged => self.overrule_changed(user, record, &table, &mut overruled),
-                Said::At(began) => overrule_before(user, record, &table, earlier(began), &mut overruled),
+                Said::WhenChanged => self.overrule_changed(user, record, table, &mut overruled),
+                Said::At(began) => overrule_before(user, record, table, earlier(began), &mut overruled),
             }
         }
         for (org, (at, change)) in &self.orgs {
@@ -56,16 +67,15 @@ impl Members {
                 overruled.push((Change::Organization(org.clone(), OrgChange::Overruled), *at));
             }
         }
-        let since = match said {
-            Said::WhenChanged => None,
-            Said::At(began) => Some(earlier(began)),
-        };
-        let mut members = Self { table: Arc::new(table), policy, lookup: None, unspoken: false, since, ..self.clone() };
-        for (change, at) in &overruled {
-            // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
-            members = members.changed(change.clone(), *at).unwrap_or(members);
-        }
-        Reloaded { members, overruled }
+        overruled
+    }
+
+    /// The same membership after these marks.
+    pub(super) fn with_marks(&self, overruled: &[(Change, EventTime)]) -> Self {
+        // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
+        let mark =
+            |members: Self, (change, at): &(Change, EventTime)| members.changed(change.clone(), *at).unwrap_or(members);
+        overruled.iter().fold(self.clone(), mark)
     }
 
     /// The change as it counts under a table that knows better: an event that is delivered only now and is older than the table leaves

@@ -1,4 +1,5 @@
 mod bounded;
+mod prepared;
 mod records;
 mod reload;
 

@@ -32,6 +32,7 @@ impl Records {
     pub fn take(&self, asked: Asked<'_>) -> Option<Taken> {
         let Asked { table, said, at, source, roles: read_by, flags } = asked;
         let (mut before, mut after, mut good) = (None, None, false);
+        let mut ready = self.ready(&table, source, said);
         let generation = self.put_members(|snapshot, roles| {
             let followed = self.source.lock().as_ref().is_none_or(|now| now.as_ref() == Some(source));
             good = followed && roles == read_by && snapshot.rules.flags == *flags;
@@ -40,7 +41,7 @@ impl Records {
                 return before.clone();
             }
             let members = match (&before, said) {
-                (Some(members), _) => self.reloaded(members, table, source, &snapshot.rules, said),
+                (Some(members), _) => self.finish(ready.take(), members, table, source, &snapshot.rules, said),
                 (None, Said::WhenChanged) => self.first(Members::new(table, source.policy.clone()), roles),
                 // What was kept over a restart is older than this as well.
                 (None, Said::At(_)) => {

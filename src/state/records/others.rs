@@ -243,7 +243,7 @@ impl Step {
     }
 }
 
-fn offered(fact: &Fact, rules: &Rules) -> Offered {
+pub(super) fn offered(fact: &Fact, rules: &Rules) -> Offered {
     Offered { written: fact.write(rules.roles.as_ref()), lasts: fact.lasts(rules.keep_revocations) }
 }
 

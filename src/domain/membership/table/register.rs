@@ -29,6 +29,8 @@ pub struct Register {
 const BRIEF: u32 = 1 << 31;
 /// What a row may get in the end beside seats: their number.
 const MORE: usize = 4;
+/// Rows that are written at a stretch: some hundred microseconds.
+const STRETCH: usize = 128;
 
 impl Register {
     /// The number of a name.
@@ -87,15 +89,18 @@ impl Register {
     }
 
     /// Writes every row once more, by `write`: the row of a number, and whatever follows it, onto the end of a buffer. Gives the rows by
-    /// name, and the place of each number.
-    pub fn settle(self, mut write: impl FnMut(u32, &[u8], &mut Vec<u8>)) -> (Names, Vec<u32>) {
+    /// name, and the place of each number. Calls `rest` after each [`STRETCH`].
+    pub fn settle(self, mut write: impl FnMut(u32, &[u8], &mut Vec<u8>), rest: &mut impl FnMut()) -> (Names, Vec<u32>) {
         let Self { hasher, mut rows, brief, mut places, by_name, .. } = self;
         drop(by_name);
         let mut order: Vec<u32> = (0..).take(places.len()).collect();
         // In the order in which they stand, and that is mostly the order that they have: so old rows can be given back on the way.
         order.sort_unstable_by_key(|number| places.get(*number as usize).copied());
         let (mut settled, mut index, mut buffer) = (Arena::default(), Index::with_room(places.len()), Vec::new());
-        for number in order {
+        for (count, number) in order.into_iter().enumerate() {
+            if count % STRETCH == 0 {
+                rest();
+            }
             let Some(place) = places.get_mut(number as usize) else { continue };
             buffer.clear();
             write(number, row(&rows, &brief, Some(place)), &mut buffer);
