@@ -142,31 +142,39 @@ impl Deliveries {
 impl Delivery {
     /// The upstream answered 2xx: only now the id counts as taken, since a retry of a failed delivery has the same id.
     pub fn taken(&mut self) -> Taken {
-        // Not released any more, or a retry at another replica would be delivered.
-        drop(self.claimed.take());
-        if let Some(claims) = &self.deliveries.claims {
-            claims.done(&self.id);
-        }
         self.deliveries.taken.insert(self.id.clone(), ());
         self.deliveries.keep(Op::put(Table::Deliveries, self.id.as_str(), clock::now().0.to_string()));
-        Taken { id: self.id.clone(), deliveries: self.deliveries.clone() }
+        // Not released any more, or a retry at another replica would be delivered.
+        Taken { id: self.id.clone(), deliveries: self.deliveries.clone(), claimed: self.claimed.take(), counts: true }
     }
 }
 
-/// A delivery that counts as taken.
+/// A delivery that counts as taken. For other replicas only from when this is dropped: until then it is claimed, and nothing that could be
+/// lost has to take it back.
 #[derive(Debug)]
 pub struct Taken {
     id: SvixId,
     deliveries: Deliveries,
+    claimed: Option<Claimed>,
+    counts: bool,
 }
 
 impl Taken {
     /// It does not count any more: the next one with this id is delivered.
-    pub fn take_back(self) {
+    pub fn take_back(mut self) {
+        self.counts = false;
         self.deliveries.taken.invalidate(&self.id);
         self.deliveries.keep(Op::delete(Table::Deliveries, self.id.as_str()));
-        if let Some(claims) = &self.deliveries.claims {
-            claims.undone(&self.id);
+        if let Some(claimed) = self.claimed.take() {
+            claimed.release();
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(claims) = self.deliveries.claims.as_ref().filter(|_| self.counts) {
+            claims.done(&self.id);
         }
     }
 }

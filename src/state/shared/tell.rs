@@ -178,12 +178,14 @@ impl Writer {
     }
 
     /// Claims a delivery, or says quickly that it is of no use to wait for that.
-    async fn claim(&self, id: &SvixId, owner: Nonce) -> Option<Claim> {
+    async fn claim(self: &Arc<Self>, id: &SvixId, owner: Nonce) -> Option<Claim> {
         let claim = async { self.link().await?.claim(&self.keys, id, owner, PATIENCE).await };
         match tokio::time::timeout(PATIENCE, claim).await {
             Ok(Ok(claim)) => Some(claim),
             Ok(Err(trouble)) => {
-                self.failed(&trouble).await;
+                let writer = self.clone();
+                // Not waited for: somebody may be opening another connection, which takes longer than the patience here.
+                soon(async move { writer.failed(&trouble).await });
                 None
             }
             Err(_) => None,
@@ -268,16 +270,6 @@ impl Claims {
         soon(async move {
             if let Ok(link) = writer.link().await {
                 let _ = link.done(&writer.keys, &id).await;
-            }
-        });
-    }
-
-    /// It does not count any more. Not waited for.
-    pub fn undone(&self, id: &SvixId) {
-        let (id, writer) = (id.clone(), self.0.clone());
-        soon(async move {
-            if let Ok(link) = writer.link().await {
-                let _ = link.undone(&writer.keys, &id).await;
             }
         });
     }

@@ -194,13 +194,6 @@ impl Link {
         command.arg(written(owner));
         self.ask(&command, QUICK).await.map(drop)
     }
-
-    /// What was done is not done any more.
-    pub(super) async fn undone(&self, keys: &Keys, id: &SvixId) -> Result<(), Trouble> {
-        let mut delete = cmd("DEL");
-        delete.arg(keys.claim(id));
-        self.ask(&delete, QUICK).await.map(drop)
-    }
 }
 
 /// The whole text each time: by its hash alone it would have to be sent again whenever the store has forgotten it, and a commit is
