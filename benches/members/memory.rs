@@ -12,7 +12,7 @@ use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
 use bailiff::state::World;
-use bailiff::state::aside::aside;
+use bailiff::state::aside::{Pace, aside};
 use bailiff::state::records::{Records, Rows};
 
 use crate::people::{org_id, place_of, user, user_id, workspace_id};
@@ -28,7 +28,7 @@ routes: [{path: /**, access: user}]
 const SAMPLE: usize = 20_000;
 const ROUNDS: usize = 15;
 /// What `mimalloc` takes its time with before it gives memory back, and more.
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(3);
 
 struct Gate {
     world: Arc<World>,
@@ -65,7 +65,7 @@ impl Gate {
     /// Rows become a table, on a thread as sources have it.
     fn build(&self, members: usize, workspaces: usize) -> Table {
         let lowest = self.lowest();
-        let building = aside("membership", move || build(members, workspaces, lowest));
+        let building = aside(Pace::WhenIdle, move || build(members, workspaces, lowest));
         tokio::runtime::Handle::current().block_on(building).expect("a table")
     }
 

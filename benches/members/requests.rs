@@ -22,6 +22,8 @@ use crate::{MEMBERS, grouped, memory_of};
 /// Connections, each with a request every so often.
 const CONNECTIONS: usize = 16;
 const EVERY: Duration = Duration::from_millis(40);
+/// Between two looks at whether a load has ended.
+const LOOK: Duration = Duration::from_millis(100);
 /// Pairs of windows.
 const PAIRS: usize = 6;
 /// Bound on one load.
@@ -47,14 +49,15 @@ pub fn run() {
 
     let (sender, samples) = channel();
     let running = Arc::new(AtomicUsize::new(1));
-    for connection in 0..CONNECTIONS {
+    let send = |connection: usize| {
         let (address, sender, running) = (gate.address.clone(), sender.clone(), running.clone());
         let mine: Vec<String> = requests.iter().skip(connection).step_by(CONNECTIONS).cloned().collect();
-        std::thread::spawn(move || send_all(&address, &mine, connection, &sender, &running));
-    }
-    drop(sender);
+        std::thread::spawn(move || send_all(&address, &mine, connection, &sender, &running))
+    };
+    let senders: Vec<_> = (0..CONNECTIONS).map(send).collect();
     measure(&scene, &gate, &samples);
     running.store(0, Ordering::SeqCst);
+    senders.into_iter().for_each(|sender| sender.join().expect("it ends well"));
 }
 
 fn measure(scene: &Scene, gate: &Gate, samples: &Receiver<Sample>) {
@@ -67,11 +70,14 @@ fn measure(scene: &Scene, gate: &Gate, samples: &Receiver<Sample>) {
         scene.version.fetch_add(1, Ordering::SeqCst);
         while gate.loads() == before {
             assert!(began.elapsed() < PATIENCE, "the gate loads the members in time");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOK);
         }
         let ended = Instant::now();
-        // As long a window without.
-        std::thread::sleep(ended - began);
+        // As long a window without, in which the gate is looked at as often: that takes its time as well.
+        while ended.elapsed() < ended - began {
+            gate.loads();
+            std::thread::sleep(LOOK);
+        }
         let last = Instant::now();
         if pair > 0 {
             loads.push(ended - began);

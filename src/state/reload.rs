@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::aside::aside;
+use super::aside::{Ended, Pace, aside};
 use super::print::{Print, Prints};
 use super::providers::Providers;
 use super::records::Records;
@@ -157,8 +157,14 @@ impl Reloader {
         if let Some(print) = self.changed(&[file], self.members_print).await {
             self.members_print = print;
             // A large file takes a while: not on a thread that serves requests.
-            let live = self.settings.live.clone();
-            let read = aside("membership", move || read_membership(&live)).await;
+            let read = async |pace| {
+                let live = self.settings.live.clone();
+                aside(pace, move || read_membership(&live)).await
+            };
+            let read = match read(Pace::WhenIdle).await {
+                Err(Ended::Starved) => read(Pace::Slowly).await,
+                read => read,
+            };
             let good = matches!(read, Ok(Ok(Some(_))));
             match read {
                 Ok(Ok(read)) => self.apply_membership(read),

@@ -44,8 +44,9 @@ impl World {
         let (old, new) = (table(&before), table(&next));
         self.current.store(Arc::new(next));
         // Before a request can be the last that holds it: this guard does.
-        if let Some(old) = old.filter(|old| new.is_none_or(|new| !Arc::ptr_eq(old, &new))) {
-            retire(old);
+        let same = matches!((&old, &new), (Some(old), Some(new)) if Arc::ptr_eq(old, new));
+        if !same {
+            retire(old, new.as_deref());
         }
         self.changes.send_replace(generation);
         Ok(generation)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Backend, BackendError, VERSION};
 use crate::clock;
 use crate::domain::token::json;
-use crate::state::aside::aside;
+use crate::state::aside::{Pace, aside};
 use crate::state::fetch::Ask;
 
 /// Rows of a page: the most that Clerk gives (`limit`, 1 to 500).
@@ -54,7 +54,7 @@ impl Backend {
         let path = format!("{}?limit={PAGE}&offset={offset}&order_by=%2Bcreated_at", list.name());
         let body = self.get(&path, MAX_PAGE).await?;
         // Megabytes.
-        let read = aside("membership", move || page(list, &body)).await;
+        let read = aside(Pace::Slowly, move || page(list, &body)).await;
         read.ok().flatten().ok_or_else(|| self.unreadable("it is no page of a list"))
     }
 

@@ -16,7 +16,7 @@ use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::membership::{Said, drift};
 use crate::metrics::Metrics;
-use crate::state::aside::aside;
+use crate::state::aside::{Pace, aside};
 use crate::state::backend::Backend;
 pub(crate) use load::{Loaded, load};
 
@@ -52,7 +52,7 @@ async fn take(loaded: Loaded, sink: &Sink, repairs: bool) -> bool {
     }
     let sink = sink.clone();
     // Comparing goes through everything.
-    let taken = aside("membership", move || {
+    let taken = aside(Pace::Slowly, move || {
         let taken = sink.loaded(table, Said::At(EventTime(began_ms)), UnixTime(began_ms / 1000))?;
         if repairs {
             say_drift(&taken, &sink.metrics);

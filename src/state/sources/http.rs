@@ -9,6 +9,7 @@ mod rows;
 mod tests;
 
 use std::io::BufReader;
+use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,7 +27,7 @@ use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::state::SEGMENT;
-use crate::state::aside::aside;
+use crate::state::aside::{Ended, Pace, aside};
 use crate::state::fetch::{AskForMore, Fetcher};
 use crate::state::lookups::{Directory, LookupError};
 use pieces::Pieces;
@@ -39,8 +40,8 @@ const ONE_WITHIN: Duration = Duration::from_secs(5);
 const WAITING: usize = 4;
 /// Bound: members without a user who are told.
 const STRANGERS_TOLD: usize = 10;
-/// What the reader takes at once, in bytes.
-const BUFFER: usize = 64 << 10;
+/// What the reader takes at once, in bytes, and works on until it may rest.
+const BUFFER: usize = 16 << 10;
 
 /// What was read last: by this the same answer is recognised.
 #[derive(Default)]
@@ -54,9 +55,14 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
     let HttpMode::Snapshot { interval, allow_empty } = source.mode else { return };
     let mut last = Last::default();
     let mut pause = Pause::new(interval);
+    let mut pace = Pace::WhenIdle;
     loop {
         let asked = clock::now();
-        let looked = look(&source, &fetcher, &last, &sink.roles, &sink.flags).await;
+        let looked = look(&source, &fetcher, &last, pace, (&sink.roles, &sink.flags)).await;
+        pace = match &looked {
+            Err(HttpError::Starved { .. }) => Pace::Slowly,
+            _ => Pace::WhenIdle,
+        };
         let wait = match looked {
             Ok(None) => {
                 sink.unchanged(asked);
@@ -72,10 +78,14 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                     warn_of_strangers(&table);
                     sink.loaded(table, Said::WhenChanged, asked).is_some()
                 };
-                if aside("membership", put).await.unwrap_or(false) {
+                if aside(Pace::Slowly, put).await.unwrap_or(false) {
                     last = found;
                 }
                 pause.good()
+            }
+            Err(why @ HttpError::Starved { .. }) => {
+                tracing::warn!(%why, "the membership is read again, at the cost of requests");
+                continue;
             }
             Err(why) => {
                 sink.failed(&why);
@@ -104,8 +114,8 @@ pub(crate) async fn look(
     source: &HttpSource,
     fetcher: &Fetcher,
     last: &Last,
-    roles: &Roles,
-    flags: &Flags,
+    pace: Pace,
+    (roles, flags): (&Roles, &Flags),
 ) -> Result<Option<(Table, Last)>, HttpError> {
     let ask = AskForMore {
         url: &source.url,
@@ -118,29 +128,34 @@ pub(crate) async fn look(
     let Some(mut download) = fetcher.begin(&ask).await? else { return Ok(None) };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (roles, flags) = (roles.clone(), flags.clone());
-    let reading = tokio::spawn(aside("membership", move || {
+    let mut reading = pin!(aside(pace, move || {
         let mut pieces = Pieces::new(receiver);
         let read = document::read_all(BufReader::with_capacity(BUFFER, &mut pieces), &roles, &flags);
         (read, pieces.seen())
     }));
-    let sent = loop {
-        match download.next().await {
-            Ok(None) => break Ok(()),
-            Ok(Some(piece)) => {
-                if sender.send(piece).await.is_err() {
-                    // It has read as far as it could, and says why it went no further.
-                    break Ok(());
-                }
+    // Nobody takes a piece any more when it was read as far as it could be, and then the reader says why it went no further.
+    let sending = async {
+        while let Some(piece) = download.next().await? {
+            if sender.send(piece).await.is_err() {
+                break;
             }
-            Err(why) => break Err(why),
+        }
+        drop(sender);
+        Ok::<_, HttpError>(())
+    };
+    let read = tokio::select! {
+        read = &mut reading => read,
+        sent = sending => {
+            // Whatever could be read of a body that was cut off: it is not whole.
+            sent?;
+            reading.await
         }
     };
-    drop(sender);
-    let read = reading.await;
-    // Whatever could be read of a body that was cut off: it is not whole.
-    sent?;
     let url = || source.shown().to_owned();
-    let Ok(Ok((read, seen))) = read else { return Err(HttpError::Abnormal { url: url() }) };
+    let (read, seen) = read.map_err(|ended| match ended {
+        Ended::Starved => HttpError::Starved { url: url() },
+        Ended::NoThread | Ended::Abnormally => HttpError::Abnormal { url: url() },
+    })?;
     let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
     let digest = (&seen.digest as &Digest).as_ref().to_vec();
     if last.digest.as_ref() == Some(&digest) {
@@ -168,7 +183,7 @@ pub(crate) async fn try_out(
         }
         return Ok(None);
     }
-    let found = look(source, fetcher, &Last::default(), roles, flags).await?;
+    let found = look(source, fetcher, &Last::default(), Pace::Slowly, (roles, flags)).await?;
     Ok(found.map(|(table, _)| table.size()))
 }
 

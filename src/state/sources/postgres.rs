@@ -21,7 +21,7 @@ use super::pause::Pause;
 use crate::clock;
 use crate::config::postgres::{PostgresMode, PostgresSource};
 use crate::domain::membership::{Flags, Roles, Said};
-use crate::state::aside::aside;
+use crate::state::aside::{Pace, aside};
 use load::{Loaded, Print, PrintKeys, load};
 use session::{PostgresError, Session};
 
@@ -42,6 +42,7 @@ struct Follower {
     keys: PrintKeys,
     /// Of the table in force, if this task has put it there.
     last: Option<Print>,
+    pace: Pace,
 }
 
 /// Keeps the membership in force what the database says, until the task is dropped.
@@ -49,7 +50,8 @@ pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
     let PostgresMode::Snapshot { channel, interval, allow_empty } = source.mode.clone() else { return };
     let words = Words { roles: sink.roles.clone(), flags: sink.flags.clone() };
     let keys = PrintKeys::default();
-    let mut follower = Follower { source, sink, words, channel, interval, allow_empty, keys, last: None };
+    let pace = Pace::WhenIdle;
+    let mut follower = Follower { source, sink, words, channel, interval, allow_empty, keys, last: None, pace };
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
     loop {
         let why = follower.session(&mut backoff).await;
@@ -114,7 +116,9 @@ impl Follower {
 
     /// Loads once, and puts in force what has changed.
     async fn load(&mut self, session: &Session) -> Result<(), PostgresError> {
-        let Loaded { table, print, asked } = load(session, &self.source, &self.words, &self.keys).await?;
+        let loaded = load(session, &self.source, &self.words, &self.keys, self.pace).await;
+        self.pace = if let Err(PostgresError::Starved) = loaded { Pace::Slowly } else { Pace::WhenIdle };
+        let Loaded { table, print, asked } = loaded?;
         if self.last == Some(print) {
             self.sink.unchanged(asked);
             return Ok(());
@@ -127,7 +131,7 @@ impl Follower {
             tracing::warn!(source = %self.source, "the query for users gives none");
         }
         let sink = self.sink.clone();
-        let put = aside("membership", move || sink.loaded(table, Said::WhenChanged, asked).is_some());
+        let put = aside(Pace::Slowly, move || sink.loaded(table, Said::WhenChanged, asked).is_some());
         // Not put in force: the config is another one by now, and this task about to end.
         if put.await.map_err(|_| PostgresError::Abnormal)? {
             self.last = Some(print);
@@ -155,7 +159,7 @@ pub async fn try_out(source: &PostgresSource, roles: &Roles, flags: &Flags) -> R
             directory::Prepared::new(session, source).await?;
             return Ok(Look { size: None });
         }
-        let loaded = load(&session, source, &words, &PrintKeys::default()).await?;
+        let loaded = load(&session, source, &words, &PrintKeys::default(), Pace::Slowly).await?;
         Ok(Look { size: Some(loaded.table.size()) })
     };
     tried.await.map_err(|why: PostgresError| match why {

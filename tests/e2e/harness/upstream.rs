@@ -12,7 +12,7 @@ use super::script::Script;
 use super::wire::{Framing, Head, PATIENCE, Wire, text};
 
 /// Bound: connections that one upstream serves in its life.
-const CONNECTIONS_MAX: usize = 512;
+const CONNECTIONS_MAX: usize = 4096;
 
 /// One request as the app got it.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::domain::event;
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{AccessStatus, Roles, RowFault, Table, TableBuilder, User};
-use crate::state::aside::aside;
+use crate::state::aside::{Pace, Turns, aside};
 use crate::state::backend::{Backend, BackendError, List, Page};
 use crate::state::sources::RowFaults;
 
@@ -87,7 +87,11 @@ async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadE
         match load.all().await {
             Ok(()) => {
                 let Rows { table, faults, roleless, .. } = load.rows;
-                let table = faults.judge(table.build()).map_err(LoadError::Rows)?;
+                let built = aside(Pace::Slowly, move || {
+                    let mut turns = Turns::default();
+                    faults.judge(table.build_by_turns(|| turns.rest_if_due()))
+                });
+                let table = built.await.map_err(|_| LoadError::Abnormal)?.map_err(LoadError::Rows)?;
                 return Ok(Loaded { table, began_ms, roleless });
             }
             Err(Stop::Failed(why)) => return Err(why),
@@ -126,7 +130,7 @@ impl Load<'_> {
             let page = self.patiently(|backend| async move { backend.page(list, offset).await }).await?;
             let empty = Rows::new(self.rows.roles.clone());
             let mut rows = std::mem::replace(&mut self.rows, empty);
-            let read = aside("membership", move || {
+            let read = aside(Pace::Slowly, move || {
                 let more = rows.take(list, &page, &mut walk);
                 (rows, walk, more)
             });

@@ -12,6 +12,7 @@ use super::node::{Depth, Each, Members};
 use super::rows::{Work, key};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{Flags, Roles, Table};
+use crate::state::aside::Turns;
 use crate::state::sources::RowFaults;
 
 /// Why a document gave no table.
@@ -36,7 +37,7 @@ impl From<serde_json::Error> for DocumentError {
     }
 }
 
-/// Reads everything: `{"users": {…}, "workspaces": {…}}`.
+/// Reads everything: `{"users": {…}, "workspaces": {…}}`. By turns, as far as it is not reading `from`.
 pub(crate) fn read_all(from: impl Read, roles: &Roles, flags: &Flags) -> Result<Table, DocumentError> {
     let mut root = Root { work: Work::new(roles, flags), users: false, workspaces: false };
     let mut json = serde_json::Deserializer::from_reader(from);
@@ -47,7 +48,8 @@ pub(crate) fn read_all(from: impl Read, roles: &Roles, flags: &Flags) -> Result<
         work.faults.push("users", "is missing: an object with every user");
     }
     let Work { table, faults, .. } = work;
-    faults.judge(table.build()).map_err(DocumentError::Rows)
+    let mut turns = Turns::default();
+    faults.judge(table.build_by_turns(|| turns.rest_if_due())).map_err(DocumentError::Rows)
 }
 
 /// Reads one user: `{"user": {…}, "workspaces": {"ws_1": {"org": "org_1", "role": "admin"}}}`.

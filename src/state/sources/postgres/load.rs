@@ -2,8 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::pin::pin;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use tokio::sync::mpsc;
@@ -18,7 +17,7 @@ use crate::config::postgres::PostgresSource;
 use crate::domain::UnixTime;
 use crate::domain::ids::UserId;
 use crate::domain::membership::{RowFault, Table, TableBuilder};
-use crate::state::aside::{Ended, aside};
+use crate::state::aside::{Ended, Pace, Turns, aside};
 
 /// One moment of the database for both queries, in which nothing can be written, whatever they call.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '600s'";
@@ -30,10 +29,6 @@ const BATCH: usize = 128;
 const WAITING: usize = 8;
 /// Bound: rows of one query.
 const MAX_ROWS: usize = 20_000_000;
-/// After so much work the builder pauses for as long. Its own thread steps back for requests anyway; the pause is for what works for it
-/// and cannot: the driver on the threads that serve requests, and a server on the same machine, which both wait when the builder
-/// does. A million members then take seconds longer, and nobody waits for them; rows of an ordinary app are built within the first slice.
-const SLICE: Duration = Duration::from_micros(500);
 
 /// A fingerprint of all rows of a load in any order: the sum of what a keyed hash says of each. Nobody who writes rows knows the
 /// key, so nobody can write two tables that look the same.
@@ -89,18 +84,27 @@ pub(super) async fn load(
     source: &PostgresSource,
     words: &Words,
     keys: &PrintKeys,
+    pace: Pace,
 ) -> Result<Loaded, PostgresError> {
     let asked = clock::now();
     let (parts, receiver) = mpsc::channel(WAITING);
     let builder = Builder::new(words.clone(), keys.clone());
-    let building = aside("membership", move || builder.run(receiver));
+    let mut building = pin!(aside(pace, move || builder.run(receiver)));
     let reading = async move {
         let read = transaction(session, source, &parts).await;
         // The builder ends when there is nobody any more who could hand it something.
         drop(parts);
         read
     };
-    let (read, built) = tokio::join!(reading, building);
+    let mut reading = pin!(reading);
+    let (read, built) = tokio::select! {
+        built = &mut building => match built {
+            // The rest of the answer would take as long.
+            Err(Ended::Starved) => return Err(PostgresError::Starved),
+            built => (reading.await, built),
+        },
+        read = &mut reading => (read, building.await),
+    };
     let built = whole(built);
     match read {
         // The builder stops at the first row too many, and then nobody takes what is read.
@@ -114,7 +118,8 @@ fn whole(built: Result<Result<Option<(Table, Print)>, RowFaults>, Ended>) -> Res
     match built {
         Ok(Ok(Some(built))) => Ok(built),
         Ok(Err(faults)) => Err(PostgresError::Rows(faults)),
-        Ok(Ok(None)) | Err(_) => Err(PostgresError::Abnormal),
+        Err(Ended::Starved) => Err(PostgresError::Starved),
+        Ok(Ok(None)) | Err(Ended::NoThread | Ended::Abnormally) => Err(PostgresError::Abnormal),
     }
 }
 
@@ -216,9 +221,8 @@ impl Builder {
     fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Result<Option<(Table, Print)>, RowFaults> {
         let mut columns = None;
         let mut number = 0;
-        let mut pace = Pace::default();
+        let mut turns = Turns::default();
         while let Some(part) = parts.blocking_recv() {
-            let began = clock::monotonic();
             match part {
                 Part::End => return self.end().map(Some),
                 Part::Rows(rows) => {
@@ -237,7 +241,7 @@ impl Builder {
                 }
                 head => (columns, number) = (Some(head), 0),
             }
-            pace.worked(began);
+            turns.rest_if_due();
         }
         Ok(None)
     }
@@ -293,22 +297,7 @@ impl Builder {
     /// Every row that is wrong, within a bound.
     pub(super) fn end(self) -> Result<(Table, Print), RowFaults> {
         let Self { table, print, faults, .. } = self;
-        faults.judge(()).map(|()| (table.build(), print))
-    }
-}
-
-/// Works and pauses by turns: see [`SLICE`].
-#[derive(Debug, Default)]
-struct Pace {
-    worked: Duration,
-}
-
-impl Pace {
-    /// After work that `began` then. Time that others took from this thread counts as its own: a busy machine is spared more.
-    fn worked(&mut self, began: Instant) {
-        self.worked += clock::monotonic().saturating_duration_since(began);
-        if self.worked >= SLICE {
-            thread::sleep(std::mem::take(&mut self.worked));
-        }
+        let mut turns = Turns::default();
+        faults.judge(()).map(|()| (table.build_by_turns(|| turns.rest_if_due()), print))
     }
 }

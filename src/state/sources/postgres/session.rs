@@ -37,12 +37,14 @@ pub(in crate::state) enum PostgresError {
     Empty,
     #[error("building the table ended abnormally")]
     Abnormal,
+    #[error("there was no time to build the table: requests wanted the processors all the time")]
+    Starved,
 }
 
 impl PostgresError {
-    /// Whether the connection is lost, so that the next question needs another one.
+    /// Whether the connection is lost, or in the middle of an answer, so that the next question needs another one.
     pub(super) fn is_of_the_connection(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. })
+        matches!(self, Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. } | Self::Starved)
     }
 }
 
