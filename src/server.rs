@@ -198,7 +198,7 @@ impl Server {
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
         let Learned { store, rows, revocations, deliveries, shared, added } = Learned::of(kept);
-        let past = boot.shared.as_ref().map(|settings| shared_past(&shared, &settings.namespace)).unwrap_or_default();
+        let past = boot.shared.as_ref().map(|settings| shared_past(&shared, &settings.place())).unwrap_or_default();
         let first = Snapshot {
             generation: 0,
             rules: live.rules.clone(),
@@ -214,7 +214,7 @@ impl Server {
         warn_of_forgetting(store.as_ref(), &live);
         let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
         if let Some(settings) = &boot.shared {
-            records.shares(&settings.namespace, past);
+            records.shares(settings.place(), past);
         }
         records.begin_with(live.membership.clone());
         if let (Some((table, warnings)), Some(source)) = (members, &live.membership) {

@@ -2,12 +2,14 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
 use bailiff::config::settings::Live;
 use bailiff::domain::event::{Change, EventTime, UserChange};
+use bailiff::domain::ids::{UserId, WorkspaceId};
 use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
@@ -32,7 +34,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 struct Gate {
     world: Arc<World>,
-    records: Records,
+    records: Arc<Records>,
     live: Live,
 }
 
@@ -52,7 +54,7 @@ impl Gate {
             awaits_shared: false,
         };
         let world = Arc::new(World::new(first));
-        let records = Records::new(world.clone(), Metrics::new(), None, Rows::default());
+        let records = Arc::new(Records::new(world.clone(), Metrics::new(), None, Rows::default()));
         let gate = Self { world, records, live };
         gate.put(Table::default());
         gate
@@ -69,12 +71,35 @@ impl Gate {
         tokio::runtime::Handle::current().block_on(building).expect("a table")
     }
 
-    /// Puts a table in force, and says how long other writers had to wait for it.
-    fn put(&self, table: Table) -> Duration {
+    /// Puts a table in force.
+    fn put(&self, table: Table) {
         let source = self.live.membership.as_ref().expect("a membership");
-        let began = Instant::now();
         self.records.reload_at(table, source, Said::WhenChanged, UnixTime(1_800_000_000));
-        began.elapsed()
+    }
+
+    /// Puts a table in force while webhooks come; gives the longest time that one of them took, and how long it took in all.
+    fn put_among_webhooks(&self, table: Table) -> (Duration, Duration) {
+        let over = Arc::new(AtomicBool::new(false));
+        let (records, ends) = (self.records.clone(), over.clone());
+        let webhooks = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            // Each newer than the one before.
+            for number in 2.. {
+                let began = Instant::now();
+                hear_of(&records, number % 1000, number as u64);
+                longest = longest.max(began.elapsed());
+                if ends.load(Ordering::SeqCst) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            longest
+        });
+        let began = Instant::now();
+        self.put(table);
+        let took = began.elapsed();
+        over.store(true, Ordering::SeqCst);
+        (webhooks.join().expect("it ends"), took)
     }
 
     fn members(&self) -> Members {
@@ -97,6 +122,12 @@ fn build(members: usize, workspaces: usize, role: Role) -> Table {
     table.build()
 }
 
+/// A webhook about a user.
+fn hear_of(records: &Records, user: usize, at: u64) {
+    let told = UserChange::Described { banned: false, email: None, name: None };
+    records.put(&Change::User(user_id(user), told), EventTime(at)).expect("room");
+}
+
 pub fn run() {
     // Old tables are freed as in the gate, which has a runtime.
     let runtime =
@@ -114,12 +145,11 @@ pub fn run() {
     let began = Instant::now();
     let table = gate.build(MEMBERS, WORKSPACES);
     let built = began.elapsed();
-    let waited = gate.put(table);
+    gate.put(table);
     let large = look_up(&gate, MEMBERS, WORKSPACES);
     println!("    {:>9} members {large:>8.0} ns   {:.2} times", grouped(MEMBERS), large / small);
 
     println!("\n  load: rows made, checked and packed in {:.2} s", built.as_secs_f64());
-    println!("  published in {:.3} ms, nobody having been heard of beside the table", millis(waited));
     report("after the first load", idle);
     println!("    at the most so far: {} MB", memory_of("self", "VmHWM") / 1_000_000);
     for round in 1..=3 {
@@ -130,13 +160,15 @@ pub fn run() {
 
     println!();
     for count in [10_000, 100_000] {
-        for of in 0..count {
-            let told = UserChange::Described { banned: false, email: None, name: None };
-            gate.records.put(&Change::User(user_id(of), told), EventTime(1)).expect("room");
-        }
-        let waited = gate.put(gate.build(MEMBERS, WORKSPACES));
-        println!("  published in {:.3} ms, {} users having been heard of", millis(waited), grouped(count));
+        (0..count).for_each(|of| hear_of(&gate.records, of, 1));
+        let (waited, took) = gate.put_among_webhooks(gate.build(MEMBERS, WORKSPACES));
+        let (waited, took, count) = (millis(waited), millis(took), grouped(count));
+        println!(
+            "  {count} users heard of: a reload takes {took:.1} ms, and keeps a webhook waiting for {waited:.1} ms at the most"
+        );
     }
+    drop(gate);
+    cold(small, large);
     println!();
 }
 
@@ -148,22 +180,47 @@ fn report(when: &str, idle: usize) {
     println!("  memory {when}: {now:.1} MB, idle {idle:.1} MB: {each:.1} bytes a member");
 }
 
+/// What of the time of a look-up is the memory: as many members as in the large table, but in a thousand small ones.
+fn cold(small: f64, large: f64) {
+    let gate = Gate::new();
+    let lowest = gate.lowest();
+    let policy = &gate.live.membership.as_ref().expect("a membership").policy;
+    let tables: Vec<Members> =
+        (0..MEMBERS / 1000).map(|_| Members::new(build(1000, 100, lowest), policy.clone())).collect();
+    let spread = median_of_rounds(|i, user, workspace| look(&tables[i % tables.len()], user, workspace), 1000, 100);
+    println!("\n  look-up among 1,000 members where {} others were looked up before: {spread:.0} ns", grouped(MEMBERS));
+    println!(
+        "    of the {large:.0} ns among {} that is {:.2} times; {small:.0} ns is with everything in the caches",
+        grouped(MEMBERS),
+        large / spread
+    );
+}
+
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// Nanoseconds for a role and a standing.
 fn look_up(gate: &Gate, members: usize, workspaces: usize) -> f64 {
+    let now = gate.members();
+    median_of_rounds(|_, user, workspace| look(&now, user, workspace), members, workspaces)
+}
+
+fn look(members: &Members, user: &UserId, workspace: &WorkspaceId) {
+    assert!(members.role(black_box(workspace), black_box(user), None).is_some());
+    black_box(members.standing(black_box(user)));
+}
+
+/// Nanoseconds of `look`, which is told how many came before, a user and their workspace.
+fn median_of_rounds(look: impl Fn(usize, &UserId, &WorkspaceId), members: usize, workspaces: usize) -> f64 {
     let draw = |i: usize| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % members;
     let asked: Vec<_> =
         (0..SAMPLE).map(draw).map(|of| (user_id(of), workspace_id(place_of(of) % workspaces))).collect();
-    let now = gate.members();
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let began = Instant::now();
-            for (user, workspace) in &asked {
-                assert!(now.role(black_box(workspace), black_box(user), None).is_some());
-                black_box(now.standing(black_box(user)));
+            for (i, (user, workspace)) in asked.iter().enumerate() {
+                look(i, user, workspace);
             }
             began.elapsed().as_nanos() as f64 / SAMPLE as f64
         })

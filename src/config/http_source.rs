@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::faults::{Code, Fault};
 use super::place::{self, PlaceError};
+use super::postgres::lookup_times;
 use super::reader::Field;
 use super::secret::Secret;
 
@@ -95,10 +96,9 @@ pub(super) fn http_source(field: Field<'_>) -> Option<HttpSource> {
     }
     let interval = interval.duration_or(30 * SECOND, SECOND..=24 * HOUR);
     let allow_empty = allow_empty.bool_or(false);
-    let ttl = ttl.duration_or(30 * SECOND, SECOND..=HOUR);
-    let negative_ttl = negative_ttl.duration_or(5 * SECOND, SECOND..=HOUR);
+    let times = lookup_times(ttl, negative_ttl);
     fields.finish();
-    let (interval, allow_empty, ttl, negative_ttl) = (interval?, allow_empty?, ttl?, negative_ttl?);
+    let (interval, allow_empty, (ttl, negative_ttl)) = (interval?, allow_empty?, times?);
     let (mode, most) = match lookup? {
         Some(true) => (HttpMode::Lookup { ttl, negative_ttl }, HttpSource::MAX_BYTES_OF_ONE),
         _ => (HttpMode::Snapshot { interval, allow_empty }, HttpSource::MAX_BYTES),

@@ -122,9 +122,14 @@ fn snapshot_mode(fields: &mut Fields<'_>) -> Option<PostgresMode> {
 
 fn lookup_mode(fields: &mut Fields<'_>) -> Option<PostgresMode> {
     useless(fields, ["channel", "interval", "allow_empty"], "`mode: snapshot`");
+    let (ttl, negative_ttl) = lookup_times(fields.opt("ttl"), fields.opt("negative_ttl"))?;
+    Some(PostgresMode::Lookup { ttl, negative_ttl })
+}
+
+/// How long the answer for one user counts, and how long that they are not known.
+pub(super) fn lookup_times(ttl: Field<'_>, negative: Field<'_>) -> Option<(Duration, Duration)> {
     let range = Duration::from_secs(1)..=Duration::from_secs(3600);
-    let ttl = fields.opt("ttl").duration_or(Duration::from_secs(30), range.clone());
-    let negative = fields.opt("negative_ttl");
+    let ttl = ttl.duration_or(Duration::from_secs(30), range.clone());
     let negative_ttl = negative.maybe(|field| field.duration(range));
     let (ttl, negative_ttl) = (ttl?, negative_ttl?);
     if negative_ttl.is_some_and(|negative| negative > ttl) {
@@ -132,8 +137,7 @@ fn lookup_mode(fields: &mut Fields<'_>) -> Option<PostgresMode> {
         negative.reject(fault.expected("that somebody new waits for less than a change of somebody known"));
         return None;
     }
-    let negative_ttl = negative_ttl.unwrap_or(Duration::from_secs(5).min(ttl));
-    Some(PostgresMode::Lookup { ttl, negative_ttl })
+    Some((ttl, negative_ttl.unwrap_or(Duration::from_secs(5).min(ttl))))
 }
 
 /// Says of each of `keys` that it does nothing without `mode`.

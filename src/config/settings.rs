@@ -76,6 +76,13 @@ impl SharedSettings {
     pub const LOG: u64 = 100_000;
     /// [`SharedSettings::spread`] where nothing is said.
     pub const SPREAD: Duration = Duration::from_secs(2);
+
+    /// What tells this store from others: another server with the same namespace knows other things.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let Self { host, port, database, namespace, .. } = self;
+        format!("{host}:{port}/{database} {namespace}")
+    }
 }
 
 /// By value, so that a reload can tell whether anything has changed.

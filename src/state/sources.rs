@@ -57,6 +57,12 @@ impl Sink {
         Some(taken)
     }
 
+    /// How long the word of this source counts.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.source.policy.max_age
+    }
+
     /// Whether the source has named anybody so far, this one or the one before it.
     #[must_use]
     pub fn has_users(&self) -> bool {

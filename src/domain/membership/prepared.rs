@@ -53,8 +53,12 @@ impl Prepared {
         }
         let mut news = now.clone();
         news.users = changed_since(&before, now);
-        let forgotten = before.users.keys().filter(|user| !now.users.contains_key(*user));
-        let stale: Vec<UserId> = forgotten.chain(news.users.keys()).cloned().collect();
+        let newcomers = news.users.keys().filter(|user| !before.users.contains_key(*user)).count();
+        let mut stale: Vec<UserId> = news.users.keys().cloned().collect();
+        // Mostly nobody was forgotten, and then nobody has to be looked for.
+        if before.users.len() + newcomers > now.users.len() {
+            stale.extend(before.users.keys().filter(|user| !now.users.contains_key(*user)).cloned());
+        }
         for user in &stale {
             members.put(user, now.users.get(user));
         }

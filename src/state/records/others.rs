@@ -50,7 +50,7 @@ impl Parked {
 /// The row of the store about the shared one.
 #[derive(Default)]
 pub(super) struct SharedRow {
-    namespace: String,
+    place: String,
     written: Option<UnixTime>,
 }
 
@@ -162,9 +162,9 @@ impl Records {
         teller.tell(facts.map(|fact| offered(&fact, rules)).collect())
     }
 
-    /// The shared store has this namespace, and an earlier life has written `past` about it.
-    pub fn shares(&self, namespace: &str, past: Past) {
-        *self.shared_row.lock() = SharedRow { namespace: namespace.to_owned(), written: past.heard_at };
+    /// The shared store is at this place, and an earlier life has written `past` about it.
+    pub fn shares(&self, place: String, past: Past) {
+        *self.shared_row.lock() = SharedRow { place, written: past.heard_at };
     }
 
     /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
@@ -184,7 +184,7 @@ impl Records {
         if !keep {
             // Fail closed: a restart that knows less than this must read the shared store first.
             if row.written.take().is_some() {
-                let op = Op::delete(Kind::Shared, read_key(&row.namespace));
+                let op = Op::delete(Kind::Shared, read_key(&row.place));
                 op.into_iter().for_each(|op| drop(store.write(vec![op])));
             }
             return;
@@ -192,7 +192,7 @@ impl Records {
         if row.written.is_none_or(|written| now.since(written) >= ROW_LASTS) {
             row.written = Some(now);
             // Not waited for: if it is lost, a restart waits for the shared store.
-            let op = Op::put(Kind::Shared, read_key(&row.namespace), now.0.to_string());
+            let op = Op::put(Kind::Shared, read_key(&row.place), now.0.to_string());
             op.into_iter().for_each(|op| drop(store.write(vec![op])));
         }
     }
@@ -200,7 +200,7 @@ impl Records {
     /// This replica heard of the store until `last`, and then was away for so long that it does not tell everything any more.
     pub fn shared_silence(&self, last: UnixTime) {
         let Some(store) = &self.store else { return };
-        let op = Op::put(Kind::Shared, silent_key(&self.shared_row.lock().namespace), last.0.to_string());
+        let op = Op::put(Kind::Shared, silent_key(&self.shared_row.lock().place), last.0.to_string());
         op.into_iter().for_each(|op| drop(store.write(vec![op])));
     }
 }
@@ -247,20 +247,20 @@ pub(super) fn offered(fact: &Fact, rules: &Rules) -> Offered {
     Offered { written: fact.write(rules.roles.as_ref()), lasts: fact.lasts(rules.keep_revocations) }
 }
 
-/// What an earlier life knew of the shared store with this namespace, by the rows that it left.
+/// What an earlier life knew of the shared store at this place, by the rows that it left.
 #[must_use]
-pub fn shared_past(rows: &[Row], namespace: &str) -> Past {
+pub fn shared_past(rows: &[Row], place: &str) -> Past {
     let find = |key: String| rows.iter().find(|(found, _)| *found == key).map(|(_, value)| value);
     let time = |key| std::str::from_utf8(find(key)?).ok()?.parse().ok().map(UnixTime);
     // Fail closed: a row that is not understood holds back as much as can be.
-    let silent = find(silent_key(namespace)).map(|_| time(silent_key(namespace)).unwrap_or(UnixTime(u64::MAX)));
-    Past { heard_at: time(read_key(namespace)), silent }
+    let silent = find(silent_key(place)).map(|_| time(silent_key(place)).unwrap_or(UnixTime(u64::MAX)));
+    Past { heard_at: time(read_key(place)), silent }
 }
 
-fn read_key(namespace: &str) -> String {
-    format!("read {namespace}")
+fn read_key(place: &str) -> String {
+    format!("read {place}")
 }
 
-fn silent_key(namespace: &str) -> String {
-    format!("silent {namespace}")
+fn silent_key(place: &str) -> String {
+    format!("silent {place}")
 }

@@ -8,9 +8,11 @@ mod tests;
 mod walk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::pause::Pause;
 use super::{Sink, Taken};
+use crate::clock;
 use crate::config::settings::ClerkSource;
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
@@ -27,7 +29,7 @@ pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sin
     loop {
         let wait = match load(&backend, &sink.roles).await {
             Ok(loaded) => {
-                loaded_before |= take(loaded, &sink, loaded_before).await;
+                loaded_before |= take(loaded, &sink, source.reconcile, loaded_before).await;
                 pause.good()
             }
             Err(why) => {
@@ -41,12 +43,13 @@ pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sin
 
 /// Puts a load in force, and says what it repaired. The first one repairs nothing: before it there was nothing, or the word of
 /// another source.
-async fn take(loaded: Loaded, sink: &Sink, repairs: bool) -> bool {
+async fn take(loaded: Loaded, sink: &Sink, every: Duration, repairs: bool) -> bool {
     let Loaded { table, began_ms, roleless } = loaded;
     if table.size().0 == 0 && sink.has_users() {
         sink.failed(&"Clerk has no users, and had some: is `clerk.secret_key` that of this instance?");
         return false;
     }
+    warn_of_slowness(sink, clock::now().since(UnixTime(began_ms / 1000)), every);
     if !roleless.is_empty() {
         tracing::warn!(%roleless, "members at Clerk with a role that the config does not name are members of nothing here");
     }
@@ -60,6 +63,21 @@ async fn take(loaded: Loaded, sink: &Sink, repairs: bool) -> bool {
         Some(taken)
     });
     matches!(taken.await, Ok(Some(_)))
+}
+
+/// What a load says holds from its beginning; the next one must have ended before that is too long ago.
+fn warn_of_slowness(sink: &Sink, took: u64, every: Duration) {
+    if let Some(max_age) = sink.max_age()
+        && 2 * took + every.as_secs() > max_age.as_secs()
+    {
+        let max_age = max_age.as_secs();
+        tracing::warn!(
+            took,
+            max_age,
+            "reading Clerk's lists takes so long, in seconds, that users would be refused before the next load has ended: raise \
+             `membership.max_age`"
+        );
+    }
 }
 
 /// How much access was other than it is now: what webhooks have missed.

@@ -121,6 +121,14 @@ fn a_gate_with_a_file_of_its_own_opens_with_what_it_knew_when_the_store_is_down(
     fleet.gates.insert(0, gate);
     assert_eq!(fleet.ask(0, &a, "/api/x").status, 200);
     assert_eq!(fleet.gates[0].reason(&fleet.ask(0, &b, "/api/x")), "user_banned");
+
+    // What it knew of one store says nothing of another.
+    let launch = fleet.gates.remove(0).stopped();
+    let config = std::fs::read_to_string(launch.path("bailiff.yaml")).expect("a config");
+    let url = fleet.relays[0].url();
+    let gate = launch.file("bailiff.yaml", &config.replace(&url, &format!("{url}/1"))).start_unready();
+    let refused = gate.request("GET", "/api/x").bearer(&a).send().refused(503);
+    assert_eq!(gate.reason(&refused), "shared_state_unavailable");
 }
 
 #[test]

@@ -21,6 +21,10 @@ fn an_endpoint_is_read_strictly() {
         ("{GOOD, interval: 0.5s}", &["`interval` is out of range", "from 1s"]),
         ("{GOOD, max_bytes: 2GiB}", &["`max_bytes` is out of range", "1GiB"]),
         ("{GOOD, mode: both}", &["`mode` has an unknown value", "`snapshot` or `lookup`"]),
+        (
+            "{mode: lookup, url: \"https://app.test/{user}\", ttl: 2s, negative_ttl: 3s}",
+            &["`negative_ttl` is longer than `ttl`"],
+        ),
         ("{GOOD, ttl: 5s}", &["warning", "`ttl` has no effect without `mode: lookup`"]),
         ("{GOOD, allow_emty: true}", &["unknown key `allow_emty`", "did you mean `allow_empty`?"]),
     ] {

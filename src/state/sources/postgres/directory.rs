@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_postgres::Statement;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::super::backoff::Backoff;
 use super::load::{Builder, member_columns, user_columns};
@@ -59,10 +60,14 @@ impl Prepared {
     async fn ask(&self, user: &UserId, words: &Words) -> Result<Option<Table>, PostgresError> {
         let client = &self.session.client;
         let id = user.as_str();
-        let parameters: &[&(dyn ToSql + Sync)] = &[&id];
+        let rows = async |statement| {
+            let rows = client.query_raw(statement, [id]).await?;
+            // One more than there may be. What then is still to come, the driver drops.
+            rows.take(MAX_ROWS + 1).try_collect::<Vec<_>>().await
+        };
         let members = async {
             match &self.members {
-                Some((statement, _)) => client.query(statement, parameters).await,
+                Some((statement, _)) => rows(statement).await,
                 None => Ok(Vec::new()),
             }
         };
@@ -70,7 +75,7 @@ impl Prepared {
         let (begun, users, members, ended) = tokio::join! {
             biased;
             client.batch_execute(BEGIN),
-            client.query(&self.users.0, parameters),
+            rows(&self.users.0),
             members,
             client.batch_execute("COMMIT"),
         };
