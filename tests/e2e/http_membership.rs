@@ -56,10 +56,9 @@ fn loads(world: &World, result: &str) -> f64 {
 /// Waits until one more look has failed, and gives what the log says of it.
 #[track_caller]
 fn fails(world: &World) -> String {
-    let before = loads(world, "failed");
-    eventually("one more look failed", || (loads(world, "failed") > before).then_some(()));
-    let mut told = world.gate.logs().into_iter().filter(|line| line.contains("the last good one stays"));
-    let line = told.next_back().expect("a failure is said");
+    let told = || world.gate.logs().into_iter().filter(|line| line.contains("the last good one stays"));
+    let before = told().count();
+    let line = eventually("one more look failed, and the log says so", || told().nth(before));
     assert!(!line.contains("hunter2"), "{line}");
     line
 }
