@@ -20,8 +20,8 @@ use crate::domain::membership::{Roles, Table};
 use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::{LookupResult, Metrics};
 
-/// Bound: users of whom answers are kept.
-const MAX_USERS: u64 = 200_000;
+/// Bound on the answers that are kept, in rows: of some 200,000 users with a few memberships each, in about 200 MB.
+const MAX_ROWS: u64 = 2_000_000;
 /// Bound: questions under way at a time. More wait for their turn.
 const MAX_UNDER_WAY: usize = 64;
 /// How long a request waits for an answer. The question itself goes on, and a later request finds what it brings.
@@ -87,6 +87,14 @@ struct Inner {
     room: Semaphore,
 }
 
+impl Answer {
+    /// Its rows, and as much for what keeps them.
+    fn weight(&self) -> u32 {
+        let (users, workspaces, members) = self.rows.size();
+        u32::try_from(users + workspaces + members + 3).unwrap_or(u32::MAX)
+    }
+}
+
 impl Expiry<(u64, UserId), Answer> for LookupTimes {
     fn expire_after_create(&self, _: &(u64, UserId), answer: &Answer, _: Instant) -> Option<Duration> {
         Some(if answer.known { self.ttl } else { self.negative_ttl })
@@ -96,8 +104,14 @@ impl Expiry<(u64, UserId), Answer> for LookupTimes {
 impl Lookups {
     #[must_use]
     pub fn new(directory: impl Directory, times: LookupTimes, metrics: Arc<Metrics>) -> Self {
-        let fresh = Cache::builder().max_capacity(MAX_USERS).expire_after(times).build();
-        let last = Cache::builder().max_capacity(MAX_USERS).time_to_live(times.max_age).build();
+        Self::keeping(MAX_ROWS, directory, times, metrics)
+    }
+
+    fn keeping(max: u64, directory: impl Directory, times: LookupTimes, metrics: Arc<Metrics>) -> Self {
+        let fresh = Cache::builder().max_capacity(max).weigher(|_, answer: &Answer| answer.weight());
+        let fresh = fresh.expire_after(times).build();
+        let last = Cache::builder().max_capacity(max).weigher(|_, answer: &Answer| answer.weight());
+        let last = last.time_to_live(times.max_age).build();
         let room = Semaphore::new(MAX_UNDER_WAY);
         let (epoch, failing) = (AtomicU64::new(0), AtomicU64::new(0));
         Self(Arc::new(Inner { directory: Box::new(directory), times, metrics, fresh, epoch, last, failing, room }))

@@ -139,3 +139,18 @@ async fn a_request_does_not_wait_for_a_slow_source_and_a_later_one_finds_its_ans
     assert_eq!(standing(&lookups, "user_a").await, "active");
     assert_eq!(source.asked(), 1);
 }
+
+#[tokio::test]
+async fn answers_are_kept_within_a_bound_of_rows_and_not_of_users() {
+    let source = Source::default();
+    let lookups = Lookups::keeping(12, source.clone(), TIMES, Metrics::new());
+    for n in 0..20 {
+        assert_eq!(standing(&lookups, &format!("user_{n}")).await, "active");
+    }
+    let Inner { fresh, last, .. } = &*lookups.0;
+    fresh.run_pending_tasks().await;
+    last.run_pending_tasks().await;
+    for (kept, rows) in [(fresh.entry_count(), fresh.weighted_size()), (last.entry_count(), last.weighted_size())] {
+        assert_eq!((kept, rows), (3, 12), "a row and three for what keeps it");
+    }
+}
