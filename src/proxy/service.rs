@@ -306,6 +306,12 @@ impl ProxyHttp for Gate {
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> pingora::Result<()> {
+        // Attack A-89: what comes behind a change of the protocol is judged by nobody. Pingora refuses one where the request had an
+        // `Upgrade` that it took out, and lets one through where there was none.
+        if response.status == 101 && !session.is_upgrade_req() {
+            ctx.failure = Some(Rejection::UpstreamProtocol);
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a change of the protocol that nobody asked for"));
+        }
         // Informational answers (100, 103) come before the one that counts.
         if response.status.is_informational() && response.status != 101 {
             return Ok(());

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Connection, Script, World, eventually};
+use crate::harness::{Connection, Request, Script, World, eventually};
 
 #[test]
 fn a_refusal_without_a_body_keeps_the_connection() {
@@ -107,6 +107,56 @@ fn a_web_socket_opens_for_a_member_and_for_nobody_else() {
         assert_eq!(connection.exactly(message.len()), message);
     }
     assert_eq!(world.upstream.recorded().len(), 1);
+}
+
+/// Asks for another protocol on a route for which nobody needs a token.
+fn asks_for(world: &World, method: &str, protocols: &[&str]) -> Request {
+    let request = world
+        .request(method, "/public/x")
+        .headers([("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")]);
+    protocols.iter().fold(request, |request, protocol| request.header("Upgrade", protocol))
+}
+
+const OTHERS: [(&str, &[&str]); 5] = [
+    ("GET", &["h2c"]),
+    ("GET", &["H2C, websocket"]),
+    ("GET", &["websocket, h2c"]),
+    ("GET", &["TLS/1.0"]),
+    ("GET", &[""]),
+];
+
+/// Who gets an app to speak HTTP/2 from then on sends it requests that nobody judges, with whatever headers they like.
+#[test]
+fn a_89_an_app_is_asked_for_no_other_protocol_than_a_web_socket() {
+    let world = World::start();
+    for (method, protocols) in OTHERS {
+        asks_for(&world, method, protocols).send().passed();
+        let head = world.upstream.only();
+        for name in ["upgrade", "http2-settings"] {
+            assert_eq!(head.header(name), None, "given: {method} {protocols:?}");
+        }
+        let connection = head.header("connection").unwrap_or_default().to_lowercase();
+        assert!(!connection.contains("upgrade") && !connection.contains("http2"), "given: {protocols:?}: {connection}");
+    }
+    // A version that knows no upgrades is sent on as one that does.
+    let old = world.get("/public/x").headers([("Connection", "Upgrade"), ("Upgrade", "websocket")]);
+    let old = String::from_utf8(old.bytes()).expect("text").replacen("HTTP/1.1", "HTTP/1.0", 1);
+    assert_eq!(world.connect().send(old.as_bytes()).head().word(1), "200");
+    assert_eq!(world.upstream.only().header("upgrade"), None);
+}
+
+#[test]
+fn a_89_an_app_that_changes_the_protocol_unasked_gets_nothing_from_behind_the_request() {
+    const TUNNEL: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nPRI";
+    for protocols in [&["h2c"][..], &[]] {
+        let world = World::start();
+        world.upstream.once(Script::Raw(TUNNEL));
+        let mut connection = world.connect();
+        let request = [&asks_for(&world, "GET", protocols).bytes()[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"].concat();
+        let head = connection.send(&request).head();
+        assert_eq!(head.word(1), "502", "given: {protocols:?}: {head:?}");
+        world.upstream.only();
+    }
 }
 
 #[test]
