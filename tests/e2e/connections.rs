@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Connection, Request, Script, World, eventually};
+use crate::harness::{A_ID, Connection, Request, Script, World, eventually, raw};
 
 #[test]
 fn a_refusal_without_a_body_keeps_the_connection() {
@@ -157,6 +157,48 @@ fn a_89_an_app_that_changes_the_protocol_unasked_gets_nothing_from_behind_the_re
         assert_eq!(head.word(1), "502", "given: {protocols:?}: {head:?}");
         world.upstream.only();
     }
+}
+
+/// The app refuses the upgrade, or is not even asked: what the client has sent behind it is the next request, and judged as one.
+#[test]
+fn a_88_what_is_sent_behind_an_upgrade_reaches_the_app_only_after_it_has_agreed() {
+    const BEHIND: &[u8] = b"GET /api/me HTTP/1.1\r\nHost: app.test\r\nX-User-Id: root\r\n\r\n";
+    let upgrade = |world: &World, path: &str| {
+        world.get(path).headers([
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ])
+    };
+    for (path, status) in [("/public/live", 200), ("/public/live", 403), ("/api/live", 401)] {
+        let world = World::start();
+        let asked = path != "/api/live";
+        if status == 403 {
+            world.upstream.once(Script::Status(403));
+        }
+        let bytes = [&upgrade(&world, path).bytes()[..], BEHIND].concat();
+        let answers = raw(world.gate.address(), &bytes).answers;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        // Whether the connection goes on is Pingora's to say; if it does, the next answer is for somebody without a token.
+        assert!([&[status][..], &[status, 401]].contains(&&statuses[..]), "{path}: {statuses:?}");
+        let seen = world.upstream.recorded();
+        assert_eq!(seen.len(), usize::from(asked), "{path} {status}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_92_trailers_are_no_headers_and_are_not_passed_on() {
+    let world = World::start();
+    let token = world.token("user_a");
+    let request = format!(
+        "POST /api/x HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: X-Workspace-Role\r\n\r\n3\r\nabc\r\n0\r\nX-User-Id: root\r\nX-Workspace-Role: owner\r\n\r\n"
+    );
+    world.raw(&request).only().passed();
+    let seen = world.upstream.only();
+    assert_eq!((seen.body.as_slice(), seen.header("x-user-id").as_deref()), (&b"abc"[..], Some(A_ID)));
+    assert!(seen.complete && seen.header("x-workspace-role").is_none(), "{seen:?}");
 }
 
 #[test]
