@@ -47,5 +47,6 @@ mod systems;
 mod token_membership;
 mod tokens;
 mod trouble;
+mod upgrades;
 mod webhook_effects;
 mod webhooks;

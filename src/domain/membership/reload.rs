@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::members::{Members, Policy};
+use super::members::Members;
 use super::table::Row;
-use super::{OrgEntry, Record, Table};
+use super::{OrgEntry, Policy, Record, Table};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{OrgId, UserId};
