@@ -88,7 +88,7 @@ struct Inner {
 }
 
 impl Answer {
-    /// Its rows, and as much for what keeps them.
+    /// Its rows, and three for what keeps them.
     fn weight(&self) -> u32 {
         let (users, workspaces, members) = self.rows.size();
         u32::try_from(users + workspaces + members + 3).unwrap_or(u32::MAX)

@@ -270,12 +270,10 @@ impl Records {
 
     /// The source has said at `at` that nothing has changed.
     pub fn confirm(&self, at: UnixTime) {
-        // Every stream is judged again with every change of the world: not for seconds that make no difference.
-        if self.world.load().members.as_ref().is_none_or(|members| !members.ages_by(at)) {
-            self.metrics.membership_confirmed(at);
-            return;
-        }
-        self.put_members(|snapshot, _| snapshot.members.as_ref().map(|members| members.confirmed(at)));
+        self.world.renew(|snapshot| {
+            let members = snapshot.members.as_ref().map(|members| members.confirmed(at));
+            Snapshot { members, ..snapshot.clone() }
+        });
         self.metrics.membership_confirmed(at);
     }
 

@@ -162,7 +162,12 @@ impl Reloader {
                 aside(pace, move || read_membership(&live)).await
             };
             let read = match read(Pace::WhenIdle).await {
-                Err(Ended::Starved) => read(Pace::Slowly).await,
+                Err(Ended::Starved) => {
+                    tracing::warn!(
+                        "there was no time to read the membership: requests wanted the processors all the time; it is read again at their cost"
+                    );
+                    read(Pace::Slowly).await
+                }
                 read => read,
             };
             let good = matches!(read, Ok(Ok(Some(_))));

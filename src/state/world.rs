@@ -52,6 +52,13 @@ impl World {
         Ok(generation)
     }
 
+    /// As [`World::publish`], for what can end nobody's access: long answers are not judged again for it, and the generation stays.
+    pub fn renew(&self, renew: impl FnOnce(&Snapshot) -> Snapshot) {
+        let _one_at_a_time = self.writing.lock();
+        let next = renew(&self.current.load());
+        self.current.store(Arc::new(next));
+    }
+
     /// Tells of every publication that comes, or of the last of several.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

@@ -103,14 +103,6 @@ impl Members {
         Self { confirmed: self.confirmed.max(Some(at)), ..self.clone() }
     }
 
-    /// Whether it makes a difference that the source says only now that the table holds: a twentieth of the time for which its
-    /// word counts, and then it counts for that much less.
-    #[must_use]
-    pub fn ages_by(&self, at: UnixTime) -> bool {
-        let older = |max: Duration| self.confirmed.is_none_or(|then| at.since(then) * 20 >= max.as_secs());
-        self.policy.max_age.is_some_and(older)
-    }
-
     /// Whether the source has been silent for longer than its word counts. Fail closed: also one that has never spoken.
     #[must_use]
     pub fn too_old(&self, now: UnixTime) -> bool {

@@ -3,6 +3,8 @@
 //! To compare what was learned of a hundred thousand users with two tables takes a fifth of a second, for which no webhook should have to
 //! wait. So it is done with what is in force at some moment; where it counts, only what was learned since then is looked at.
 
+use std::sync::Arc;
+
 use super::bounds::Load;
 use super::members::Members;
 use super::reload::{Reloaded, Said};
@@ -86,7 +88,7 @@ impl Members {
     /// Whether `other` differs in nothing but what was learned of users and organizations, and when the source was last heard.
     fn is_but_for_changes(&self, other: &Self) -> bool {
         let Self { table, lookup, unspoken, since, policy, confirmed: _, users: _, orgs: _, changes: _ } = self;
-        std::sync::Arc::ptr_eq(table, &other.table)
+        Arc::ptr_eq(table, &other.table)
             && lookup == &other.lookup
             && *unspoken == other.unspoken
             && *since == other.since

@@ -158,8 +158,12 @@ impl Records {
     }
 
     pub(super) fn tell(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Option<Told> {
-        let teller = self.teller.get()?;
-        teller.tell(facts.map(|fact| offered(&fact, rules)).collect())
+        self.teller.get()?.tell(self.offers(facts, rules))
+    }
+
+    /// The facts as others are told of them; none where there are no others.
+    pub(super) fn offers(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Vec<Offered> {
+        if self.teller.get().is_some() { facts.map(|fact| offered(&fact, rules)).collect() } else { vec![] }
     }
 
     /// The shared store is at this place, and an earlier life has written `past` about it.
@@ -243,7 +247,7 @@ impl Step {
     }
 }
 
-pub(super) fn offered(fact: &Fact, rules: &Rules) -> Offered {
+fn offered(fact: &Fact, rules: &Rules) -> Offered {
     Offered { written: fact.write(rules.roles.as_ref()), lasts: fact.lasts(rules.keep_revocations) }
 }
 

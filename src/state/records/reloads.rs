@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::others::offered;
 use super::{BATCH, Records, row};
 use crate::config::settings::MembershipSource;
 use crate::domain::membership::{Members, Prepared, Reloaded, Said, Table};
@@ -68,8 +67,7 @@ impl Records {
 
     fn overruled(&self, Reloaded { members, overruled }: &Reloaded, rules: &Rules) -> Overruled {
         let facts = overruled.iter().flat_map(|(change, at)| Fact::of(change, *at));
-        let offers =
-            if self.teller.get().is_some() { facts.map(|fact| offered(&fact, rules)).collect() } else { vec![] };
+        let offers = self.offers(facts, rules);
         let roles = rules.roles.as_ref().filter(|_| self.store.is_some());
         let rows = overruled.iter().filter_map(|(change, _)| row(&members.kept(change)?, roles?).ok());
         Overruled { ops: rows.collect(), offers }

@@ -84,7 +84,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                 pause.good()
             }
             Err(why @ HttpError::Starved { .. }) => {
-                tracing::warn!(%why, "the membership is read again, at the cost of requests");
+                tracing::warn!(%why, "it is read again at their cost");
                 continue;
             }
             Err(why) => {

@@ -267,11 +267,6 @@ fn a_token_is_believed_only_when_it_was_issued_in_a_later_second_than_the_webhoo
 #[test]
 fn another_source_counts_from_when_it_speaks_and_what_was_before_not_for_ever() {
     let policy = Policy { max_age: Some(std::time::Duration::from_secs(60)), ..Policy::default() };
-    let old = Members::new(acme(), Policy { max_age: Some(std::time::Duration::from_secs(60)), ..Policy::default() });
-    assert!(old.ages_by(UnixTime(5)), "it was never said to hold");
-    let old = old.confirmed(UnixTime(5));
-    assert!(!old.ages_by(UnixTime(7)) && old.ages_by(UnixTime(8)), "a twentieth of a minute");
-    assert!(!members(acme()).ages_by(UnixTime(5)), "a file is never too old");
     let file = members(acme()).confirmed(UnixTime(5));
     let waiting = file.awaiting(policy.clone(), UnixTime(1000));
     assert_eq!(role_in(&waiting, "ws_1", "b").as_deref(), Some("member"));

@@ -96,7 +96,7 @@ impl Prepared {
                 builder.member(columns, number, row, row.len());
             }
         }
-        let (table, _) = builder.end().map_err(PostgresError::Rows)?;
+        let (table, _) = builder.end(|| ()).map_err(PostgresError::Rows)?;
         Ok((!users.is_empty() || !members.is_empty()).then_some(table))
     }
 }

@@ -224,13 +224,13 @@ impl Builder {
         let mut turns = Turns::default();
         while let Some(part) = parts.blocking_recv() {
             match part {
-                Part::End => return self.end().map(Some),
+                Part::End => return self.end(|| turns.rest_if_due()).map(Some),
                 Part::Rows(rows) => {
                     for row in &rows {
                         number += 1;
                         if number > MAX_ROWS {
                             self.faults.push(format_args!("row {number}"), RowFault::TooMany);
-                            return self.end().map(Some);
+                            return self.end(|| ()).map(Some);
                         }
                         match &columns {
                             Some(Part::Users(columns)) => self.user(columns, number, row, row.len()),
@@ -293,11 +293,12 @@ impl Builder {
         }
     }
 
+    /// The table. Calls `rest` on the way, which must not block where requests are served.
+    ///
     /// # Errors
     /// Every row that is wrong, within a bound.
-    pub(super) fn end(self) -> Result<(Table, Print), RowFaults> {
+    pub(super) fn end(self, rest: impl FnMut()) -> Result<(Table, Print), RowFaults> {
         let Self { table, print, faults, .. } = self;
-        let mut turns = Turns::default();
-        faults.judge(()).map(|()| (table.build_by_turns(|| turns.rest_if_due()), print))
+        faults.judge(()).map(|()| (table.build_by_turns(rest), print))
     }
 }

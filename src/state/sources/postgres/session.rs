@@ -37,7 +37,9 @@ pub(in crate::state) enum PostgresError {
     Empty,
     #[error("building the table ended abnormally")]
     Abnormal,
-    #[error("there was no time to build the table: requests wanted the processors all the time")]
+    #[error(
+        "there was no time to build the table: requests wanted the processors all the time; it is built again at their cost"
+    )]
     Starved,
 }
 

@@ -144,7 +144,7 @@ fn what_was_asked_of_one_user_is_answered_about_no_other() {
     let build = |user: &'static str| {
         let mut builder = Builder::of_one(UserId::parse("user_a").unwrap(), words());
         builder.user(&columns, 1, &vec![Some(user.as_bytes())], 1);
-        builder.end().map(|(table, _)| table.size()).map_err(|faults| faults.to_string())
+        builder.end(|| ()).map(|(table, _)| table.size()).map_err(|faults| faults.to_string())
     };
     assert_eq!(build("user_a"), Ok((1, 0, 0)));
     assert_eq!(build("user_A").unwrap_err(), "users, row 1 (user_A): the query was asked for user_a");
@@ -159,7 +159,7 @@ fn a_table_is_known_again_in_any_order_and_not_with_one_row_changed() {
         for row in rows {
             builder.member(&columns, 1, &row.iter().map(|cell| Some(cell.as_bytes())).collect::<Vec<_>>(), 3);
         }
-        builder.end().unwrap().1
+        builder.end(|| ()).unwrap().1
     };
     let (a, b) = (["w", "user_a", "member"], ["w", "user_b", "admin"]);
     assert_eq!(print(&[a, b]), print(&[b, a]));
