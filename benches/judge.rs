@@ -18,7 +18,7 @@ use bailiff::domain::judge::{Proofs, Step, Verdict, judge, still};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
 use bailiff::domain::profile::Profile;
-use bailiff::domain::routes::{Access, Methods, Mode, Route, RouteTable, WorkspaceSource};
+use bailiff::domain::routes::{Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource};
 use bailiff::domain::snapshot::{Rules, Snapshot};
 use bailiff::domain::token::SignedClaims;
 use bailiff::domain::{Grant, UnixTime};
@@ -92,7 +92,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
-        routes: RouteTable::new(table).expect("no contradiction"),
+        routes: RouteTable::new(table, PathRules::default()).expect("no contradiction"),
         issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],
         roles: Some(roles()),
         services: vec![],
@@ -214,7 +214,7 @@ fn looking_up(c: &mut Criterion) {
         let last = format!("/api/a{}/7/cards", count - 1);
         let head = head(&headers, &last);
         c.bench_function(&format!("routes/{count}"), |b| {
-            b.iter(|| snapshot.rules.routes.find(black_box(head.method), black_box(&head.path)));
+            b.iter(|| snapshot.rules.routes.readings(black_box(head.method), black_box(&head.path)));
         });
     }
     let workspace = WorkspaceId::parse("ws_1").expect("an id");

@@ -96,11 +96,12 @@ fn the_minimal_config_loads_without_a_warning() {
 }
 
 #[test]
-fn the_full_config_loads_and_its_only_warning_is_the_one_that_it_announces() {
+fn the_full_config_loads_and_its_only_warnings_are_those_that_it_announces() {
     let loaded = loaded("/etc/bailiff.yaml", FULL);
     let warnings = loaded.warnings.to_string();
-    assert_eq!(warnings.matches("warning[").count(), 1, "{warnings}");
+    assert_eq!(warnings.matches("warning[").count(), 2, "{warnings}");
     assert!(warnings.contains("`max_age` has no effect here"), "{warnings}");
+    assert!(warnings.contains("every client may send `x-http-method-override`"), "{warnings}");
     let live = &loaded.settings.live;
     assert_eq!(live.rules.issuers.len(), 5);
     assert_eq!(live.rules.services.len(), 2);

@@ -12,6 +12,7 @@ use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
 use super::outside::Run;
 use super::own;
+use super::paths::{self, Paths};
 use super::reader::Field;
 use super::roles::Membership;
 use super::routes::{Line, Lines};
@@ -31,6 +32,7 @@ pub(super) struct Rest<'r> {
     pub(super) webhooks_at: Field<'r>,
     pub(super) services_at: Field<'r>,
     pub(super) profile_at: Field<'r>,
+    pub(super) paths: Paths,
 }
 
 /// Checks every route against the rest and against each other, and sorts them.
@@ -44,9 +46,13 @@ pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<Ro
     if all {
         unused(&lines, rest);
         own::unused(&lines, rest.profile_at);
-        fallen_through(&lines);
+        let routes = lines.iter().map(|line| line.route.clone()).collect();
+        if let Ok(table) = RouteTable::new(routes, rest.paths.rules) {
+            fallen_through(&table, &lines);
+            paths::open_in_another_case(rest.paths, &table, &lines);
+        }
     }
-    distinct(lines).filter(|_| good)
+    distinct(lines, rest.paths).filter(|_| good)
 }
 
 /// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
@@ -77,9 +83,8 @@ fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
 
 /// Warns about a guarded route whose other methods meet a route that is open to everybody: whoever guards `POST /a/admin` rarely
 /// means that `GET /a/admin` is public.
-fn fallen_through(lines: &[Line<'_>]) {
+fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
     let open = |route: &Route| matches!(route.access, Access::Public | Access::Optional);
-    let Ok(table) = RouteTable::new(lines.iter().map(|line| line.route.clone()).collect()) else { return };
     for line in lines {
         let route = &line.route;
         if matches!(route.methods, Methods::Usual) || open(route) || route.access == Access::Webhook {
@@ -89,10 +94,10 @@ fn fallen_through(lines: &[Line<'_>]) {
         let Ok(path) = CleanPath::parse(&example) else { continue };
         let mut by_route: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
         for method in &Methods::USUAL {
-            let Some(found) = table.find(method, &path).filter(|f| open(f) && !f.pattern.same_paths(&route.pattern))
-            else {
+            let Some(found) = table.readings(method, &path).map(|readings| readings.first().route) else { continue };
+            if !open(found) || found.pattern.same_paths(&route.pattern, table.rules()) {
                 continue;
-            };
+            }
             match by_route.iter_mut().find(|(text, _)| text == found.pattern.text()) {
                 Some((_, methods)) => methods.push(method.as_str()),
                 None => by_route.push((found.pattern.text().clone(), vec![method.as_str()])),
@@ -219,12 +224,12 @@ fn twin(run: Run<'_>) -> Option<String> {
 }
 
 /// Finds every pair of routes for the same requests.
-fn distinct(mut lines: Vec<Line<'_>>) -> Option<RouteTable> {
+fn distinct(mut lines: Vec<Line<'_>>, paths: Paths) -> Option<RouteTable> {
     // Bound: each round takes one route out.
     const MOST: usize = 20;
     let mut good = true;
     for _ in 0..MOST {
-        match RouteTable::new(lines.iter().map(|line| line.route.clone()).collect()) {
+        match RouteTable::new(lines.iter().map(|line| line.route.clone()).collect(), paths.rules) {
             Ok(table) => return good.then_some(table),
             Err((earlier, later)) => {
                 good = false;

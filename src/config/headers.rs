@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::domain::answer::{Answers, Kind};
 use crate::domain::client;
 use crate::domain::cors::Cors;
-use crate::domain::identity::TrustedNames;
+use crate::domain::identity::{Sender, TrustedNames};
 
 use super::faults::{Code, Fault, quoted};
 use super::outside::Run;
@@ -24,18 +24,77 @@ const MAX_HEADERS: usize = 32;
 /// Bound on the body of a refusal.
 const MAX_ANSWER: usize = 16 << 10;
 
+/// The section `headers`.
+#[derive(Default)]
+pub(super) struct HeaderRules<'a> {
+    /// Headers that are made from claims.
+    pub(super) claims: Vec<(HeaderName, Box<str>)>,
+    /// Headers that are let through although apps take something from them that was judged, or that the gate vouches for.
+    pub(super) passed: Vec<(HeaderName, Sender)>,
+    /// What to point at when nobody can send the ones from proxies.
+    pub(super) from_proxies: Option<Field<'a>>,
+}
+
+/// Reads the section.
+pub(super) fn header_rules<'a>(root: &mut Fields<'a>) -> Option<HeaderRules<'a>> {
+    let section = root.opt("headers");
+    if !section.is_present() {
+        return Some(HeaderRules::default());
+    }
+    let mut fields = section.fields("the headers")?;
+    let claims = fields.opt("claims");
+    let (from_anybody, from_proxies) = (fields.opt("pass"), fields.opt("pass_from_proxies"));
+    fields.finish();
+    let claims = claims.maybe(claim_headers);
+    let anybodys = from_anybody.maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Anybody)));
+    let proxies = from_proxies.maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Proxies)));
+    let (anybodys, proxies) = (anybodys?.unwrap_or_default(), proxies?.unwrap_or_default());
+    Some(HeaderRules {
+        claims: claims?.unwrap_or_default(),
+        passed: anybodys.into_iter().chain(proxies).collect(),
+        from_proxies: from_proxies.is_present().then_some(from_proxies),
+    })
+}
+
+impl HeaderRules<'_> {
+    /// Warns about headers of proxies where there are none.
+    pub(super) fn check_proxies(&self, trusted: &[IpNet]) {
+        if let Some(field) = self.from_proxies.filter(|_| trusted.is_empty()) {
+            let what = format!("{} has no effect without `trusted_proxies`", field.name);
+            field.reject(Fault::warning(Code::Contradiction, what).fix("add `trusted_proxies`, or remove it"));
+        }
+    }
+}
+
+/// A header that is let through. What a client may send is worth a warning: the app then runs what was not judged.
+fn passed(field: Field<'_>, sender: Sender) -> Option<(HeaderName, Sender)> {
+    let expected =
+        "a header that is stripped by default, such as x-http-method-override: docs/known-attacks.md has them all";
+    let name = field.told(Code::WrongValue, expected, |text| {
+        let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
+        match TrustedNames::overridden(name.as_str()) {
+            Some(what) => Ok((name, what)),
+            None if TrustedNames::reserves(name.as_str()) => {
+                Err("is a header that bailiff writes, or believes from proxies")
+            }
+            None => Err("is not stripped, so there is nothing to let through"),
+        }
+    });
+    let (name, what) = name?;
+    if sender == Sender::Anybody {
+        let what = format!(
+            "every client may send {}, and an app that takes {what} from it does what was not judged",
+            quoted(name.as_str())
+        );
+        let fix = "list it under `headers.pass_from_proxies` if a proxy in front writes it; else be sure that the app does not act on it";
+        field.reject(Fault::warning(Code::WrongValue, what).fix(fix));
+    }
+    Some((name, sender))
+}
+
 /// Reads the headers that are made from claims.
-pub(super) fn claim_headers(root: &mut Fields<'_>) -> Option<Vec<(HeaderName, Box<str>)>> {
-    let field = root.opt("headers");
-    let Some(claims) = field.maybe(|field| {
-        let mut fields = field.fields("the headers")?;
-        let claims = fields.req("claims").members();
-        fields.finish();
-        claims
-    })?
-    else {
-        return Some(vec![]);
-    };
+fn claim_headers(field: Field<'_>) -> Option<Vec<(HeaderName, Box<str>)>> {
+    let claims = field.members()?;
     if claims.len() > MAX_HEADERS {
         field.wrongly(Code::Bound, "has too many headers", &format!("at most {MAX_HEADERS}"));
         return None;

@@ -22,7 +22,7 @@ use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
 use super::stand_in::{self, Choice, Voucher};
 use super::yaml::{Bounds, Kind, Node};
-use super::{boot, headers, issuers, keys, own, postgres, routes, service_routes, services, webhooks};
+use super::{boot, headers, issuers, keys, own, paths, postgres, routes, service_routes, services, webhooks};
 
 /// What the command line says. It counts more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -173,11 +173,12 @@ fn live<'a>(
     let webhooks = webhooks::webhooks(root, run);
     let services = services::services(root, run);
     let cors = headers::cors(root, run);
-    let claim_headers = headers::claim_headers(root);
+    let header_rules = headers::header_rules(root);
     let answers = headers::answers(root);
     let trusted_proxies = headers::trusted_proxies(root);
     let keep_revocations = keys::keep_revocations(root);
     let profile = own::profile(root);
+    let paths = paths::paths(root);
     let lines = routes::routes(root, &membership);
 
     let mut backend = None;
@@ -202,15 +203,21 @@ fn live<'a>(
         webhooks_at: root.opt("webhooks"),
         services_at: services_at(root, run),
         profile_at: root.opt("profile"),
+        paths: paths::or_said(paths),
     };
-    let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
-    let (routes, claim_headers) = (routes?, claim_headers?);
+    let routes = lines.and_then(|lines| coverage::table(lines, &rest, run)).filter(|_| paths.is_some());
+    if let (Some(rules), Some(proxies)) = (&header_rules, &trusted_proxies) {
+        rules.check_proxies(proxies);
+    }
+    let (routes, header_rules) = (routes?, header_rules?);
+    let claim_headers = header_rules.claims;
     let names = TrustedNames::new(claim_headers.iter().map(|(name, _)| name.as_str()));
     let read = routes.iter().flat_map(|route| &route.workspace).filter_map(|source| match source {
         WorkspaceSource::Header(name) => Some(name.clone()),
         WorkspaceSource::Segment(_) | WorkspaceSource::TokenOrg => None,
     });
-    let names = names.reading(read.collect());
+    let names = names.reading(read);
+    let names = header_rules.passed.into_iter().fold(names, |names, (name, sender)| names.passing(name, sender));
     let rules = Rules {
         routes,
         issuers: issuers?,

@@ -36,6 +36,7 @@ mod near;
 mod oidc;
 mod outside;
 mod own;
+mod paths;
 pub(crate) mod place;
 pub mod provider;
 mod publishable;

@@ -1,9 +1,16 @@
 //! The headers that an upstream may believe, and the one place that writes them.
 
-use std::collections::HashSet;
+mod name_tree;
+mod names;
+mod overrides;
+
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, header};
+
+pub use names::{Sender, TrustedNames};
+pub(in crate::domain) use names::{folds_to, forwards};
+pub use overrides::Override;
 
 /// Names under which bailiff speaks to the upstream. Whatever folds to one of them never comes from outside.
 pub mod name {
@@ -28,6 +35,9 @@ pub mod name {
     pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
     pub const FORWARDED_HOST: &str = "x-forwarded-host";
 
+    /// What [`AUTH_KIND`] says of a request of which no caller was asked for.
+    pub const NOBODY: &str = "none";
+
     /// The identity headers.
     pub const IDENTITY: &[&str] = &[
         USER_ID,
@@ -47,140 +57,6 @@ pub mod name {
         AUTH_ISSUER,
         SERVICE_NAME,
     ];
-}
-
-/// Folded names that make an app read another method or path than the one that was judged. Never passed on.
-const REWRITERS: &[&str] = &[
-    "x_original_url",
-    "x_original_uri",
-    "x_original_method",
-    "x_rewrite_url",
-    "x_http_method_override",
-    "x_http_method",
-    "x_method_override",
-    // CGI gives it to the app as HTTP_PROXY, through which the app then asks others (CVE-2016-5385).
-    "proxy",
-];
-/// Folded beginnings of names that speak for Clerk or for us.
-const RESERVED: &[&[u8]] = &[b"x_clerk_", b"x_bailiff_"];
-/// Folded names by which a proxy in front tells where a request came from. Passed on from trusted proxies only.
-const FORWARDING: &[&str] = &["forwarded", "x_real_ip", "x_client_ip", "x_cluster_client_ip", "true_client_ip"];
-const FORWARDING_PREFIX: &[u8] = b"x_forwarded_";
-/// Folded names that say what the message is and to whom it goes. A claim under one of them would break the request, or
-/// speak as another caller.
-const MESSAGE: &[&str] = &[
-    "host",
-    "connection",
-    "content_length",
-    "transfer_encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "keep_alive",
-    "proxy_connection",
-    "authorization",
-    "proxy_authorization",
-    "cookie",
-];
-
-/// A name as an app server may hand it to the app: letters in one case, everything else the same. WSGI, CGI, PHP and Rack
-/// give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one variable (CVE-2025-64484, CVE-2026-54763).
-fn fold(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes().map(|b| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'_' })
-}
-
-/// Whether a header of this name is `folded` to an app server.
-pub(super) fn folds_to(name: &str, folded: &str) -> bool {
-    fold(name).eq(folded.bytes())
-}
-
-/// Whether a proxy in front uses a header of this name, in any spelling, to tell where a request came from.
-pub(super) fn forwards(name: &str) -> bool {
-    let prefixed = || fold(name).take(FORWARDING_PREFIX.len()).eq(FORWARDING_PREFIX.iter().copied());
-    FORWARDING.iter().any(|known| folds_to(name, known)) || prefixed()
-}
-
-/// Everything that is stripped from a request.
-#[derive(Clone, Debug)]
-pub struct TrustedNames {
-    folded: HashSet<Box<[u8]>>,
-    longest: usize,
-    /// First bytes, folded, of everything that is stripped in any spelling: most names of a request are told apart by theirs.
-    starts: [bool; 256],
-    /// Headers of the client that a route reads: they are passed on in this spelling, and in no other.
-    read: Vec<HeaderName>,
-}
-
-impl TrustedNames {
-    /// The names of design 2.5, and `further` ones from the config.
-    pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
-        let all = name::IDENTITY.iter().chain(REWRITERS).chain(&[name::REQUEST_ID]).copied().chain(further);
-        let folded: HashSet<Box<[u8]>> = all.map(|name| fold(name).collect()).collect();
-        let longest = folded.iter().map(|name| name.len()).max().unwrap_or(0);
-        let others = FORWARDING.iter().map(|name| name.as_bytes()).chain(RESERVED.iter().copied());
-        let all = folded.iter().map(AsRef::as_ref).chain(others).chain([FORWARDING_PREFIX]);
-        let starts = starts_of(all.filter_map(|name: &[u8]| name.first().copied()), [false; 256]);
-        Self { folded, longest, starts, read: vec![] }
-    }
-
-    /// As these, and strips every other spelling of the headers that routes read: an app that takes `X_Tenant` for `X-Tenant`
-    /// would work in another workspace than the one that was judged.
-    #[must_use]
-    pub fn reading(self, read: Vec<HeaderName>) -> Self {
-        let starts = starts_of(read.iter().filter_map(|name| fold(name.as_str()).next()), self.starts);
-        Self { read, starts, ..self }
-    }
-
-    /// Whether `name` is taken by bailiff, so that no header from a claim may use it.
-    #[must_use]
-    pub fn reserves(name: &str) -> bool {
-        let folded: Vec<u8> = fold(name).collect();
-        let fixed = name::IDENTITY.iter().chain(REWRITERS).chain(FORWARDING).chain(MESSAGE).chain(&[name::REQUEST_ID]);
-        let ours = fixed.copied().any(|fixed| fold(fixed).eq(folded.iter().copied()));
-        ours || RESERVED.iter().any(|start| folded.starts_with(start)) || folded.starts_with(FORWARDING_PREFIX)
-    }
-
-    /// Whether a field of this name is stripped. `trusted_peer`: a proxy in front whose forwarding headers count.
-    fn strips(&self, name: &HeaderName, trusted_peer: bool) -> bool {
-        const MAX: usize = 64;
-        let name = name.as_str();
-        // A name that a client may well have written in good faith, and of which we have none with this first letter.
-        let odd = !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let first = fold(name).next().map_or(0, usize::from);
-        if !odd && !self.starts.get(first).copied().unwrap_or(true) {
-            return false;
-        }
-        let mut buffer = [0; MAX];
-        let length = buffer.iter_mut().zip(fold(name)).map(|(to, b)| *to = b).count();
-        let folded = buffer.get(..length).unwrap_or_default();
-        let ours = match name.len() {
-            longer if longer > self.longest => false,
-            1..=MAX => self.folded.contains(folded),
-            // A name from the config may be longer than any of ours.
-            _ => self.folded.contains(fold(name).collect::<Vec<_>>().as_slice()),
-        };
-        let forwarding = || {
-            let exact = name.len() == length && FORWARDING.iter().any(|f| f.as_bytes() == folded);
-            exact || folded.starts_with(FORWARDING_PREFIX)
-        };
-        // `Content_Length` frames nothing for us, and everything for an app that reads it as CONTENT_LENGTH (CVE-2024-45614).
-        let message = || MESSAGE.iter().any(|m| m.as_bytes() == folded) && odd;
-        let reserved = || RESERVED.iter().any(|start| folded.starts_with(start));
-        let alias = || self.read.iter().any(|read| read.as_str() != name && fold(read.as_str()).eq(fold(name)));
-        // A proxy in front writes `x-forwarded-for`. `x_forwarded_for` is what a client got past it (CVE-2026-52845).
-        ours || reserved() || (forwarding() && (!trusted_peer || odd)) || message() || alias()
-    }
-}
-
-/// `starts`, with these first bytes marked.
-fn starts_of(firsts: impl Iterator<Item = u8>, mut starts: [bool; 256]) -> [bool; 256] {
-    for first in firsts {
-        if let Some(start) = starts.get_mut(usize::from(first)) {
-            *start = true;
-        }
-    }
-    starts
 }
 
 /// The name of one trusted header.
@@ -233,6 +109,10 @@ impl TrustedHeaders {
         self.drop_authorization = true;
     }
 
+    pub(super) fn drops_authorization(&self) -> bool {
+        self.drop_authorization
+    }
+
     pub(super) fn say(&mut self, name: &'static str, value: HeaderValue) {
         self.values.push((Name::Fixed(name), value));
     }
@@ -245,6 +125,12 @@ impl TrustedHeaders {
 
     pub(super) fn say_configured(&mut self, name: HeaderName, value: HeaderValue) {
         self.values.push((Name::Configured(name), value));
+    }
+
+    /// Whether the upstream is told all that `other` tells, and the same. That nobody was asked for is no news about somebody.
+    pub(super) fn tells_all_of(&self, other: &Self) -> bool {
+        let nobody = (&Name::Fixed(name::AUTH_KIND), &HeaderValue::from_static(name::NOBODY));
+        other.values.iter().all(|pair| (&pair.0, &pair.1) == nobody || self.values.contains(pair))
     }
 
     /// What the upstream will be told.

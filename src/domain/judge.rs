@@ -8,6 +8,7 @@ mod conditions;
 mod grant;
 mod own;
 mod person;
+mod readings;
 mod service;
 mod sighting;
 mod standing;
@@ -16,6 +17,7 @@ mod still;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use sighting::{Lesson, Sighting};
 pub use still::{ENDINGS, still};
@@ -26,7 +28,8 @@ use super::head::RequestHead;
 use super::identity::TrustedHeaders;
 use super::ids::{ClerkUserId, ServiceName, SvixId, UserId, WorkspaceId};
 use super::membership::Roles;
-use super::routes::{Access, Mode, Own, Route};
+use super::path::PathSegment;
+use super::routes::{Access, Mode, Own, Reading, Route, Streams};
 use super::snapshot::Snapshot;
 use super::token::SignedClaims;
 use super::webhook::{Envelope, SignedWebhook};
@@ -111,6 +114,8 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub struct Grant {
     route: Arc<Route>,
+    /// Further routes at which some app server arrives with this request. They let the caller in, too.
+    also: Vec<Arc<Route>>,
     caller: Caller,
     who: Who,
     headers: TrustedHeaders,
@@ -125,6 +130,35 @@ impl Grant {
     #[must_use]
     pub fn route(&self) -> &Arc<Route> {
         &self.route
+    }
+
+    /// The largest body of this request in bytes; `None` for no bound of ours.
+    #[must_use]
+    pub fn max_body(&self) -> Option<u64> {
+        self.routes().filter_map(|route| route.max_body).min()
+    }
+
+    /// The longest wait for the upstream's next bytes; `None` for the gate's own setting.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.routes().filter_map(|route| route.timeout).min()
+    }
+
+    /// Whether nothing but app and client ends the answer.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        self.routes().all(|route| route.streams == Streams::Never)
+    }
+
+    /// Whether the answer ends with the caller's token.
+    #[must_use]
+    pub fn ends_at_expiry(&self) -> bool {
+        self.routes().any(|route| matches!(route.streams, Streams::AtExpiry { .. }))
+    }
+
+    /// Every route that the caller was let in by.
+    fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        std::iter::once(&self.route).chain(&self.also)
     }
 
     #[must_use]
@@ -245,14 +279,43 @@ pub fn judge_traced(
         trace.step(|| "a preflight of a listed origin: answered here".into());
         return Step::Judged(Verdict::Preflight(fields));
     }
-    let Some(route) = snapshot.rules.routes.find(head.method, &head.path) else {
-        trace.step(|| format!("no route covers {} {}", head.method, head.path.as_str()));
+    let Some(readings) = snapshot.rules.routes.readings(head.method, &head.path) else {
+        trace.step(|| {
+            let spelt = head.path.segments().all(PathSegment::has_one_spelling);
+            let reader = if spelt { "" } else { " to an app server that does not decode it" };
+            format!("no route covers {} {}{reader}", head.method, head.path.as_str())
+        });
         return Step::Judged(Verdict::Reject(Refusal::bare(Rejection::NoRoute)));
     };
+    let first = judge_reading(snapshot, head, now, proofs, trace, readings.first());
+    if readings.further().is_empty() {
+        return first;
+    }
+    let strictest = readings.further().iter().fold(first, |step, reading| {
+        trace.step(|| "some app servers read the path otherwise, and must be let in there too".into());
+        readings::stricter(step, judge_reading(snapshot, head, now, proofs, trace, *reading))
+    });
+    trace.step(|| match readings::decided_by(&strictest) {
+        Some(route) => format!("the strictest of these readings decides: {}", route.pattern.text()),
+        None => "these readings cannot be let in together".into(),
+    });
+    strictest
+}
+
+/// Judges a request as the reader has it who arrives at this route.
+fn judge_reading(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    now: UnixTime,
+    proofs: &impl Proofs,
+    trace: &mut impl Trace,
+    reading: Reading<'_>,
+) -> Step {
+    let Reading { route, skipped } = reading;
     trace.step(|| format!("route {} asks for {}", route.pattern.text(), access::describe(route, &snapshot.rules)));
 
     let (who, sighting) = (Who::default(), None);
-    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, who, sighting };
+    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, skipped, who, sighting };
     let admitted = judgement.admit();
     let (who, sighting) = (std::mem::take(&mut judgement.who), judgement.sighting.take());
     match admitted {

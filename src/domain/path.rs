@@ -1,8 +1,11 @@
 //! The request target in the one form that both we and any upstream read alike.
 //!
 //! Other gates lost their users' data here: they judged a path that they had repaired, and the app behind them read the
-//! original (Oathkeeper CVE-2026-33494, Envoy CVE-2021-29492, Clerk's own CVE-2026-41248). So nothing is repaired. A target
-//! that two readers could read differently is refused; the rest is judged on its decoded segments and sent as it came.
+//! original (Oathkeeper CVE-2026-33494, Envoy CVE-2021-29492, Clerk's own CVE-2026-41248). So nothing is repaired. What no honest
+//! client sends is refused here. What app servers read in more than one way for honest reasons (an encoded letter, a slash at the
+//! end, a script's name in front) is kept, and judged in every one of its readings: see [`super::routes::RouteTable::readings`].
+
+mod segment;
 
 use std::borrow::Cow;
 
@@ -10,13 +13,16 @@ use percent_encoding::percent_decode_str;
 
 use super::Rejection;
 
+pub use segment::{PathSegment, same_letters};
+
 /// Longest request target in bytes, query included.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// A path that has exactly one reading: no dot segment, empty segment, encoded delimiter, parameter, or byte that some
-/// parser repairs. Percent-encoded letters are decoded for matching, as RFC 3986, 6.2.2.2 says they are equivalent.
+/// A path whose segments are the same to every reader: no dot segment, empty segment, encoded delimiter, parameter, or byte that
+/// some parser repairs. What a segment says may still depend on whether its reader decodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanPath<'r> {
+    raw: &'r str,
     decoded: Cow<'r, str>,
     trailing_slash: bool,
 }
@@ -67,8 +73,8 @@ fn split_absolute(text: &str) -> Result<(Option<&str>, &str), Rejection> {
 impl<'r> CleanPath<'r> {
     /// Checks the path part of a target. Refused: what attacks send.
     pub fn parse(path: &'r str) -> Result<Self, Rejection> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/%".contains(&b);
-        if !path.starts_with('/') || !path.bytes().all(plain) {
+        let known = |b: u8| stands_as_it_is(b) || matches!(b, b'/' | b'%');
+        if !path.starts_with('/') || !path.bytes().all(known) {
             return Err(Rejection::AmbiguousPath);
         }
         let decoded = decode(path)?;
@@ -83,14 +89,29 @@ impl<'r> CleanPath<'r> {
         if !lonely_slash && body.split('/').any(hollow) {
             return Err(Rejection::AmbiguousPath);
         }
-        Ok(Self { decoded, trailing_slash })
+        Ok(Self { raw: path, decoded, trailing_slash })
     }
 
-    /// The decoded segments, without the empty one that a trailing slash makes.
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
-        let body = self.decoded.trim_matches('/');
-        let empty = body.is_empty();
-        body.split('/').filter(move |_| !empty)
+    /// The segments, without the empty one that a trailing slash makes.
+    pub fn segments(&self) -> impl Iterator<Item = PathSegment<'_>> {
+        let (raw, decoded) = (self.raw.trim_matches('/'), self.decoded.trim_matches('/'));
+        let empty = raw.is_empty();
+        // No slash is encoded, so both have the same number of segments.
+        let pairs = raw.split('/').zip(decoded.split('/')).filter(move |_| !empty);
+        pairs.map(|(raw, text)| PathSegment::new(raw, text))
+    }
+
+    /// How many leading segments may be no part of the path to an app that is reached by them: those up to the name of a script, and
+    /// `/_next/data/<build>`, under which Next.js has the data of every page.
+    pub fn fronts(&self) -> impl Iterator<Item = usize> {
+        let next = |at: usize| {
+            let mut parts = self.segments().skip(at).map(PathSegment::text);
+            (parts.next(), parts.next()) == (Some("_next"), Some("data")) && parts.nth(1).is_some()
+        };
+        self.segments().enumerate().filter_map(move |(at, segment)| match segment.may_name_a_script() {
+            true => Some(at + 1),
+            false => (segment.text() == "_next" && next(at)).then_some(at + 3),
+        })
     }
 
     /// Whether the path ends with a slash (and is not just `/`).
@@ -104,6 +125,11 @@ impl<'r> CleanPath<'r> {
     pub fn as_str(&self) -> &str {
         &self.decoded
     }
+}
+
+/// Whether a segment may contain this byte unencoded (RFC 3986, 3.3, but for `;`).
+fn stands_as_it_is(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
 }
 
 /// Percent-decodes, refusing sequences that are broken, that hide a delimiter or a second encoding, or that are no text.
@@ -134,13 +160,13 @@ mod tests {
 
     fn segments(target: &str) -> Vec<String> {
         let target = Target::parse(target.as_bytes()).expect("a clean target");
-        target.path.segments().map(str::to_owned).collect()
+        target.path.segments().map(|segment| segment.text().to_owned()).collect()
     }
 
     #[test]
     fn a_plain_target_is_judged_by_its_segments_and_sent_as_it_came() {
         let target = Target::parse(b"/api/ws/ws_1?x=/../y&z=[1]").unwrap();
-        assert_eq!(target.path.segments().collect::<Vec<_>>(), ["api", "ws", "ws_1"]);
+        assert_eq!(segments("/api/ws/ws_1?x=/../y&z=[1]"), ["api", "ws", "ws_1"]);
         assert_eq!(target.origin_form, "/api/ws/ws_1?x=/../y&z=[1]");
         assert!(segments("/").is_empty());
         assert_eq!(segments("/a/"), ["a"]);
@@ -205,7 +231,7 @@ mod tests {
         #[test]
         fn no_target_panics_and_an_accepted_one_has_no_second_reading(raw in "[/a.%25cCfF2eE;\\\\?#: ]{0,24}") {
             if let Ok(target) = Target::parse(raw.as_bytes()) {
-                for segment in target.path.segments() {
+                for segment in target.path.segments().map(|segment| segment.text()) {
                     prop_assert!(!matches!(segment, "" | "." | ".."));
                     prop_assert!(!segment.contains(['/', '\\', ';', '%', '#', '?']));
                 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use super::membership::Role;
-use super::path::CleanPath;
 
+mod fit;
 mod table;
 
-pub use table::RouteTable;
+pub use fit::{LetterCase, PathRules, Suffix};
+pub use table::{Reading, Readings, RouteTable};
 
 /// One line of `routes:`.
 #[derive(Clone, Debug)]
@@ -280,16 +281,9 @@ impl Pattern {
         self.segments.iter().position(|s| matches!(s, Segment::Any(name) if **name == *wanted))
     }
 
-    /// Whether `path` has exactly these segments, or these and more under `/**`.
-    #[must_use]
-    pub fn matches(&self, path: &CleanPath) -> bool {
-        let mut parts = path.segments();
-        let fits = self.segments.iter().all(|segment| match (segment, parts.next()) {
-            (Segment::Literal(text), Some(part)) => **text == *part,
-            (Segment::Any(_), Some(_)) => true,
-            (_, None) => false,
-        });
-        fits && (self.rest || parts.next().is_none())
+    /// Whether the segment at this index is a text.
+    fn has_literal(&self, index: usize) -> bool {
+        matches!(self.segments.get(index), Some(Segment::Literal(_)))
     }
 
     /// More specific first: at the leftmost difference a literal comes before `{name}` before the end before `/**`.
@@ -303,12 +297,14 @@ impl Pattern {
         (0..=MAX_SEGMENTS).map(|i| rank(self, i).cmp(&rank(other, i))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    /// Whether both cover the same paths: the same but for the names in braces.
+    /// Whether both cover the same paths: the same but for the names in braces, and for letter case where the app does not tell
+    /// cases apart.
     #[must_use]
-    pub fn same_paths(&self, other: &Self) -> bool {
+    pub fn same_paths(&self, other: &Self, rules: PathRules) -> bool {
         let alike = |(a, b): (&Segment, &Segment)| match (a, b) {
             (Segment::Any(_), Segment::Any(_)) => true,
-            (a, b) => a == b,
+            (Segment::Literal(a), Segment::Literal(b)) => rules.same(a, b),
+            (Segment::Any(_), Segment::Literal(_)) | (Segment::Literal(_), Segment::Any(_)) => false,
         };
         self.rest == other.rest
             && self.segments.len() == other.segments.len()

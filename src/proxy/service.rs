@@ -167,7 +167,7 @@ impl Gate {
     fn read_timeout(&self, session: &Session, grant: &Grant) -> Option<Duration> {
         let accept = session.req_header().headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let streams = session.is_upgrade_req() || accept.is_some_and(|accept| accept.contains("text/event-stream"));
-        grant.route().timeout.or(if streams { None } else { Some(self.timeouts.read) })
+        grant.timeout().or(if streams { None } else { Some(self.timeouts.read) })
     }
 }
 
@@ -292,7 +292,7 @@ impl ProxyHttp for Gate {
         // After a 101 the bytes are another protocol's, and no body.
         let body = body.as_ref().filter(|_| !session.was_upgraded());
         ctx.body_bytes += body.map_or(0, |chunk| chunk.len() as u64);
-        let max = ctx.grant().and_then(|grant| grant.route().max_body);
+        let max = ctx.grant().and_then(Grant::max_body);
         if max.is_some_and(|max| ctx.body_bytes > max) {
             ctx.failure = Some(Rejection::BodyTooLarge);
             return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is larger than the route allows"));

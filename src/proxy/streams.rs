@@ -18,7 +18,6 @@ use super::log::{self, Begun};
 use super::service::Gate;
 use crate::clock;
 use crate::domain::judge::{Caller, still};
-use crate::domain::routes::Streams;
 use crate::domain::{Grant, Rejection};
 use crate::listen::{patience, websocket};
 use crate::metrics::{self, Metrics};
@@ -56,7 +55,7 @@ impl Gate {
             return;
         }
         ctx.snapshot = Arc::new(ctx.snapshot.judged());
-        let Some(grant) = ctx.grant().filter(|grant| grant.route().streams != Streams::Never) else { return };
+        let Some(grant) = ctx.grant().filter(|grant| !grant.is_left_alone()) else { return };
         if !matches!(grant.caller(), Caller::User(_)) {
             return;
         }
@@ -88,7 +87,7 @@ struct Watched {
 impl Watched {
     async fn end(self) {
         let mut changes = self.world.changes();
-        let expires = matches!(self.grant.route().streams, Streams::AtExpiry { .. });
+        let expires = self.grant.ends_at_expiry();
         loop {
             changes.mark_unchanged();
             if let Err(reason) = self.still().await {

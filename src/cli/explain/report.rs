@@ -10,6 +10,7 @@ use super::advice::{self, Advice, Facts};
 use crate::cli::scene::Scene;
 use crate::domain::identity::Headers as _;
 use crate::domain::identity::name::USER_EMAIL;
+use crate::domain::identity::{Override, TrustedNames};
 use crate::domain::judge::Caller;
 use crate::domain::{Grant, Rejection, Verdict};
 
@@ -28,7 +29,8 @@ pub(super) enum Outcome {
         upstream: String,
         /// Name, value as it may be shown, and whether bailiff speaks under this name.
         headers: Vec<(String, String, bool)>,
-        stripped: Vec<String>,
+        /// What of the request is gone, and what apps take from it, where it overrides what was judged.
+        stripped: Vec<(String, Option<Override>)>,
         /// What the app may miss.
         note: Option<String>,
         /// On a route in report mode: what would have been refused.
@@ -84,7 +86,8 @@ fn forward(grant: &Grant, request: &Request, scene: &Scene, facts: &Facts<'_>) -
         let kept: Vec<_> = received.get_all(*name).iter().collect();
         sent.get_all(*name).iter().any(|value| !kept.contains(&value))
     };
-    let stripped = sent.names().filter(gone).map(ToString::to_string).collect();
+    let stripped = sent.names().filter(gone).map(|name| (name.to_string(), TrustedNames::overridden(name.as_str())));
+    let stripped = stripped.collect();
     let ours = |name: &HeaderName| grant.headers().values().any(|(trusted, _)| *name == *trusted);
     let headers =
         received.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()), ours(name))).collect();
@@ -138,7 +141,11 @@ impl Report {
                 list(&mut text, "from bailiff", headers.iter().filter(|(_, _, ours)| *ours));
                 list(&mut text, "from the request", headers.iter().filter(|(_, _, ours)| !*ours));
                 if !stripped.is_empty() {
-                    let _ = writeln!(text, "  stripped from the request\n    {}", stripped.join("\n    "));
+                    text += "  stripped from the request\n";
+                }
+                for (name, taken) in stripped {
+                    let why = taken.map(|taken| format!(": some apps take {taken} from it")).unwrap_or_default();
+                    let _ = writeln!(text, "    {name}{why}");
                 }
                 if let Some(note) = note {
                     let _ = writeln!(text, "  note    {note}");
@@ -176,12 +183,17 @@ impl Report {
                 let pairs = |wanted: bool| -> Vec<_> {
                     headers.iter().filter(|(.., ours)| *ours == wanted).map(|(name, value, _)| [name, value]).collect()
                 };
+                let taken = |(name, taken): &(String, Option<Override>)| {
+                    Some((name.clone(), json!(taken.as_ref()?.to_string())))
+                };
+                let overrides: serde_json::Map<_, _> = stripped.iter().filter_map(taken).collect();
                 json!({
                     "verdict": if reported.is_some() { "report" } else { "forward" },
                     "upstream": upstream,
                     "headers_from_bailiff": pairs(true),
                     "headers_from_request": pairs(false),
-                    "stripped": stripped,
+                    "stripped": stripped.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+                    "overrides": overrides,
                     "note": note,
                     "reason": reported.map(Rejection::label),
                 })

@@ -61,9 +61,124 @@ fn headers_that_change_method_path_or_origin_do_not_come_from_strangers() {
     assert_eq!(after(&[("accept", "*/*"), ("x-user", "me"), ("x-user-idx", "1")]).len(), 4, "others pass");
 }
 
+/// A name of the class in full: where only its beginning counts, with something behind.
+fn overriding() -> impl Iterator<Item = String> {
+    overrides::all().map(|(name, _)| name.replace('*', "x"))
+}
+
+#[test]
+fn no_field_that_overrides_what_was_judged_gets_through_in_any_spelling() {
+    for name in overriding() {
+        for forged in [name.clone(), name.replace('_', "-"), name.replace('_', "."), name.to_uppercase()] {
+            assert_eq!(after(&[(&forged, "/admin"), (&forged, ""), (&name, "/public")]).len(), 1, "{forged}");
+        }
+        let what = TrustedNames::overridden(&name.replace('_', "-"));
+        assert!(what.is_some(), "{name} is named by explain");
+    }
+    assert_eq!(TrustedNames::overridden("Script.Name"), Some(Override::Path));
+    assert_eq!(TrustedNames::overridden("$WSRU"), Some(Override::User));
+    assert_eq!(TrustedNames::overridden("x-user-id"), None);
+    assert_eq!(TrustedNames::overridden("x-forwarded-for"), None);
+}
+
+#[test]
+fn what_honest_clients_send_gets_through() {
+    let honest = [
+        "accept",
+        "accept-encoding",
+        "access-control-request-headers",
+        "apikey",
+        "cache-control",
+        "content-type",
+        "cookie",
+        "cf-ray",
+        "dpop",
+        "etag",
+        "forward",
+        "hx-request",
+        "if-none-match",
+        "iv",
+        "next-action",
+        "next-router-state-tree",
+        "origin",
+        "pathway",
+        "range",
+        "referer",
+        "rsc",
+        "sec-fetch-site",
+        "sec-websocket-key",
+        "sentry-trace",
+        "signature",
+        "traceparent",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "x-api-key",
+        "x-csrf-token",
+        "x-device-id",
+        "x-host-name",
+        "x-middleware-prefetch",
+        "x-ms-version",
+        "x-nextjs-data",
+        "x-original-filename",
+        "x-requested-with",
+        "x-scheme-version",
+        "x-user",
+        "x-user-agent",
+    ];
+    for name in honest {
+        assert_eq!(after(&[(name, "1")]).len(), 2, "{name} is stripped");
+    }
+}
+
+#[test]
+fn a_field_that_the_config_lets_through_comes_in_that_spelling_only() {
+    let name = HeaderName::from_static;
+    let names = TrustedNames::new([])
+        .passing(name("x-http-method-override"), Sender::Anybody)
+        .passing(name("x-auth-request-user"), Sender::Proxies)
+        .passing(name("x-forwarded-prefix"), Sender::Proxies)
+        .passing(name("x-user-id"), Sender::Anybody);
+    let names = Arc::new(names);
+    let left = |trusted_peer| {
+        let mut headers = HeaderMap::new();
+        for sent in [
+            "x-http-method-override",
+            "x_http_method_override",
+            "x-auth-request-user",
+            "x-auth-request_user",
+            "x-auth-request-email",
+            "x-forwarded-prefix",
+            "x-forwarded-user",
+            "x-user-id",
+        ] {
+            headers.insert(name(sent), HeaderValue::from_static("1"));
+        }
+        TrustedHeaders::new(names.clone(), trusted_peer).apply(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
+        left.sort_unstable();
+        left
+    };
+    assert_eq!(left(false), ["x-http-method-override"]);
+    assert_eq!(left(true), ["x-auth-request-user", "x-forwarded-prefix", "x-http-method-override"]);
+}
+
+#[test]
+fn a_trusted_proxy_is_not_believed_in_what_it_only_passes_on() {
+    let mut headers = HeaderMap::new();
+    let passed_on = overriding().map(|name| name.replace('_', "-"));
+    for name in passed_on {
+        headers.insert(HeaderName::try_from(name).expect("a name"), HeaderValue::from_static("1"));
+    }
+    TrustedHeaders::new(Arc::new(TrustedNames::new([])), true).apply(&mut headers);
+    assert!(headers.is_empty(), "{headers:?}");
+}
+
 #[test]
 fn a_claim_cannot_be_sent_under_a_name_of_ours() {
     for name in ["x-user-id", "X_User_Id", "x-clerk-plan", "x-request-id", "x-forwarded-for", "forwarded"] {
+        assert!(TrustedNames::reserves(name), "{name}");
+    }
+    for name in ["x-http-method-override", "Remote-User", "script_name"] {
         assert!(TrustedNames::reserves(name), "{name}");
     }
     for name in ["Host", "Content-Length", "transfer-encoding", "connection", "Authorization", "cookie"] {

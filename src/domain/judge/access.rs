@@ -6,6 +6,7 @@ use super::{Caller, Person, Proofs, Sighting, Trace, Who, conditions, standing};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role, Roles, Standing};
+use crate::domain::path::PathSegment;
 use crate::domain::routes::{Access, Route, WorkspaceSource};
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies};
@@ -20,6 +21,8 @@ pub(super) struct Judgement<'j, P, T> {
     pub proofs: &'j P,
     pub trace: &'j mut T,
     pub route: &'j Arc<Route>,
+    /// Where the path begins to the reader who arrives at this route: see [`crate::domain::routes::Reading::skipped`].
+    pub skipped: usize,
     pub who: Who,
     /// What a request teaches that is refused because nobody has let its user in yet.
     pub sighting: Option<Sighting>,
@@ -347,7 +350,9 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                 let org = person.claims().and_then(|claims| claims.claims().org.as_ref());
                 return Ok(org.zip(members).and_then(|(org, members)| members.workspace_of(&org.id)));
             }
-            WorkspaceSource::Segment(index) => self.head.path.segments().nth(*index),
+            WorkspaceSource::Segment(index) => {
+                self.head.path.segments().skip(self.skipped).nth(*index).map(PathSegment::text)
+            }
             WorkspaceSource::Header(name) => self.head.single(name).map_err(|_| Rejection::BadWorkspace)?,
         };
         text.map(WorkspaceId::parse).transpose().map_err(|_| Rejection::BadWorkspace)

@@ -36,7 +36,7 @@ pub(super) fn grant(
         Caller::Nobody => {
             let rules = &snapshot.rules;
             let shared = rules.stand_in.as_ref().is_some_and(|mode| mode.is_carried(head.headers));
-            ("none", !shared && !service_token::is_carried(&rules.services, head.headers))
+            (name::NOBODY, !shared && !service_token::is_carried(&rules.services, head.headers))
         }
         Caller::User(person) => {
             say_user(&mut headers, snapshot, person);
@@ -64,7 +64,8 @@ pub(super) fn grant(
     if unseen || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
-    Grant { route: route.clone(), caller, who, headers, reported: None, lesson: Lesson::default(), roles }
+    let (route, also) = (route.clone(), Vec::new());
+    Grant { route, also, caller, who, headers, reported: None, lesson: Lesson::default(), roles }
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::access::Joined;
 use super::conditions::Scope;
 use super::{Caller, Grant, Person, standing};
-use crate::domain::routes::{Access, Condition, Mode, Streams};
+use crate::domain::routes::{Access, Condition, Mode, Route, Streams};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::stand_in::StandInMode;
 use crate::domain::token::VerifiedClaims;
@@ -40,9 +40,14 @@ pub const ENDINGS: &[Rejection] = &[
 /// # Errors
 /// Why it would not.
 pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Rejection> {
+    grant.routes().try_for_each(|route| still_by(snapshot, grant, route, now))
+}
+
+/// As [`still`], by one of the routes that let the user in.
+fn still_by(snapshot: &Snapshot, grant: &Grant, route: &Route, now: UnixTime) -> Result<(), Rejection> {
     let Caller::User(person) = &grant.caller else { return Ok(()) };
     // What would only be reported of a request ends no answer either.
-    let left_alone = grant.route.streams == Streams::Never || grant.route.mode == Mode::Report;
+    let left_alone = route.streams == Streams::Never || route.mode == Mode::Report;
     if left_alone {
         return Ok(());
     }
@@ -54,15 +59,15 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
     }
     match &snapshot.members {
         Some(members) if !members.is_lookup() && members.too_old(now) => return Err(Rejection::MembersStale),
-        Some(members) => standing::admits(&grant.route, &members.standing(person.user()), person.is_stand_in())?,
+        Some(members) => standing::admits(route, &members.standing(person.user()), person.is_stand_in())?,
         // Fail closed: what was asked of a membership cannot be answered without one.
-        None if grant.who.workspace.is_some() || grant.route.access == Access::Active => {
+        None if grant.who.workspace.is_some() || route.access == Access::Active => {
             return Err(Rejection::MembersUnavailable);
         }
         None => {}
     }
     if let Person::Verified(verified) = person {
-        check_token(snapshot, grant, verified, now)?;
+        check_token(snapshot, route.streams, verified, now)?;
     }
     let members = snapshot.members.as_ref();
     let joined = match (&grant.who.workspace, members) {
@@ -70,7 +75,7 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
         (Some(workspace), Some(members)) => {
             let claim = person.claimed(snapshot.rules.roles.as_ref());
             let role = members.role(workspace, person.user(), claim).ok_or(Rejection::NotAMember)?;
-            if matches!(grant.route.access, Access::Role(wanted) if role < wanted) {
+            if matches!(route.access, Access::Role(wanted) if role < wanted) {
                 return Err(Rejection::RoleTooLow);
             }
             Some(Joined { workspace: workspace.clone(), role })
@@ -80,10 +85,15 @@ pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Re
     let scope = Scope { person, joined: joined.as_ref(), members, now };
     // How long ago the second factor was given is asked at the door only: it grows old with every answer.
     let lasting = |condition: &&Condition| !matches!(condition, Condition::SecondFactorWithin(_));
-    grant.route.require.iter().filter(lasting).try_for_each(|condition| scope.check(condition))
+    route.require.iter().filter(lasting).try_for_each(|condition| scope.check(condition))
 }
 
-fn check_token(snapshot: &Snapshot, grant: &Grant, verified: &VerifiedClaims, now: UnixTime) -> Result<(), Rejection> {
+fn check_token(
+    snapshot: &Snapshot,
+    streams: Streams,
+    verified: &VerifiedClaims,
+    now: UnixTime,
+) -> Result<(), Rejection> {
     let issuer = snapshot.rules.issuers.iter().find(|issuer| issuer.name == *verified.issuer());
     let issuer = issuer.ok_or(Rejection::WrongIssuer)?;
     let claims = verified.claims();
@@ -95,7 +105,7 @@ fn check_token(snapshot: &Snapshot, grant: &Grant, verified: &VerifiedClaims, no
         expires: now,
     };
     snapshot.revocations.check(&token, now, snapshot.rules.keep_revocations)?;
-    let Streams::AtExpiry { grace } = grant.route.streams else { return Ok(()) };
+    let Streams::AtExpiry { grace } = streams else { return Ok(()) };
     let expired = Duration::from_secs(claims.exp.saturating_add(issuer.claims.leeway.secs()));
     if Duration::from_secs(now.0) >= expired.saturating_add(grace) { Err(Rejection::Expired) } else { Ok(()) }
 }

@@ -15,6 +15,7 @@ mod local;
 mod oidc;
 mod own;
 mod proofs;
+mod readings;
 mod services;
 mod sightings;
 mod sources;
@@ -45,7 +46,7 @@ use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
 use crate::domain::profile::Profile;
-use crate::domain::routes::{Condition, Methods, RouteTable, WorkspaceSource};
+use crate::domain::routes::{Condition, Methods, PathRules, RouteTable, WorkspaceSource};
 use crate::domain::service_token::{Reach, ServiceRoute, ServiceToken, TokenHash};
 use crate::domain::snapshot::{Rules, WebhookPolicy};
 use crate::domain::webhook::WebhookSecret;
@@ -156,7 +157,7 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
-        routes: RouteTable::new(routes.into_iter().collect()).expect("no contradiction"),
+        routes: RouteTable::new(routes.into_iter().collect(), PathRules::default()).expect("no contradiction"),
         issuers: vec![issuer],
         roles: Some(roles()),
         services: vec![service("engine", &[SERVICE_TOKEN], Reach::ServiceRoutes, near)],

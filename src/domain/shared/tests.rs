@@ -18,7 +18,7 @@ use crate::domain::ids::{OrgId, SessionId, UserId, text_header};
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
 use crate::domain::profile::Profile;
 use crate::domain::revocation::Revoked;
-use crate::domain::routes::RouteTable;
+use crate::domain::routes::{PathRules, RouteTable};
 use crate::domain::{Rules, Snapshot};
 
 fn user(id: &str) -> UserId {
@@ -48,7 +48,7 @@ fn gate(names: &[&str]) -> Snapshot {
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
-        routes: RouteTable::new(vec![]).expect("no routes"),
+        routes: RouteTable::new(vec![], PathRules::default()).expect("no routes"),
         issuers: vec![],
         roles: Some(roles),
         services: vec![],

@@ -17,7 +17,7 @@ use bailiff::domain::judge::{Proofs, Step, Verdict, judge};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Standing, Table, TableBuilder};
 use bailiff::domain::profile::Profile;
-use bailiff::domain::routes::{Access, Methods, Mode, Route, RouteTable, WorkspaceSource};
+use bailiff::domain::routes::{Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource};
 use bailiff::domain::token::SignedClaims;
 use bailiff::domain::{Rejection, Rules, Snapshot, UnixTime, membership, revocation};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -199,7 +199,7 @@ fn rules() -> Rules {
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
-        routes: RouteTable::new(routes).expect("no contradiction"),
+        routes: RouteTable::new(routes, PathRules::default()).expect("no contradiction"),
         issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],
         roles: Some(roles),
         services: vec![],

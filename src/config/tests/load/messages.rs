@@ -175,6 +175,39 @@ warning[B010]: a request with PUT, PATCH, DELETE, OPTIONS goes on to `/a/**`, wh
 }
 
 #[test]
+fn another_letter_case_of_a_guarded_path_is_a_warning_until_somebody_has_said_how_the_app_reads_it() {
+    let open = "routes:\n  - {path: /**, access: public}\n  - {path: /admin/**, access: user}\n";
+    let expected = "\
+warning[B010]: `/ADMIN` goes on to `/**`, which is open to everybody
+ --> b.yaml:3:31
+3 |   - {path: /admin/**, access: user}
+  |                               ^^^^ expected to know whether the app tells letter cases apart: Express and ASP.NET do not
+  fix    `paths: {case: insensitive}`; or `paths: {case: sensitive}` for an app that does, as Flask and FastAPI
+";
+    assert_text(&complaint(open), expected);
+    for said in ["sensitive", "insensitive"] {
+        assert_text(&complaint(&format!("{open}paths: {{case: {said}}}\n")), "");
+    }
+    assert_text(&complaint(&open.replace("/**, access: public", "/x/**, access: public")), "");
+    assert_text(&complaint(&open.replace("public", "user")), "");
+}
+
+#[test]
+fn a_header_that_is_let_through_is_a_warning() {
+    let expected = "\
+warning[B002]: every client may send `script_name`, and an app that takes the path from it does what was not judged
+ --> b.yaml:1:18
+1 | headers: {pass: [SCRIPT_NAME]}
+  |                  ^^^^^^^^^^^
+  fix    list it under `headers.pass_from_proxies` if a proxy in front writes it; else be sure that the app does not act on it
+";
+    assert_text(&complaint("headers: {pass: [SCRIPT_NAME]}\n"), expected);
+    let idle = complaint("headers: {pass_from_proxies: [x-scheme]}\n");
+    assert!(idle.starts_with("warning[B011]: `pass_from_proxies` has no effect without `trusted_proxies`"), "{idle}");
+    assert_text(&complaint("trusted_proxies: 10.0.0.0/8\nheaders: {pass_from_proxies: [x-scheme]}\n"), "");
+}
+
+#[test]
 fn every_fault_is_found_in_one_run() {
     let text = "\
 listen: x

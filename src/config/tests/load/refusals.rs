@@ -79,6 +79,15 @@ fn a_132_rules_that_can_never_hold_or_never_be_looked_at_are_errors() {
         ("membership: {file: m.yaml, roles: [a, b, a]}\n", "names `a` twice"),
         ("membership: {file: m.yaml, roles: [\"org:admin\"]}\n", "has the prefix `org:`"),
         ("keys: {refresh: 2h, max_age: 1h}\n", "`keys.max_age` is not longer than `keys.refresh`"),
+        ("paths: {case: lower}\n", "expected `sensitive` or `insensitive`"),
+        ("paths: {suffix: none}\n", "expected `significant` or `ignored`"),
+        ("paths: {cases: sensitive}\n", "did you mean `case`?"),
+        ("headers: {pass: [x-user-id]}\n", "is a header that bailiff writes"),
+        ("headers: {pass: [x_clerk_token]}\n", "is a header that bailiff writes"),
+        ("headers: {pass_from_proxies: [x-forwarded-for]}\n", "or believes from proxies"),
+        ("headers: {pass: [accept]}\n", "is not stripped, so there is nothing to let through"),
+        ("headers: {pass: [\"a b\"]}\n", "is not the name of a header"),
+        ("headers: {claims: {x-remote-user: sub}}\n", "is a header that bailiff writes or strips itself"),
     ] {
         assert!(complaint(given).contains(expected), "{given}{}", complaint(given));
     }

@@ -4,7 +4,9 @@ use http::{HeaderName, Method};
 
 use super::*;
 use crate::config::settings::KeySource;
-use crate::domain::routes::{Access, Condition, MAX_GRACE, Methods, Mode, Streams, WorkspaceSource};
+use crate::domain::routes::{
+    Access, Condition, LetterCase, MAX_GRACE, Methods, Mode, PathRules, Streams, Suffix, WorkspaceSource,
+};
 
 #[test]
 fn the_environment_alone_is_a_working_gate() {
@@ -158,7 +160,27 @@ fn a_body_keeps_the_types_that_it_was_written_with() {
 fn a_header_from_a_claim_is_stripped_from_requests_too() {
     let rules = rules("headers: {claims: {x-plan: pla}}\n");
     assert_eq!(rules.claim_headers, [(HeaderName::from_static("x-plan"), "pla".into())]);
-    assert!(format!("{:?}", rules.names).contains(&format!("{:?}", b"x_plan".to_vec())), "folded");
+    assert!(rules.names.strips(&HeaderName::from_static("x_plan"), false), "in every spelling");
+}
+
+#[test]
+fn a_header_is_let_through_where_the_config_names_it_and_from_whom() {
+    let text =
+        "trusted_proxies: [10.0.0.0/8]\nheaders: {pass: [X-HTTP-Method-Override], pass_from_proxies: [x-scheme]}\n";
+    let rules = rules(text);
+    let stripped = |name, trusted| rules.names.strips(&HeaderName::from_static(name), trusted);
+    assert!(!stripped("x-http-method-override", false));
+    assert!(stripped("x_http_method_override", false));
+    assert_eq!([stripped("x-scheme", false), stripped("x-scheme", true)], [true, false]);
+    assert!(stripped("x-http-method", true), "and nothing else");
+}
+
+#[test]
+fn how_the_app_reads_paths_is_as_plain_as_can_be_unless_said_otherwise() {
+    let read = |text: &str| rules(text).routes.rules();
+    assert_eq!(read(""), PathRules::default());
+    let said = read("paths: {case: insensitive, suffix: ignored}\n");
+    assert_eq!(said, PathRules { case: LetterCase::Insensitive, suffix: Suffix::Ignored });
 }
 
 #[test]

@@ -210,7 +210,9 @@ fn without_a_membership_only_what_a_token_alone_can_tell_is_let_in() {
     gate.members = None;
     let header = WorkspaceSource::Header(HeaderName::from_static("x-tenant"));
     let bound = Route { workspace: vec![header], ..route("/bound", Access::User) };
-    let bound = ruled(gate.clone(), |rules| rules.routes = RouteTable::new(vec![bound]).expect("one route"));
+    let bound = ruled(gate.clone(), |rules| {
+        rules.routes = RouteTable::new(vec![bound], PathRules::default()).expect("one route")
+    });
     let request = |target| get(target).bearer(&token("user_admin"));
     assert_eq!(request("/user").at(&gate), "forward user_admin");
     assert_eq!(request("/optional").at(&gate), "forward user_admin");

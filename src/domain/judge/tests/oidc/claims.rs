@@ -33,7 +33,7 @@ fn a_tenant_is_the_organization_and_nothing_more() {
             Route { workspace: vec![WorkspaceSource::TokenOrg], ..route("/org", Access::Role(role("member"))) };
         let mut all: Vec<Route> = routes().into();
         all.push(by_claim);
-        rules.routes = RouteTable::new(all).expect("no contradiction");
+        rules.routes = RouteTable::new(all, PathRules::default()).expect("no contradiction");
     });
     let headers = upstream(&gate, &access("a").claim("tid", "t-1"));
     assert_eq!(values(&headers, "x-org-id"), ["partner:t-1"]);
