@@ -82,6 +82,22 @@ fn no_field_that_overrides_what_was_judged_gets_through_in_any_spelling() {
 }
 
 #[test]
+fn the_page_of_known_attacks_has_a_row_for_each_of_them() {
+    let page = include_str!("../../../docs/known-attacks.md");
+    let section = page.split("\n## ").find(|s| s.starts_with("Fields that override")).expect("the section");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
+    let listed = rows.flat_map(|(names, rest)| {
+        let what = rest.split(" | ").next().unwrap_or_default();
+        names.split('`').step_by(2).map(move |name| format!("{name}: {what}"))
+    });
+    let mut listed: Vec<_> = listed.filter(|line| !line.starts_with(':')).collect();
+    let mut known: Vec<_> = overrides::all().map(|(name, what)| format!("{name}: {what}")).collect();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
+}
+
+#[test]
 fn what_honest_clients_send_gets_through() {
     let honest = [
         "accept",
