@@ -58,6 +58,41 @@ fn a_request_that_passes_shows_exactly_what_the_app_gets_and_what_was_taken_away
 }
 
 #[test]
+fn a_field_that_overrides_and_a_reading_that_decided_are_named() {
+    let routes = "routes:\n  - {path: \"/items/{id}/open\", access: public}\n  - {path: /items/**, access: user}\n";
+    let config = format!(
+        "upstream: http://127.0.0.1:3000\nclerk: {{publishable_key: pk_test_YW11c2VkLWNhdC03LmNsZXJrLmFjY291bnRzLmRldiQ}}\n{routes}"
+    );
+    let folder = folder();
+    let config = file(&folder, "b.yaml", &config);
+    let explain = |path: &str, more: &[&str]| {
+        run(&[&["explain", "--offline", "--config", &config, "--path", path][..], more].concat())
+    };
+    let open = explain("/items/x/open", &["-H", "SCRIPT_NAME: /public", "-H", "remote.user: root"]);
+    assert_eq!(open.status, 0, "{open:?}");
+    for part in ["script_name: some apps take the path from it", "remote.user: some apps take the user from it"] {
+        assert!(open.out.contains(part), "{part} is missing in {}", open.out);
+    }
+    let json = explain("/items/x/open", &["--json", "-H", "SCRIPT_NAME: /public"]);
+    assert!(json.out.contains("\"overrides\":{\"script_name\":\"the path\"}"), "{}", json.out);
+
+    let encoded = explain("/items/x/%6Fpen", &[]);
+    assert_eq!(encoded.status, 1, "{encoded:?}");
+    for part in [
+        "1  route /items/{id}/open asks for nothing",
+        "2  some app servers read the path otherwise, and must be let in there too",
+        "3  route /items/** asks for a valid token",
+        "4  the strictest of these readings decides: /items/**",
+        "refused: missing_token",
+    ] {
+        assert!(encoded.out.contains(part), "{part} is missing in {}", encoded.out);
+    }
+    let nowhere = explain("/%69tems/x", &[]);
+    let why = "no route covers GET /items/x to an app server that does not decode it";
+    assert!(nowhere.out.contains(why), "{}", nowhere.out);
+}
+
+#[test]
 fn a_program_reads_the_same_as_json() {
     let asking = Asking::start();
     let ended = asking.explain("bob", &["--path", "/me", "--json"]);

@@ -285,6 +285,60 @@ fn a_12_headers_of_a_trusted_proxy_from_a_stranger_are_removed_or_rebuilt() {
 }
 
 #[test]
+fn a_field_by_which_an_app_would_override_what_was_judged_never_arrives() {
+    let world = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"])).start();
+    let token = world.token("user_a");
+    let fields = [
+        "SCRIPT_NAME",
+        "Path_Info",
+        "Daphne-Root-Path",
+        "x.script.name",
+        "X_Original_URL",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Uri",
+        "X-HTTP-Method-Override",
+        "Front-End-Https",
+        "Forwarded",
+        "X-Forwarded-Ssl",
+        "Remote-User",
+        "X-Forwarded-User",
+        "X-Remote-Group",
+        "Php-Auth-User",
+        "$WSRU",
+        "ssl-client-cert",
+        "X-Accel-Mapping",
+        "spring.cloud.function.definition",
+    ];
+    for path in ["/public/x", "/api/me"] {
+        let twice = fields.iter().chain(&fields).map(|name| (*name, "forged")).chain(fields.map(|name| (name, "")));
+        world.get(path).headers(twice).bearer(&token).send().passed();
+        let seen = world.upstream.only();
+        assert!(!seen.contains("forged"), "the app got {:?}", seen.head);
+        for name in fields {
+            assert_eq!(seen.values(&name.to_lowercase()), [""; 0], "the app got {name}");
+        }
+    }
+}
+
+#[test]
+fn a_field_that_the_config_names_gets_through_in_its_own_spelling() {
+    let pass = json!({"pass": ["x-http-method-override"], "pass_from_proxies": ["x-forwarded-prefix"]});
+    for (proxies, expected) in [(json!(["10.0.0.0/8"]), vec![]), (json!(["127.0.0.0/8"]), vec!["/app"])] {
+        let plan = World::plan().config(|c| {
+            c["headers"] = pass.clone();
+            c["trusted_proxies"] = proxies;
+        });
+        let world = plan.start();
+        let request = world.get("/public/x").header("X-HTTP-Method-Override", "PUT");
+        request.header("X_HTTP_Method_Override", "DELETE").header("X-Forwarded-Prefix", "/app").send().passed();
+        let seen = world.upstream.only();
+        assert_eq!(seen.values("x-http-method-override"), ["PUT"]);
+        assert_eq!(seen.values("x-forwarded-prefix"), expected);
+        assert!(!seen.contains("DELETE"), "the app got {:?}", seen.head);
+    }
+}
+
+#[test]
 fn a_12_a_proxy_on_the_list_is_believed() {
     let plan = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"]));
     let world = plan.start();
