@@ -287,18 +287,22 @@ pub fn judge_traced(
         });
         return Step::Judged(Verdict::Reject(Refusal::bare(Rejection::NoRoute)));
     };
-    let first = judge_reading(snapshot, head, now, proofs, trace, readings.first());
-    if readings.further().is_empty() {
-        return first;
-    }
-    let strictest = readings.further().iter().fold(first, |step, reading| {
+    let mut strictest = judge_reading(snapshot, head, now, proofs, trace, readings.first());
+    for reading in readings.further() {
+        // Nothing is stricter, and nobody makes us check a bad signature more than once.
+        if readings::is_refused(&strictest) {
+            break;
+        }
         trace.step(|| "some app servers read the path otherwise, and must be let in there too".into());
-        readings::stricter(step, judge_reading(snapshot, head, now, proofs, trace, *reading))
-    });
-    trace.step(|| match readings::decided_by(&strictest) {
-        Some(route) => format!("the strictest of these readings decides: {}", route.pattern.text()),
-        None => "these readings cannot be let in together".into(),
-    });
+        let other = judge_reading(snapshot, head, now, proofs, trace, *reading);
+        strictest = readings::stricter(strictest, other);
+    }
+    if !readings.further().is_empty() {
+        trace.step(|| match readings::decided_by(&strictest) {
+            Some(route) => format!("the strictest of these readings decides: {}", route.pattern.text()),
+            None => "these readings cannot be let in together".into(),
+        });
+    }
     strictest
 }
 

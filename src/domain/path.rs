@@ -104,14 +104,25 @@ impl<'r> CleanPath<'r> {
     /// How many leading segments may be no part of the path to an app that is reached by them: those up to the name of a script, and
     /// `/_next/data/<build>`, under which Next.js has the data of every page.
     pub fn fronts(&self) -> impl Iterator<Item = usize> {
-        let next = |at: usize| {
-            let mut parts = self.segments().skip(at).map(PathSegment::text);
-            (parts.next(), parts.next()) == (Some("_next"), Some("data")) && parts.nth(1).is_some()
-        };
-        self.segments().enumerate().filter_map(move |(at, segment)| match segment.may_name_a_script() {
-            true => Some(at + 1),
-            false => (segment.text() == "_next" && next(at)).then_some(at + 3),
+        let mut segments = self.segments().enumerate().peekable();
+        let mut before = ["", ""];
+        std::iter::from_fn(move || {
+            loop {
+                let (at, segment) = segments.next()?;
+                let is_build = before == ["_next", "data"] && segments.peek().is_some();
+                if is_build || segment.may_name_a_script() {
+                    return Some(at + 1);
+                }
+                before = [before[1], segment.text()];
+            }
         })
+    }
+
+    /// Whether some reader may see another text in a segment than its own, where the app is as plain as can be. Cheaper to ask once
+    /// than for each route.
+    #[must_use]
+    pub fn may_be_read_otherwise(&self) -> bool {
+        self.raw.contains(['%', '+', '.'])
     }
 
     /// Whether the path ends with a slash (and is not just `/`).

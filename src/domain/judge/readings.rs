@@ -25,6 +25,11 @@ pub(super) fn stricter(a: Step, b: Step) -> Step {
     }
 }
 
+/// Whether the caller is not let in, whatever the other readings say.
+pub(super) fn is_refused(step: &Step) -> bool {
+    matches!(step, Step::Judged(verdict) if is_refusal(verdict))
+}
+
 /// The route whose verdict this is.
 pub(super) fn decided_by(step: &Step) -> Option<&Route> {
     match step {

@@ -62,12 +62,15 @@ fn fit_segments(pattern: &Pattern, path: &CleanPath<'_>, skipped: usize, rules: 
     }
     // Next.js adds `.json` to the page behind its prefix.
     let rules = if skipped > 0 { PathRules { suffix: Suffix::Ignored, ..rules } } else { rules };
+    let plain = rules == PathRules::default() && !path.may_be_read_otherwise();
     let mut fit = Fit::Certain;
     for segment in &pattern.segments {
         let part = parts.next()?;
-        if let Segment::Literal(literal) = segment {
-            let last = parts.peek().is_none();
-            fit = fit.max(fit_literal(literal, part, last, rules)?);
+        match segment {
+            Segment::Any(_) => {}
+            Segment::Literal(literal) if plain && **literal == *part.text() => {}
+            Segment::Literal(_) if plain => return None,
+            Segment::Literal(literal) => fit = fit.max(fit_literal(literal, part, parts.peek().is_none(), rules)?),
         }
     }
     (pattern.rest || parts.next().is_none()).then_some(fit)

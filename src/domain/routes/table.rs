@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::Method;
 
 use super::fit::{Fit, PathRules, fit};
-use super::{Access, Methods, Pattern, Route, WorkspaceSource};
+use super::{Access, MAX_SEGMENTS, Methods, Pattern, Route, WorkspaceSource};
 use crate::domain::path::CleanPath;
 
-/// Most places at which an app may begin to read a path, behind its first. Nobody has a second one in good faith.
+/// Most places at which an app may begin to read a path, behind its first. Nobody has a second one in good
+/// faith, nor one behind more than [`MAX_SEGMENTS`].
 pub(super) const MAX_FRONTS: usize = 4;
 
 /// All routes, most specific first.
@@ -121,7 +122,7 @@ impl RouteTable {
     /// added: most segments with such a name are files.
     fn look_behind_fronts<'t>(&'t self, method: &Method, path: &CleanPath, readings: &mut Readings<'t>) -> Option<()> {
         for (count, skipped) in path.fronts().enumerate() {
-            if count >= MAX_FRONTS {
+            if count >= MAX_FRONTS || skipped > MAX_SEGMENTS {
                 return None;
             }
             // A script that a route names is itself the end of the path, and not the front of an app.
