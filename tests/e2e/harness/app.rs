@@ -10,12 +10,13 @@ use super::process::Process;
 use super::wire::PATIENCE;
 
 /// Python with the packages of `tests/apps/requirements.txt`.
-fn python() -> &'static PathBuf {
+pub fn python() -> &'static PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let python = std::env::var_os("BAILIFF_TEST_PYTHON").map_or(package.join(".venv/bin/python"), PathBuf::from);
-        let needed = "import a2wsgi, fastapi, httptools, psycopg, psycopg_pool, uvicorn";
+        let needed = "import a2wsgi, daphne, django, fastapi, flask, gunicorn, httptools, hypercorn, psycopg, psycopg_pool, \
+                      uvicorn, waitress";
         let asked = Command::new(&python).args(["-c", needed]).output();
         assert!(
             asked.is_ok_and(|output| output.status.success()),

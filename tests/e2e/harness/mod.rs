@@ -1,7 +1,7 @@
 //! What every test stands on: a real app that writes down what it gets, an issuer that plays Clerk,
 //! the real binary on ports of its own, and a client that sends exactly what it is told.
 
-mod app;
+pub mod app;
 mod clerk;
 mod client;
 mod endpoint;
@@ -9,7 +9,7 @@ mod gate;
 mod layout;
 mod metrics;
 mod postgres;
-mod process;
+pub mod process;
 mod redis;
 mod script;
 mod system;

@@ -1,0 +1,68 @@
+//! From a case with a fault to the smallest one that still has it.
+
+use std::collections::BTreeSet;
+
+use crate::campaign::{Campaign, Found, Line};
+use crate::generate::Case;
+use crate::oracle::{Fault, Seen, judge};
+
+/// Bound: requests that are sent to make one case smaller.
+const TRIES: usize = 200;
+
+/// The smallest cases of these, which all have the same kind of fault: each once.
+pub fn smallest(campaign: &Campaign, found: Vec<Found>) -> Vec<Found> {
+    let mut seen = BTreeSet::new();
+    let smaller = found.into_iter().map(|found| shrunk(campaign, found));
+    smaller.filter(|found| seen.insert((found.case.target.clone(), found.case.fields.clone()))).collect()
+}
+
+fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
+    let fits = |door: &&crate::campaign::Door| door.app == found.app && door.variant == found.case.variant;
+    let Some(door) = campaign.doors.iter().find(fits) else {
+        return found;
+    };
+    let mut line = Line::new(door);
+    let (mut tries, kind) = (0, found.fault.kind);
+    let mut still = |case: &Case| -> Option<Fault> {
+        tries += 1;
+        let seen = Seen::of(&line.ask(case, &campaign.tokens)).filter(|_| tries <= TRIES)?;
+        judge(case, &seen).into_iter().find(|fault| fault.kind == kind)
+    };
+    while let Some((case, fault)) = smaller(&found.case).into_iter().find_map(|case| still(&case).map(|f| (case, f))) {
+        (found.case, found.fault) = (case, fault);
+    }
+    found
+}
+
+/// Cases that are a little smaller, the boldest first.
+fn smaller(case: &Case) -> Vec<Case> {
+    let with = |change: &dyn Fn(&mut Case)| {
+        let mut changed = case.clone();
+        change(&mut changed);
+        changed
+    };
+    let mut cases = vec![
+        with(&|c| c.method = "GET".to_owned()),
+        with(&|c| c.host = "app.test".to_owned()),
+        with(&|c| c.sender = crate::scene::Sender::Nobody),
+        with(&|c| c.target = c.target.split('?').next().unwrap_or_default().to_owned()),
+    ];
+    cases.extend((0..case.fields.len()).map(|at| with(&|c| drop(c.fields.remove(at)))));
+    cases.extend(shorter(&case.target).into_iter().map(|target| with(&|c| c.target.clone_from(&target))));
+    cases.retain(|smaller| smaller != case);
+    cases
+}
+
+/// Targets without one of their segments, or with an escape that was undone.
+fn shorter(target: &str) -> Vec<String> {
+    let segments: Vec<&str> = target.split('/').collect();
+    let without = |at: usize| [&segments[..at], &segments[at + 1..]].concat().join("/");
+    let mut targets: Vec<String> = (1..segments.len()).map(without).filter(|t| t.starts_with('/')).collect();
+    for (at, _) in target.match_indices('%') {
+        let byte = target.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        if let Some(byte) = byte.filter(u8::is_ascii_graphic) {
+            targets.push(format!("{}{}{}", &target[..at], char::from(byte), &target[at + 3..]));
+        }
+    }
+    targets
+}
