@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -33,7 +32,7 @@ pub struct Door {
 pub struct Campaign {
     pub doors: Vec<Door>,
     pub tokens: Tokens,
-    servers: Vec<Server>,
+    _servers: Vec<Server>,
     _clerk: Clerk,
 }
 
@@ -49,12 +48,7 @@ impl Campaign {
             let gate = scene::gate(&scene::config(variant, &clerk, &server.url(), app.paths().as_ref()));
             Door { app, variant, gate }
         };
-        Self { doors: each.map(door).collect(), tokens, servers, _clerk: clerk }
-    }
-
-    /// Where each app listens, past the gate.
-    pub fn apps(&self) -> impl Iterator<Item = (App, SocketAddr)> {
-        App::ALL.into_iter().zip(self.servers.iter().map(Server::address))
+        Self { doors: each.map(door).collect(), tokens, _servers: servers, _clerk: clerk }
     }
 
     /// Sends about `count` requests: each case goes to every app.
@@ -71,7 +65,7 @@ impl Campaign {
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         let reached = tally.requests;
         assert!(reached >= count, "only {reached} of {count} requests were sent in {patience:?} (seed {seed})");
-        let found = std::mem::take(&mut tally.found).into_iter().flat_map(|(_, found)| shrink::smallest(&self, found));
+        let found = std::mem::take(&mut tally.found).into_values().flat_map(|found| shrink::smallest(&self, found));
         Report { seed, found: found.collect(), tally }
     }
 

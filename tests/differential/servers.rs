@@ -61,6 +61,26 @@ impl Server {
         Self::that_says_its_port(command, env)
     }
 
+    #[track_caller]
+    pub fn waitress(args: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::python(&[&["waitress", "--listen=127.0.0.1:0"], args].concat(), env)
+    }
+
+    #[track_caller]
+    pub fn puma(app: &str) -> Self {
+        let mut command = Command::new("puma");
+        command.args(["--bind", "tcp://127.0.0.1:0", app]).current_dir(APPS);
+        Self::that_says_its_port(command, &[])
+    }
+
+    /// The server that PHP brings along.
+    #[track_caller]
+    pub fn php(app: &str) -> Self {
+        let mut command = Command::new("php");
+        command.args(["-S", "127.0.0.1:0", app]).current_dir(APPS);
+        Self::that_says_its_port(command, &[])
+    }
+
     /// nginx cannot choose its port itself.
     #[track_caller]
     pub fn nginx() -> Self {
