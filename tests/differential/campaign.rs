@@ -153,7 +153,7 @@ impl Tally {
         };
         self.ran += 1;
         *self.handlers.entry(seen.handler.clone()).or_default() += 1;
-        for fault in judge(case, &seen) {
+        for fault in judge(door.app, case, &seen) {
             self.faults += 1;
             let kind = (door.app.name(), case.variant == Variant::Open, fault.kind);
             let kept = self.found.entry(kind).or_default();
@@ -183,7 +183,7 @@ impl Report {
     #[track_caller]
     pub fn assert_nothing_was_found(&self) {
         let found: Vec<_> = self.found.iter().map(ToString::to_string).collect();
-        assert!(found.is_empty(), "{self}\n\n{} kinds of faults:\n\n{}", found.len(), found.join("\n"));
+        assert!(found.is_empty(), "the smallest cases of {} faults:\n\n{}", self.tally.faults, found.join("\n"));
         // A scene in which little runs would find little.
         assert!(self.tally.ran * 5 > self.tally.requests, "handlers ran: {self}");
         assert!(self.tally.handlers.len() > 15, "different handlers ran: {self}");

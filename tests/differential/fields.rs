@@ -68,6 +68,7 @@ pub const MOVERS: &[(&str, Moves)] = &[
     ("X-Original-Host", Moves::Host),
     ("X-Host", Moves::Host),
     ("X-HTTP-Host-Override", Moves::Host),
+    ("Host", Moves::Host),
     ("Server-Name", Moves::Host),
     ("Remote-User", Moves::User),
     ("X-Remote-User", Moves::User),
@@ -178,5 +179,12 @@ pub fn spelling(dice: &mut Dice, name: &str) -> String {
         _ if dice.once_in(2) => c.to_ascii_uppercase(),
         _ => c.to_ascii_lowercase(),
     };
-    name.chars().map(|c| if c == '-' { separator(dice) } else { letter(dice, c) }).collect()
+    let spelt: String = name.chars().map(|c| if c == '-' { separator(dice) } else { letter(dice, c) }).collect();
+    // What a lenient reader takes away, or for the rest of the line before.
+    match dice.below(96) {
+        0 => spelt + " ",
+        1 => spelt + "\t",
+        2 => format!(" {spelt}"),
+        _ => spelt,
+    }
 }

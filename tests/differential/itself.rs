@@ -122,10 +122,14 @@ fn the_oracle_has_nothing_against_an_honest_observation() {
         (Sender::User, "/items/**"),
         (Sender::Admin, "/admin/**"),
     ] {
-        assert_eq!(judge(&case(Variant::Open, sender, "/"), &honest(sender, handler)), [], "{sender:?}, {handler}");
+        assert_eq!(
+            judge(App::Flask, &case(Variant::Open, sender, "/"), &honest(sender, handler)),
+            [],
+            "{sender:?}, {handler}"
+        );
     }
     // Nobody is told to an open route who came along.
-    assert_eq!(judge(&case(Variant::Open, Sender::User, "/"), &honest(Sender::Nobody, "/login")), []);
+    assert_eq!(judge(App::Flask, &case(Variant::Open, Sender::User, "/"), &honest(Sender::Nobody, "/login")), []);
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn the_oracle_notices_a_handler_that_should_not_have_run() {
         (Variant::Closed, Sender::Admin, "undeclared:/**"),
     ] {
         assert_ne!(
-            judge(&case(variant, sender, "/"), &honest(sender, handler)),
+            judge(App::Flask, &case(variant, sender, "/"), &honest(sender, handler)),
             [],
             "{variant:?}, {sender:?}, {handler}"
         );
@@ -151,7 +155,7 @@ fn the_oracle_notices_every_forged_word() {
     let forged = |change: &dyn Fn(&mut Seen)| {
         let mut seen = honest(Sender::User, "/items/**");
         change(&mut seen);
-        judge(&case(Variant::Open, Sender::User, "/items/7"), &seen)
+        judge(App::Flask, &case(Variant::Open, Sender::User, "/items/7"), &seen)
     };
     assert_eq!(forged(&|_| ()), []);
     let other = |text: &mut String| "other".clone_into(text);
@@ -174,7 +178,7 @@ fn the_oracle_notices_every_forged_word() {
         assert_eq!(forged(&|seen| drop(seen.fields.remove(gone))).len(), 1, "without field {gone}");
     }
     // A user for whom nobody vouches runs no handler of users.
-    let unknown = judge(&case(Variant::Open, Sender::User, "/"), &honest(Sender::Nobody, "/items/**"));
+    let unknown = judge(App::Flask, &case(Variant::Open, Sender::User, "/"), &honest(Sender::Nobody, "/items/**"));
     assert_eq!(unknown.len(), 1, "{unknown:?}");
 }
 

@@ -93,8 +93,9 @@ fn only_the_server_believes(server: &Server, movers: &[Mover]) {
         for spelt in std::iter::once((*name).to_owned()).chain(spellings) {
             let answer = ask(gate.address(), &[(spelt.clone(), (*value).to_owned())]);
             // A spelling that is no name is refused; one that is believed may also break the server.
-            if Seen::of(&answer).map(moved).as_ref() != Some(&through) {
-                believed.push(format!("{spelt}: {value}\n  {answer:?}"));
+            let seen = Seen::of(&answer).map(moved);
+            if seen.as_ref() != Some(&through) {
+                believed.push(format!("{spelt}: {value}\n  {} {seen:?}", answer.head.first_line));
                 break;
             }
         }

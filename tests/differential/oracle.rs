@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::generate::Case;
 use crate::harness::{Response, fold, trusted_names};
 use crate::scene::{Demand, Sender};
+use crate::servers::App;
 
 /// What a handler said of the request that it was run for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,17 +68,11 @@ pub struct Fault {
     pub text: String,
 }
 
-fn fault(kind: &'static str, text: String) -> Option<Fault> {
-    Some(Fault { kind, text })
-}
-
-/// Every fault of what `seen` says of `case`.
-pub fn judge(case: &Case, seen: &Seen) -> Vec<Fault> {
-    [reach(case, seen), route(case, seen), identity(case, seen)]
-        .into_iter()
-        .flatten()
-        .chain(request(case, seen))
-        .collect()
+/// Every fault of what a handler of this app has seen of the case.
+pub fn judge(app: App, case: &Case, seen: &Seen) -> Vec<Fault> {
+    // Whoever runs for the wrong people has the wrong identity too.
+    let reach = reach(case, seen).or_else(|| identity(case, seen));
+    reach.into_iter().chain(route(app, case, seen)).chain(request(case, seen)).collect()
 }
 
 /// The sender's credentials are what the handler's own route demands.
@@ -92,30 +87,33 @@ fn reach(case: &Case, seen: &Seen) -> Option<Fault> {
 }
 
 /// The handler is that of a route which the gate judged by.
-fn route(case: &Case, seen: &Seen) -> Option<Fault> {
-    let judged = judged(case)?;
+fn route(app: App, case: &Case, seen: &Seen) -> Option<Fault> {
+    let judged = judged(app, case)?;
     let name = if seen.handler.starts_with(crate::scene::UNDECLARED) { "/**" } else { &seen.handler };
     let among = judged.iter().any(|pattern| pattern == name);
     let text = || format!("{} was run, and the gate judged by {judged:?}", seen.handler);
     (!among).then(|| Fault { kind: "a handler ran whose route the gate did not judge by", text: text() })
 }
 
-/// The patterns by which the gate judges this case; `None` as long as the gate does not say it.
-fn judged(_case: &Case) -> Option<Vec<String>> {
+/// The patterns by which the gate in front of this app judges the case; `None` as long as the gate does not say it.
+fn judged(_app: App, _case: &Case) -> Option<Vec<String>> {
     None
 }
 
 /// What the app may read as the gate's word is the gate's word, and all of it.
 fn identity(case: &Case, seen: &Seen) -> Option<Fault> {
     let found = seen.trusted();
-    let nobody = case.variant.demand(&seen.handler) == Demand::Anybody;
-    let person = case.sender != Sender::Nobody;
-    let fits = (nobody && found == expected(case, Sender::Nobody)) || (person && found == expected(case, case.sender));
-    if fits {
-        return None;
+    let silent = found == expected(case, Sender::Nobody);
+    if silent && case.variant.demand(&seen.handler) != Demand::Anybody {
+        let text = format!("{} was run for {:?} and is not told so", seen.handler, case.sender);
+        return Some(Fault { kind: "a handler of users ran without the gate's word", text });
     }
     let expected = expected(case, case.sender);
-    fault("the app read something else than the gate's word", format!("{found:?} in the place of {expected:?}"))
+    if silent || found == expected {
+        return None;
+    }
+    let text = format!("{found:?} in the place of {expected:?}");
+    Some(Fault { kind: "the app read something else than the gate's word", text })
 }
 
 /// The gate's word about this sender, or about nobody on open routes.

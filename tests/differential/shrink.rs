@@ -8,12 +8,18 @@ use crate::oracle::{Fault, Seen, judge};
 
 /// Bound: requests that are sent to make one case smaller.
 const TRIES: usize = 200;
+/// How many cases of one kind are shown.
+const SHOWN: usize = 4;
 
-/// The smallest cases of these, which all have the same kind of fault: each once.
+/// The smallest cases of these, which all have the same kind of fault.
 pub fn smallest(campaign: &Campaign, found: Vec<Found>) -> Vec<Found> {
     let mut seen = BTreeSet::new();
     let smaller = found.into_iter().map(|found| shrunk(campaign, found));
-    smaller.filter(|found| seen.insert((found.case.target.clone(), found.case.fields.clone()))).collect()
+    let once = |found: &Found| seen.insert((found.case.target.clone(), found.case.fields.clone()));
+    let mut smaller: Vec<_> = smaller.filter(once).collect();
+    smaller.sort_by_key(|found| found.case.to_string().len());
+    smaller.truncate(SHOWN);
+    smaller
 }
 
 fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
@@ -26,7 +32,7 @@ fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
     let mut still = |case: &Case| -> Option<Fault> {
         tries += 1;
         let seen = Seen::of(&line.ask(case, &campaign.tokens)).filter(|_| tries <= TRIES)?;
-        judge(case, &seen).into_iter().find(|fault| fault.kind == kind)
+        judge(door.app, case, &seen).into_iter().find(|fault| fault.kind == kind)
     };
     while let Some((case, fault)) = smaller(&found.case).into_iter().find_map(|case| still(&case).map(|f| (case, f))) {
         (found.case, found.fault) = (case, fault);
