@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::campaign::{Campaign, Found, Line};
+use percent_encoding::percent_decode_str;
+
+use crate::campaign::{Campaign, Door, Found, Line};
 use crate::generate::Case;
+use crate::harness::fold;
 use crate::oracle::{Fault, Seen, judge};
+use crate::scene::Sender;
 
 /// Bound: requests that are sent to make one case smaller.
 const TRIES: usize = 200;
@@ -15,15 +19,21 @@ const SHOWN: usize = 4;
 pub fn smallest(campaign: &Campaign, found: Vec<Found>) -> Vec<Found> {
     let mut seen = BTreeSet::new();
     let smaller = found.into_iter().map(|found| shrunk(campaign, found));
-    let once = |found: &Found| seen.insert((found.case.target.clone(), found.case.fields.clone()));
+    let once = |found: &Found| seen.insert(alike(&found.case));
     let mut smaller: Vec<_> = smaller.filter(once).collect();
     smaller.sort_by_key(|found| found.case.to_string().len());
     smaller.truncate(SHOWN);
     smaller
 }
 
+/// What two cases have in common that tell of one thing: letter cases and escapes aside, the target and the names of the fields.
+fn alike(case: &Case) -> (String, Vec<String>) {
+    let target = percent_decode_str(&case.target).decode_utf8_lossy().to_lowercase();
+    (target, case.fields.iter().map(|(name, _)| fold(name)).collect())
+}
+
 fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
-    let fits = |door: &&crate::campaign::Door| door.app == found.app && door.variant == found.case.variant;
+    let fits = |door: &&Door| door.app == found.app && door.variant == found.case.variant;
     let Some(door) = campaign.doors.iter().find(fits) else {
         return found;
     };
@@ -50,7 +60,8 @@ fn smaller(case: &Case) -> Vec<Case> {
     let mut cases = vec![
         with(&|c| c.method = "GET".to_owned()),
         with(&|c| c.host = "app.test".to_owned()),
-        with(&|c| c.sender = crate::scene::Sender::Nobody),
+        with(&|c| c.sender = Sender::Nobody),
+        with(&|c| c.sender = if c.sender == Sender::Admin { Sender::User } else { c.sender }),
         with(&|c| c.target = c.target.split('?').next().unwrap_or_default().to_owned()),
     ];
     cases.extend((0..case.fields.len()).map(|at| with(&|c| drop(c.fields.remove(at)))));
