@@ -57,28 +57,35 @@ impl Campaign {
         let patience = LONGEST.mul_f64((count as f64 / STANDARD as f64).max(1.0));
         let deadline = Instant::now() + patience;
         let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
-        thread::scope(|scope| {
-            for _ in 0..CLIENTS {
-                scope.spawn(|| self.send_cases(seed, cases, deadline, &next, &tally));
-            }
+        let trouble = thread::scope(|scope| {
+            let client = |_| scope.spawn(|| self.send_cases(seed, cases, deadline, &next, &tally));
+            let clients: Vec<_> = (0..CLIENTS).map(client).collect();
+            clients.into_iter().filter_map(|client| client.join().expect("a client ends").err()).next()
         });
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let reached = tally.requests;
-        assert!(reached >= count, "only {reached} of {count} requests were sent in {patience:?} (seed {seed})");
+        let late = || format!("only {} of {count} requests were sent in {patience:?}", tally.requests);
+        let trouble = trouble.or_else(|| (tally.requests < count).then(late));
         let found = std::mem::take(&mut tally.found).into_values().flat_map(|found| shrink::smallest(&self, found));
-        Report { seed, found: found.collect(), tally }
+        Report { seed, trouble, found: found.collect(), tally }
     }
 
-    fn send_cases(&self, seed: u64, cases: u64, deadline: Instant, next: &AtomicU64, tally: &Mutex<Tally>) {
+    fn send_cases(
+        &self,
+        seed: u64,
+        cases: u64,
+        deadline: Instant,
+        next: &AtomicU64,
+        tally: &Mutex<Tally>,
+    ) -> Result<(), String> {
         let mut lines: Vec<Line> = self.doors.iter().map(Line::new).collect();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= cases || Instant::now() > deadline {
-                return;
+                return Ok(());
             }
             let case = Case::numbered(seed, number);
             for line in lines.iter_mut().filter(|line| line.door.variant == case.variant) {
-                let answer = line.ask(&case, &self.tokens);
+                let answer = line.ask(&case, &self.tokens)?;
                 tally.lock().unwrap_or_else(PoisonError::into_inner).note(line.door, number, &case, &answer);
             }
         }
@@ -97,20 +104,19 @@ impl<'s> Line<'s> {
     }
 
     /// The one answer. A connection that was kept may have ended meanwhile, a new one may not.
-    #[track_caller]
-    pub fn ask(&mut self, case: &Case, tokens: &Tokens) -> Response {
+    pub fn ask(&mut self, case: &Case, tokens: &Tokens) -> Result<Response, String> {
         let bytes = case.bytes(tokens);
         let kept = self.connection.take();
         let again = kept.is_some();
         let mut connection = kept.unwrap_or_else(|| Connection::open(self.door.gate.address()));
         match connection.send(&bytes).try_answer(&case.method) {
-            Ok(answer) => {
-                assert!(connection.leftover().is_empty(), "more than one answer of {:?} to\n{case}", self.door.app);
+            Ok(answer) if connection.leftover().is_empty() => {
                 self.connection = (!answer.head.says("connection", "close")).then_some(connection);
-                answer
+                Ok(answer)
             }
+            Ok(answer) => Err(format!("more than one answer of {:?} to\n{case}\n{answer:?}", self.door.app)),
             Err(_) if again => self.ask(case, tokens),
-            Err(e) => panic!("no answer of {:?} ({e}) to\n{case}", self.door.app),
+            Err(e) => Err(format!("no answer of {:?} ({e}) to\n{case}", self.door.app)),
         }
     }
 }
@@ -167,6 +173,8 @@ impl Tally {
 /// What came of a run.
 pub struct Report {
     seed: u64,
+    /// Why it ended too early.
+    trouble: Option<String>,
     tally: Tally,
     found: Vec<Found>,
 }
@@ -182,6 +190,9 @@ impl fmt::Display for Report {
 impl Report {
     #[track_caller]
     pub fn assert_nothing_was_found(&self) {
+        if let Some(trouble) = &self.trouble {
+            panic!("{trouble}");
+        }
         let found: Vec<_> = self.found.iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "the smallest cases of {} faults:\n\n{}", self.tally.faults, found.join("\n"));
         // A scene in which little runs would find little.

@@ -41,7 +41,8 @@ fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
     let (mut tries, kind) = (0, found.fault.kind);
     let mut still = |case: &Case| -> Option<Fault> {
         tries += 1;
-        let seen = Seen::of(&line.ask(case, &campaign.tokens)).filter(|_| tries <= TRIES)?;
+        let answer = line.ask(case, &campaign.tokens).ok().filter(|_| tries <= TRIES)?;
+        let seen = Seen::of(&answer)?;
         judge(door.app, case, &seen).into_iter().find(|fault| fault.kind == kind)
     };
     while let Some((case, fault)) = smaller(&found.case).into_iter().find_map(|case| still(&case).map(|f| (case, f))) {
@@ -70,8 +71,11 @@ fn smaller(case: &Case) -> Vec<Case> {
     cases
 }
 
-/// Targets without one of their segments, or with an escape that was undone.
+/// Targets without their host, without one of their segments, or with an escape that was undone.
 fn shorter(target: &str) -> Vec<String> {
+    if let Some((_, rest)) = target.split_once("://") {
+        return rest.find('/').map(|slash| rest[slash..].to_owned()).into_iter().collect();
+    }
     let segments: Vec<&str> = target.split('/').collect();
     let without = |at: usize| [&segments[..at], &segments[at + 1..]].concat().join("/");
     let mut targets: Vec<String> = (1..segments.len()).map(without).filter(|t| t.starts_with('/')).collect();

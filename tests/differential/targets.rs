@@ -224,6 +224,9 @@ fn recased(dice: &mut Dice, path: &str) -> String {
 
 fn in_place_of_a_slash(dice: &mut Dice, path: &str) -> String {
     let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
+    if slashes.is_empty() {
+        return path.to_owned();
+    }
     let at = *dice.one_of(&slashes);
     format!("{}{}{}", &path[..at], dice.one_of(SLASHES), &path[at + 1..])
 }
