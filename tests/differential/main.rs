@@ -20,6 +20,7 @@ mod dice;
 mod fields;
 mod generate;
 mod itself;
+mod judged;
 mod movers;
 mod oracle;
 mod scene;

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::generate::Case;
 use crate::harness::{Response, fold, trusted_names};
-use crate::scene::{Demand, Sender};
+use crate::judged::judged;
+use crate::scene::{Demand, Sender, UNDECLARED, Variant};
 use crate::servers::App;
 
 /// What a handler said of the request that it was run for.
@@ -70,9 +71,22 @@ pub struct Fault {
 
 /// Every fault of what a handler of this app has seen of the case.
 pub fn judge(app: App, case: &Case, seen: &Seen) -> Vec<Fault> {
+    let judged = judged(app, case);
+    if is_the_apps_own_slash(case, seen, &judged) {
+        return identity(case, seen).into_iter().chain(request(case, seen)).collect();
+    }
     // Whoever runs for the wrong people has the wrong identity too.
     let reach = reach(case, seen).or_else(|| identity(case, seen));
-    reach.into_iter().chain(route(app, case, seen)).chain(request(case, seen)).collect()
+    reach.into_iter().chain(route(&judged, seen)).chain(request(case, seen)).collect()
+}
+
+/// A route covers its path with a slash at the end as well, by contract. An app that has another handler there, which no route
+/// declares, has put it under that route: its sender was judged by it.
+fn is_the_apps_own_slash(case: &Case, seen: &Seen, judged: &[String]) -> bool {
+    let path = case.target.split('?').next().unwrap_or_default();
+    let undeclared = case.variant == Variant::Closed && seen.handler.starts_with(UNDECLARED);
+    let satisfied = |pattern: &String| case.sender.satisfies(case.variant.demand(pattern));
+    undeclared && path.ends_with('/') && !judged.is_empty() && judged.iter().all(satisfied)
 }
 
 /// The sender's credentials are what the handler's own route demands.
@@ -87,17 +101,11 @@ fn reach(case: &Case, seen: &Seen) -> Option<Fault> {
 }
 
 /// The handler is that of a route which the gate judged by.
-fn route(app: App, case: &Case, seen: &Seen) -> Option<Fault> {
-    let judged = judged(app, case)?;
-    let name = if seen.handler.starts_with(crate::scene::UNDECLARED) { "/**" } else { &seen.handler };
+fn route(judged: &[String], seen: &Seen) -> Option<Fault> {
+    let name = if seen.handler.starts_with(UNDECLARED) { "/**" } else { &seen.handler };
     let among = judged.iter().any(|pattern| pattern == name);
     let text = || format!("{} was run, and the gate judged by {judged:?}", seen.handler);
     (!among).then(|| Fault { kind: "a handler ran whose route the gate did not judge by", text: text() })
-}
-
-/// The patterns by which the gate in front of this app judges the case; `None` as long as the gate does not say it.
-fn judged(_app: App, _case: &Case) -> Option<Vec<String>> {
-    None
 }
 
 /// What the app may read as the gate's word is the gate's word, and all of it.

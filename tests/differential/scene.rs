@@ -85,7 +85,7 @@ impl Variant {
         self == Self::Open || !matches!(pattern, "/" | "/**")
     }
 
-    fn routes(self) -> impl Iterator<Item = (&'static str, Demand)> {
+    pub fn routes(self) -> impl Iterator<Item = (&'static str, Demand)> {
         ROUTES.into_iter().filter(move |(pattern, _)| self.declares(pattern))
     }
 

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::app::python;
@@ -182,9 +182,14 @@ impl App {
         }
     }
 
-    /// How it reads paths, for the gate in front, where that is not how the gate reads them by itself.
+    /// Whether `/ADMIN` is `/admin` to it, which the gate in front has to be told.
+    pub fn ignores_case(self) -> bool {
+        self == Self::Express
+    }
+
+    /// How it reads paths, in the words of the config. `None`: as the gate does when it is told nothing.
     pub fn paths(self) -> Option<Value> {
-        None
+        self.ignores_case().then(|| json!({"case": "insensitive"}))
     }
 
     #[track_caller]
