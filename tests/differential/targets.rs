@@ -169,7 +169,7 @@ fn changed(dice: &mut Dice, path: String) -> String {
         8 => format!("{path}{}", dice.one_of(SUFFIXES)),
         9 => in_place_of_a_slash(dice, &path),
         10 => format!("{}{path}", dice.one_of(PREFIXES)),
-        _ => look_alike(dice, path),
+        _ => look_alike(dice, &path),
     }
 }
 
@@ -232,16 +232,17 @@ fn in_place_of_a_slash(dice: &mut Dice, path: &str) -> String {
 }
 
 /// A letter that becomes the ASCII one when its case is changed or its form is normalised.
-fn look_alike(dice: &mut Dice, path: String) -> String {
-    let (plain, other) = *dice.one_of(&[
-        ('s', "%c5%bf"),
-        ('i', "%c4%b0"),
-        ('i', "%c4%b1"),
-        ('a', "%ef%bd%81"),
-        ('e', "e%cc%81"),
-        ('x', "%ef%bd%98"),
-        ('d', "%64%cc%b1"),
-        ('@', "%ef%bc%a0"),
-    ]);
-    path.replacen(plain, other, 1)
+fn look_alike(dice: &mut Dice, path: &str) -> String {
+    let alike = [
+        ('s', "\u{17f}"),
+        ('i', "\u{131}"),
+        ('i', "\u{130}"),
+        ('e', "e\u{301}"),
+        ('a', "\u{ff41}"),
+        ('x', "\u{ff58}"),
+        ('@', "\u{ff20}"),
+    ];
+    let (plain, other) = *dice.one_of(&alike);
+    let encoded: String = other.chars().map(|c| hex(dice, c)).collect();
+    path.replacen(plain, &encoded, 1)
 }
