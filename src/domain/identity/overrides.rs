@@ -47,6 +47,8 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "x_ms_original_url",
             "x_forwarded_uri",
             "x_forwarded_path",
+            "x_original_path",
+            "x_replaced_path",
             "x_matched_path",
             "x_now_route_matches",
             "x_invoke_*",
@@ -80,7 +82,7 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "iis_wasurlrewritten",
         ],
     ),
-    (Override::Root, &["x_forwarded_prefix", "x_forwarded_script_name", "x_original_prefix"]),
+    (Override::Root, &["x_forwarded_prefix", "x_forwarded_script_name", "x_original_prefix", "x_ingress_path"]),
     (
         Override::Method,
         &[

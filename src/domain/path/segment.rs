@@ -77,8 +77,8 @@ fn is_canonical_escape(rest: &str) -> bool {
     upper && byte.is_ok_and(|byte| !super::stands_as_it_is(byte))
 }
 
-/// Whether two texts are the same to somebody who does not tell letter cases apart, by whatever table of letters: `ſ` is an `S`
-/// and the Kelvin sign a `K`. Too often alike is the safe side: both readings are judged.
+/// Whether two texts are the same to a reader who does not tell letter cases apart and has a large table of letters: to such a one
+/// `ſ` is an `S`, the Kelvin sign a `K`, and `É` an `é`. Others know the letters of ASCII alone.
 #[must_use]
 pub fn same_letters(a: &str, b: &str) -> bool {
     let fold = |text: &str| text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();

@@ -89,7 +89,8 @@ fn fit_literal(literal: &str, part: PathSegment<'_>, last: bool, rules: PathRule
         // Express finds `/open` in `/open` alone, and not in `/%6Fpen`; uvicorn and gunicorn do in both.
         return Some(if part.has_one_spelling() { Fit::Certain } else { Fit::Possible });
     }
-    let declared = if part.has_one_spelling() { Fit::Declared } else { Fit::Possible };
+    // What the config says of letter cases is said of ASCII: of other letters not even the readers that ignore case agree.
+    let declared = if part.has_one_spelling() && text.is_ascii() { Fit::Declared } else { Fit::Possible };
     let bare = if last && rules.suffix == Suffix::Ignored { part.without_suffix() } else { text };
     if rules.same(literal, text) || rules.same(literal, bare) {
         return Some(declared);
