@@ -4,6 +4,7 @@
 //! caller meets a need once and asks again; what then is still missing has its verdict in [`Step::NeedKey`] already.
 
 mod access;
+mod authorize;
 mod conditions;
 mod grant;
 mod own;
@@ -15,6 +16,7 @@ mod standing;
 mod still;
 #[cfg(test)]
 mod tests;
+mod workspace;
 
 use std::sync::Arc;
 use std::time::Duration;

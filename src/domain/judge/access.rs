@@ -1,17 +1,19 @@
 //! What a route asks for, and whether the caller has it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{Caller, Person, Proofs, Sighting, Trace, Who, conditions, standing};
+use super::authorize::{Authorization, Purpose};
+use super::workspace::NamedWorkspace;
+use super::{Caller, Person, Proofs, Sighting, Trace, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::{UserId, WorkspaceId};
-use crate::domain::membership::{Members, Role, Roles, Standing};
-use crate::domain::path::PathSegment;
-use crate::domain::routes::{Access, Route, WorkspaceSource};
+use crate::domain::membership::{Members, Role};
+use crate::domain::routes::{Access, Route};
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies};
 use crate::domain::webhook::Envelope;
-use crate::domain::{Rejection, UnixTime, revocation};
+use crate::domain::{Rejection, UnixTime};
 
 /// One judgement under way.
 pub(super) struct Judgement<'j, P, T> {
@@ -145,7 +147,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     fn admit_person(&mut self) -> Result<Admitted, Stop> {
         let person = self.person()?;
         self.who.user = Some(person.user().clone());
-        let joined = self.check_user(&person)?;
+        let joined = self.authorize(&person)?;
         Ok(Admitted::Caller(Caller::User(person), joined))
     }
 
@@ -207,18 +209,6 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         Ok(signed)
     }
 
-    /// A token that cannot be called back is refused here: its session was ended, or its user's tokens were revoked.
-    fn check_revoked(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
-        let told = claims.claims();
-        let token = revocation::Token {
-            user: claims.user(),
-            session: told.sid.as_ref(),
-            issued: told.iat.map(UnixTime),
-            expires: UnixTime(told.exp),
-        };
-        self.snapshot.revocations.check(&token, self.now, self.snapshot.rules.keep_revocations)
-    }
-
     /// Attack A-58: a header of one user beside a session cookie of another. The app may well read the cookie, so this is
     /// refused; a cookie of another application, or of nobody, is none of our business.
     fn check_cookies(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
@@ -234,127 +224,23 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         if other { Err(Rejection::SeveralTokens) } else { Ok(()) }
     }
 
-    /// Status, workspace, role and conditions.
-    fn check_user(&mut self, person: &Person) -> Result<Option<Joined>, Stop> {
-        let route = self.route;
-        let in_workspace = matches!(route.access, Access::Role(_)) || !route.workspace.is_empty();
-        if person.may_everything() {
-            return if in_workspace { Ok(Some(self.join_unasked(person)?)) } else { Ok(None) };
-        }
-        // Fail closed: a ban or a revocation that another replica has heard of would not be known here.
-        if self.snapshot.awaits_shared {
-            return Err(Rejection::SharedStateUnavailable.into());
-        }
-        let members = self.members()?;
-        if let Some(members) = members {
-            if members.must_ask(person.user()) {
-                self.trace.step(|| format!("membership: its source must be asked about {}", person.user()));
-                return Err(Stop::NeedMember(person.user().clone()));
-            }
-            let checked = self.check_standing(&members.standing(person.user()), person.is_stand_in());
-            // Seen all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
-            if checked == Err(Rejection::NotActive) {
-                self.sighting = person.claims().and_then(|claims| Sighting::of(members, claims, self.now));
-            }
-            checked?;
-        }
-        // After what the membership says of the user: a ban has a reason of its own, and says more than this.
-        if let Some(claims) = person.claims() {
-            self.check_revoked(claims)?;
-        }
-        let joined = match members {
-            // Fail closed: the route asks for what only a membership could tell, and there is none.
-            None if in_workspace => return Err(Rejection::NotAMember.into()),
-            None if route.access == Access::Active && !person.is_stand_in() => return Err(Rejection::NotActive.into()),
-            Some(members) if in_workspace => Some(self.join(person, members)?),
-            _ => None,
+    /// Whether the user may use the route.
+    fn authorize(&mut self, person: &Person) -> Result<Option<Joined>, Stop> {
+        let named = Cell::new(None);
+        let (snapshot, route, now) = (self.snapshot, self.route, self.now);
+        let request = NamedWorkspace { head: self.head, route, skipped: self.skipped, person };
+        let workspace = |members: Option<&Members>| {
+            let workspace = request.find(members)?;
+            named.set(Some(workspace.clone()));
+            Ok(workspace)
         };
-        let scope = conditions::Scope { person, joined: joined.as_ref(), members, now: self.now };
-        for condition in &route.require {
-            scope.check(condition)?;
-            self.trace.step(|| format!("condition holds: {condition:?}"));
+        let purpose = Purpose::Request { workspace: &workspace };
+        let authorized = Authorization { snapshot, route, person, purpose, now }.check(&mut *self.trace);
+        self.who.workspace = named.take();
+        // Kept all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
+        if let (Err(Stop::Refuse(Rejection::NotActive)), Some(members)) = (&authorized, &snapshot.members) {
+            self.sighting = person.claims().and_then(|claims| Sighting::of(members, claims, now));
         }
-        Ok(joined)
-    }
-
-    fn members(&self) -> Result<Option<&'j Members>, Rejection> {
-        match (&self.snapshot.members, &self.snapshot.rules.roles) {
-            // Fail closed: a source that is silent for too long may have taken somebody's access away meanwhile.
-            (Some(members), Some(_)) if !members.is_lookup() && members.too_old(self.now) => {
-                Err(Rejection::MembersStale)
-            }
-            (Some(members), Some(_)) => Ok(Some(members)),
-            (None, Some(_)) => Err(Rejection::MembersUnavailable),
-            (_, None) => Ok(None),
-        }
-    }
-
-    /// Whether a user of this standing may use the route. A user whom the membership does not know yet passes routes that ask
-    /// for a token only, since the app makes its record on first sight. A stand-in counts as active until the membership says
-    /// otherwise: the operator has let them in.
-    fn check_standing(&mut self, standing: &Standing, is_stand_in: bool) -> Result<(), Rejection> {
-        if let Standing::Known(known) = standing {
-            let (access, founder) = (known.access, known.founder);
-            self.trace
-                .step(|| format!("membership: access {}{}", access.name(), if founder { ", founder" } else { "" }));
-        }
-        standing::admits(self.route, standing, is_stand_in)
-    }
-
-    /// The highest role in whatever workspace the request names, for whom authentication is switched off.
-    fn join_unasked(&mut self, person: &Person) -> Result<Joined, Rejection> {
-        let workspace = self.workspace(person, None)?;
-        self.who.workspace = Some(workspace.clone());
-        let role = self.snapshot.rules.roles.as_ref().map(Roles::highest).ok_or(Rejection::NotAMember)?;
-        Ok(Joined { workspace, role })
-    }
-
-    fn join(&mut self, person: &Person, members: &Members) -> Result<Joined, Rejection> {
-        let workspace = self.workspace(person, Some(members))?;
-        self.who.workspace = Some(workspace.clone());
-        let claim = person.claimed(self.snapshot.rules.roles.as_ref());
-        let role = members.role(&workspace, person.user(), claim).ok_or(Rejection::NotAMember)?;
-        self.trace.step(|| {
-            let name = self.snapshot.rules.roles.as_ref().map_or("?", |roles| roles.name(role));
-            format!("workspace {workspace}: role `{name}`")
-        });
-        match self.route.access {
-            Access::Role(wanted) if role < wanted => Err(Rejection::RoleTooLow),
-            _ => Ok(Joined { workspace, role }),
-        }
-    }
-
-    /// The workspace that the request names: by the configured sources alone, by each of them, and the same in all.
-    fn workspace(&self, person: &Person, members: Option<&Members>) -> Result<WorkspaceId, Rejection> {
-        let mut named: Option<WorkspaceId> = None;
-        // Where no token is looked at, none can name a workspace, nor contradict one.
-        let asked = |source: &&WorkspaceSource| !person.may_everything() || **source != WorkspaceSource::TokenOrg;
-        for source in self.route.workspace.iter().filter(asked) {
-            let id = self.workspace_from(source, person, members)?.ok_or(Rejection::NoWorkspace)?;
-            match &named {
-                Some(other) if *other != id => return Err(Rejection::BadWorkspace),
-                _ => named = Some(id),
-            }
-        }
-        named.ok_or(Rejection::NoWorkspace)
-    }
-
-    fn workspace_from(
-        &self,
-        source: &WorkspaceSource,
-        person: &Person,
-        members: Option<&Members>,
-    ) -> Result<Option<WorkspaceId>, Rejection> {
-        let text = match source {
-            WorkspaceSource::TokenOrg => {
-                let org = person.claims().and_then(|claims| claims.claims().org.as_ref());
-                return Ok(org.zip(members).and_then(|(org, members)| members.workspace_of(&org.id)));
-            }
-            WorkspaceSource::Segment(index) => {
-                self.head.path.segments().skip(self.skipped).nth(*index).map(PathSegment::text)
-            }
-            WorkspaceSource::Header(name) => self.head.single(name).map_err(|_| Rejection::BadWorkspace)?,
-        };
-        text.map(WorkspaceId::parse).transpose().map_err(|_| Rejection::BadWorkspace)
+        authorized
     }
 }

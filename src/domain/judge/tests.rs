@@ -4,6 +4,7 @@
 //! `reject expired`, `need key clerk, else reject unknown_key`, `need body 1024`.
 
 mod access;
+mod authorize;
 mod claims;
 mod conditions;
 mod cookies;

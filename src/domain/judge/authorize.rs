@@ -1,0 +1,169 @@
+//! Whether a user may use a route: asked once when a request comes in, and again and again while its answer goes on.
+//!
+//! One procedure for both, so that a condition that somebody adds later ends streams without anybody thinking of it. What differs
+//! between the two is in [`Purpose`], and nowhere else.
+
+use std::sync::Arc;
+
+use super::access::{Joined, Stop};
+use super::conditions::Scope;
+use super::{Person, Trace, standing};
+use crate::domain::ids::WorkspaceId;
+use crate::domain::membership::{Members, Role, Roles, Standing};
+use crate::domain::routes::{Access, Condition, Route};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::token::VerifiedClaims;
+use crate::domain::{Rejection, UnixTime, revocation};
+
+/// What a user wants to use the route for.
+pub(super) enum Purpose<'p> {
+    /// A request that comes in.
+    Request {
+        /// The workspace that the request names. Asked for only where the route looks at one, and after the user's own standing.
+        workspace: &'p dyn Fn(Option<&Members>) -> Result<WorkspaceId, Rejection>,
+    },
+    /// An answer that goes on.
+    Stream {
+        /// The workspace that the user was let into.
+        workspace: Option<&'p WorkspaceId>,
+        /// The list that the user's role in it was from: what a role of one list is in another, nobody knows.
+        roles: Option<&'p Roles>,
+    },
+}
+
+/// One question: this user, this route, now.
+pub(super) struct Authorization<'a> {
+    pub snapshot: &'a Snapshot,
+    pub route: &'a Arc<Route>,
+    pub person: &'a Person,
+    pub purpose: Purpose<'a>,
+    pub now: UnixTime,
+}
+
+impl<'a> Authorization<'a> {
+    /// The workspace with the user's role in it, where the route asks for one.
+    ///
+    /// # Errors
+    /// Why the user may not use the route, or that the source of the membership must be asked about them first.
+    pub(super) fn check(&self, trace: &mut impl Trace) -> Result<Option<Joined>, Stop> {
+        let Self { snapshot, route, person, .. } = self;
+        if person.may_everything() {
+            return self.join_unasked();
+        }
+        // Fail closed: a ban or a revocation that another replica has heard of would not be known here.
+        if snapshot.awaits_shared {
+            return Err(Rejection::SharedStateUnavailable.into());
+        }
+        let members = self.members()?;
+        if let Some(members) = members {
+            if members.must_ask(person.user()) {
+                trace.step(|| format!("membership: its source must be asked about {}", person.user()));
+                return Err(Stop::NeedMember(person.user().clone()));
+            }
+            let standing = members.standing(person.user());
+            trace_standing(&standing, trace);
+            standing::admits(route, &standing, person.is_stand_in())?;
+        }
+        // After what the membership says of the user: a ban has a reason of its own, and says more than this.
+        if let Some(claims) = person.claims() {
+            self.check_revoked(claims)?;
+        }
+        let joined = match members {
+            // Fail closed: the route asks for what only a membership could tell, and there is none.
+            None if self.looks_at_a_workspace() => return Err(Rejection::NotAMember.into()),
+            None if route.access == Access::Active && !person.is_stand_in() => return Err(Rejection::NotActive.into()),
+            Some(members) if self.looks_at_a_workspace() => Some(self.join(members, trace)?),
+            _ => None,
+        };
+        let scope = Scope { person, joined: joined.as_ref(), members, now: self.now };
+        for condition in route.require.iter().filter(|condition| self.lasts(condition)) {
+            scope.check(condition)?;
+            trace.step(|| format!("condition holds: {condition:?}"));
+        }
+        Ok(joined)
+    }
+
+    fn looks_at_a_workspace(&self) -> bool {
+        matches!(self.route.access, Access::Role(_)) || !self.route.workspace.is_empty()
+    }
+
+    fn is_stream(&self) -> bool {
+        matches!(self.purpose, Purpose::Stream { .. })
+    }
+
+    fn members(&self) -> Result<Option<&'a Members>, Rejection> {
+        let asks = |condition: &Condition| matches!(condition, Condition::Role(_) | Condition::Flag(_));
+        let must_know =
+            self.looks_at_a_workspace() || self.route.access == Access::Active || self.route.require.iter().any(asks);
+        match (&self.snapshot.members, &self.snapshot.rules.roles) {
+            // Fail closed: a source that is silent for too long may have taken somebody's access away meanwhile.
+            (Some(members), Some(_)) if !members.is_lookup() && members.too_old(self.now) => {
+                Err(Rejection::MembersStale)
+            }
+            (Some(members), Some(_)) => Ok(Some(members)),
+            // While one membership is replaced by another, what never asked it goes on.
+            (None, Some(_)) if self.is_stream() && !must_know => Ok(None),
+            (None, Some(_)) => Err(Rejection::MembersUnavailable),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// A token that cannot be called back is refused: its session was ended, or its user's tokens were revoked.
+    fn check_revoked(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
+        let told = claims.claims();
+        let token = revocation::Token {
+            user: claims.user(),
+            session: told.sid.as_ref(),
+            issued: told.iat.map(UnixTime),
+            // Of a stream, how long its token lives was judged when it began.
+            expires: if self.is_stream() { self.now } else { UnixTime(told.exp) },
+        };
+        self.snapshot.revocations.check(&token, self.now, self.snapshot.rules.keep_revocations)
+    }
+
+    /// Whether a condition that held may cease to. How long ago the second factor was given is asked at the door only: it grows old
+    /// with every answer.
+    fn lasts(&self, condition: &Condition) -> bool {
+        !(self.is_stream() && matches!(condition, Condition::SecondFactorWithin(_)))
+    }
+
+    /// The highest role in whatever workspace the request names, for whom authentication is switched off.
+    fn join_unasked(&self) -> Result<Option<Joined>, Stop> {
+        if !self.looks_at_a_workspace() {
+            return Ok(None);
+        }
+        let workspace = self.workspace(None)?;
+        let role = self.snapshot.rules.roles.as_ref().map(Roles::highest).ok_or(Rejection::NotAMember)?;
+        Ok(Some(Joined { workspace, role }))
+    }
+
+    fn join(&self, members: &Members, trace: &mut impl Trace) -> Result<Joined, Rejection> {
+        let (workspace, roles) = (self.workspace(Some(members))?, self.snapshot.rules.roles.as_ref());
+        let claim = self.person.claimed(roles);
+        let role = members.role(&workspace, self.person.user(), claim).ok_or(Rejection::NotAMember)?;
+        trace.step(|| format!("workspace {workspace}: role `{}`", name_of(role, roles)));
+        match self.route.access {
+            Access::Role(wanted) if role < wanted => Err(Rejection::RoleTooLow),
+            _ => Ok(Joined { workspace, role }),
+        }
+    }
+
+    fn workspace(&self, members: Option<&Members>) -> Result<WorkspaceId, Rejection> {
+        match &self.purpose {
+            Purpose::Request { workspace } => workspace(members),
+            Purpose::Stream { roles, .. } if *roles != self.snapshot.rules.roles.as_ref() => Err(Rejection::RoleTooLow),
+            Purpose::Stream { workspace, .. } => workspace.cloned().ok_or(Rejection::NotAMember),
+        }
+    }
+}
+
+fn name_of(role: Role, roles: Option<&Roles>) -> &str {
+    roles.map_or("?", |roles| roles.name(role))
+}
+
+fn trace_standing(standing: &Standing, trace: &mut impl Trace) {
+    if let Standing::Known(known) = standing {
+        let (access, founder) = (known.access, known.founder);
+        trace.step(|| format!("membership: access {}{}", access.name(), if founder { ", founder" } else { "" }));
+    }
+}

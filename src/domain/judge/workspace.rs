@@ -1,0 +1,52 @@
+//! Which workspace a request names.
+
+use super::Person;
+use crate::domain::Rejection;
+use crate::domain::head::RequestHead;
+use crate::domain::ids::WorkspaceId;
+use crate::domain::membership::Members;
+use crate::domain::path::PathSegment;
+use crate::domain::routes::{Route, WorkspaceSource};
+
+/// Where a route looks for the workspace of a request.
+pub(super) struct NamedWorkspace<'a> {
+    pub head: &'a RequestHead<'a>,
+    pub route: &'a Route,
+    /// See [`crate::domain::routes::Reading::skipped`].
+    pub skipped: usize,
+    pub person: &'a Person,
+}
+
+impl NamedWorkspace<'_> {
+    /// The workspace by the configured sources alone, by each of them, and the same in all (attack A-42).
+    ///
+    /// # Errors
+    /// [`Rejection::NoWorkspace`] where a source names none, [`Rejection::BadWorkspace`] where two differ or one is no id.
+    pub(super) fn find(&self, members: Option<&Members>) -> Result<WorkspaceId, Rejection> {
+        let mut named: Option<WorkspaceId> = None;
+        // Where no token is looked at, none can name a workspace, nor contradict one.
+        let asked = |source: &&WorkspaceSource| !self.person.may_everything() || **source != WorkspaceSource::TokenOrg;
+        for source in self.route.workspace.iter().filter(asked) {
+            let id = self.by(source, members)?.ok_or(Rejection::NoWorkspace)?;
+            match &named {
+                Some(other) if *other != id => return Err(Rejection::BadWorkspace),
+                _ => named = Some(id),
+            }
+        }
+        named.ok_or(Rejection::NoWorkspace)
+    }
+
+    fn by(&self, source: &WorkspaceSource, members: Option<&Members>) -> Result<Option<WorkspaceId>, Rejection> {
+        let text = match source {
+            WorkspaceSource::TokenOrg => {
+                let org = self.person.claims().and_then(|claims| claims.claims().org.as_ref());
+                return Ok(org.zip(members).and_then(|(org, members)| members.workspace_of(&org.id)));
+            }
+            WorkspaceSource::Segment(index) => {
+                self.head.path.segments().skip(self.skipped).nth(*index).map(PathSegment::text)
+            }
+            WorkspaceSource::Header(name) => self.head.single(name).map_err(|_| Rejection::BadWorkspace)?,
+        };
+        text.map(WorkspaceId::parse).transpose().map_err(|_| Rejection::BadWorkspace)
+    }
+}
