@@ -147,7 +147,7 @@ reasons! {
 
     /// no route covers method and path
     NoRoute => "no_route", NotFound;
-    /// the path has more than one reading
+    /// the path is one that no honest client sends, or its readings cannot be let in together
     AmbiguousPath => "ambiguous_path", BadRequest;
     /// method, Host or framing headers are not in order
     BadRequest => "bad_request", BadRequest;
@@ -203,6 +203,18 @@ mod tests {
             assert!(seen.insert(label), "twice: {label}");
             assert!(!reason.meaning().is_empty());
         }
+    }
+
+    #[test]
+    fn the_page_of_reasons_has_a_row_for_each_with_status_meaning_and_cure() {
+        let page = include_str!("../../docs/reasons.md");
+        let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        for reason in Rejection::ALL {
+            let row = format!("| `{}` | {} | {} | ", reason.label(), reason.kind().status(), reason.meaning());
+            let found = rows.iter().find_map(|line| line.strip_prefix(row.as_str()));
+            assert!(found.is_some_and(|cure| cure.len() > 2), "docs/reasons.md lacks: {row}");
+        }
+        assert_eq!(rows.len(), Rejection::ALL.len(), "docs/reasons.md has a row of no reason");
     }
 
     #[test]
