@@ -7,12 +7,19 @@
 #![expect(clippy::disallowed_methods, reason = "a bench measures")]
 
 #[path = "../tests/e2e/harness/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "a bench needs a part of what the tests have")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "a bench needs a part of what the tests have"
+)]
 mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{Connection, Delivery, Endpoint, Gate, Plan, Postgres, Redis, Relay, Request, Script, World, event, now};
+use harness::{
+    Connection, Delivery, Endpoint, Gate, Plan, Postgres, Redis, Relay, Request, Script, World,
+    event, now,
+};
 use serde_json::json;
 
 /// Measurements of each kind.
@@ -30,10 +37,20 @@ fn main() {
     if !words.iter().any(|word| word == "--bench") {
         return;
     }
-    let parts: [(&str, fn()); 5] =
-        [("replicas", replicas), ("streams", streams), ("file", file), ("postgres", postgres), ("endpoint", endpoint)];
-    let wanted = |part: &str| words.iter().all(|word| word.starts_with('-')) || words.iter().any(|word| word == part);
-    parts.iter().filter(|(part, _)| wanted(part)).for_each(|(_, measure)| measure());
+    let parts: [(&str, fn()); 5] = [
+        ("replicas", replicas),
+        ("streams", streams),
+        ("file", file),
+        ("postgres", postgres),
+        ("endpoint", endpoint),
+    ];
+    let wanted = |part: &str| {
+        words.iter().all(|word| word.starts_with('-')) || words.iter().any(|word| word == part)
+    };
+    parts
+        .iter()
+        .filter(|(part, _)| wanted(part))
+        .for_each(|(_, measure)| measure());
 }
 
 /// Asks again and again, on one connection, until the answer has this status; when that answer was there.
@@ -46,20 +63,33 @@ fn until(status: u16, gate: &Gate, request: impl Fn(&Gate) -> Request) -> Instan
         if answer.status == status {
             return answered;
         }
-        assert!(answered < end, "no {status} within {PATIENCE:?}, but {answer:?}");
+        assert!(
+            answered < end,
+            "no {status} within {PATIENCE:?}, but {answer:?}"
+        );
     }
 }
 
 /// Prints what was measured, in milliseconds.
 fn report(what: &str, mut took: Vec<Duration>) {
     took.sort_unstable();
-    let at = |share: usize| took[(took.len() * share / 100).min(took.len() - 1)].as_secs_f64() * 1000.0;
-    println!("{what:<64} median {:>8.2} ms   p99 {:>8.2} ms   ({} times)", at(50), at(99), took.len());
+    let at =
+        |share: usize| took[(took.len() * share / 100).min(took.len() - 1)].as_secs_f64() * 1000.0;
+    println!(
+        "{what:<64} median {:>8.2} ms   p99 {:>8.2} ms   ({} times)",
+        at(50),
+        at(99),
+        took.len()
+    );
 }
 
 fn banned(user: &str) -> Delivery {
     let at = now() * 1000;
-    Delivery::event(&event("user.updated", json!({"id": user, "object": "user", "banned": true, "updated_at": at}), at))
+    Delivery::event(&event(
+        "user.updated",
+        json!({"id": user, "object": "user", "banned": true, "updated_at": at}),
+        at,
+    ))
 }
 
 fn get(gate: &Gate, token: &str) -> Request {
@@ -71,29 +101,46 @@ fn replicas() {
     let redis = Redis::start();
     let (plan, _relay) = shared(World::plan(), &redis);
     let gates: Vec<Gate> = (0..3).map(|_| plan.launch().start()).collect();
-    let tokens: Vec<String> = (0..ROUNDS).map(|n| plan.token(&format!("user_{n}"))).collect();
+    let tokens: Vec<String> = (0..ROUNDS)
+        .map(|n| plan.token(&format!("user_{n}")))
+        .collect();
     let (mut accepted, mut here, mut there) = (vec![], vec![], vec![]);
     for (n, token) in tokens.iter().enumerate() {
         for gate in &gates {
             assert_eq!(get(gate, token).send().status, 200, "let in before");
         }
         let begun = Instant::now();
-        let answer = banned(&format!("user_{n}")).sent_as(gates[0].request("POST", "/webhooks/clerk")).send();
+        let answer = banned(&format!("user_{n}"))
+            .sent_as(gates[0].request("POST", "/webhooks/clerk"))
+            .send();
         let acknowledged = Instant::now();
         assert_eq!(answer.status, 200, "{answer:?}");
         accepted.push(acknowledged - begun);
         // The other replicas first: the look at the same one must not give them time.
         let others: Vec<Instant> = std::thread::scope(|threads| {
-            let looks: Vec<_> = gates[1..].iter().map(|g| threads.spawn(|| until(403, g, |g| get(g, token)))).collect();
-            looks.into_iter().map(|look| look.join().expect("a look ends")).collect()
+            let looks: Vec<_> = gates[1..]
+                .iter()
+                .map(|g| threads.spawn(|| until(403, g, |g| get(g, token))))
+                .collect();
+            looks
+                .into_iter()
+                .map(|look| look.join().expect("a look ends"))
+                .collect()
         });
         there.extend(others.into_iter().map(|refused| refused - acknowledged));
         let asked = Instant::now();
-        assert_eq!(get(&gates[0], token).send().status, 403, "the very next request is refused");
+        assert_eq!(
+            get(&gates[0], token).send().status,
+            403,
+            "the very next request is refused"
+        );
         here.push(asked.elapsed());
         plan.upstream.forget();
     }
-    report("webhook sent -> its 2xx (kept, shared, taken by the app)", accepted);
+    report(
+        "webhook sent -> its 2xx (kept, shared, taken by the app)",
+        accepted,
+    );
     report("2xx -> refused by the same replica (one request)", here);
     report("2xx -> refused by each of two other replicas", there);
 }
@@ -119,21 +166,32 @@ fn streams() {
             let open: Vec<Connection> = (0..STREAMS).map(|_| web_socket(gate, &token)).collect();
             plan.upstream.play(Script::Echo);
             let at = now() * 1000;
-            let data =
-                json!({"id": session, "object": "session", "status": "revoked", "user_id": "user_a", "updated_at": at});
+            let data = json!({"id": session, "object": "session", "status": "revoked", "user_id": "user_a", "updated_at": at});
             let ends = Delivery::event(&event("session.revoked", data, at));
-            assert_eq!(ends.sent_as(first.request("POST", "/webhooks/clerk")).send().status, 200);
+            assert_eq!(
+                ends.sent_as(first.request("POST", "/webhooks/clerk"))
+                    .send()
+                    .status,
+                200
+            );
             let acknowledged = Instant::now();
             for mut stream in open {
                 // First the close frame with the code 1008 (RFC 6455, 7.4.1), then the end.
-                assert_eq!(stream.exactly(4), b"\x88\x0e\x03\xf0", "every stream is told why");
+                assert_eq!(
+                    stream.exactly(4),
+                    b"\x88\x0e\x03\xf0",
+                    "every stream is told why"
+                );
                 stream.exactly(12);
                 assert!(stream.is_closed(), "every stream ends");
             }
             took.push(acknowledged.elapsed());
             plan.upstream.forget();
         }
-        report(&format!("2xx -> the last of {STREAMS} WebSockets closed, {what}"), took);
+        report(
+            &format!("2xx -> the last of {STREAMS} WebSockets closed, {what}"),
+            took,
+        );
     }
 }
 
@@ -162,7 +220,11 @@ fn toggled(what: &str, plan: &Plan, gate: &Gate, mut change: impl FnMut(bool)) {
         let token = plan.token("user_a");
         let changed = Instant::now();
         change(active);
-        took.push(until(if active { 200 } else { 403 }, gate, |gate| get(gate, &token)) - changed);
+        took.push(
+            until(if active { 200 } else { 403 }, gate, |gate| {
+                get(gate, &token)
+            }) - changed,
+        );
         plan.upstream.forget();
     }
     report(what, took);
@@ -171,9 +233,17 @@ fn toggled(what: &str, plan: &Plan, gate: &Gate, mut change: impl FnMut(bool)) {
 fn file() {
     let plan = World::plan();
     let gate = plan.launch().start();
-    toggled("membership file replaced -> counts", &plan, &gate, |active| {
-        gate.write_membership(&format!("users: {{user_a: {{access: {}}}}}\n", status(active)));
-    });
+    toggled(
+        "membership file replaced -> counts",
+        &plan,
+        &gate,
+        |active| {
+            gate.write_membership(&format!(
+                "users: {{user_a: {{access: {}}}}}\n",
+                status(active)
+            ));
+        },
+    );
 }
 
 fn postgres() {
@@ -189,13 +259,24 @@ fn postgres() {
             "members": "SELECT 'ws_1' AS workspace, 'user_a' AS user, 'member' AS role",
             "channel": "bailiff_membership",
         });
-        c["membership"].as_object_mut().expect("a mapping").remove("file");
+        c["membership"]
+            .as_object_mut()
+            .expect("a mapping")
+            .remove("file");
     });
     let gate = plan.launch().start();
-    toggled("UPDATE and NOTIFY committed (psql included) -> counts", &plan, &gate, |active| {
-        let update = format!("UPDATE users SET access = '{}'; NOTIFY bailiff_membership;", status(active));
-        server.psql("postgres", &update).succeeded();
-    });
+    toggled(
+        "UPDATE and NOTIFY committed (psql included) -> counts",
+        &plan,
+        &gate,
+        |active| {
+            let update = format!(
+                "UPDATE users SET access = '{}'; NOTIFY bailiff_membership;",
+                status(active)
+            );
+            server.psql("postgres", &update).succeeded();
+        },
+    );
 }
 
 fn endpoint() {
@@ -205,10 +286,18 @@ fn endpoint() {
     source["interval"] = json!("1s");
     let plan = World::plan().config(|c| {
         c["membership"]["http"] = source;
-        c["membership"].as_object_mut().expect("a mapping").remove("file");
+        c["membership"]
+            .as_object_mut()
+            .expect("a mapping")
+            .remove("file");
     });
     let gate = plan.launch().start();
-    toggled("answer of the endpoint changed (interval 1 s) -> counts", &plan, &gate, |active| {
-        endpoint.says(&document(active));
-    });
+    toggled(
+        "answer of the endpoint changed (interval 1 s) -> counts",
+        &plan,
+        &gate,
+        |active| {
+            endpoint.says(&document(active));
+        },
+    );
 }

@@ -16,9 +16,13 @@ use bailiff::domain::ids::{AppUserId, OrgId, RequestId, UserId, WorkspaceId};
 use bailiff::domain::issuer::{Issuer, Kind};
 use bailiff::domain::judge::{Proofs, Step, Verdict, judge, still};
 use bailiff::domain::keys::KeySet;
-use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
+use bailiff::domain::membership::{
+    AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace,
+};
 use bailiff::domain::profile::Profile;
-use bailiff::domain::routes::{Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource};
+use bailiff::domain::routes::{
+    Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource,
+};
 use bailiff::domain::snapshot::{Rules, Snapshot};
 use bailiff::domain::token::SignedClaims;
 use bailiff::domain::{Grant, UnixTime};
@@ -70,13 +74,25 @@ fn members(count: usize) -> Members {
     let roles = roles();
     let row = |i: usize| {
         let id = AppUserId::parse(&format!("4f6c0a51-6a0e-4c1f-9b1e-{i:012}")).ok();
-        User::new(id, Some("alex@example.com"), Some("Alex Chen"), AccessStatus::Active, false)
+        User::new(
+            id,
+            Some("alex@example.com"),
+            Some("Alex Chen"),
+            AccessStatus::Active,
+            false,
+        )
     };
     let users = (0..count).map(|i| (user(i), row(i))).collect();
     let members = (0..count).map(|i| (user(i), roles.lowest())).collect();
-    let workspace = Workspace { org: OrgId::parse("org_1").ok(), members };
+    let workspace = Workspace {
+        org: OrgId::parse("org_1").ok(),
+        members,
+    };
     let workspaces = HashMap::from([(WorkspaceId::parse("ws_1").expect("an id"), workspace)]);
-    Members::new(Table::new(users, workspaces).expect("one workspace"), Policy::default())
+    Members::new(
+        Table::new(users, workspaces).expect("one workspace"),
+        Policy::default(),
+    )
 }
 
 fn roles() -> Roles {
@@ -84,7 +100,10 @@ fn roles() -> Roles {
 }
 
 fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
-    let mut table = vec![route("/api/workspaces/{workspace}/**", Access::Role(roles().lowest()))];
+    let mut table = vec![route(
+        "/api/workspaces/{workspace}/**",
+        Access::Role(roles().lowest()),
+    )];
     table.extend((1..routes).map(|i| route(&format!("/api/a{i}/{{id}}/**"), Access::User)));
     let jwks = json!({"keys": [key.jwk()]}).to_string();
     let rules = Rules {
@@ -103,7 +122,9 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
         answers: Answers::default(),
         trusted_proxies: vec![],
     };
-    let keys = KeySet::from_jwks(jwks.as_bytes(), None).expect("a key set").0;
+    let keys = KeySet::from_jwks(jwks.as_bytes(), None)
+        .expect("a key set")
+        .0;
     Snapshot {
         awaits_shared: false,
         revocations: Default::default(),
@@ -132,14 +153,23 @@ fn browser(token: Option<&str>) -> HeaderMap {
         ("sec-fetch-dest", "empty"),
         ("sec-fetch-mode", "cors"),
         ("sec-fetch-site", "same-site"),
-        ("cookie", "__client_uat=1800000000; theme=dark; _ga=GA1.1.123456789.1700000000"),
+        (
+            "cookie",
+            "__client_uat=1800000000; theme=dark; _ga=GA1.1.123456789.1700000000",
+        ),
         ("x-forwarded-for", "198.51.100.7"),
         ("x-user-id", "forged"),
     ] {
-        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.append(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     if let Some(token) = token {
-        headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
+        headers.insert(
+            "authorization",
+            format!("Bearer {token}").parse().expect("a value"),
+        );
     }
     headers
 }
@@ -169,7 +199,12 @@ fn judging(c: &mut Criterion) {
     let key = SigningKey::generate("ins_1").expect("a key");
     let minted = || {
         let mint = Mint::new(ISS, user(7).as_str(), NOW.0).azp("https://app.example.com");
-        mint.org("org_1", "acme", "admin", &["boards:read", "boards:manage", "billing:read"])
+        mint.org(
+            "org_1",
+            "acme",
+            "admin",
+            &["boards:read", "boards:manage", "billing:read"],
+        )
     };
     let token = minted().sign(&key);
     let snapshot = snapshot(&key, 10, 10);
@@ -178,25 +213,37 @@ fn judging(c: &mut Criterion) {
 
     let kept = Kept::default();
     drop(granted(judge(&snapshot, &good, NOW, &kept)));
-    c.bench_function("judge/warm", |b| b.iter(|| judge(black_box(&snapshot), black_box(&good), NOW, &kept)));
-    c.bench_function("judge/cold", |b| b.iter(|| judge(black_box(&snapshot), black_box(&good), NOW, &())));
-    c.bench_function("judge/head", |b| b.iter(|| head(black_box(&headers), TARGET)));
+    c.bench_function("judge/warm", |b| {
+        b.iter(|| judge(black_box(&snapshot), black_box(&good), NOW, &kept))
+    });
+    c.bench_function("judge/cold", |b| {
+        b.iter(|| judge(black_box(&snapshot), black_box(&good), NOW, &()))
+    });
+    c.bench_function("judge/head", |b| {
+        b.iter(|| head(black_box(&headers), TARGET))
+    });
 
     let none = browser(None);
     let missing = head(&none, TARGET);
-    c.bench_function("refuse/missing", |b| b.iter(|| judge(black_box(&snapshot), black_box(&missing), NOW, &())));
+    c.bench_function("refuse/missing", |b| {
+        b.iter(|| judge(black_box(&snapshot), black_box(&missing), NOW, &()))
+    });
     let old = browser(Some(&minted().issued_at(NOW.0 - 600).sign(&key)));
     let expired = head(&old, TARGET);
     let seen = Kept::default();
     drop(judge(&snapshot, &expired, NOW, &seen));
-    c.bench_function("refuse/expired", |b| b.iter(|| judge(black_box(&snapshot), black_box(&expired), NOW, &())));
+    c.bench_function("refuse/expired", |b| {
+        b.iter(|| judge(black_box(&snapshot), black_box(&expired), NOW, &()))
+    });
     c.bench_function("refuse/expired-seen", |b| {
         b.iter(|| judge(black_box(&snapshot), black_box(&expired), NOW, &seen))
     });
 
     let grant = granted(judge(&snapshot, &good, NOW, &()));
     // What each stream costs with each change of the world.
-    c.bench_function("still", |b| b.iter(|| still(black_box(&snapshot), black_box(&grant), NOW)));
+    c.bench_function("still", |b| {
+        b.iter(|| still(black_box(&snapshot), black_box(&grant), NOW))
+    });
     c.bench_function("apply/15-headers", |b| {
         b.iter_batched_ref(
             || headers.clone(),
@@ -214,7 +261,12 @@ fn looking_up(c: &mut Criterion) {
         let last = format!("/api/a{}/7/cards", count - 1);
         let head = head(&headers, &last);
         c.bench_function(&format!("routes/{count}"), |b| {
-            b.iter(|| snapshot.rules.routes.readings(black_box(head.method), black_box(&head.path)));
+            b.iter(|| {
+                snapshot
+                    .rules
+                    .routes
+                    .readings(black_box(head.method), black_box(&head.path))
+            });
         });
     }
     let workspace = WorkspaceId::parse("ws_1").expect("an id");
@@ -222,7 +274,10 @@ fn looking_up(c: &mut Criterion) {
         let (members, user) = (members(count), user(count / 2));
         c.bench_function(&format!("members/{count}"), |b| {
             b.iter(|| {
-                (members.role(black_box(&workspace), black_box(&user), None), members.standing(black_box(&user)))
+                (
+                    members.role(black_box(&workspace), black_box(&user), None),
+                    members.standing(black_box(&user)),
+                )
             });
         });
     }

@@ -64,7 +64,13 @@ async fn run(args: &Args, readers: usize) -> Result<()> {
     let (tell, mut told) = mpsc::unbounded_channel();
     for _ in 0..readers {
         let reader = Connection::open(&args.store).await?;
-        tokio::spawn(follow(reader, events, Duration::from_millis(args.pause), ready.clone(), tell.clone()));
+        tokio::spawn(follow(
+            reader,
+            events,
+            Duration::from_millis(args.pause),
+            ready.clone(),
+            tell.clone(),
+        ));
     }
     drop(tell);
     ready.wait().await;
@@ -74,16 +80,27 @@ async fn run(args: &Args, readers: usize) -> Result<()> {
     let mut written = VecDeque::new();
     let mut delays = Vec::with_capacity(readers * events);
     let mut take = |(event, at): (usize, Instant), written: &VecDeque<Instant>| {
-        delays.extend(written.get(event).map(|sent| at.saturating_duration_since(*sent).as_secs_f64() * 1000.0));
+        delays.extend(
+            written
+                .get(event)
+                .map(|sent| at.saturating_duration_since(*sent).as_secs_f64() * 1000.0),
+        );
     };
     for event in 0..events {
         written.push_back(clock::monotonic());
-        writer.ask(&["XADD", KEY, &format!("{}-0", event + 1), "b", &body]).await?;
+        writer
+            .ask(&["XADD", KEY, &format!("{}-0", event + 1), "b", &body])
+            .await?;
         if args.every > 0 {
             tokio::time::sleep(Duration::from_millis(args.every)).await;
         } else {
             for _ in 0..readers {
-                take(told.recv().await.ok_or_else(|| Error::other("a reader is gone"))?, &written);
+                take(
+                    told.recv()
+                        .await
+                        .ok_or_else(|| Error::other("a reader is gone"))?,
+                    &written,
+                );
             }
         }
     }
@@ -93,9 +110,19 @@ async fn run(args: &Args, readers: usize) -> Result<()> {
     let spent = (cpu(&mut writer).await? - before) * 1e6 / events as f64;
     writer.ask(&["DEL", KEY]).await?;
     delays.sort_by(f64::total_cmp);
-    let at = |share: f64| delays.get((share * (delays.len() - 1) as f64) as usize).copied().unwrap_or(f64::NAN);
+    let at = |share: f64| {
+        delays
+            .get((share * (delays.len() - 1) as f64) as usize)
+            .copied()
+            .unwrap_or(f64::NAN)
+    };
     let each = spent / readers as f64;
-    println!("{readers:>7}  {spent:>15.0}  {each:>18.2}  {:>16.2}  {:>5.2}  {:>5.2}", at(0.5), at(0.99), at(1.0));
+    println!(
+        "{readers:>7}  {spent:>15.0}  {each:>18.2}  {:>16.2}  {:>5.2}  {:>5.2}",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
     Ok(())
 }
 
@@ -110,13 +137,18 @@ async fn follow(
     let (mut heard, mut first) = (0, true);
     while heard < events {
         let last = format!("{heard}-0");
-        store.send(&["XREAD", "BLOCK", "60000", "COUNT", "500", "STREAMS", KEY, &last]).await?;
+        store
+            .send(&[
+                "XREAD", "BLOCK", "60000", "COUNT", "500", "STREAMS", KEY, &last,
+            ])
+            .await?;
         if std::mem::take(&mut first) {
             ready.wait().await;
         }
         let entries = store.answer().await?;
         for _ in 0..entries {
-            tell.send((heard, clock::monotonic())).map_err(|_| Error::other("nobody listens"))?;
+            tell.send((heard, clock::monotonic()))
+                .map_err(|_| Error::other("nobody listens"))?;
             heard += 1;
         }
         tokio::time::sleep(pause).await;
@@ -129,9 +161,13 @@ async fn cpu(store: &mut Connection) -> Result<f64> {
     store.send(&["INFO", "cpu"]).await?;
     store.answer().await?;
     let text = String::from_utf8_lossy(&store.last).into_owned();
-    let seconds = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    let seconds = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
+    };
     let main = seconds("used_cpu_sys_main_thread:").zip(seconds("used_cpu_user_main_thread:"));
-    main.map(|(sys, user)| sys + user).ok_or_else(|| Error::other("the server does not say how long it worked"))
+    main.map(|(sys, user)| sys + user)
+        .ok_or_else(|| Error::other("the server does not say how long it worked"))
 }
 
 /// As much of RESP2 as is needed here.
@@ -146,7 +182,11 @@ impl Connection {
     async fn open(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, read: Vec::new(), last: Vec::new() })
+        Ok(Self {
+            stream,
+            read: Vec::new(),
+            last: Vec::new(),
+        })
     }
 
     async fn ask(&mut self, words: &[&str]) -> Result<usize> {
@@ -156,7 +196,9 @@ impl Connection {
 
     async fn send(&mut self, words: &[&str]) -> Result<()> {
         let mut text = format!("*{}\r\n", words.len());
-        words.iter().for_each(|word| text.push_str(&format!("${}\r\n{word}\r\n", word.len())));
+        words
+            .iter()
+            .for_each(|word| text.push_str(&format!("${}\r\n{word}\r\n", word.len())));
         self.stream.write_all(text.as_bytes()).await
     }
 
@@ -170,7 +212,11 @@ impl Connection {
             }
             *left -= 1;
             let line = self.line().await?;
-            let number = || line.get(1..).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+            let number = || {
+                line.get(1..)
+                    .and_then(|text| text.parse::<i64>().ok())
+                    .unwrap_or(0)
+            };
             match line.chars().next() {
                 Some('*') => {
                     // Answer, stream, its entries, one entry, its fields: an entry opens the fourth list.

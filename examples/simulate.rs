@@ -44,14 +44,19 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let cases: Vec<Case> = match &args.case {
         Some(case) => vec![case.clone()],
-        None => (args.from..args.from.saturating_add(args.seeds)).map(Case::of_seed).collect(),
+        None => (args.from..args.from.saturating_add(args.seeds))
+            .map(Case::of_seed)
+            .collect(),
     };
     let (began, mut failures, mut tried) = (clock::monotonic(), 0, 0);
     let (mut happened, mut events, mut lost) = (0, 0, 0);
     for case in cases {
         tried += 1;
         match run(&case, args.mutant) {
-            Ok(ran) => (happened, events, lost) = (happened + ran.handled, events + ran.events, lost + ran.lost),
+            Ok(ran) => {
+                (happened, events, lost) =
+                    (happened + ran.handled, events + ran.events, lost + ran.lost)
+            }
             Err(fault) => {
                 failures += 1;
                 println!("{fault}\n    {case}");
@@ -67,7 +72,13 @@ fn main() -> ExitCode {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!("{tried} histories, {events} webhooks, {happened} messages and acts in {seconds:.1} s: {failures} failed");
+    println!(
+        "{tried} histories, {events} webhooks, {happened} messages and acts in {seconds:.1} s: {failures} failed"
+    );
     println!("{lost} facts were lost with everybody who knew them");
-    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

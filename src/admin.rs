@@ -43,12 +43,20 @@ pub struct Admin {
 }
 
 impl Admin {
-    fn answer(&self, method: &Method, path: &str, host: Option<&str>) -> (StatusCode, &'static str, Vec<u8>) {
+    fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        host: Option<&str>,
+    ) -> (StatusCode, &'static str, Vec<u8>) {
         const TEXT: &str = "text/plain; charset=utf-8";
         let say = |status, text: &str| (status, TEXT, format!("{text}\n").into_bytes());
         // Attack A-127: a page of another site that has its name point here sends that name as Host.
         if !host.is_some_and(|host| self.known(host)) {
-            return say(StatusCode::FORBIDDEN, "this host name is not allowed here: see admin.hosts in the config");
+            return say(
+                StatusCode::FORBIDDEN,
+                "this host name is not allowed here: see admin.hosts in the config",
+            );
         }
         if *method != Method::GET && *method != Method::HEAD {
             return say(StatusCode::METHOD_NOT_ALLOWED, "only GET");
@@ -59,7 +67,11 @@ impl Admin {
                 None => say(StatusCode::OK, "ready"),
                 Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, &why),
             },
-            "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render(&self.world.load())),
+            "/metrics" => (
+                StatusCode::OK,
+                "text/plain; version=0.0.4",
+                self.metrics.render(&self.world.load()),
+            ),
             _ => say(
                 StatusCode::NOT_FOUND,
                 "here are /metrics, /livez, /readyz and, with a token, /providers and /users",
@@ -69,7 +81,10 @@ impl Admin {
 
     fn known(&self, host: &str) -> bool {
         let name = host.split(':').next().unwrap_or_default();
-        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) || cannot_be_rebound(host)
+        self.hosts
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+            || cannot_be_rebound(host)
     }
 
     fn unready(&self) -> Option<String> {
@@ -78,8 +93,17 @@ impl Admin {
         }
         let why = unready(&self.world.load(), clock::now())?;
         let mut more = self.keeper.failures();
-        more.extend(self.shared.as_ref().and_then(|shared| shared.trouble()).map(|why| format!("shared store: {why}")));
-        Some([vec![format!("not ready: {why}")], more].concat().join("\n"))
+        more.extend(
+            self.shared
+                .as_ref()
+                .and_then(|shared| shared.trouble())
+                .map(|why| format!("shared store: {why}")),
+        );
+        Some(
+            [vec![format!("not ready: {why}")], more]
+                .concat()
+                .join("\n"),
+        )
     }
 }
 
@@ -92,14 +116,19 @@ impl Admin {
 pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
     // One that was added while running never decides for all.
     if let Some(issuer) = snapshot.rules.issuers.iter().find(|issuer| !issuer.added)
-        && !snapshot.keys.get(&issuer.name).is_some_and(|keys| keys.usable(now))
+        && !snapshot
+            .keys
+            .get(&issuer.name)
+            .is_some_and(|keys| keys.usable(now))
     {
         return Some(format!("no keys of the issuer `{}`", issuer.name));
     }
     if snapshot.rules.roles.is_some() && snapshot.members.is_none() {
         return Some("the membership is not loaded".into());
     }
-    snapshot.awaits_shared.then(|| "what replicas share was not read yet".into())
+    snapshot
+        .awaits_shared
+        .then(|| "what replicas share was not read yet".into())
 }
 
 #[async_trait]
@@ -110,7 +139,10 @@ impl ServeHttp for Admin {
         session.set_write_timeout(Some(IO));
         session.set_total_drain_timeout(Some(IO));
         let request = session.req_header();
-        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = request
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok());
         let changes = Api::serves(request.uri.path()) && host.is_some_and(|host| self.known(host));
         let (status, kind, body) = if changes {
             let (status, body) = self.api.answer(session).await;
@@ -119,7 +151,11 @@ impl ServeHttp for Admin {
             self.answer(&request.method, request.uri.path(), host)
         };
         let length = body.len();
-        let shown = if session.req_header().method == Method::HEAD { vec![] } else { body };
+        let shown = if session.req_header().method == Method::HEAD {
+            vec![]
+        } else {
+            body
+        };
         let mut response = Response::new(shown);
         *response.status_mut() = status;
         let headers = response.headers_mut();

@@ -96,7 +96,11 @@ impl ConfigArgs {
     }
 
     fn overrides(&self) -> Overrides {
-        Overrides { upstream: self.upstream.clone(), listen: self.listen.clone(), admin: self.admin.clone() }
+        Overrides {
+            upstream: self.upstream.clone(),
+            listen: self.listen.clone(),
+            admin: self.admin.clone(),
+        }
     }
 }
 
@@ -144,7 +148,8 @@ fn wrong_use(error: &clap::Error) -> ExitCode {
 /// `text` with `***` for every word that begins like a token, a key or a secret.
 fn masked(text: &str) -> String {
     const MARKS: [&str; 4] = ["eyJ", "whsec_", "sk_test_", "sk_live_"];
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '=' | '.');
+    let is_part =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '=' | '.');
     let (mut rest, mut out) = (text, String::with_capacity(text.len()));
     while let Some(at) = MARKS.iter().filter_map(|mark| rest.find(mark)).min() {
         let (before, word) = rest.split_at(at);
@@ -173,7 +178,10 @@ mod tests {
     #[test]
     fn what_looks_secret_is_not_repeated() {
         for (given, expected) in [
-            ("unexpected argument 'eyJhbGci.eyJzdWIi.c2ln' found", "unexpected argument '***' found"),
+            (
+                "unexpected argument 'eyJhbGci.eyJzdWIi.c2ln' found",
+                "unexpected argument '***' found",
+            ),
             ("a whsec_abc+/= b sk_live_x", "a *** b ***"),
             ("nothing", "nothing"),
         ] {

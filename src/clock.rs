@@ -18,7 +18,9 @@ pub fn now_ms() -> u64 {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one caller")]
 fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
 }
 
 /// A point in time for measuring durations.

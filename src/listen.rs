@@ -65,7 +65,12 @@ pub enum ListenError {
 /// # Panics
 ///
 /// Outside of a tokio runtime, as `tokio::spawn` does.
-pub fn spawn<A>(name: &str, app: A, listener: TcpListener, shutdown: watch::Receiver<bool>) -> JoinHandle<()>
+pub fn spawn<A>(
+    name: &str,
+    app: A,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
+) -> JoinHandle<()>
 where
     A: ServerApp + Send + Sync + 'static,
 {
@@ -103,14 +108,24 @@ pub fn spawn_unix<A>(
 where
     A: ServerApp + Send + Sync + 'static,
 {
-    let address = path.to_str().ok_or_else(|| ListenError::PathNotText(path.to_owned()))?.to_owned();
-    let failed = |action| move |source| ListenError::Io { action, path: path.to_owned(), source };
+    let address = path
+        .to_str()
+        .ok_or_else(|| ListenError::PathNotText(path.to_owned()))?
+        .to_owned();
+    let failed = |action| {
+        move |source| ListenError::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    };
     remove_stale(path)?;
     let listener = UnixListener::bind(path).map_err(failed("binding the socket"))?;
     // For this one moment the umask decides who may connect: nobody else under the usual 022. Whoever
     // slips in is a client like any other.
     let mode = Permissions::from_mode(UNIX_SOCKET_MODE);
-    std::fs::set_permissions(path, mode.clone()).map_err(failed("setting the mode of the socket"))?;
+    std::fs::set_permissions(path, mode.clone())
+        .map_err(failed("setting the mode of the socket"))?;
     let ours = file_id(path).map_err(failed("reading back the socket"))?;
 
     let mut service = Service::new(name.to_owned(), app);
@@ -151,13 +166,21 @@ where
         fds.add(address, listener.into_raw_fd());
         // Pingora waits for a *change*: a stop that was said before would otherwise go unheard.
         shutdown.mark_changed();
-        service.start_service(Some(Arc::new(Mutex::new(fds))), shutdown, 1).await;
+        service
+            .start_service(Some(Arc::new(Mutex::new(fds))), shutdown, 1)
+            .await;
     })
 }
 
 /// Removes what a dead process left at `path`. Fail closed: whatever is not surely a dead socket stays.
 fn remove_stale(path: &Path) -> Result<(), ListenError> {
-    let failed = |action| move |source| ListenError::Io { action, path: path.to_owned(), source };
+    let failed = |action| {
+        move |source| ListenError::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    };
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

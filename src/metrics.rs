@@ -16,8 +16,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    Opts, Registry, TextEncoder,
 };
 
 pub use drift::DriftCounts;
@@ -102,10 +102,13 @@ pub struct Metrics {
 
 /// Seconds: 2.5 µs to 1 s. A decision is a few microseconds; the usual buckets would put every one into the first.
 const DECISION: &[f64] = &[
-    2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0,
+    2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,
+    0.1, 0.25, 0.5, 1.0,
 ];
 /// Seconds: the buckets of OpenTelemetry for HTTP.
-const HTTP: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+const HTTP: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
 
 /// Names and help texts are constants, so that building them cannot fail.
 const VALID: &str = "a constant name, label and help text are valid and registered once";
@@ -115,18 +118,32 @@ impl Metrics {
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
         let counters = |name: &str, help: &str, labels: &[&str]| {
-            keep(&registry, IntCounterVec::new(Opts::new(name, help), labels).expect(VALID))
+            keep(
+                &registry,
+                IntCounterVec::new(Opts::new(name, help), labels).expect(VALID),
+            )
         };
-        let gauge = |name: &str, help: &str| keep(&registry, IntGauge::new(name, help).expect(VALID));
+        let gauge =
+            |name: &str, help: &str| keep(&registry, IntGauge::new(name, help).expect(VALID));
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
             keep(&registry, Histogram::with_opts(opts).expect(VALID))
         };
-        let cache = counters("bailiff_token_cache_total", "Look-ups of checked signatures.", &["result"]);
-        let store =
-            counters("bailiff_store_writes_total", "Writes to the store: acknowledged, or not kept.", &["result"]);
-        let build = Opts::new("bailiff_build_info", "Always 1; the labels tell what is running.")
-            .const_label("version", env!("CARGO_PKG_VERSION"));
+        let cache = counters(
+            "bailiff_token_cache_total",
+            "Look-ups of checked signatures.",
+            &["result"],
+        );
+        let store = counters(
+            "bailiff_store_writes_total",
+            "Writes to the store: acknowledged, or not kept.",
+            &["result"],
+        );
+        let build = Opts::new(
+            "bailiff_build_info",
+            "Always 1; the labels tell what is running.",
+        )
+        .const_label("version", env!("CARGO_PKG_VERSION"));
         keep(&registry, IntGauge::with_opts(build).expect(VALID)).set(1);
         let metrics = Self {
             requests: counters(
@@ -224,7 +241,13 @@ impl Metrics {
         for result in ["delivered", "not_taken", "duplicate", "refused"] {
             self.webhooks.with_label_values(&[result]);
         }
-        for result in ["applied", "nothing", "other_instance", "unreadable", "not_kept"] {
+        for result in [
+            "applied",
+            "nothing",
+            "other_instance",
+            "unreadable",
+            "not_kept",
+        ] {
             self.changes.with_label_values(&[result]);
         }
         for part in ["config", "membership"] {
@@ -251,18 +274,39 @@ impl Metrics {
 
     fn series(&self, label: &str, route: Option<&Route>) -> Series {
         let series = |(outcome, reason): (Outcome, &'static str)| {
-            ((outcome, reason), self.requests.with_label_values(&[label, outcome.label(), reason]))
+            (
+                (outcome, reason),
+                self.requests
+                    .with_label_values(&[label, outcome.label(), reason]),
+            )
         };
         outcome::ends(route).into_iter().map(series).collect()
     }
 
     /// Counts one request. This is called once per request, from one place.
-    pub fn request(&self, route: Option<&str>, outcome: Outcome, reason: Option<Rejection>, took: Duration) {
-        let (route, reason) = (route.unwrap_or(NO_ROUTE), reason.map_or(NO_REASON, Rejection::label));
-        match self.by_route.load().get(route).and_then(|series| series.get(&(outcome, reason))) {
+    pub fn request(
+        &self,
+        route: Option<&str>,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+        took: Duration,
+    ) {
+        let (route, reason) = (
+            route.unwrap_or(NO_ROUTE),
+            reason.map_or(NO_REASON, Rejection::label),
+        );
+        match self
+            .by_route
+            .load()
+            .get(route)
+            .and_then(|series| series.get(&(outcome, reason)))
+        {
             Some(counter) => counter.inc(),
             // A route that a reload has just taken away, or a pair that nobody foresaw: counted all the same.
-            None => self.requests.with_label_values(&[route, outcome.label(), reason]).inc(),
+            None => self
+                .requests
+                .with_label_values(&[route, outcome.label(), reason])
+                .inc(),
         }
         self.request_duration.observe(took.as_secs_f64());
     }
@@ -275,11 +319,15 @@ impl Metrics {
 
     pub fn keys_fetched(&self, issuer: &str, at: UnixTime) {
         self.key_fetches.with_label_values(&[issuer, "ok"]).inc();
-        self.keys_fetched.with_label_values(&[issuer]).set(seconds(at));
+        self.keys_fetched
+            .with_label_values(&[issuer])
+            .set(seconds(at));
     }
 
     pub fn keys_not_fetched(&self, issuer: &str) {
-        self.key_fetches.with_label_values(&[issuer, "failed"]).inc();
+        self.key_fetches
+            .with_label_values(&[issuer, "failed"])
+            .inc();
     }
 
     pub fn reloaded(&self, part: Part, good: bool) {
@@ -287,7 +335,9 @@ impl Metrics {
             Part::Config => "config",
             Part::Membership => "membership",
         };
-        self.reloads.with_label_values(&[part, if good { "ok" } else { "failed" }]).inc();
+        self.reloads
+            .with_label_values(&[part, if good { "ok" } else { "failed" }])
+            .inc();
     }
 
     pub fn membership_applied(&self, at: UnixTime) {
@@ -327,13 +377,19 @@ impl Metrics {
     /// The Prometheus text format, with the figures of `snapshot`.
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot) -> Vec<u8> {
-        self.generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
-        self.auth_disabled.set(i64::from(snapshot.rules.auth_disabled()));
-        let members = snapshot.members.as_ref().map_or(0, |members| members.size().2);
+        self.generation
+            .set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+        self.auth_disabled
+            .set(i64::from(snapshot.rules.auth_disabled()));
+        let members = snapshot
+            .members
+            .as_ref()
+            .map_or(0, |members| members.size().2);
         self.members.set(i64::try_from(members).unwrap_or(i64::MAX));
         if let Some(lost) = self.lost_lines.get() {
             let lost = u64::try_from(lost()).unwrap_or(u64::MAX);
-            self.log_lines_lost.inc_by(lost.saturating_sub(self.log_lines_lost.get()));
+            self.log_lines_lost
+                .inc_by(lost.saturating_sub(self.log_lines_lost.get()));
         }
         let mut text = Vec::new();
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {

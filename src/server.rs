@@ -81,20 +81,28 @@ impl Bound {
     fn at(address: &Address) -> Result<Self, Faults> {
         match address {
             Address::Unix(path) => Ok(Self::Unix(path.clone())),
-            Address::Tcp(socket) => {
-                TcpListener::bind(socket).map(Self::Tcp).map_err(|error| cannot_listen(address, &error).into())
-            }
+            Address::Tcp(socket) => TcpListener::bind(socket)
+                .map(Self::Tcp)
+                .map_err(|error| cannot_listen(address, &error).into()),
         }
     }
 
     fn address(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map(|a| a.to_string()).unwrap_or_default(),
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map(|a| a.to_string())
+                .unwrap_or_default(),
             Self::Unix(path) => format!("unix:{}", path.display()),
         }
     }
 
-    fn serve<A>(self, name: &str, app: A, shutdown: watch::Receiver<bool>) -> Result<(), listen::ListenError>
+    fn serve<A>(
+        self,
+        name: &str,
+        app: A,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<(), listen::ListenError>
     where
         A: pingora::apps::ServerApp + Send + Sync + 'static,
     {
@@ -115,21 +123,34 @@ impl Bound {
 /// The fault of an address that cannot be had, and what to do about it.
 pub fn cannot_listen(address: &Address, error: &std::io::Error) -> Fault {
     let fault = match error.kind() {
-        std::io::ErrorKind::AddrInUse => Fault::error(Code::AddressTaken, format!("the address {address} is taken"))
-            .fix(format!("stop what listens on {address} (`ss -ltnp` names it), or choose another address")),
-        std::io::ErrorKind::PermissionDenied => {
-            Fault::error(Code::AddressTaken, format!("listening on {address} is not permitted"))
-                .fix("choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE")
-        }
-        _ => Fault::error(Code::AddressTaken, format!("the address {address} cannot be listened on"))
-            .fix("choose an address of this machine"),
+        std::io::ErrorKind::AddrInUse => Fault::error(
+            Code::AddressTaken,
+            format!("the address {address} is taken"),
+        )
+        .fix(format!(
+            "stop what listens on {address} (`ss -ltnp` names it), or choose another address"
+        )),
+        std::io::ErrorKind::PermissionDenied => Fault::error(
+            Code::AddressTaken,
+            format!("listening on {address} is not permitted"),
+        )
+        .fix("choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE"),
+        _ => Fault::error(
+            Code::AddressTaken,
+            format!("the address {address} cannot be listened on"),
+        )
+        .fix("choose an address of this machine"),
     };
     fault.saw(error.to_string())
 }
 
 impl Server {
     /// Reads the membership, binds the addresses, and says every fault of these at once.
-    pub fn prepare(loaded: Loaded, path: Option<std::path::PathBuf>, overrides: Overrides) -> Result<Self, Faults> {
+    pub fn prepare(
+        loaded: Loaded,
+        path: Option<std::path::PathBuf>,
+        overrides: Overrides,
+    ) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let seen = Seen::now(&loaded);
         let members = read_membership(&loaded.settings.live).unwrap_or_else(|more| {
@@ -137,21 +158,39 @@ impl Server {
             None
         });
         let boot = &loaded.settings.boot;
-        let mut bind = |address: &Address| Bound::at(address).map_err(|more| faults.merge(more)).ok();
+        let mut bind =
+            |address: &Address| Bound::at(address).map_err(|more| faults.merge(more)).ok();
         let gate: Vec<_> = boot.listen.iter().filter_map(&mut bind).collect();
         let admin = bind(&boot.admin);
         let fetcher = Fetcher::new().map_err(|why| {
             faults.push(
-                Fault::error(Code::Unreadable, "no HTTP client: the system's certificates cannot be read").saw(why),
+                Fault::error(
+                    Code::Unreadable,
+                    "no HTTP client: the system's certificates cannot be read",
+                )
+                .saw(why),
             );
         });
         let metrics = Metrics::new();
-        let open = |path: &std::path::PathBuf| Remembered::open(path, &metrics).map_err(|more| faults.merge(more)).ok();
+        let open = |path: &std::path::PathBuf| {
+            Remembered::open(path, &metrics)
+                .map_err(|more| faults.merge(more))
+                .ok()
+        };
         let kept = boot.store.as_ref().and_then(open);
         match (admin, fetcher) {
-            (Some(admin), Ok(fetcher)) if !faults.has_errors() => {
-                Ok(Self { loaded, seen, path, overrides, members, kept, gate, admin, fetcher, metrics })
-            }
+            (Some(admin), Ok(fetcher)) if !faults.has_errors() => Ok(Self {
+                loaded,
+                seen,
+                path,
+                overrides,
+                members,
+                kept,
+                gate,
+                admin,
+                fetcher,
+                metrics,
+            }),
             _ => Err(faults),
         }
     }
@@ -177,7 +216,8 @@ impl Server {
     pub fn run(self) -> Result<(), ServeError> {
         let threads = self.loaded.settings.boot.threads;
         // Aware of the container's CPU quota, which the number of the machine's processors is not.
-        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads =
+            threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("bailiff")
@@ -193,12 +233,34 @@ impl Server {
     /// Serves until the process is told to end.
     pub async fn serve(self) -> Result<(), ServeError> {
         let signals = Signals::new()?;
-        let Self { loaded, seen, path, overrides, members, kept, gate: listeners, admin, fetcher, metrics } = self;
+        let Self {
+            loaded,
+            seen,
+            path,
+            overrides,
+            members,
+            kept,
+            gate: listeners,
+            admin,
+            fetcher,
+            metrics,
+        } = self;
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
-        let Learned { store, rows, revocations, deliveries, shared, added } = Learned::of(kept);
-        let past = boot.shared.as_ref().map(|settings| shared_past(&shared, &settings.place())).unwrap_or_default();
+        let Learned {
+            store,
+            rows,
+            revocations,
+            deliveries,
+            shared,
+            added,
+        } = Learned::of(kept);
+        let past = boot
+            .shared
+            .as_ref()
+            .map(|settings| shared_past(&shared, &settings.place()))
+            .unwrap_or_default();
         let first = Snapshot {
             generation: 0,
             rules: live.rules.clone(),
@@ -208,11 +270,18 @@ impl Server {
             // Fail closed, unless an earlier life has read it: then what it left is in force as it was.
             // Fail closed: what was known long ago says too little of who has access now.
             awaits_shared: boot.shared.is_some()
-                && past.heard_at.is_none_or(|heard| clock::now().since(heard) > KNOWN_LASTS.as_secs()),
+                && past
+                    .heard_at
+                    .is_none_or(|heard| clock::now().since(heard) > KNOWN_LASTS.as_secs()),
         };
         let world = Arc::new(World::new(first));
         warn_of_forgetting(store.as_ref(), &live);
-        let records = Arc::new(Records::new(world.clone(), metrics.clone(), store.clone(), rows));
+        let records = Arc::new(Records::new(
+            world.clone(),
+            metrics.clone(),
+            store.clone(),
+            rows,
+        ));
         if let Some(settings) = &boot.shared {
             records.shares(settings.place(), past);
         }
@@ -224,8 +293,18 @@ impl Server {
         let lookups = Arc::new(LookupSource::default());
         let backends = Arc::new(Backends::new(fetcher.clone()));
         let (asked_by, asked_of) = (records.clone(), backends.clone());
-        let sources = Arc::new(Sources::new(asked_by, metrics.clone(), fetcher.clone(), lookups.clone(), asked_of));
-        if let Some(source) = live.membership.as_ref().filter(|source| source.from.is_lookup()) {
+        let sources = Arc::new(Sources::new(
+            asked_by,
+            metrics.clone(),
+            fetcher.clone(),
+            lookups.clone(),
+            asked_of,
+        ));
+        if let Some(source) = live
+            .membership
+            .as_ref()
+            .filter(|source| source.from.is_lookup())
+        {
             records.ask_for_each(source);
         }
         sources.follow(&live);
@@ -233,19 +312,37 @@ impl Server {
         let asking = asking(backends, records.clone(), metrics.clone());
         profiles.follow(live.backend.as_ref(), &asking);
         let hints = Arc::new(Hints::default());
-        let keeper = KeyKeeper::new(world.clone(), fetcher.clone(), metrics.clone(), hints.clone());
+        let keeper = KeyKeeper::new(
+            world.clone(),
+            fetcher.clone(),
+            metrics.clone(),
+            hints.clone(),
+        );
         let providers = Providers::new(keeper.clone(), fetcher, store.clone(), &live, added);
         providers.apply(&live, |snapshot| snapshot.members.clone());
-        let shared = boot.shared.as_ref().map(|settings| Arc::new(Shared::start(settings, &records, &metrics, past)));
-        let deliveries = deliveries.shared_by(shared.as_ref().and_then(|shared| shared.claims.clone()));
+        let shared = boot
+            .shared
+            .as_ref()
+            .map(|settings| Arc::new(Shared::start(settings, &records, &metrics, past)));
+        let deliveries =
+            deliveries.shared_by(shared.as_ref().and_then(|shared| shared.claims.clone()));
         let draining = Arc::new(AtomicBool::new(false));
 
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
         let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
         let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
-        let tokens = boot.admin_tokens.iter().map(|token| token.hash.clone()).collect();
-        let api = Api { tokens, providers: providers.clone(), records: records.clone(), sources: sources.clone() };
+        let tokens = boot
+            .admin_tokens
+            .iter()
+            .map(|token| token.hash.clone())
+            .collect();
+        let api = Api {
+            tokens,
+            providers: providers.clone(),
+            records: records.clone(),
+            sources: sources.clone(),
+        };
         let draining_seen = draining.clone();
         let app = Admin {
             world: world_seen,
@@ -258,7 +355,11 @@ impl Server {
         };
         let patient = boot.timeouts.client;
         let room = Room::new(ADMIN_CONNECTIONS, || {});
-        admin.serve("admin", Patience::new(HttpServer::new_app(app), patient, room), admin_stopped)?;
+        admin.serve(
+            "admin",
+            Patience::new(HttpServer::new_app(app), patient, room),
+            admin_stopped,
+        )?;
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
         wait_until_ready(&world, &keeper).await;
@@ -280,7 +381,10 @@ impl Server {
             draining: draining.clone(),
         };
         let (stop, stopped) = watch::channel(false);
-        let conf = Arc::new(ServerConf { upstream_keepalive_pool_size: UPSTREAM_POOL, ..ServerConf::default() });
+        let conf = Arc::new(ServerConf {
+            upstream_keepalive_pool_size: UPSTREAM_POOL,
+            ..ServerConf::default()
+        });
         let refused = metrics.connections_refused.clone();
         let room = Room::new(affordable(boot.max_connections), move || refused.inc());
         for listener in listeners {
@@ -294,8 +398,15 @@ impl Server {
             profiles.follow(live.backend.as_ref(), &asking);
             sources.follow(live);
         };
-        let reloader =
-            Reloader::new(records, providers, metrics.clone(), path, overrides, (loaded, seen)).telling(follow);
+        let reloader = Reloader::new(
+            records,
+            providers,
+            metrics.clone(),
+            path,
+            overrides,
+            (loaded, seen),
+        )
+        .telling(follow);
         let reloading = tokio::spawn(reloader.run(told.clone()));
         signals.end(&told).await;
         reloading.abort();
@@ -312,11 +423,20 @@ impl Server {
 fn affordable(wanted: usize) -> usize {
     // Best effort: where the system does not say, the config counts.
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
     let files: Option<usize> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    let most = files.map_or(wanted, |files| (files.saturating_sub(FILES_OF_OURS) / 2).max(1));
+    let most = files.map_or(wanted, |files| {
+        (files.saturating_sub(FILES_OF_OURS) / 2).max(1)
+    });
     if most < wanted {
-        tracing::warn!(wanted, most, files, "the limit on open files allows fewer connections: raise it (ulimit -n)");
+        tracing::warn!(
+            wanted,
+            most,
+            files,
+            "the limit on open files allows fewer connections: raise it (ulimit -n)"
+        );
     }
     wanted.min(most)
 }
@@ -352,7 +472,10 @@ async fn wait_until_ready(world: &World, keeper: &KeyKeeper) {
         }
         if clock::monotonic() >= end {
             if let Some(why) = why {
-                tracing::warn!(why, "serving all the same: requests that need it get 503 until it is there");
+                tracing::warn!(
+                    why,
+                    "serving all the same: requests that need it get 503 until it is there"
+                );
             }
             return;
         }

@@ -20,7 +20,10 @@ fn places(modules: &[&str]) -> Vec<PathBuf> {
         ("src", Some(modules)),
         ("src", beside),
     ] {
-        let Some(path) = modules.filter(|modules| !modules.is_empty()).map(|modules| modules.join("/")) else {
+        let Some(path) = modules
+            .filter(|modules| !modules.is_empty())
+            .map(|modules| modules.join("/"))
+        else {
             continue;
         };
         let path = package().join(folder).join(path);
@@ -33,11 +36,21 @@ fn places(modules: &[&str]) -> Vec<PathBuf> {
 fn tests(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let wanted = [format!("fn {name}("), format!("async fn {name}(")];
-    let at = lines.iter().position(|line| wanted.iter().any(|wanted| line.starts_with(wanted.as_str())));
+    let at = lines.iter().position(|line| {
+        wanted
+            .iter()
+            .any(|wanted| line.starts_with(wanted.as_str()))
+    });
     // Attributes stand right above.
     at.is_some_and(|at| {
-        let above = lines.iter().take(at).rev().take_while(|line| line.starts_with('#'));
-        above.into_iter().any(|line| *line == "#[test]" || line.starts_with("#[tokio::test"))
+        let above = lines
+            .iter()
+            .take(at)
+            .rev()
+            .take_while(|line| line.starts_with('#'));
+        above
+            .into_iter()
+            .any(|line| *line == "#[test]" || line.starts_with("#[tokio::test"))
     })
 }
 
@@ -45,7 +58,10 @@ fn tests(text: &str, name: &str) -> bool {
 fn named(text: &str) -> BTreeSet<&str> {
     let is_path = |word: &&str| {
         let part = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         word.contains("::") && word.split("::").all(part)
     };
@@ -54,8 +70,13 @@ fn named(text: &str) -> BTreeSet<&str> {
 
 /// Cells of the table rows: sentence and test.
 fn rows(section: &str) -> Vec<(&str, &str)> {
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
-    rows.filter(|(sentence, _)| *sentence != "sentence").collect()
+    let rows = section.lines().filter_map(|line| {
+        line.strip_prefix("| ")?
+            .strip_suffix(" |")?
+            .rsplit_once(" | ")
+    });
+    rows.filter(|(sentence, _)| *sentence != "sentence")
+        .collect()
 }
 
 #[test]
@@ -67,17 +88,25 @@ fn every_test_that_the_page_of_the_systems_names_exists() {
         .filter(|path| {
             let mut modules: Vec<&str> = path.split("::").collect();
             let name = modules.pop().unwrap_or_default();
-            let texts = places(&modules).into_iter().filter_map(|place| std::fs::read_to_string(place).ok());
+            let texts = places(&modules)
+                .into_iter()
+                .filter_map(|place| std::fs::read_to_string(place).ok());
             !texts.into_iter().any(|text| tests(&text, name))
         })
         .collect();
-    assert!(missing.is_empty(), "docs/systems.md names tests that are not there: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "docs/systems.md names tests that are not there: {missing:#?}"
+    );
 }
 
 #[test]
 fn every_sentence_of_every_system_has_a_test() {
-    let sections: Vec<(&str, &str)> =
-        SYSTEMS.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect();
+    let sections: Vec<(&str, &str)> = SYSTEMS
+        .split("\n## ")
+        .skip(1)
+        .filter_map(|section| section.split_once('\n'))
+        .collect();
     for (title, section) in &sections {
         let rows = rows(section);
         assert!(rows.len() >= 5, "{title} has {} sentences", rows.len());
@@ -85,9 +114,24 @@ fn every_sentence_of_every_system_has_a_test() {
             assert!(!named(tests).is_empty(), "{title}: no test for: {sentence}");
         }
     }
-    for name in ["praxiom", "mission-control", "wordloop", "finance-agent", "ainative"] {
-        assert!(sections.iter().any(|(title, _)| *title == name), "there is no section {name}");
-        assert!(package().join("config/systems").join(name).with_extension("yaml").is_file());
+    for name in [
+        "praxiom",
+        "mission-control",
+        "wordloop",
+        "finance-agent",
+        "ainative",
+    ] {
+        assert!(
+            sections.iter().any(|(title, _)| *title == name),
+            "there is no section {name}"
+        );
+        assert!(
+            package()
+                .join("config/systems")
+                .join(name)
+                .with_extension("yaml")
+                .is_file()
+        );
     }
 }
 
@@ -95,6 +139,12 @@ fn every_sentence_of_every_system_has_a_test() {
 fn a_name_that_is_no_test_is_noticed() {
     assert!(tests("#[test]\nfn a_b() {}", "a_b"));
     assert!(!tests("fn a_b() {}", "a_b"), "not every function is a test");
-    assert!(!tests("#[test]\nfn a_b_c() {}", "a_b"), "nor the beginning of one");
-    assert_eq!(named("`a::b` and `X-User-Id`, `Some::Type` and `c`"), BTreeSet::from(["a::b"]));
+    assert!(
+        !tests("#[test]\nfn a_b_c() {}", "a_b"),
+        "nor the beginning of one"
+    );
+    assert_eq!(
+        named("`a::b` and `X-User-Id`, `Some::Type` and `c`"),
+        BTreeSet::from(["a::b"])
+    );
 }

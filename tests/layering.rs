@@ -19,7 +19,11 @@ struct Floor {
 }
 
 const fn floor(module: &'static str, ours: &'static [&'static str]) -> Floor {
-    Floor { module, ours, crates: None }
+    Floor {
+        module,
+        ours,
+        crates: None,
+    }
 }
 
 const FLOORS: &[Floor] = &[
@@ -48,15 +52,35 @@ const FLOORS: &[Floor] = &[
     floor("state", &["domain", "clock", "config", "metrics"]),
     floor("listen", &[]),
     floor("dev", &["domain", "clock", "listen"]),
-    floor("proxy", &["domain", "clock", "config", "state", "metrics", "listen"]),
-    floor("admin", &["domain", "clock", "config", "state", "metrics", "listen"]),
-    floor("server", &["domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev"]),
-    floor("cli", &["domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev", "server"]),
+    floor(
+        "proxy",
+        &["domain", "clock", "config", "state", "metrics", "listen"],
+    ),
+    floor(
+        "admin",
+        &["domain", "clock", "config", "state", "metrics", "listen"],
+    ),
+    floor(
+        "server",
+        &[
+            "domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev",
+        ],
+    ),
+    floor(
+        "cli",
+        &[
+            "domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev",
+            "server",
+        ],
+    ),
     floor("main", &["cli"]),
     // Declares the modules and may say again what they export.
     floor(
         "lib",
-        &["domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev", "server", "cli"],
+        &[
+            "domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev",
+            "server", "cli",
+        ],
     ),
 ];
 
@@ -94,7 +118,9 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     let path = import.path.join("::");
     let first = import.path.first().map_or("", String::as_str);
     let Some(floor) = FLOORS.iter().find(|floor| floor.module == module) else {
-        return Some(format!("the module `{module}` has no row in the table of tests/layering.rs: give it one"));
+        return Some(format!(
+            "the module `{module}` has no row in the table of tests/layering.rs: give it one"
+        ));
     };
     if first == "crate" {
         let target = import.path.get(1)?;
@@ -108,10 +134,14 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
         };
         return (upward || everything).then(|| format!("`{module}` may import {may}"));
     }
-    if first.starts_with("pingora") && !["proxy", "admin", "listen", "server", "dev"].contains(&module) {
+    if first.starts_with("pingora")
+        && !["proxy", "admin", "listen", "server", "dev"].contains(&module)
+    {
         return Some("only proxy, admin, listen, server and dev may write `pingora`".into());
     }
-    let fetches = file == "state/fetch.rs" || file.starts_with("state/fetch/") || ["dev", "cli"].contains(&module);
+    let fetches = file == "state/fetch.rs"
+        || file.starts_with("state/fetch/")
+        || ["dev", "cli"].contains(&module);
     if first == "reqwest" && !fetches {
         return Some("only state/fetch, dev and cli may write `reqwest`".into());
     }
@@ -122,8 +152,14 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
         return Some("only state/shared may write `redis`".into());
     }
     let database = ["tokio_postgres", "tokio_postgres_rustls"].contains(&first);
-    if database && !["config/postgres", "state/sources/postgres"].iter().any(|place| file.starts_with(place)) {
-        return Some("only config/postgres and state/sources/postgres may write `tokio_postgres`".into());
+    if database
+        && !["config/postgres", "state/sources/postgres"]
+            .iter()
+            .any(|place| file.starts_with(place))
+    {
+        return Some(
+            "only config/postgres and state/sources/postgres may write `tokio_postgres`".into(),
+        );
     }
     let asks = path.ends_with("SystemTime::now") || path.ends_with("Instant::now");
     if asks && !["clock", "dev"].contains(&module) {
@@ -134,7 +170,12 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
             .then(|| "`domain` opens nothing, waits for nothing and asks nobody".into());
     }
     let allowed = floor.crates.is_none_or(|crates| crates.contains(&first));
-    (!allowed).then(|| format!("`{module}` may use only {} and std", floor.crates.unwrap_or_default().join(", ")))
+    (!allowed).then(|| {
+        format!(
+            "`{module}` may use only {} and std",
+            floor.crates.unwrap_or_default().join(", ")
+        )
+    })
 }
 
 /// Whether the floor may write this path of the standard library. An import of a whole module brings in what is in it.
@@ -146,12 +187,18 @@ fn is_pure(path: &str, in_use: bool) -> bool {
         return true;
     }
     let named = NOT_IN_DOMAIN.iter().any(|bad| within(&path, bad));
-    let brought = (in_use || whole.is_some()) && NOT_IN_DOMAIN.iter().any(|bad| within(bad, whole.unwrap_or(&path)));
+    let brought = (in_use || whole.is_some())
+        && NOT_IN_DOMAIN
+            .iter()
+            .any(|bad| within(bad, whole.unwrap_or(&path)));
     !named && !brought
 }
 
 fn top_module(file: &str) -> &str {
-    file.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+    file.split('/')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(".rs")
 }
 
 /// Test code may use what it likes.
@@ -167,7 +214,11 @@ fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
     let imports = imports(file, source, crates);
     let told = |import: &Import| {
         let rule = broken_rule(file, import)?;
-        Some(format!("src/{file}:{}: `{}` is not allowed here: {rule}", import.line, import.path.join("::")))
+        Some(format!(
+            "src/{file}:{}: `{}` is not allowed here: {rule}",
+            import.line,
+            import.path.join("::")
+        ))
     };
     imports.iter().filter_map(told).collect()
 }
@@ -176,7 +227,11 @@ fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
 fn crates() -> Vec<String> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is readable");
     let mut within = false;
-    let mut names = vec!["pingora_core".to_owned(), "pingora_proxy".to_owned(), "pingora_http".to_owned()];
+    let mut names = vec![
+        "pingora_core".to_owned(),
+        "pingora_proxy".to_owned(),
+        "pingora_http".to_owned(),
+    ];
     for line in manifest.lines() {
         if line.starts_with('[') {
             within = line.contains("dependencies");
@@ -210,10 +265,23 @@ fn no_floor_reaches_upward() {
     files.sort();
     let mut all = vec![];
     for path in files {
-        let file = path.strip_prefix(&src).expect("below src").to_string_lossy().replace('\\', "/");
-        all.extend(faults(&file, &fs::read_to_string(&path).expect("a readable file"), &crates));
+        let file = path
+            .strip_prefix(&src)
+            .expect("below src")
+            .to_string_lossy()
+            .replace('\\', "/");
+        all.extend(faults(
+            &file,
+            &fs::read_to_string(&path).expect("a readable file"),
+            &crates,
+        ));
     }
-    assert!(all.is_empty(), "{} imports reach where they must not:\n{}", all.len(), all.join("\n"));
+    assert!(
+        all.is_empty(),
+        "{} imports reach where they must not:\n{}",
+        all.len(),
+        all.join("\n")
+    );
 }
 
 fn found(file: &str, source: &str) -> Vec<String> {
@@ -223,72 +291,198 @@ fn found(file: &str, source: &str) -> Vec<String> {
 #[test]
 fn a_forbidden_import_is_found_however_it_is_written() {
     for (file, source, name) in [
-        ("domain/judge.rs", "use crate::proxy::Gate;", "crate::proxy::Gate"),
-        ("domain/judge.rs", "use crate::{domain::ids, state};", "crate::state"),
-        ("domain/judge.rs", "use super::super::state::Live;", "crate::state::Live"),
-        ("domain/judge/access.rs", "fn f() { super::super::super::metrics::count() }", "crate::metrics::count"),
-        ("domain/mod.rs", "mod inner { use super::super::config; }", "crate::config"),
+        (
+            "domain/judge.rs",
+            "use crate::proxy::Gate;",
+            "crate::proxy::Gate",
+        ),
+        (
+            "domain/judge.rs",
+            "use crate::{domain::ids, state};",
+            "crate::state",
+        ),
+        (
+            "domain/judge.rs",
+            "use super::super::state::Live;",
+            "crate::state::Live",
+        ),
+        (
+            "domain/judge/access.rs",
+            "fn f() { super::super::super::metrics::count() }",
+            "crate::metrics::count",
+        ),
+        (
+            "domain/mod.rs",
+            "mod inner { use super::super::config; }",
+            "crate::config",
+        ),
         ("domain/mod.rs", "use crate::*;", "crate::*"),
-        ("domain/x.rs", "use tokio::sync::Mutex;", "tokio::sync::Mutex"),
+        (
+            "domain/x.rs",
+            "use tokio::sync::Mutex;",
+            "tokio::sync::Mutex",
+        ),
         ("domain/x.rs", "use ::tokio::spawn;", "tokio::spawn"),
-        ("domain/x.rs", "fn f() { tracing::info!(\"x\") }", "tracing::info"),
-        ("domain/x.rs", "use parking_lot::RwLock as Lock;", "parking_lot::RwLock"),
+        (
+            "domain/x.rs",
+            "fn f() { tracing::info!(\"x\") }",
+            "tracing::info",
+        ),
+        (
+            "domain/x.rs",
+            "use parking_lot::RwLock as Lock;",
+            "parking_lot::RwLock",
+        ),
         ("domain/x.rs", "use std::{fmt, fs};", "std::fs"),
         ("domain/x.rs", "use std::fs::{self};", "std::fs"),
-        ("domain/x.rs", "use std::net::{IpAddr, TcpStream};", "std::net::TcpStream"),
+        (
+            "domain/x.rs",
+            "use std::net::{IpAddr, TcpStream};",
+            "std::net::TcpStream",
+        ),
         ("domain/x.rs", "use std::time::*;", "std::time::*"),
         ("domain/x.rs", "use std::time;", "std::time"),
-        ("domain/x.rs", "use std::sync::{Arc, Mutex};", "std::sync::Mutex"),
-        ("domain/x.rs", "fn f() -> u64 { std::time::Instant::now() }", "std::time::Instant::now"),
-        ("domain/x.rs", "fn f() { std::env::var(\"X\") }", "std::env::var"),
-        ("domain/x.rs", "#[cfg(test)]\nmod tests {}\nuse reqwest::Client;", "reqwest::Client"),
-        ("config/mod.rs", "use crate::state::Live;", "crate::state::Live"),
-        ("config/mod.rs", "use pingora::prelude::*;", "pingora::prelude::*"),
-        ("config/mod.rs", "use pingora_core::server::Server;", "pingora_core::server::Server"),
+        (
+            "domain/x.rs",
+            "use std::sync::{Arc, Mutex};",
+            "std::sync::Mutex",
+        ),
+        (
+            "domain/x.rs",
+            "fn f() -> u64 { std::time::Instant::now() }",
+            "std::time::Instant::now",
+        ),
+        (
+            "domain/x.rs",
+            "fn f() { std::env::var(\"X\") }",
+            "std::env::var",
+        ),
+        (
+            "domain/x.rs",
+            "#[cfg(test)]\nmod tests {}\nuse reqwest::Client;",
+            "reqwest::Client",
+        ),
+        (
+            "config/mod.rs",
+            "use crate::state::Live;",
+            "crate::state::Live",
+        ),
+        (
+            "config/mod.rs",
+            "use pingora::prelude::*;",
+            "pingora::prelude::*",
+        ),
+        (
+            "config/mod.rs",
+            "use pingora_core::server::Server;",
+            "pingora_core::server::Server",
+        ),
         ("state/keys.rs", "use reqwest::Client;", "reqwest::Client"),
         ("state/keys.rs", "use redb::Database;", "redb::Database"),
-        ("state/keys.rs", "use tokio_postgres::Client;", "tokio_postgres::Client"),
-        ("state/keys.rs", "use crate::proxy::Gate;", "crate::proxy::Gate"),
+        (
+            "state/keys.rs",
+            "use tokio_postgres::Client;",
+            "tokio_postgres::Client",
+        ),
+        (
+            "state/keys.rs",
+            "use crate::proxy::Gate;",
+            "crate::proxy::Gate",
+        ),
         ("state/keys.rs", "fn f() { Instant::now() }", "Instant::now"),
         ("clock.rs", "use super::state::Live;", "crate::state::Live"),
-        ("proxy/mod.rs", "use std::time::SystemTime;\nfn f() { SystemTime::now() }", "SystemTime::now"),
-        ("proxy/mod.rs", "use crate::admin::Status;", "crate::admin::Status"),
+        (
+            "proxy/mod.rs",
+            "use std::time::SystemTime;\nfn f() { SystemTime::now() }",
+            "SystemTime::now",
+        ),
+        (
+            "proxy/mod.rs",
+            "use crate::admin::Status;",
+            "crate::admin::Status",
+        ),
         ("main.rs", "use bailiff::state::Live;", "crate::state::Live"),
-        ("gadgets.rs", "use crate::domain::judge;", "crate::domain::judge"),
+        (
+            "gadgets.rs",
+            "use crate::domain::judge;",
+            "crate::domain::judge",
+        ),
     ] {
         let found = found(file, source);
         assert_eq!(found.len(), 1, "{file}: {source}: {found:#?}");
-        assert!(found[0].contains(&format!("`{name}`")), "{source}: {}", found[0]);
+        assert!(
+            found[0].contains(&format!("`{name}`")),
+            "{source}: {}",
+            found[0]
+        );
     }
     assert_eq!(
         found("domain/x.rs", "\n\nuse tokio::spawn;"),
-        ["src/domain/x.rs:3: `tokio::spawn` is not allowed here: `domain` may use only http, bytes, jsonwebtoken, \
-          aws_lc_rs, base64, serde, serde_json, percent_encoding, ipnet, imbl, hashbrown, thiserror, time and std"]
+        [
+            "src/domain/x.rs:3: `tokio::spawn` is not allowed here: `domain` may use only http, bytes, jsonwebtoken, \
+          aws_lc_rs, base64, serde, serde_json, percent_encoding, ipnet, imbl, hashbrown, thiserror, time and std"
+        ]
     );
 }
 
 #[test]
 fn what_is_allowed_is_not_found() {
     for (file, source) in [
-        ("domain/judge.rs", "use super::ids; use crate::domain::cors; use std::net::{IpAddr, Ipv6Addr};"),
-        ("domain/x.rs", "use std::{fmt, sync::Arc, time::Duration, collections::HashMap}; use http::HeaderMap;"),
-        ("domain/x.rs", "// use tokio::spawn;\n/* use reqwest::Client; /* nested */ */ fn f() {}"),
-        ("domain/x.rs", "fn f() -> &'static str { \"use tokio::spawn; \\\" std::fs\" }"),
+        (
+            "domain/judge.rs",
+            "use super::ids; use crate::domain::cors; use std::net::{IpAddr, Ipv6Addr};",
+        ),
+        (
+            "domain/x.rs",
+            "use std::{fmt, sync::Arc, time::Duration, collections::HashMap}; use http::HeaderMap;",
+        ),
+        (
+            "domain/x.rs",
+            "// use tokio::spawn;\n/* use reqwest::Client; /* nested */ */ fn f() {}",
+        ),
+        (
+            "domain/x.rs",
+            "fn f() -> &'static str { \"use tokio::spawn; \\\" std::fs\" }",
+        ),
         (
             "domain/x.rs",
             "const X: &str = r#\"std::fs::read \" reqwest::get\"#; const Y: char = '\"'; fn g<'a>(x: &'a str) {}",
         ),
-        ("domain/x.rs", "#[cfg(test)]\nmod tests { use tokio::spawn; mod inner { use std::fs; } }\nfn f() {}"),
-        ("domain/x.rs", "#[cfg(test)]\npub(crate) mod tests {\n use crate::dev::Mint; }"),
+        (
+            "domain/x.rs",
+            "#[cfg(test)]\nmod tests { use tokio::spawn; mod inner { use std::fs; } }\nfn f() {}",
+        ),
+        (
+            "domain/x.rs",
+            "#[cfg(test)]\npub(crate) mod tests {\n use crate::dev::Mint; }",
+        ),
         ("domain/x/tests.rs", "use tokio::spawn;"),
         ("domain/judge/tests/grant.rs", "use crate::dev::Mint;"),
         ("domain/keys.rs", "mod der { use super::Fingerprint; }"),
-        ("domain/x.rs", "fn f(tokio: u8) -> u8 { self.reqwest.len(); tokio }"),
-        ("state/fetch.rs", "use reqwest::Client; use crate::config::Settings; use tokio::time::sleep;"),
-        ("state/store/writer.rs", "use redb::Database; use crate::metrics::StoreWrites; use std::thread;"),
-        ("clock.rs", "use std::time::SystemTime; fn f() { SystemTime::now() } use crate::domain::UnixTime;"),
-        ("dev/issuer.rs", "use pingora::apps::http_app::ServeHttp; fn f() { std::time::Instant::now() }"),
-        ("proxy/mod.rs", "use pingora::prelude::*; use crate::domain::judge; use crate::{metrics, state::Live};"),
+        (
+            "domain/x.rs",
+            "fn f(tokio: u8) -> u8 { self.reqwest.len(); tokio }",
+        ),
+        (
+            "state/fetch.rs",
+            "use reqwest::Client; use crate::config::Settings; use tokio::time::sleep;",
+        ),
+        (
+            "state/store/writer.rs",
+            "use redb::Database; use crate::metrics::StoreWrites; use std::thread;",
+        ),
+        (
+            "clock.rs",
+            "use std::time::SystemTime; fn f() { SystemTime::now() } use crate::domain::UnixTime;",
+        ),
+        (
+            "dev/issuer.rs",
+            "use pingora::apps::http_app::ServeHttp; fn f() { std::time::Instant::now() }",
+        ),
+        (
+            "proxy/mod.rs",
+            "use pingora::prelude::*; use crate::domain::judge; use crate::{metrics, state::Live};",
+        ),
         ("main.rs", "fn main() { bailiff::cli::run() }"),
         ("lib.rs", "pub mod domain; pub use crate::domain::judge;"),
     ] {

@@ -63,18 +63,29 @@ impl Scene {
             return send(stream, "304 Not Modified", &format!("etag: {now}\r\n"), &[]);
         }
         let first = format!("{{\"users\":{{\"user_first\":{{\"name\":\"Version {version}\"}},");
-        send(stream, "200 OK", &format!("etag: {now}\r\n"), &[&first, &self.document])
+        send(
+            stream,
+            "200 OK",
+            &format!("etag: {now}\r\n"),
+            &[&first, &self.document],
+        )
     }
 }
 
 fn send(mut stream: &TcpStream, status: &str, fields: &str, parts: &[&str]) -> Option<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    let head =
-        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{fields}content-length: {length}\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{fields}content-length: {length}\r\n\r\n"
+    );
     // Small answers in one piece.
     let mut whole = head.into_bytes();
     let (small, large): (Vec<&str>, Vec<&str>) = parts.iter().partition(|part| part.len() < 4096);
-    small.iter().for_each(|part| whole.extend_from_slice(part.as_bytes()));
+    small
+        .iter()
+        .for_each(|part| whole.extend_from_slice(part.as_bytes()));
     stream.write_all(&whole).ok()?;
-    large.iter().try_for_each(|part| stream.write_all(part.as_bytes())).ok()
+    large
+        .iter()
+        .try_for_each(|part| stream.write_all(part.as_bytes()))
+        .ok()
 }

@@ -24,7 +24,10 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
     let runs = |part: &str| wanted.is_empty() || wanted.iter().any(|word| word == part);
     // Memory first: what the other half allocates would count as idle.
     if runs("memory") {
@@ -38,14 +41,26 @@ fn main() {
 /// A number with thousands apart.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group)).collect();
+    let groups: Vec<_> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| String::from_utf8_lossy(group))
+        .collect();
     groups.join(",")
 }
 
 /// A line of `/proc/<process>/status`, in bytes.
 fn memory_of(process: &str, line: &str) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux tells it");
-    let found = status.lines().find_map(|found| found.strip_prefix(line)).expect("the line is there");
-    let kib: usize = found.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number");
+    let status =
+        std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux tells it");
+    let found = status
+        .lines()
+        .find_map(|found| found.strip_prefix(line))
+        .expect("the line is there");
+    let kib: usize = found
+        .trim_matches([':', ' ', '\t', 'k', 'B'])
+        .parse()
+        .expect("a number");
     kib * 1024
 }

@@ -54,8 +54,17 @@ impl Gate {
             awaits_shared: false,
         };
         let world = Arc::new(World::new(first));
-        let records = Arc::new(Records::new(world.clone(), Metrics::new(), None, Rows::default()));
-        let gate = Self { world, records, live };
+        let records = Arc::new(Records::new(
+            world.clone(),
+            Metrics::new(),
+            None,
+            Rows::default(),
+        ));
+        let gate = Self {
+            world,
+            records,
+            live,
+        };
         gate.put(Table::default());
         gate
     }
@@ -68,13 +77,16 @@ impl Gate {
     fn build(&self, members: usize, workspaces: usize) -> Table {
         let lowest = self.lowest();
         let building = aside(Pace::WhenIdle, move || build(members, workspaces, lowest));
-        tokio::runtime::Handle::current().block_on(building).expect("a table")
+        tokio::runtime::Handle::current()
+            .block_on(building)
+            .expect("a table")
     }
 
     /// Puts a table in force.
     fn put(&self, table: Table) {
         let source = self.live.membership.as_ref().expect("a membership");
-        self.records.reload_at(table, source, Said::WhenChanged, UnixTime(1_800_000_000));
+        self.records
+            .reload_at(table, source, Said::WhenChanged, UnixTime(1_800_000_000));
     }
 
     /// Puts a table in force while webhooks come; gives the longest time that one of them took, and how long it took in all.
@@ -114,30 +126,50 @@ fn build(members: usize, workspaces: usize, role: Role) -> Table {
         table.user(&user_id(of), &user(of)).expect("a user");
     }
     for of in 0..workspaces {
-        table.workspace(&workspace_id(of), Some(&org_id(of))).expect("a workspace");
+        table
+            .workspace(&workspace_id(of), Some(&org_id(of)))
+            .expect("a workspace");
     }
     for of in 0..members {
-        table.member(&workspace_id(place_of(of) % workspaces), &user_id(of), role).expect("a member");
+        table
+            .member(&workspace_id(place_of(of) % workspaces), &user_id(of), role)
+            .expect("a member");
     }
     table.build()
 }
 
 /// A webhook about a user.
 fn hear_of(records: &Records, user: usize, at: u64) {
-    let told = UserChange::Described { banned: false, email: None, name: None };
-    records.put(&Change::User(user_id(user), told), EventTime(at)).expect("room");
+    let told = UserChange::Described {
+        banned: false,
+        email: None,
+        name: None,
+    };
+    records
+        .put(&Change::User(user_id(user), told), EventTime(at))
+        .expect("room");
 }
 
 pub fn run() {
     // Old tables are freed as in the gate, which has a runtime.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let _inside = runtime.enter();
     let gate = Gate::new();
     let idle = memory_of("self", "VmRSS");
-    println!("{} members in {} workspaces, in this process", grouped(MEMBERS), grouped(WORKSPACES));
+    println!(
+        "{} members in {} workspaces, in this process",
+        grouped(MEMBERS),
+        grouped(WORKSPACES)
+    );
 
-    println!("\n  look-up: role and standing, median of {ROUNDS} rounds of {} drawn users", grouped(SAMPLE));
+    println!(
+        "\n  look-up: role and standing, median of {ROUNDS} rounds of {} drawn users",
+        grouped(SAMPLE)
+    );
     gate.put(gate.build(1000, 100));
     let small = look_up(&gate, 1000, 100);
     println!("    {:>9} members {small:>8.0} ns", grouped(1000));
@@ -147,16 +179,29 @@ pub fn run() {
     let built = began.elapsed();
     gate.put(table);
     let large = look_up(&gate, MEMBERS, WORKSPACES);
-    println!("    {:>9} members {large:>8.0} ns   {:.2} times", grouped(MEMBERS), large / small);
+    println!(
+        "    {:>9} members {large:>8.0} ns   {:.2} times",
+        grouped(MEMBERS),
+        large / small
+    );
 
-    println!("\n  load: rows made, checked and packed in {:.2} s", built.as_secs_f64());
+    println!(
+        "\n  load: rows made, checked and packed in {:.2} s",
+        built.as_secs_f64()
+    );
     report("after the first load", idle);
-    println!("    at the most so far: {} MB", memory_of("self", "VmHWM") / 1_000_000);
+    println!(
+        "    at the most so far: {} MB",
+        memory_of("self", "VmHWM") / 1_000_000
+    );
     for round in 1..=3 {
         gate.put(gate.build(MEMBERS, WORKSPACES));
         report(&format!("after reload {round}"), idle);
     }
-    println!("    at the most, old and new table and a builder: {} MB", memory_of("self", "VmHWM") / 1_000_000);
+    println!(
+        "    at the most, old and new table and a builder: {} MB",
+        memory_of("self", "VmHWM") / 1_000_000
+    );
 
     println!();
     for count in [10_000, 100_000] {
@@ -185,10 +230,18 @@ fn cold(small: f64, large: f64) {
     let gate = Gate::new();
     let lowest = gate.lowest();
     let policy = &gate.live.membership.as_ref().expect("a membership").policy;
-    let tables: Vec<Members> =
-        (0..MEMBERS / 1000).map(|_| Members::new(build(1000, 100, lowest), policy.clone())).collect();
-    let spread = median_of_rounds(|i, user, workspace| look(&tables[i % tables.len()], user, workspace), 1000, 100);
-    println!("\n  look-up among 1,000 members where {} others were looked up before: {spread:.0} ns", grouped(MEMBERS));
+    let tables: Vec<Members> = (0..MEMBERS / 1000)
+        .map(|_| Members::new(build(1000, 100, lowest), policy.clone()))
+        .collect();
+    let spread = median_of_rounds(
+        |i, user, workspace| look(&tables[i % tables.len()], user, workspace),
+        1000,
+        100,
+    );
+    println!(
+        "\n  look-up among 1,000 members where {} others were looked up before: {spread:.0} ns",
+        grouped(MEMBERS)
+    );
     println!(
         "    of the {large:.0} ns among {} that is {:.2} times; {small:.0} ns is with everything in the caches",
         grouped(MEMBERS),
@@ -203,19 +256,33 @@ fn millis(time: Duration) -> f64 {
 /// Nanoseconds for a role and a standing.
 fn look_up(gate: &Gate, members: usize, workspaces: usize) -> f64 {
     let now = gate.members();
-    median_of_rounds(|_, user, workspace| look(&now, user, workspace), members, workspaces)
+    median_of_rounds(
+        |_, user, workspace| look(&now, user, workspace),
+        members,
+        workspaces,
+    )
 }
 
 fn look(members: &Members, user: &UserId, workspace: &WorkspaceId) {
-    assert!(members.role(black_box(workspace), black_box(user), None).is_some());
+    assert!(
+        members
+            .role(black_box(workspace), black_box(user), None)
+            .is_some()
+    );
     black_box(members.standing(black_box(user)));
 }
 
 /// Nanoseconds of `look`, which is told how many came before, a user and their workspace.
-fn median_of_rounds(look: impl Fn(usize, &UserId, &WorkspaceId), members: usize, workspaces: usize) -> f64 {
+fn median_of_rounds(
+    look: impl Fn(usize, &UserId, &WorkspaceId),
+    members: usize,
+    workspaces: usize,
+) -> f64 {
     let draw = |i: usize| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % members;
-    let asked: Vec<_> =
-        (0..SAMPLE).map(draw).map(|of| (user_id(of), workspace_id(place_of(of) % workspaces))).collect();
+    let asked: Vec<_> = (0..SAMPLE)
+        .map(draw)
+        .map(|of| (user_id(of), workspace_id(place_of(of) % workspaces)))
+        .collect();
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let began = Instant::now();

@@ -6,12 +6,32 @@ use serde_json::json;
 
 use crate::WORKSPACES;
 
-const FIRST: [&str; 8] = ["Alexandra", "Bo", "Carmen", "Dimitri", "Eleanor", "Faruk", "Guadalupe", "Hye-jin"];
-const LAST: [&str; 8] = ["Abramovich", "Chen", "Delacroix", "Eriksen", "Fitzgerald", "Garcia", "Hashimoto", "Igwe"];
+const FIRST: [&str; 8] = [
+    "Alexandra",
+    "Bo",
+    "Carmen",
+    "Dimitri",
+    "Eleanor",
+    "Faruk",
+    "Guadalupe",
+    "Hye-jin",
+];
+const LAST: [&str; 8] = [
+    "Abramovich",
+    "Chen",
+    "Delacroix",
+    "Eriksen",
+    "Fitzgerald",
+    "Garcia",
+    "Hashimoto",
+    "Igwe",
+];
 
 /// A number that looks drawn (SplitMix64).
 fn drawn(of: usize, salt: u64) -> u64 {
-    let mut z = (of as u64).wrapping_add(salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut z = (of as u64)
+        .wrapping_add(salt)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -27,7 +47,12 @@ fn ksuid(of: usize, salt: u64) -> String {
 
 fn uuid(of: usize, salt: u64) -> String {
     let drawn = drawn(of, salt);
-    let (a, b, c, d) = (drawn >> 32, (drawn >> 16) & 0xffff, drawn & 0xfff, (drawn >> 12) & 0xfff);
+    let (a, b, c, d) = (
+        drawn >> 32,
+        (drawn >> 16) & 0xffff,
+        drawn & 0xfff,
+        (drawn >> 12) & 0xfff,
+    );
     format!("{a:08x}-{b:04x}-4{c:03x}-8{d:03x}-{of:012x}")
 }
 
@@ -41,14 +66,24 @@ pub fn user_id(of: usize) -> UserId {
 
 fn texts(of: usize) -> (String, String, String) {
     let (first, last) = name(of);
-    let email = format!("{}.{}{of}@example.com", first.to_lowercase(), last.to_lowercase());
+    let email = format!(
+        "{}.{}{of}@example.com",
+        first.to_lowercase(),
+        last.to_lowercase()
+    );
     (uuid(of, 100), email, format!("{first} {last}"))
 }
 
 pub fn user(of: usize) -> User {
     let (own, email, name) = texts(of);
     let own = AppUserId::parse(&own).expect("an id");
-    User::new(Some(own), Some(&email), Some(&name), AccessStatus::Active, of.is_multiple_of(1000))
+    User::new(
+        Some(own),
+        Some(&email),
+        Some(&name),
+        AccessStatus::Active,
+        of.is_multiple_of(1000),
+    )
 }
 
 /// The workspace of a user.
@@ -75,7 +110,11 @@ pub fn document(members: usize) -> String {
     text.pop();
     text += "},\"workspaces\":{";
     for place in 0..WORKSPACES {
-        text += &format!("\"{}\":{{\"org\":\"{}\",\"members\":{{", workspace_id(place), org_id(place));
+        text += &format!(
+            "\"{}\":{{\"org\":\"{}\",\"members\":{{",
+            workspace_id(place),
+            org_id(place)
+        );
         for of in (place..members).step_by(WORKSPACES) {
             text += &format!("\"{}\":\"member\",", user_id(of));
         }

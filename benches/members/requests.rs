@@ -36,28 +36,48 @@ const KINDS: [&str; 2] = ["without", "during a load"];
 type Sample = (Instant, Duration);
 
 pub fn run() {
-    println!("requests through the real binary: {} a second", CONNECTIONS * 1000 / EVERY.as_millis() as usize);
+    println!(
+        "requests through the real binary: {} a second",
+        CONNECTIONS * 1000 / EVERY.as_millis() as usize
+    );
     let key = SigningKey::generate("ins_bench").expect("a key");
     let jwks = json!({"keys": [key.jwk()]}).to_string();
     let document = document(MEMBERS);
-    println!("  the endpoint tells {} members in {} MB", grouped(MEMBERS), document.len() / 1_000_000);
-    let scene = Arc::new(Scene { jwks, document, version: AtomicUsize::new(0) });
+    println!(
+        "  the endpoint tells {} members in {} MB",
+        grouped(MEMBERS),
+        document.len() / 1_000_000
+    );
+    let scene = Arc::new(Scene {
+        jwks,
+        document,
+        version: AtomicUsize::new(0),
+    });
     let here = scene.serve();
     let gate = Gate::start(&here);
     let issuer = format!("http://{here}");
-    let requests: Vec<String> = (0..USERS).map(|n| request(&key, &issuer, n * (MEMBERS / USERS) + 1)).collect();
+    let requests: Vec<String> = (0..USERS)
+        .map(|n| request(&key, &issuer, n * (MEMBERS / USERS) + 1))
+        .collect();
 
     let (sender, samples) = channel();
     let running = Arc::new(AtomicUsize::new(1));
     let send = |connection: usize| {
         let (address, sender, running) = (gate.address.clone(), sender.clone(), running.clone());
-        let mine: Vec<String> = requests.iter().skip(connection).step_by(CONNECTIONS).cloned().collect();
+        let mine: Vec<String> = requests
+            .iter()
+            .skip(connection)
+            .step_by(CONNECTIONS)
+            .cloned()
+            .collect();
         std::thread::spawn(move || send_all(&address, &mine, connection, &sender, &running))
     };
     let senders: Vec<_> = (0..CONNECTIONS).map(send).collect();
     measure(&scene, &gate, &samples);
     running.store(0, Ordering::SeqCst);
-    senders.into_iter().for_each(|sender| sender.join().expect("it ends well"));
+    senders
+        .into_iter()
+        .for_each(|sender| sender.join().expect("it ends well"));
 }
 
 fn measure(scene: &Scene, gate: &Gate, samples: &Receiver<Sample>) {
@@ -69,7 +89,10 @@ fn measure(scene: &Scene, gate: &Gate, samples: &Receiver<Sample>) {
         let before = gate.loads();
         scene.version.fetch_add(1, Ordering::SeqCst);
         while gate.loads() == before {
-            assert!(began.elapsed() < PATIENCE, "the gate loads the members in time");
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the gate loads the members in time"
+            );
             std::thread::sleep(LOOK);
         }
         let ended = Instant::now();
@@ -98,24 +121,47 @@ fn measure(scene: &Scene, gate: &Gate, samples: &Receiver<Sample>) {
     let mut p99 = vec![];
     for (kind, times) in KINDS.iter().zip(&mut times) {
         times.sort();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-        println!("  {kind:>14}: {:>6} requests, p50 {:.2} ms, p99 {:.2} ms", times.len(), at(0.5), at(0.99));
+        let at =
+            |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        println!(
+            "  {kind:>14}: {:>6} requests, p50 {:.2} ms, p99 {:.2} ms",
+            times.len(),
+            at(0.5),
+            at(0.99)
+        );
         p99.push(at(0.99));
     }
-    println!("  p99 during a load against without: {:.2} times", p99[1] / p99[0]);
+    println!(
+        "  p99 during a load against without: {:.2} times",
+        p99[1] / p99[0]
+    );
     gate.tell_memory();
 }
 
 /// A request of a user to their own workspace.
 fn request(key: &SigningKey, issuer: &str, user: usize) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    let mint = Mint::new(issuer, user_id(user).as_str(), now).azp("https://app.test").lifetime(3600);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    let mint = Mint::new(issuer, user_id(user).as_str(), now)
+        .azp("https://app.test")
+        .lifetime(3600);
     let path = format!("/api/ws/{}/boards", workspace_id(place_of(user)));
-    format!("GET {path} HTTP/1.1\r\nhost: app.test\r\nauthorization: Bearer {}\r\n\r\n", mint.sign(key))
+    format!(
+        "GET {path} HTTP/1.1\r\nhost: app.test\r\nauthorization: Bearer {}\r\n\r\n",
+        mint.sign(key)
+    )
 }
 
 /// Sends requests when they are due, until there are no more windows.
-fn send_all(address: &str, requests: &[String], number: usize, sender: &Sender<Sample>, running: &AtomicUsize) {
+fn send_all(
+    address: &str,
+    requests: &[String],
+    number: usize,
+    sender: &Sender<Sample>,
+    running: &AtomicUsize,
+) {
     let mut stream = BufReader::new(TcpStream::connect(address).expect("the gate listens"));
     stream.get_ref().set_nodelay(true).expect("a socket");
     let mut due = Instant::now() + EVERY / CONNECTIONS as u32 * number as u32;
@@ -124,7 +170,10 @@ fn send_all(address: &str, requests: &[String], number: usize, sender: &Sender<S
             return;
         }
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        stream.get_mut().write_all(request.as_bytes()).expect("the gate reads");
+        stream
+            .get_mut()
+            .write_all(request.as_bytes())
+            .expect("the gate reads");
         let status = answer(&mut stream);
         assert!(status.contains(" 200 "), "refused: {status}");
         if sender.send((due, due.elapsed())).is_err() {
@@ -182,13 +231,23 @@ impl Gate {
         std::fs::write(folder.path().join("membership.yaml"), "users: {}\n").expect("a file");
         std::fs::write(&path, config.to_string()).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_bailiff"));
-        command.args(["serve", "--config"]).arg(&path).env("RUST_LOG", "info");
-        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the gate starts");
+        command
+            .args(["serve", "--config"])
+            .arg(&path)
+            .env("RUST_LOG", "info");
+        let mut process = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the gate starts");
         let mut log = BufReader::new(process.stderr.take().expect("a log"));
         let (mut address, mut admin) = (String::new(), String::new());
         while address.is_empty() || admin.is_empty() {
             let mut line = String::new();
-            assert!(log.read_line(&mut line).expect("a log") > 0, "the gate ended before it listened");
+            assert!(
+                log.read_line(&mut line).expect("a log") > 0,
+                "the gate ended before it listened"
+            );
             if !line.starts_with('{') {
                 eprint!("{line}");
             }
@@ -200,16 +259,26 @@ impl Gate {
             }
         }
         std::thread::spawn(move || log.lines().for_each(drop));
-        let mut gate = Self { process, address, admin, idle: 0, _folder: folder };
+        let mut gate = Self {
+            process,
+            address,
+            admin,
+            idle: 0,
+            _folder: folder,
+        };
         std::thread::sleep(Duration::from_secs(2));
         gate.idle = memory_of(&gate.process.id().to_string(), "VmRSS");
         let mut config = config;
-        let http = json!({"url": format!("http://{here}/members"), "interval": "1s", "max_bytes": "1GiB"});
+        let http =
+            json!({"url": format!("http://{here}/members"), "interval": "1s", "max_bytes": "1GiB"});
         config["membership"] = json!({"http": http, "roles": ["member", "admin", "owner"]});
         std::fs::write(&path, config.to_string()).expect("a file");
         let began = Instant::now();
         while gate.loads() == 0 {
-            assert!(began.elapsed() < PATIENCE, "the gate loads the members in time");
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the gate loads the members in time"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         gate
@@ -217,15 +286,29 @@ impl Gate {
 
     /// How often the membership was loaded.
     fn loads(&self) -> usize {
-        let mut stream = BufReader::new(TcpStream::connect(&self.admin).expect("the admin port listens"));
-        let ask = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.admin);
-        stream.get_mut().write_all(ask.as_bytes()).expect("it reads");
+        let mut stream =
+            BufReader::new(TcpStream::connect(&self.admin).expect("the admin port listens"));
+        let ask = format!(
+            "GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.admin
+        );
+        stream
+            .get_mut()
+            .write_all(ask.as_bytes())
+            .expect("it reads");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("it answers");
         let count = |line: &str| {
             let ours = line.starts_with("bailiff_reloads_total") && line.contains("membership");
-            assert!(!(ours && line.contains("failed") && !line.ends_with(" 0")), "a load failed: {line}");
-            if ours && line.contains("\"ok\"") { line.rsplit(' ').next()?.parse().ok() } else { None }
+            assert!(
+                !(ours && line.contains("failed") && !line.ends_with(" 0")),
+                "a load failed: {line}"
+            );
+            if ours && line.contains("\"ok\"") {
+                line.rsplit(' ').next()?.parse().ok()
+            } else {
+                None
+            }
         };
         text.lines().find_map(count).unwrap_or(0)
     }

@@ -8,7 +8,11 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: (&[u8], &[u8])| {
     let mut headers = HeaderMap::new();
     for (name, value) in [(header::AUTHORIZATION, data.0), (header::COOKIE, data.1)] {
-        headers.extend(HeaderValue::from_bytes(value).ok().map(|value| (name, value)));
+        headers.extend(
+            HeaderValue::from_bytes(value)
+                .ok()
+                .map(|value| (name, value)),
+        );
     }
     if let Ok(Some(token)) = bearer(&headers) {
         assert!(!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));

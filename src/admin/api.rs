@@ -36,8 +36,13 @@ fn refuse(status: StatusCode, detail: impl std::fmt::Display) -> Reply {
 impl Api {
     /// Whether this path is one of ours.
     pub(super) fn serves(path: &str) -> bool {
-        let within = |own| path.strip_prefix(own).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
-        ["/membership", "/providers", "/sessions", "/users"].into_iter().any(within)
+        let within = |own| {
+            path.strip_prefix(own)
+                .is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
+        };
+        ["/membership", "/providers", "/sessions", "/users"]
+            .into_iter()
+            .any(within)
     }
 
     pub(super) async fn answer(&self, session: &mut ServerSession) -> Reply {
@@ -64,7 +69,10 @@ impl Api {
             },
             (&Method::DELETE, ["sessions", session]) => match SessionId::parse(&decoded(session)) {
                 Ok(session) => self.revoke(Revoked::Session(session)).await,
-                Err(why) => refuse(StatusCode::BAD_REQUEST, format!("the id of the session {why}")),
+                Err(why) => refuse(
+                    StatusCode::BAD_REQUEST,
+                    format!("the id of the session {why}"),
+                ),
             },
             _ => refuse(
                 StatusCode::NOT_FOUND,
@@ -76,7 +84,10 @@ impl Api {
     /// Fail closed: without a configured token nobody changes anything. A page in somebody's browser cannot get here, as it has none.
     fn permitted(&self, headers: &HeaderMap) -> Result<(), Reply> {
         if self.tokens.is_empty() {
-            return Err(refuse(StatusCode::FORBIDDEN, "nobody may change things here: see admin.token in the config"));
+            return Err(refuse(
+                StatusCode::FORBIDDEN,
+                "nobody may change things here: see admin.token in the config",
+            ));
         }
         match bearer(headers) {
             Ok(Some(token)) if is_one_of(&self.tokens, token) => Ok(()),
@@ -107,7 +118,11 @@ impl Api {
     /// Refuses tokens from now on, and ends the long answers that were given for them.
     async fn revoke(&self, revoked: Revoked) -> Reply {
         let at = EventTime(clock::now().0.saturating_mul(1000));
-        match self.records.insist(&Change::Revoked(revoked.clone()), at).await {
+        match self
+            .records
+            .insist(&Change::Revoked(revoked.clone()), at)
+            .await
+        {
             Ok(_) => {
                 tracing::warn!(%revoked, "tokens were revoked through the admin listener");
                 (StatusCode::OK, json!({"revoked": revoked.to_string()}))
@@ -121,7 +136,10 @@ impl Api {
         if self.sources.look_now() {
             (StatusCode::ACCEPTED, json!({"asked": true}))
         } else {
-            refuse(StatusCode::CONFLICT, "the membership has no source that is asked: a file is followed by itself")
+            refuse(
+                StatusCode::CONFLICT,
+                "the membership has no source that is asked: a file is followed by itself",
+            )
         }
     }
 
@@ -129,10 +147,16 @@ impl Api {
     async fn drop_user(&self, user: &str) -> Reply {
         let user = match UserId::parse(&decoded(user)) {
             Ok(user) => user,
-            Err(why) => return refuse(StatusCode::BAD_REQUEST, format!("the id of the user {why}")),
+            Err(why) => {
+                return refuse(StatusCode::BAD_REQUEST, format!("the id of the user {why}"));
+            }
         };
         let at = EventTime(clock::now().0.saturating_mul(1000));
-        match self.records.insist(&Change::User(user.clone(), UserChange::Deleted), at).await {
+        match self
+            .records
+            .insist(&Change::User(user.clone(), UserChange::Deleted), at)
+            .await
+        {
             Ok(_) => {
                 tracing::warn!(%user, "a user was dropped through the admin listener");
                 (StatusCode::OK, json!({"dropped": user.as_str()}))
@@ -150,11 +174,15 @@ fn decoded(segment: &str) -> std::borrow::Cow<'_, str> {
 fn refused(why: &Refused) -> Reply {
     let status = match why {
         Refused::Faults(faults) => {
-            return (StatusCode::BAD_REQUEST, json!({"detail": faults.to_string(), "faults": faults.to_json()}));
+            return (
+                StatusCode::BAD_REQUEST,
+                json!({"detail": faults.to_string(), "faults": faults.to_json()}),
+            );
         }
-        Refused::SameName(_) | Refused::SameIssuer(_) | Refused::Configured(_) | Refused::NoStore => {
-            StatusCode::CONFLICT
-        }
+        Refused::SameName(_)
+        | Refused::SameIssuer(_)
+        | Refused::Configured(_)
+        | Refused::NoStore => StatusCode::CONFLICT,
         Refused::TooMany => StatusCode::INSUFFICIENT_STORAGE,
         Refused::NoKeys(_) => StatusCode::BAD_GATEWAY,
         Refused::Unknown(_) => StatusCode::NOT_FOUND,
@@ -169,10 +197,22 @@ async fn read(session: &mut ServerSession) -> Result<Vec<u8>, Reply> {
     let mut body = vec![];
     loop {
         match session.read_request_body().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BYTES => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body has more than 16 KiB")),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BYTES => {
+                body.extend_from_slice(&chunk)
+            }
+            Ok(Some(_)) => {
+                return Err(refuse(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the body has more than 16 KiB",
+                ));
+            }
             Ok(None) => return Ok(body),
-            Err(_) => return Err(refuse(StatusCode::BAD_REQUEST, "the body could not be read")),
+            Err(_) => {
+                return Err(refuse(
+                    StatusCode::BAD_REQUEST,
+                    "the body could not be read",
+                ));
+            }
         }
     }
 }

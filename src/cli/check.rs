@@ -48,7 +48,11 @@ pub(crate) fn run(args: &CheckArgs) -> Ending {
         Ok(scene) => scene,
         Err(faults) => return wrong(args, &faults),
     };
-    let (looks, found, more) = if args.online { block_on(ask(&scene))?? } else { (vec![], None, Faults::new()) };
+    let (looks, found, more) = if args.online {
+        block_on(ask(&scene))??
+    } else {
+        (vec![], None, Faults::new())
+    };
     let mut faults = scene.warnings.clone();
     faults.merge(more);
     if args.json {
@@ -69,8 +73,15 @@ fn wrong(args: &CheckArgs, faults: &Faults) -> Ending {
         print_json(&json!({"ok": false, "faults": faults.to_json()}))?;
     } else {
         talk(&faults.to_string());
-        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
-        talk(&format!("\n{} and {}: the config cannot be used\n", count(errors, "error"), count(warnings, "warning")));
+        let (errors, warnings) = (
+            faults.count(Severity::Error),
+            faults.count(Severity::Warning),
+        );
+        talk(&format!(
+            "\n{} and {}: the config cannot be used\n",
+            count(errors, "error"),
+            count(warnings, "warning")
+        ));
     }
     Ok(CONFIG)
 }
@@ -101,16 +112,31 @@ fn look_faults(look: &Look, faults: &mut Faults) {
     if let Err(why) = &look.keys {
         let what = format!("no keys of the issuer `{name}`: none of its tokens can be checked");
         let fix = "is the publishable key (or `issuer`, or `jwks_url`) right, without a typo in the domain, and may this machine reach that address? Without a network, set CLERK_JWT_KEY or `jwt_key`";
-        faults.push(Fault::error(Code::KeysUnreachable, what).saw(why.clone()).fix(fix));
+        faults.push(
+            Fault::error(Code::KeysUnreachable, what)
+                .saw(why.clone())
+                .fix(fix),
+        );
     }
     for why in &look.skipped {
         faults.push(
-            Fault::warning(Code::KeysUnreachable, format!("a key of the issuer `{name}` is not used")).saw(why.clone()),
+            Fault::warning(
+                Code::KeysUnreachable,
+                format!("a key of the issuer `{name}` is not used"),
+            )
+            .saw(why.clone()),
         );
     }
     if let Some(ahead) = look.clock_ahead.filter(|ahead| ahead.abs() > CLOCK_OFF) {
-        let (word, effect) = if ahead > 0 { ("ahead of", "early") } else { ("behind", "late") };
-        let what = format!("this machine's clock is {} s {word} the issuer `{name}`", ahead.abs());
+        let (word, effect) = if ahead > 0 {
+            ("ahead of", "early")
+        } else {
+            ("behind", "late")
+        };
+        let what = format!(
+            "this machine's clock is {} s {word} the issuer `{name}`",
+            ahead.abs()
+        );
         faults.push(
             Fault::warning(Code::Clock, what)
                 .saw(format!("the `Date` of its answer; tokens count as expired {} s too {effect}", ahead.abs()))
@@ -124,7 +150,9 @@ fn look_faults(look: &Look, faults: &mut Faults) {
 async fn connect(upstream: &Upstream) -> Result<(), String> {
     let connected = async {
         match &upstream.address {
-            UpstreamAddress::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.map(drop),
+            UpstreamAddress::Tcp { host, port } => {
+                TcpStream::connect((host.as_str(), *port)).await.map(drop)
+            }
             UpstreamAddress::Unix(path) => UnixStream::connect(path).await.map(drop),
         }
     };
@@ -134,14 +162,26 @@ async fn connect(upstream: &Upstream) -> Result<(), String> {
     }
 }
 
-fn summary(scene: &Scene, looks: &[Look], found_members: Option<&Found>, faults: &Faults) -> String {
+fn summary(
+    scene: &Scene,
+    looks: &[Look],
+    found_members: Option<&Found>,
+    faults: &Faults,
+) -> String {
     let (boot, live) = (&scene.settings.boot, &scene.settings.live);
-    let name = scene.path.as_ref().map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+    let name = scene.path.as_ref().map_or_else(
+        || "the environment".to_owned(),
+        |path| path.display().to_string(),
+    );
     let warnings = match faults.count(Severity::Warning) {
         0 => String::new(),
         some => format!(", with {}", count(some, "warning")),
     };
-    let verdict = if faults.has_errors() { "is well-formed, but cannot work now" } else { "is fine" };
+    let verdict = if faults.has_errors() {
+        "is well-formed, but cannot work now"
+    } else {
+        "is fine"
+    };
     let listen: Vec<_> = boot.listen.iter().map(ToString::to_string).collect();
     let mut text = format!(
         "{name} {verdict}{warnings}\n  listen      {}\n  admin       {}\n  upstream    {}\n",
@@ -159,24 +199,51 @@ fn summary(scene: &Scene, looks: &[Look], found_members: Option<&Found>, faults:
             KeySource::Discovery { url, .. } => format!("keys where {url} says"),
             KeySource::Pem(_) => "key from the config".to_owned(),
         };
-        let _ = writeln!(text, "  issuer      {}  {}  {source}{}", issuer.name, issuer.iss, found(looks, &issuer.name));
+        let _ = writeln!(
+            text,
+            "  issuer      {}  {}  {source}{}",
+            issuer.name,
+            issuer.iss,
+            found(looks, &issuer.name)
+        );
     }
     if let (Some(table), Some(source)) = (&scene.table, &live.membership) {
-        let _ = writeln!(text, "  membership  {}: {}", source.from, sizes(table.size()));
+        let _ = writeln!(
+            text,
+            "  membership  {}: {}",
+            source.from,
+            sizes(table.size())
+        );
     } else if let Some(source) = &live.membership {
-        let _ = writeln!(text, "  membership  {}: {}", source.from, source::told(source, found_members));
+        let _ = writeln!(
+            text,
+            "  membership  {}: {}",
+            source.from,
+            source::told(source, found_members)
+        );
     }
     if let Some(webhooks) = &live.rules.webhooks {
-        let _ = writeln!(text, "  webhooks    {}", count(webhooks.secrets.len(), "secret"));
+        let _ = writeln!(
+            text,
+            "  webhooks    {}",
+            count(webhooks.secrets.len(), "secret")
+        );
     }
     for service in &live.rules.services {
         let tokens = count(service.tokens(), "token");
         let (name, reach, networks) = (service.name(), service.reach(), service.networks());
-        let _ = writeln!(text, "  service     {name}  {tokens}  for {reach}  from {networks}");
+        let _ = writeln!(
+            text,
+            "  service     {name}  {tokens}  for {reach}  from {networks}"
+        );
     }
     text += "  routes      the most specific first; what none covers is refused\n";
     for route in live.rules.routes.iter() {
-        let mode = if route.mode == Mode::Report { "  (report mode: never refuses)" } else { "" };
+        let mode = if route.mode == Mode::Report {
+            "  (report mode: never refuses)"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
             "    {:<44} {:<20} {}{mode}",
@@ -185,18 +252,27 @@ fn summary(scene: &Scene, looks: &[Look], found_members: Option<&Found>, faults:
             access(route, &live.rules)
         );
     }
-    hints::hints(scene).iter().for_each(|hint| text += &format!("  hint        {hint}\n"));
+    hints::hints(scene)
+        .iter()
+        .for_each(|hint| text += &format!("  hint        {hint}\n"));
     text
 }
 
 /// Users, workspaces and memberships, in words.
 fn sizes((users, workspaces, members): (usize, usize, usize)) -> String {
-    format!("{}, {}, {}", count(users, "user"), count(workspaces, "workspace"), count(members, "membership"))
+    format!(
+        "{}, {}, {}",
+        count(users, "user"),
+        count(workspaces, "workspace"),
+        count(members, "membership")
+    )
 }
 
 fn found(looks: &[Look], name: &str) -> String {
     let look = looks.iter().find(|look| *look.issuer == *name);
-    let Some((look, keys)) = look.and_then(|look| Some((look, look.keys.as_ref().ok()?))) else { return String::new() };
+    let Some((look, keys)) = look.and_then(|look| Some((look, look.keys.as_ref().ok()?))) else {
+        return String::new();
+    };
     match (keys.kids().join(", "), &look.url) {
         (kids, _) if kids.is_empty() => String::new(),
         (kids, Some(url)) => format!("  found {kids} at {url}"),
@@ -216,9 +292,15 @@ fn access(route: &Route, rules: &Rules) -> String {
         Access::Webhook => "webhook",
         Access::Deny => "deny",
     };
-    let conditions =
-        if route.require.is_empty() { String::new() } else { format!(" and {} more", route.require.len()) };
-    let own = route.answer.map(|own| format!(", answered here: {}", own.name())).unwrap_or_default();
+    let conditions = if route.require.is_empty() {
+        String::new()
+    } else {
+        format!(" and {} more", route.require.len())
+    };
+    let own = route
+        .answer
+        .map(|own| format!(", answered here: {}", own.name()))
+        .unwrap_or_default();
     format!("{word}{conditions}{own}")
 }
 
@@ -226,15 +308,23 @@ fn access(route: &Route, rules: &Rules) -> String {
 fn stand_in(mode: &StandInMode) -> String {
     let user = mode.who().user();
     match mode {
-        StandInMode::Local { tokens, .. } => format!("{user}, by {}", count(tokens.len(), "shared token")),
-        StandInMode::Disabled(_) => format!("{user}, whoever asks: authentication is switched off (AUTH_DISABLED)"),
+        StandInMode::Local { tokens, .. } => {
+            format!("{user}, by {}", count(tokens.len(), "shared token"))
+        }
+        StandInMode::Disabled(_) => {
+            format!("{user}, whoever asks: authentication is switched off (AUTH_DISABLED)")
+        }
     }
 }
 
 fn methods(route: &Route) -> String {
     match &route.methods {
         Methods::Usual => "all usual".to_owned(),
-        Methods::These(list) => list.iter().map(http::Method::as_str).collect::<Vec<_>>().join(" "),
+        Methods::These(list) => list
+            .iter()
+            .map(http::Method::as_str)
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }
 
@@ -278,7 +368,11 @@ fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults
             "answer": route.answer.map(Own::name),
         })
     });
-    let size = scene.table.as_ref().map(crate::domain::membership::Table::size).or(found.and_then(|found| found.size));
+    let size = scene
+        .table
+        .as_ref()
+        .map(crate::domain::membership::Table::size)
+        .or(found.and_then(|found| found.size));
     json!({
         "ok": !faults.has_errors(),
         "faults": faults.to_json(),

@@ -56,13 +56,21 @@ struct Stage {
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Ending {
-    refuse_production(std::env::vars_os().map(|(k, v)| (k.to_string_lossy().into(), v.to_string_lossy().into())))?;
+    refuse_production(
+        std::env::vars_os().map(|(k, v)| (k.to_string_lossy().into(), v.to_string_lossy().into())),
+    )?;
     if !args.bind.is_loopback() {
-        talk("warning: whoever reaches these ports can get a token for anybody; never do this where strangers are\n");
+        talk(
+            "warning: whoever reaches these ports can get a token for anybody; never do this where strangers are\n",
+        );
     }
     let block = block::take(args.bind, args.port)?;
     let stage = set_up(block)?;
-    let log = if std::io::stderr().is_terminal() { logging::lines() } else { logging::json() };
+    let log = if std::io::stderr().is_terminal() {
+        logging::lines()
+    } else {
+        logging::json()
+    };
     stage.server.metrics().watch_log(log.lost_lines());
     let ended = play(stage, args.json);
     // The log first, so that the last word is the last line.
@@ -87,7 +95,9 @@ fn refuse_production(environment: impl Iterator<Item = (String, String)>) -> Res
                 "the demo does not run beside a live Clerk key: it gives a token to whoever asks",
             )
             .saw(format!("the environment variable {name} holds a live key"))
-            .fix(format!("env -u {name} bailiff demo      or, for the real gate, `bailiff serve`")));
+            .fix(format!(
+                "env -u {name} bailiff demo      or, for the real gate, `bailiff serve`"
+            )));
         }
     }
     Ok(())
@@ -141,14 +151,30 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
         config,
         membership: folder.path("membership.yaml"),
     };
-    Ok(Stage { server, issuer, block, addresses, folder })
+    Ok(Stage {
+        server,
+        issuer,
+        block,
+        addresses,
+        folder,
+    })
 }
 
 /// Runs everything until Ctrl-C.
 fn play(stage: Stage, json: bool) -> Result<(), Stop> {
-    let Stage { server, issuer, block, addresses, folder } = stage;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bailiff").build();
-    let runtime = runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
+    let Stage {
+        server,
+        issuer,
+        block,
+        addresses,
+        folder,
+    } = stage;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("bailiff")
+        .build();
+    let runtime =
+        runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
     let served = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let issuer = listen::spawn("issuer", issuer, block.issuer, stopped.clone());
@@ -168,7 +194,9 @@ fn play(stage: Stage, json: bool) -> Result<(), Stop> {
 /// Removes the folder as soon as the end is asked for: whoever asks twice ends the process on the spot, and nothing after it
 /// runs. The gate needs the files no more while it drains.
 async fn clean_up(folder: Folder) {
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return };
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = term.recv() => {}
@@ -192,7 +220,11 @@ async fn announce(addresses: Addresses, json: bool) {
     if tokio::time::timeout(READY_WITHIN, ready).await.is_err() {
         talk("warning: the gate is not ready yet; its log says why\n");
     }
-    let shown = if json { print_json(&addresses.json()) } else { print(&addresses.screen()) };
+    let shown = if json {
+        print_json(&addresses.json())
+    } else {
+        print(&addresses.screen())
+    };
     if let Err(stop) = shown {
         talk(&stop.text);
         std::process::exit(i32::from(FAILED));
@@ -204,8 +236,11 @@ mod tests {
     use super::refuse_production;
 
     fn refused(name: &str, value: &str) -> Option<String> {
-        let environment = [("HOME", "/root"), (name, value)].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        refuse_production(environment.into_iter()).err().map(|stop| stop.text)
+        let environment =
+            [("HOME", "/root"), (name, value)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        refuse_production(environment.into_iter())
+            .err()
+            .map(|stop| stop.text)
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub(crate) struct Stop {
 
 impl Stop {
     fn new(status: u8, what: &str) -> Self {
-        Self { status, text: format!("error: {what}\n") }
+        Self {
+            status,
+            text: format!("error: {what}\n"),
+        }
     }
 
     pub(crate) fn failed(what: impl AsRef<str>) -> Self {
@@ -60,14 +63,26 @@ impl Stop {
 
 /// The exit status for `faults`. An address that somebody else has taken is no fault of the config: a supervisor may try again.
 pub(crate) fn status(faults: &Faults) -> u8 {
-    let errors = faults.sorted().into_iter().filter(|fault| fault.severity == Severity::Error);
-    let mut taken = errors.map(|fault| fault.code == Code::AddressTaken).peekable();
-    if taken.peek().is_some() && taken.all(|taken| taken) { FAILED } else { CONFIG }
+    let errors = faults
+        .sorted()
+        .into_iter()
+        .filter(|fault| fault.severity == Severity::Error);
+    let mut taken = errors
+        .map(|fault| fault.code == Code::AddressTaken)
+        .peekable();
+    if taken.peek().is_some() && taken.all(|taken| taken) {
+        FAILED
+    } else {
+        CONFIG
+    }
 }
 
 impl From<Faults> for Stop {
     fn from(faults: Faults) -> Self {
-        Self { status: status(&faults), text: faults.to_string() }
+        Self {
+            status: status(&faults),
+            text: faults.to_string(),
+        }
     }
 }
 
@@ -94,8 +109,11 @@ pub(crate) fn talk(text: &str) {
 
 /// Runs what has to wait for the network.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Stop> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
     let result = runtime.block_on(future);
     // Looking up a name runs on a thread of its own, which nobody waits for.
     runtime.shutdown_background();

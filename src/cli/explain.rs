@@ -71,9 +71,10 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> Result<Self, &'static str> {
         match text {
             "unix" => Ok(Self(None)),
-            address => {
-                address.parse().map(|address| Self(Some(address))).map_err(|_| "expected an IP address, or `unix`")
-            }
+            address => address
+                .parse()
+                .map(|address| Self(Some(address)))
+                .map_err(|_| "expected an IP address, or `unix`"),
         }
     }
 }
@@ -116,7 +117,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Ending {
 
 fn request(args: &ExplainArgs) -> Result<Request, Stop> {
     if [args.token.as_deref(), args.body.as_deref()] == [Some("-"), Some("-")] {
-        return Err(Stop::usage("token and body cannot both come from stdin").fix("put one into a file"));
+        return Err(
+            Stop::usage("token and body cannot both come from stdin").fix("put one into a file")
+        );
     }
     let method = Method::from_bytes(args.method.as_bytes());
     let method = method.map_err(|_| Stop::usage("--method is not a method").fix("--method GET"))?;
@@ -125,8 +128,11 @@ fn request(args: &ExplainArgs) -> Result<Request, Stop> {
         match given.strip_prefix('@') {
             Some(file) => {
                 let text = String::from_utf8(input::bytes(file, "headers", MAX_BODY)?);
-                let text = text.map_err(|_| Stop::usage(format!("the headers in {file} are not UTF-8")))?;
-                text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| add(&mut headers, line))?;
+                let text =
+                    text.map_err(|_| Stop::usage(format!("the headers in {file} are not UTF-8")))?;
+                text.lines()
+                    .filter(|line| !line.trim().is_empty())
+                    .try_for_each(|line| add(&mut headers, line))?;
             }
             None => {
                 add(&mut headers, given)?;
@@ -145,23 +151,35 @@ fn request(args: &ExplainArgs) -> Result<Request, Stop> {
     if let Some(source) = &args.token {
         let token = input::token(source)?;
         let value = HeaderValue::from_str(&format!("Bearer {token}"));
-        let value = value.map_err(|_| Stop::failed("the token has characters that no header can carry"))?;
+        let value =
+            value.map_err(|_| Stop::failed("the token has characters that no header can carry"))?;
         headers.append(AUTHORIZATION, value);
     }
     if !headers.contains_key(HOST) {
         headers.insert(HOST, HeaderValue::from_static("localhost"));
     }
-    let body = args.body.as_deref().map(|source| input::bytes(source, "body", MAX_BODY)).transpose()?;
+    let body = args
+        .body
+        .as_deref()
+        .map(|source| input::bytes(source, "body", MAX_BODY))
+        .transpose()?;
     if let Some(body) = &body
         && !headers.contains_key(CONTENT_LENGTH)
     {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    Ok(Request { method, target: args.path.clone(), headers, peer: args.from.0, body })
+    Ok(Request {
+        method,
+        target: args.path.clone(),
+        headers,
+        peer: args.from.0,
+        body,
+    })
 }
 
 fn add(headers: &mut HeaderMap, line: &str) -> Result<(), Stop> {
-    let wrong = || Stop::usage("a header is written `name: value`").fix("-H 'x-workspace-id: ws_1'");
+    let wrong =
+        || Stop::usage("a header is written `name: value`").fix("-H 'x-workspace-id: ws_1'");
     let (name, value) = line.split_once(':').ok_or_else(wrong)?;
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
     let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
@@ -174,7 +192,8 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     let (snapshot, now) = (scene.snapshot(looks), clock::now());
     let mut steps = Steps::default();
     let id = Uuid::now_v7().simple().to_string();
-    let fresh_id = RequestId::parse(&id).map_err(|_| Stop::failed("no request id could be made"))?;
+    let fresh_id =
+        RequestId::parse(&id).map_err(|_| Stop::failed("no request id could be made"))?;
     let parsed = RequestHead::parse(Incoming {
         method: &request.method,
         target: request.target.as_bytes(),
@@ -187,7 +206,10 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
         Err(reason) => Verdict::Reject(Refusal::bare(*reason)),
         Ok(head) => verdict(request, &snapshot, head, now, &mut steps)?,
     };
-    let token = request.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok()?.split_once(' '));
+    let token = request
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|field| field.to_str().ok()?.split_once(' '));
     let parts = token.and_then(|(_, token)| Parts::read(token).ok());
     let (who, route) = match &verdict {
         Verdict::Reject(refusal) => (refusal.who.clone(), refusal.route.clone()),
@@ -207,7 +229,12 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     let hints = hints::hints(&verdict, request, scene, &facts);
     let outcome = Outcome::of(verdict, request, scene, &facts);
     let asked = format!("{} {}", request.method, request.target);
-    Ok(Report { asked, steps: steps.0, outcome, hints })
+    Ok(Report {
+        asked,
+        steps: steps.0,
+        outcome,
+        hints,
+    })
 }
 
 fn verdict(
@@ -220,7 +247,11 @@ fn verdict(
     match judge_traced(snapshot, head, now, &(), steps) {
         Step::Judged(verdict) => Ok(verdict),
         Step::NeedKey { issuer, otherwise } => {
-            steps.step(|| format!("the issuer `{issuer}` has no key of the token's name, and was asked just now"));
+            steps.step(|| {
+                format!(
+                    "the issuer `{issuer}` has no key of the token's name, and was asked just now"
+                )
+            });
             Ok(otherwise)
         }
         Step::NeedMember { user, otherwise } => {
@@ -240,13 +271,19 @@ fn verdict(
                 .fix("--body FILE, or --body - for stdin"));
             };
             if body.len() > max_body {
-                steps.step(|| format!("the body has {} bytes, {max_body} are the most", body.len()));
+                steps
+                    .step(|| format!("the body has {} bytes, {max_body} are the most", body.len()));
                 let reason = crate::domain::Rejection::WebhookTooLarge;
-                return Ok(Verdict::Reject(Refusal { route: Some(route), ..Refusal::bare(reason) }));
+                return Ok(Verdict::Reject(Refusal {
+                    route: Some(route),
+                    ..Refusal::bare(reason)
+                }));
             }
             let verdict = judge_webhook(snapshot, head, &route, body, now, |_| false);
             if matches!(verdict, Verdict::Forward(_)) {
-                steps.step(|| "signature good: made with a configured secret, within the tolerance".into());
+                steps.step(|| {
+                    "signature good: made with a configured secret, within the tolerance".into()
+                });
                 steps.step(|| effect(snapshot, body));
             }
             Ok(verdict)
@@ -256,12 +293,21 @@ fn verdict(
 
 /// What a verified webhook would change.
 fn effect(snapshot: &Snapshot, body: &[u8]) -> String {
-    match meaning(body, snapshot.rules.instance(), snapshot.rules.roles.as_ref()) {
-        Meaning::Change(change, _) if snapshot.members.is_some() => format!("would change the membership: {change}"),
+    match meaning(
+        body,
+        snapshot.rules.instance(),
+        snapshot.rules.roles.as_ref(),
+    ) {
+        Meaning::Change(change, _) if snapshot.members.is_some() => {
+            format!("would change the membership: {change}")
+        }
         Meaning::Change(..) => "there is no membership that it could change".to_owned(),
-        Meaning::Nothing => "an event that does not concern access: changes nothing here".to_owned(),
+        Meaning::Nothing => {
+            "an event that does not concern access: changes nothing here".to_owned()
+        }
         Meaning::OtherInstance => {
-            "an event of another Clerk instance: changes nothing here (clerk.instance_id)".to_owned()
+            "an event of another Clerk instance: changes nothing here (clerk.instance_id)"
+                .to_owned()
         }
         Meaning::Unreadable(why) => format!("not understood, so it changes nothing here: {why}"),
     }

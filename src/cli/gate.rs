@@ -17,8 +17,15 @@ const MAX_ANSWER: u64 = 64 * 1024;
 ///
 /// # Errors
 /// When nobody answers, or not with HTTP.
-pub(crate) fn ask(address: &str, method: &str, path: &str, token: Option<&Secret>) -> io::Result<(u16, String)> {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n").into_bytes();
+pub(crate) fn ask(
+    address: &str,
+    method: &str,
+    path: &str,
+    token: Option<&Secret>,
+) -> io::Result<(u16, String)> {
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
+            .into_bytes();
     if let Some(token) = token {
         // One word of visible ASCII, as the config has checked: it cannot end the line.
         request.extend([b"Authorization: Bearer ", token.expose(), b"\r\n"].concat());
@@ -44,7 +51,11 @@ fn reachable(address: &str) -> io::Result<SocketAddr> {
     let mut address: SocketAddr = address.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
     // "All addresses" is nothing that one can connect to.
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
     }
     Ok(address)
 }
@@ -59,7 +70,12 @@ fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<(u16, S
 /// Status and body of an answer.
 fn read(answer: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    let status = head
+        .strip_prefix("HTTP/1.")?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
     Some((status, body.trim().to_owned()))
 }
 
@@ -69,8 +85,16 @@ mod tests {
 
     #[test]
     fn status_and_text_are_read_and_nonsense_is_none() {
-        assert_eq!(read("HTTP/1.1 503 x\r\nA: b\r\n\r\nnot ready\n"), Some((503, "not ready".to_owned())));
-        for bad in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 x\r\n\r\n"] {
+        assert_eq!(
+            read("HTTP/1.1 503 x\r\nA: b\r\n\r\nnot ready\n"),
+            Some((503, "not ready".to_owned()))
+        );
+        for bad in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "SSH-2.0\r\n\r\n",
+            "HTTP/1.1 x\r\n\r\n",
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }

@@ -36,7 +36,12 @@ pub(crate) fn run(args: &HealthArgs) -> Ending {
         Ok((status, text)) => (status == 200, text),
         Err(error) => {
             let fix = "is the gate running, and is this its `admin` address? (--admin ADDRESS)";
-            talk(&Stop::failed(format!("no answer from {admin}")).saw(error.to_string()).fix(fix).text);
+            talk(
+                &Stop::failed(format!("no answer from {admin}"))
+                    .saw(error.to_string())
+                    .fix(fix)
+                    .text,
+            );
             (false, "no answer".to_owned())
         }
     };
@@ -51,19 +56,27 @@ pub(crate) fn run(args: &HealthArgs) -> Ending {
 /// The admin address of the config. A config that is wrong is no reason to say that the gate is not ready: it may run on an
 /// earlier version, or have its upstream from a flag.
 fn configured(args: &HealthArgs) -> Option<Address> {
-    let config = ConfigArgs { config: args.config.clone(), ..ConfigArgs::default() };
+    let config = ConfigArgs {
+        config: args.config.clone(),
+        ..ConfigArgs::default()
+    };
     // Any upstream will do: the one of the gate may have come by a flag.
-    let overrides =
-        crate::config::load::Overrides { upstream: Some("http://127.0.0.1:1".to_owned()), ..config.overrides() };
-    load(config.path().as_deref(), &overrides, &ProcessEnv).ok().map(|loaded| loaded.settings.boot.admin)
+    let overrides = crate::config::load::Overrides {
+        upstream: Some("http://127.0.0.1:1".to_owned()),
+        ..config.overrides()
+    };
+    load(config.path().as_deref(), &overrides, &ProcessEnv)
+        .ok()
+        .map(|loaded| loaded.settings.boot.admin)
 }
 
 fn ask(admin: &str) -> Result<io::Result<(u16, String)>, Stop> {
     match admin.strip_prefix("unix:").is_some() || admin.parse::<SocketAddr>().is_ok() {
         true => Ok(ready(admin)),
-        false => {
-            Err(Stop::usage("--admin takes an IP address with a port, or unix:/path").fix(format!("--admin {USUAL}")))
-        }
+        false => Err(
+            Stop::usage("--admin takes an IP address with a port, or unix:/path")
+                .fix(format!("--admin {USUAL}")),
+        ),
     }
 }
 

@@ -16,12 +16,18 @@ pub(crate) fn bytes(source: &str, what: &str, max: usize) -> Result<Vec<u8>, Sto
     let mut bytes = Vec::new();
     let read = match source {
         "-" => io::stdin().lock().take(limit).read_to_end(&mut bytes),
-        path => File::open(Path::new(path)).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        path => {
+            File::open(Path::new(path)).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        }
     };
     let name = if source == "-" { "stdin" } else { source };
     match read {
-        Err(error) => Err(Stop::failed(format!("the {what} cannot be read from {name}")).saw(error.to_string())),
-        Ok(_) if bytes.len() > max => Err(Stop::failed(format!("the {what} in {name} is larger than {max} bytes"))),
+        Err(error) => Err(
+            Stop::failed(format!("the {what} cannot be read from {name}")).saw(error.to_string()),
+        ),
+        Ok(_) if bytes.len() > max => Err(Stop::failed(format!(
+            "the {what} in {name} is larger than {max} bytes"
+        ))),
         Ok(_) => Ok(bytes),
     }
 }
@@ -41,7 +47,10 @@ pub(crate) fn token(source: &str) -> Result<String, Stop> {
     let text = text.map_err(|_| Stop::failed("the token is not text"))?;
     let token = text.trim();
     // People copy the whole field out of their browser.
-    let token = token.strip_prefix("Authorization:").unwrap_or(token).trim_start();
+    let token = token
+        .strip_prefix("Authorization:")
+        .unwrap_or(token)
+        .trim_start();
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     if token.is_empty() {
         return Err(Stop::failed("there is no token: what was read is empty"));

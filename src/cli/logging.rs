@@ -22,10 +22,18 @@ pub struct Log {
 
 impl Log {
     fn on_stderr() -> (NonBlocking, Self) {
-        let (writer, guard) =
-            NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
+        let (writer, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING_LINES)
+            .lossy(true)
+            .finish(std::io::stderr());
         let lost = writer.error_counter();
-        (writer, Self { _writer: guard, lost })
+        (
+            writer,
+            Self {
+                _writer: guard,
+                lost,
+            },
+        )
     }
 
     /// Tells how many lines were dropped so far.
@@ -53,7 +61,8 @@ pub fn json() -> Log {
 /// Starts the log as lines for somebody who watches.
 pub fn lines() -> Log {
     let (writer, log) = Log::on_stderr();
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let lines = tracing_subscriber::fmt::layer()
         .event_format(lines::Lines { colours })
         .with_writer(writer)
@@ -66,9 +75,14 @@ pub fn lines() -> Log {
 /// How much is said. The libraries below us print whole requests at their lower levels, tokens among them (attack A-125), so
 /// whatever `BAILIFF_LOG` says, of them only errors are let through.
 fn filter() -> Targets {
-    let level = std::env::var("BAILIFF_LOG").ok().and_then(|level| level.parse::<LevelFilter>().ok());
+    let level = std::env::var("BAILIFF_LOG")
+        .ok()
+        .and_then(|level| level.parse::<LevelFilter>().ok());
     let ours = level.unwrap_or(LevelFilter::INFO);
-    Targets::new().with_default(LevelFilter::ERROR).with_target("bailiff", ours).with_target("access", ours)
+    Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_target("bailiff", ours)
+        .with_target("access", ours)
 }
 
 /// A panic ends one request, and is a fault of ours that somebody should hear of. What it says is not printed as it is: it may

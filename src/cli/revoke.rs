@@ -15,7 +15,12 @@ use crate::domain::ids::{SessionId, UserId};
 #[command(after_help = "Exit status: 0 revoked, 1 not revoked, 2 wrong use, 78 wrong config.")]
 pub(crate) struct RevokeArgs {
     /// Refuse every token of this session, `sess_…`
-    #[arg(long, value_name = "SESSION_ID", required_unless_present = "user", conflicts_with = "user")]
+    #[arg(
+        long,
+        value_name = "SESSION_ID",
+        required_unless_present = "user",
+        conflicts_with = "user"
+    )]
     session: Option<String>,
     /// Refuse every token that this user has by now; one that is issued later counts again
     #[arg(long, value_name = "USER_ID")]
@@ -32,35 +37,60 @@ pub(crate) fn run(args: &RevokeArgs) -> Ending {
     let segment = |id: &str| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
     let (what, path) = match (&args.session, &args.user) {
         (Some(id), _) => {
-            let id = SessionId::parse(id).map_err(|why| Stop::usage(format!("the id of the session {why}")))?;
-            (format!("session {id}"), format!("/sessions/{}", segment(id.as_str())))
+            let id = SessionId::parse(id)
+                .map_err(|why| Stop::usage(format!("the id of the session {why}")))?;
+            (
+                format!("session {id}"),
+                format!("/sessions/{}", segment(id.as_str())),
+            )
         }
         (None, Some(id)) => {
-            let id = UserId::parse(id).map_err(|why| Stop::usage(format!("the id of the user {why}")))?;
-            (format!("user {id}"), format!("/users/{}/tokens", segment(id.as_str())))
+            let id = UserId::parse(id)
+                .map_err(|why| Stop::usage(format!("the id of the user {why}")))?;
+            (
+                format!("user {id}"),
+                format!("/users/{}/tokens", segment(id.as_str())),
+            )
         }
-        (None, None) => return Err(Stop::usage("nobody is named").fix("--session SESSION_ID, or --user USER_ID")),
+        (None, None) => {
+            return Err(
+                Stop::usage("nobody is named").fix("--session SESSION_ID, or --user USER_ID")
+            );
+        }
     };
-    let config = ConfigArgs { config: args.config.clone(), ..ConfigArgs::default() };
+    let config = ConfigArgs {
+        config: args.config.clone(),
+        ..ConfigArgs::default()
+    };
     let path_of_config = config.path();
     // Of the upstream nothing depends here; the one of the gate may have come by a flag.
-    let overrides = Overrides { upstream: Some("http://127.0.0.1:1".to_owned()), ..Overrides::default() };
-    let boot = load(path_of_config.as_deref(), &overrides, &ProcessEnv)?.settings.boot;
+    let overrides = Overrides {
+        upstream: Some("http://127.0.0.1:1".to_owned()),
+        ..Overrides::default()
+    };
+    let boot = load(path_of_config.as_deref(), &overrides, &ProcessEnv)?
+        .settings
+        .boot;
     let Some(token) = boot.admin_tokens.first() else {
-        let stop = Stop::config("the config has no `admin.token`, without which no gate takes orders");
-        return Err(stop.fix("`admin: {token: \"${BAILIFF_ADMIN_TOKEN}\"}`, and restart the gate with it"));
+        let stop =
+            Stop::config("the config has no `admin.token`, without which no gate takes orders");
+        return Err(
+            stop.fix("`admin: {token: \"${BAILIFF_ADMIN_TOKEN}\"}`, and restart the gate with it")
+        );
     };
     let admin = boot.admin.to_string();
     match gate::ask(&admin, "DELETE", &path, Some(&token.shown)) {
         Ok((200, _)) => {}
         Ok((status, text)) => {
-            let stop = Stop::failed(format!("{what} is not revoked")).saw(format!("{status} {text} from {admin}"));
+            let stop = Stop::failed(format!("{what} is not revoked"))
+                .saw(format!("{status} {text} from {admin}"));
             return Err(stop.fix(
                 "401: the gate runs with another `admin.token`; 503: what it is told is in force, but may not be kept",
             ));
         }
         Err(why) => {
-            let stop = Stop::failed(format!("{what} is not revoked")).saw(format!("no answer from {admin}: {why}"));
+            let stop = Stop::failed(format!("{what} is not revoked"))
+                .saw(format!("no answer from {admin}: {why}"));
             return Err(stop.fix("is the gate running, and is this its `admin`?"));
         }
     }

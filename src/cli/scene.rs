@@ -59,7 +59,12 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Scen
                 warnings.merge(more);
                 table
             });
-            Ok(Scene { path, settings: loaded.settings, table, warnings })
+            Ok(Scene {
+                path,
+                settings: loaded.settings,
+                table,
+                warnings,
+            })
         }
         Err(faults) => {
             warnings.merge(faults);
@@ -70,7 +75,8 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Scen
 
 /// Asks every issuer for its keys, and says so: it can take seconds. `offline`: only those that need no network.
 pub(crate) async fn look_for_keys(live: &Live, offline: bool) -> Result<Vec<Look>, Stop> {
-    let fetcher = Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
+    let fetcher =
+        Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
     let mut looks = Vec::new();
     for issuer in &live.issuers {
         let mut look = Look {
@@ -83,8 +89,16 @@ pub(crate) async fn look_for_keys(live: &Live, offline: bool) -> Result<Vec<Look
         match (&issuer.source, Place::of(&issuer.source)) {
             (KeySource::Pem(keys), _) => look.keys = Ok(keys.clone()),
             (_, Some(place)) if !offline => {
-                let what = if matches!(place, Place::Metadata { .. }) { "metadata and keys" } else { "keys" };
-                talk(&format!("asking {} for the {what} of `{}` ...\n", place.url(), issuer.name));
+                let what = if matches!(place, Place::Metadata { .. }) {
+                    "metadata and keys"
+                } else {
+                    "keys"
+                };
+                talk(&format!(
+                    "asking {} for the {what} of `{}` ...\n",
+                    place.url(),
+                    issuer.name
+                ));
                 fetch(&fetcher, place, &mut look).await;
             }
             _ => {}
@@ -102,7 +116,8 @@ async fn fetch(fetcher: &Fetcher, place: Place, look: &mut Look) {
         Err(why) => Err(why.to_string()),
         Ok(found) => {
             let date = found.document.date;
-            look.clock_ahead = date.map(|date| now.0.cast_signed().saturating_sub(date.0.cast_signed()));
+            look.clock_ahead =
+                date.map(|date| now.0.cast_signed().saturating_sub(date.0.cast_signed()));
             look.url = looked_up.then(|| found.url.clone());
             match KeySet::from_jwks(&found.document.body, None) {
                 Ok((keys, skipped)) => {
@@ -121,7 +136,12 @@ impl Scene {
         let live = &self.settings.live;
         let keys: HashMap<_, _> = looks
             .iter()
-            .filter_map(|look| look.keys.as_ref().ok().map(|keys| (look.issuer.clone(), keys.clone())))
+            .filter_map(|look| {
+                look.keys
+                    .as_ref()
+                    .ok()
+                    .map(|keys| (look.issuer.clone(), keys.clone()))
+            })
             .collect();
         let members = match (&self.table, &live.membership) {
             (Some(table), Some(source)) => Some(Members::new(table.clone(), source.policy.clone())),

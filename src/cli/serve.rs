@@ -20,7 +20,10 @@ pub fn run(args: &ConfigArgs) -> u8 {
     match server.run() {
         Ok(()) => 0,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the gate could not run");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the gate could not run"
+            );
             FAILED
         }
     }

@@ -36,11 +36,15 @@ impl SecretArgs {
             Some(path) => {
                 let name = path.display().to_string();
                 let text = String::from_utf8(input::bytes(&name, "signing secret", MAX_SECRET)?);
-                let text = text.map_err(|_| Stop::failed(format!("the signing secret in {name} is not text")))?;
+                let text = text.map_err(|_| {
+                    Stop::failed(format!("the signing secret in {name} is not text"))
+                })?;
                 (name, text)
             }
             None => {
-                let found = VARIABLES.iter().find_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+                let found = VARIABLES
+                    .iter()
+                    .find_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
                 found.ok_or_else(|| {
                     Stop::usage("no signing secret: it is neither in the environment nor in a file")
                         .fix("export CLERK_WEBHOOK_SIGNING_SECRET=whsec_…, or --secret-file FILE")

@@ -26,12 +26,18 @@ impl<'a> Backend<'a> {
             Some(run) => run.fill(fields, key, variable),
             None => fields.opt(key),
         };
-        Self { secret: filled("secret_key", "CLERK_SECRET_KEY"), api_url: filled("api_url", "CLERK_API_URL") }
+        Self {
+            secret: filled("secret_key", "CLERK_SECRET_KEY"),
+            api_url: filled("api_url", "CLERK_API_URL"),
+        }
     }
 
     /// Of nobody but the variables.
     pub(super) fn outside(run: Run<'a>) -> Self {
-        Self { secret: run.outside("CLERK_SECRET_KEY"), api_url: run.outside("CLERK_API_URL") }
+        Self {
+            secret: run.outside("CLERK_SECRET_KEY"),
+            api_url: run.outside("CLERK_API_URL"),
+        }
     }
 
     /// Reads both; `Some(None)` without a secret key. The address is checked all the same: a wrong one would be found out late.
@@ -41,11 +47,17 @@ impl<'a> Backend<'a> {
                 secret_key(text).map(|live| (Arc::new(Secret::from(text.to_owned())), live))
             })
         });
-        let api_url = self.api_url.maybe(|field| field.told(Code::WrongValue, API, place::api));
+        let api_url = self
+            .api_url
+            .maybe(|field| field.told(Code::WrongValue, API, place::api));
         // A variable that is set for the app beside us may well do nothing here; a line that somebody wrote may not.
         if self.api_url.place().is_some() && !self.secret.is_present() {
-            let fault = Fault::warning(Code::Contradiction, "`api_url` has no effect without `secret_key`");
-            self.api_url.reject(fault.fix("`secret_key: ${CLERK_SECRET_KEY}`, or remove `api_url`"));
+            let fault = Fault::warning(
+                Code::Contradiction,
+                "`api_url` has no effect without `secret_key`",
+            );
+            self.api_url
+                .reject(fault.fix("`secret_key: ${CLERK_SECRET_KEY}`, or remove `api_url`"));
         }
         let (secret, api_url) = (secret?, api_url?);
         Some(secret.map(|(secret, live)| BackendSettings {
@@ -57,10 +69,17 @@ impl<'a> Backend<'a> {
 
     /// Says that they do nothing for one of `issuers`: users are looked up at the instance of `clerk`.
     pub(super) fn unused(self) {
-        for field in [self.secret, self.api_url].into_iter().filter(|field| field.is_present()) {
-            let what =
-                format!("{} of a further issuer has no effect: users are looked up for `clerk` only", field.name);
-            field.reject(Fault::warning(Code::Contradiction, what).fix(format!("remove {}", field.name)));
+        for field in [self.secret, self.api_url]
+            .into_iter()
+            .filter(|field| field.is_present())
+        {
+            let what = format!(
+                "{} of a further issuer has no effect: users are looked up for `clerk` only",
+                field.name
+            );
+            field.reject(
+                Fault::warning(Code::Contradiction, what).fix(format!("remove {}", field.name)),
+            );
         }
     }
 }

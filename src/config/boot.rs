@@ -24,14 +24,26 @@ pub(super) fn boot<'a>(root: &mut Fields<'a>, folder: &Path, run: Run<'a>) -> Op
     let listen = listen(root.opt("listen"), run);
     let admin = admin(root.opt("admin"), run);
     let upstream = upstream(root.opt("upstream"), run);
-    let threads = root.opt("threads").maybe(|threads| usize::try_from(threads.u64(1..=1024)?).ok());
-    let connections = root.opt("max_connections").maybe(|most| usize::try_from(most.u64(1..=1_000_000)?).ok());
+    let threads = root
+        .opt("threads")
+        .maybe(|threads| usize::try_from(threads.u64(1..=1024)?).ok());
+    let connections = root
+        .opt("max_connections")
+        .maybe(|most| usize::try_from(most.u64(1..=1_000_000)?).ok());
     let timeouts = timeouts(root.opt("timeouts"));
     let shutdown = shutdown(root.opt("shutdown"));
     let store = store(root.opt("store"), run);
     let shared = shared::shared(root, folder);
     if let (Some(listen), Some(admin), Some(upstream)) = (&listen, &admin, &upstream) {
-        agree(&Ends { listen, admin: &admin.address, upstream }, root, run)?;
+        agree(
+            &Ends {
+                listen,
+                admin: &admin.address,
+                upstream,
+            },
+            root,
+            run,
+        )?;
     }
     let admin = admin?;
     Some(Boot {
@@ -58,26 +70,49 @@ struct Ends<'b> {
 
 /// Checks that no two of the addresses are the same.
 fn agree<'a>(ends: &Ends<'_>, root: &mut Fields<'a>, run: Run<'a>) -> Option<()> {
-    let Ends { listen, admin, upstream } = *ends;
+    let Ends {
+        listen,
+        admin,
+        upstream,
+    } = *ends;
     let mut good = true;
     let mut clash = |key: &'static str, what: String, fix: &str| {
         let fault = Fault::error(Code::Contradiction, what).fix(fix);
-        match run.places(key, root.opt(key)).into_iter().find(|field| field.is_present()) {
+        match run
+            .places(key, root.opt(key))
+            .into_iter()
+            .find(|field| field.is_present())
+        {
             Some(field) => field.reject(fault),
             None => run.push(fault),
         }
         good = false;
     };
-    if let Some(own) = listen.iter().chain([admin]).find(|own| reaches(upstream, own)) {
-        let what = format!("`upstream` {upstream} is bailiff's own address {own}: requests would go in circles");
-        clash("upstream", what, "let the app listen on another port, and name that one");
+    if let Some(own) = listen
+        .iter()
+        .chain([admin])
+        .find(|own| reaches(upstream, own))
+    {
+        let what = format!(
+            "`upstream` {upstream} is bailiff's own address {own}: requests would go in circles"
+        );
+        clash(
+            "upstream",
+            what,
+            "let the app listen on another port, and name that one",
+        );
     }
     if listen.iter().any(|listen| same_listener(listen, admin)) {
-        clash("admin", format!("`admin` and `listen` are both {admin}"), "give them two ports");
+        clash(
+            "admin",
+            format!("`admin` and `listen` are both {admin}"),
+            "give them two ports",
+        );
     }
     let twice = |(i, a): &(usize, &Address)| listen.iter().take(*i).any(|b| same_listener(a, b));
     if let Some((_, twice)) = listen.iter().enumerate().find(twice) {
-        let what = format!("`listen` names {twice} twice, or once by itself and once among all addresses");
+        let what =
+            format!("`listen` names {twice} twice, or once by itself and once among all addresses");
         clash("listen", what, "remove one of them");
     }
     good.then_some(())
@@ -91,7 +126,8 @@ fn reaches(upstream: &Upstream, own: &Address) -> bool {
             let address: Option<IpAddr> = host.parse().ok();
             let local = host == "localhost" || address.is_some_and(|ip| ip.is_loopback());
             address == Some(own.ip())
-                || (local && (own.ip().is_unspecified() || host == "localhost" && own.ip().is_loopback()))
+                || (local
+                    && (own.ip().is_unspecified() || host == "localhost" && own.ip().is_loopback()))
         }
         _ => false,
     }
@@ -100,7 +136,8 @@ fn reaches(upstream: &Upstream, own: &Address) -> bool {
 fn same_listener(a: &Address, b: &Address) -> bool {
     match (a, b) {
         (Address::Tcp(a), Address::Tcp(b)) => {
-            let all = a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified());
+            let all =
+                a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified());
             // Port 0 is another free port each time.
             a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || all)
         }
@@ -121,14 +158,22 @@ fn listen<'a>(file: Field<'a>, run: Run<'a>) -> Option<Vec<Address>> {
     } else {
         8484
     };
-    Some(vec![Address::Tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)))])
+    Some(vec![Address::Tcp(SocketAddr::from((
+        Ipv4Addr::UNSPECIFIED,
+        number,
+    )))])
 }
 
 fn listener(field: Field<'_>) -> Option<Address> {
     if field.shape() == Some(Shape::Map) {
-        let fault = Fault::error(Code::WrongValue, "TLS listeners are not part of this version");
+        let fault = Fault::error(
+            Code::WrongValue,
+            "TLS listeners are not part of this version",
+        );
         field.reject(
-            fault.expected(LISTEN).fix("terminate TLS in front of bailiff: at the load balancer, ingress or mesh"),
+            fault
+                .expected(LISTEN)
+                .fix("terminate TLS in front of bailiff: at the load balancer, ingress or mesh"),
         );
         return None;
     }
@@ -142,7 +187,9 @@ enum AddressError {
     Form,
     #[error("has no IP address before its port")]
     NoAddress,
-    #[error("has a name before its port; a listener needs an IP address (127.0.0.1 for `localhost`)")]
+    #[error(
+        "has a name before its port; a listener needs an IP address (127.0.0.1 for `localhost`)"
+    )]
     Name,
     #[error("has no port")]
     NoPort,
@@ -186,14 +233,19 @@ struct AdminListener {
 }
 
 fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<AdminListener> {
-    let (mut written, mut hosts, mut token) = (file, Some(vec![]), run.outside("BAILIFF_ADMIN_TOKEN"));
+    let (mut written, mut hosts, mut token) =
+        (file, Some(vec![]), run.outside("BAILIFF_ADMIN_TOKEN"));
     if file.shape() == Some(Shape::Map) {
         let mut fields = file.fields("the admin listener")?;
         written = fields.opt("address");
         let names = fields.opt("hosts");
         let own = fields.opt("token");
         token = if token.is_present() { token } else { own };
-        hosts = if names.is_present() { Field::each(names.one_or_more(), host) } else { hosts };
+        hosts = if names.is_present() {
+            Field::each(names.one_or_more(), host)
+        } else {
+            hosts
+        };
         fields.finish();
     }
     let places = run.places("admin", written);
@@ -203,26 +255,50 @@ fn admin<'a>(file: Field<'a>, run: Run<'a>) -> Option<AdminListener> {
         Some(Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8485))))
     };
     let tokens = token.maybe(|field| services::several(field, admin_token));
-    Some(AdminListener { address: address?, hosts: hosts?, tokens: tokens?.unwrap_or_default() })
+    Some(AdminListener {
+        address: address?,
+        hosts: hosts?,
+        tokens: tokens?.unwrap_or_default(),
+    })
 }
 
 fn admin_token(field: Field<'_>) -> Option<AdminToken> {
-    Some(AdminToken { hash: services::token(field)?, shown: Arc::new(field.secret()?) })
+    Some(AdminToken {
+        hash: services::token(field)?,
+        shown: Arc::new(field.secret()?),
+    })
 }
 
 fn host(field: Field<'_>) -> Option<String> {
-    let name = |text: &str| if url::is_name(text) { Ok(text.to_owned()) } else { Err("is not a host name") };
-    field.told(Code::WrongValue, "a name in lower case without scheme and port, such as bailiff.monitoring", name)
+    let name = |text: &str| {
+        if url::is_name(text) {
+            Ok(text.to_owned())
+        } else {
+            Err("is not a host name")
+        }
+    };
+    field.told(
+        Code::WrongValue,
+        "a name in lower case without scheme and port, such as bailiff.monitoring",
+        name,
+    )
 }
 
 fn upstream<'a>(file: Field<'a>, run: Run<'a>) -> Option<Upstream> {
     let places = run.places("upstream", file);
     if !places.iter().any(|field| field.is_present()) {
-        let fault = Fault::error(Code::MissingKey, "no upstream: nobody said where the app is");
-        run.push(fault.fix("`upstream: http://127.0.0.1:3000` in the config, BAILIFF_UPSTREAM, or --upstream"));
+        let fault = Fault::error(
+            Code::MissingKey,
+            "no upstream: nobody said where the app is",
+        );
+        run.push(fault.fix(
+            "`upstream: http://127.0.0.1:3000` in the config, BAILIFF_UPSTREAM, or --upstream",
+        ));
         return None;
     }
-    Run::first(&places, |field| field.told(Code::WrongValue, UPSTREAM, parse_upstream))
+    Run::first(&places, |field| {
+        field.told(Code::WrongValue, UPSTREAM, parse_upstream)
+    })
 }
 
 /// Why a text is no upstream. Completes "`upstream` …".
@@ -242,7 +318,10 @@ enum UpstreamError {
 
 fn parse_upstream(text: &str) -> Result<Upstream, UpstreamError> {
     if let Some(path) = text.strip_prefix("unix:") {
-        return Ok(Upstream { address: UpstreamAddress::Unix(socket(path)?), h2c: false });
+        return Ok(Upstream {
+            address: UpstreamAddress::Unix(socket(path)?),
+            h2c: false,
+        });
     }
     let url = Url::outbound(text)?;
     let h2c = match url.scheme.as_str() {
@@ -259,7 +338,13 @@ fn parse_upstream(text: &str) -> Result<Upstream, UpstreamError> {
         Host::Name(name) => name.clone(),
         Host::Address(address) => address.to_string(),
     };
-    Ok(Upstream { address: UpstreamAddress::Tcp { host, port: url.port.unwrap_or(80) }, h2c })
+    Ok(Upstream {
+        address: UpstreamAddress::Tcp {
+            host,
+            port: url.port.unwrap_or(80),
+        },
+        h2c,
+    })
 }
 
 fn timeouts(field: Field<'_>) -> Option<Timeouts> {
@@ -268,13 +353,25 @@ fn timeouts(field: Field<'_>) -> Option<Timeouts> {
         return Some(default);
     }
     let mut fields = field.fields("the timeouts")?;
-    let (tenth, second, minute) = (Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(60));
-    let connect = fields.opt("connect").duration_or(default.connect, tenth..=minute);
+    let (tenth, second, minute) = (
+        Duration::from_millis(100),
+        Duration::from_secs(1),
+        Duration::from_secs(60),
+    );
+    let connect = fields
+        .opt("connect")
+        .duration_or(default.connect, tenth..=minute);
     let read = fields.opt("read").duration_or(default.read, second..=DAY);
     let write = fields.opt("write").duration_or(default.write, second..=DAY);
-    let upstream_idle = fields.opt("upstream_idle").duration_or(default.upstream_idle, Duration::ZERO..=60 * minute);
-    let client = fields.opt("client").duration_or(default.client, second..=60 * minute);
-    let webhook_body = fields.opt("webhook_body").duration_or(default.webhook_body, second..=minute);
+    let upstream_idle = fields
+        .opt("upstream_idle")
+        .duration_or(default.upstream_idle, Duration::ZERO..=60 * minute);
+    let client = fields
+        .opt("client")
+        .duration_or(default.client, second..=60 * minute);
+    let webhook_body = fields
+        .opt("webhook_body")
+        .duration_or(default.webhook_body, second..=minute);
     fields.finish();
     Some(Timeouts {
         connect: connect?,
@@ -293,10 +390,17 @@ fn shutdown(field: Field<'_>) -> Option<Shutdown> {
     }
     let mut fields = field.fields("the shutdown")?;
     let longest = Duration::from_secs(600);
-    let delay = fields.opt("delay").duration_or(default.delay, Duration::ZERO..=longest);
-    let drain = fields.opt("drain").duration_or(default.drain, Duration::ZERO..=longest);
+    let delay = fields
+        .opt("delay")
+        .duration_or(default.delay, Duration::ZERO..=longest);
+    let drain = fields
+        .opt("drain")
+        .duration_or(default.drain, Duration::ZERO..=longest);
     fields.finish();
-    Some(Shutdown { delay: delay?, drain: drain? })
+    Some(Shutdown {
+        delay: delay?,
+        drain: drain?,
+    })
 }
 
 /// Where the store is, if there is one.
@@ -305,7 +409,10 @@ fn store<'a>(file: Field<'a>, run: Run<'a>) -> Option<Option<PathBuf>> {
     if !places.iter().any(|field| field.is_present()) {
         return Some(None);
     }
-    Run::first(&places, |field| field.told(Code::WrongValue, "the path of a file", path_of_store)).map(Some)
+    Run::first(&places, |field| {
+        field.told(Code::WrongValue, "the path of a file", path_of_store)
+    })
+    .map(Some)
 }
 
 /// The errors complete "`store` …". Whether the file is there, and is a store, is for who opens it.

@@ -18,8 +18,8 @@ pub(super) fn policy<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Opt
         Some(run) => run.fill(fields, key, variable),
         None => fields.opt(key),
     };
-    let leeway =
-        filled("leeway", "CLERK_LEEWAY").maybe(|f| Leeway::new(f.duration(Duration::ZERO..=Leeway::MAX)?).ok());
+    let leeway = filled("leeway", "CLERK_LEEWAY")
+        .maybe(|f| Leeway::new(f.duration(Duration::ZERO..=Leeway::MAX)?).ok());
     let verify_iat = filled("verify_iat", "CLERK_VERIFY_IAT").bool_or(default.verify_iat);
     let authorized_parties = authorized_parties(fields);
     let azp_optional = azp(fields);
@@ -44,12 +44,15 @@ pub(super) fn policy<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Opt
 /// The accepted `aud`.
 pub(super) fn audience(fields: &mut Fields<'_>) -> Option<Option<Vec<Box<str>>>> {
     fields.opt("audience").maybe(|field| {
-        Field::each(field.one_or_more(), Field::str).map(|list| list.into_iter().map(Into::into).collect())
+        Field::each(field.one_or_more(), Field::str)
+            .map(|list| list.into_iter().map(Into::into).collect())
     })
 }
 
 pub(super) fn max_token_age(fields: &mut Fields<'_>) -> Option<Option<Duration>> {
-    fields.opt("max_token_age").maybe(|field| field.duration(Duration::from_secs(1)..=MONTH))
+    fields
+        .opt("max_token_age")
+        .maybe(|field| field.duration(Duration::from_secs(1)..=MONTH))
 }
 
 fn authorized_parties(fields: &mut Fields<'_>) -> Option<Option<Vec<Box<str>>>> {
@@ -57,9 +60,17 @@ fn authorized_parties(fields: &mut Fields<'_>) -> Option<Option<Vec<Box<str>>>> 
     if !field.is_present() {
         let what = "no `authorized_parties`: a token passes whatever website asked for it";
         let fault = Fault::warning(Code::MissingKey, what);
-        fields.reject(fault.fix("`authorized_parties: [https://app.example.com]`, the origins of your own pages"));
+        fields.reject(
+            fault.fix(
+                "`authorized_parties: [https://app.example.com]`, the origins of your own pages",
+            ),
+        );
     }
-    field.maybe(|field| Field::each(field.one_or_more(), |item| item.told(Code::WrongValue, ORIGIN, origin)))
+    field.maybe(|field| {
+        Field::each(field.one_or_more(), |item| {
+            item.told(Code::WrongValue, ORIGIN, origin)
+        })
+    })
 }
 
 /// Whether a token without `azp` passes.
@@ -71,7 +82,9 @@ fn azp(fields: &mut Fields<'_>) -> Option<bool> {
             Code::Contradiction,
             "`azp` without `authorized_parties`: there is nothing to compare it with",
         );
-        field.reject(fault.fix("add `authorized_parties: [https://app.example.com]`, or remove `azp`"));
+        field.reject(
+            fault.fix("add `authorized_parties: [https://app.example.com]`, or remove `azp`"),
+        );
         return None;
     }
     Some(optional.unwrap_or(false))

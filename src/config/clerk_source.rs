@@ -19,7 +19,10 @@ pub struct ClerkSource {
 }
 
 /// Reads the section. `backend` is what `clerk:` says; the outer `None` when that has faults of its own.
-pub(super) fn clerk_source(field: Field<'_>, backend: Option<Option<&BackendSettings>>) -> Option<ClerkSource> {
+pub(super) fn clerk_source(
+    field: Field<'_>,
+    backend: Option<Option<&BackendSettings>>,
+) -> Option<ClerkSource> {
     let mut fields = field.fields("the Clerk source")?;
     let range = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
     let reconcile = fields.opt("reconcile").duration_or(RECONCILE, range);
@@ -31,5 +34,8 @@ pub(super) fn clerk_source(field: Field<'_>, backend: Option<Option<&BackendSett
                 .fix("`secret_key: ${CLERK_SECRET_KEY}` under `clerk:`, or set CLERK_SECRET_KEY"),
         );
     }
-    Some(ClerkSource { reconcile: reconcile?, backend: backend??.clone() })
+    Some(ClerkSource {
+        reconcile: reconcile?,
+        backend: backend??.clone(),
+    })
 }

@@ -57,12 +57,25 @@ pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<Ro
 
 /// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
 fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
-    let warn = |field: Field<'_>, what: String, fix: String| field.reject(Fault::warning(Code::Route, what).fix(fix));
-    let has_no_effect = |field: Field<'_>, word: &str| {
-        let what = format!("{} has no effect, because no route has `access: {word}`", field.name);
-        warn(field, what, format!("add such a route, or remove {}", field.name));
+    let warn = |field: Field<'_>, what: String, fix: String| {
+        field.reject(Fault::warning(Code::Route, what).fix(fix))
     };
-    if rest.webhooks_at.is_present() && !lines.iter().any(|line| line.route.access == Access::Webhook) {
+    let has_no_effect = |field: Field<'_>, word: &str| {
+        let what = format!(
+            "{} has no effect, because no route has `access: {word}`",
+            field.name
+        );
+        warn(
+            field,
+            what,
+            format!("add such a route, or remove {}", field.name),
+        );
+    };
+    if rest.webhooks_at.is_present()
+        && !lines
+            .iter()
+            .any(|line| line.route.access == Access::Webhook)
+    {
         has_no_effect(rest.webhooks_at, "webhook");
     }
     let services = rest.services.unwrap_or_default();
@@ -75,9 +88,14 @@ fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
     }
     for (field, service) in services.iter().filter(|(_, service)| idle(service)) {
         let name = quoted(service.name().as_str());
-        let what =
-            format!("the service {name} has no effect: no route has `access: service`, and it lists no `routes`");
-        warn(*field, what, "list the routes that it may use, or remove it".to_owned());
+        let what = format!(
+            "the service {name} has no effect: no route has `access: service`, and it lists no `routes`"
+        );
+        warn(
+            *field,
+            what,
+            "list the routes that it may use, or remove it".to_owned(),
+        );
     }
 }
 
@@ -87,18 +105,29 @@ fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
     let open = |route: &Route| matches!(route.access, Access::Public | Access::Optional);
     for line in lines {
         let route = &line.route;
-        if matches!(route.methods, Methods::Usual) || open(route) || route.access == Access::Webhook {
+        if matches!(route.methods, Methods::Usual) || open(route) || route.access == Access::Webhook
+        {
             continue;
         }
         let example = route.pattern.example();
-        let Ok(path) = CleanPath::parse(&example) else { continue };
+        let Ok(path) = CleanPath::parse(&example) else {
+            continue;
+        };
         let mut by_route: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
         for method in &Methods::USUAL {
-            let Some(found) = table.readings(method, &path).map(|readings| readings.first().route) else { continue };
+            let Some(found) = table
+                .readings(method, &path)
+                .map(|readings| readings.first().route)
+            else {
+                continue;
+            };
             if !open(found) || found.pattern.same_paths(&route.pattern, table.rules()) {
                 continue;
             }
-            match by_route.iter_mut().find(|(text, _)| text == found.pattern.text()) {
+            match by_route
+                .iter_mut()
+                .find(|(text, _)| text == found.pattern.text())
+            {
                 Some((_, methods)) => methods.push(method.as_str()),
                 None => by_route.push((found.pattern.text().clone(), vec![method.as_str()])),
             }
@@ -109,8 +138,12 @@ fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
                 methods.join(", "),
                 quoted(&text)
             );
-            let fix = format!("if that is not meant: `- {{path: {}, access: deny}}` beside it", route.pattern.text());
-            line.access.reject(Fault::warning(Code::Route, what).fix(fix));
+            let fix = format!(
+                "if that is not meant: `- {{path: {}, access: deny}}` beside it",
+                route.pattern.text()
+            );
+            line.access
+                .reject(Fault::warning(Code::Route, what).fix(fix));
         }
     }
 }
@@ -128,12 +161,18 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
     match route.access {
         Access::Role(_) if !named => refuse(
             line.access,
-            format!("access {access} is a role in a workspace, and the route does not say in which"),
+            format!(
+                "access {access} is a role in a workspace, and the route does not say in which"
+            ),
             "write `{workspace}` into the path, or add `workspace: {header: x-workspace-id}` or `workspace: {claim: org}`",
         ),
         // The operator has let in whoever holds the shared token.
         Access::Active if absent && rest.voucher != Voucher::SharedToken => {
-            refuse(line.access, format!("access {access} needs to know who is active"), "add a `membership:` section");
+            refuse(
+                line.access,
+                format!("access {access} needs to know who is active"),
+                "add a `membership:` section",
+            );
         }
         Access::User if absent && named => refuse(
             line.item,
@@ -150,22 +189,40 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
             format!("access {access} without a service token: nobody could pass"),
             "add `service_tokens: [{name: engine, token: \"${ENGINE_TOKEN}\"}]`",
         ),
-        Access::Service if rest.services.is_some_and(|all| !all.iter().any(|(_, s)| s.reaches(route))) => refuse(
-            line.access,
-            format!("access {access} on a route that no service lists: nobody could pass"),
-            "add its path to the `routes` of a service, or remove that key from a service that may use every such route",
-        ),
+        Access::Service
+            if rest
+                .services
+                .is_some_and(|all| !all.iter().any(|(_, s)| s.reaches(route))) =>
+        {
+            refuse(
+                line.access,
+                format!("access {access} on a route that no service lists: nobody could pass"),
+                "add its path to the `routes` of a service, or remove that key from a service that may use every such route",
+            )
+        }
         _ => {}
     }
-    if !named && route.require.iter().any(|condition| matches!(condition, Condition::Role(_))) {
-        let what = "`require.role` is a role in a workspace, and the route does not say in which".to_owned();
-        refuse(line.require, what, "write `{workspace}` into the path, or add `workspace:`");
+    if !named
+        && route
+            .require
+            .iter()
+            .any(|condition| matches!(condition, Condition::Role(_)))
+    {
+        let what = "`require.role` is a role in a workspace, and the route does not say in which"
+            .to_owned();
+        refuse(
+            line.require,
+            what,
+            "write `{workspace}` into the path, or add `workspace:`",
+        );
     }
     good & knows_issuers(line, rest)
 }
 
 fn knows_issuers(line: &Line<'_>, rest: &Rest<'_>) -> bool {
-    let Some(issuers) = rest.issuers else { return true };
+    let Some(issuers) = rest.issuers else {
+        return true;
+    };
     // Where nobody vouches for users, no issuer needs to be there, and no condition is looked at.
     if issuers.is_empty() && rest.voucher == Voucher::Nobody {
         return true;
@@ -178,10 +235,16 @@ fn knows_issuers(line: &Line<'_>, rest: &Rest<'_>) -> bool {
         if names().any(|known| known == name) {
             continue;
         }
-        let fault = Fault::error(Code::Route, format!("no issuer is called {}", quoted(&name)));
+        let fault = Fault::error(
+            Code::Route,
+            format!("no issuer is called {}", quoted(&name)),
+        );
         field.reject(match nearest(&name, names()) {
             Some(near) => fault.near(near),
-            None => fault.expected(format!("one of {}", names().map(quoted).collect::<Vec<_>>().join(", "))),
+            None => fault.expected(format!(
+                "one of {}",
+                names().map(quoted).collect::<Vec<_>>().join(", ")
+            )),
         });
         good = false;
     }
@@ -190,9 +253,15 @@ fn knows_issuers(line: &Line<'_>, rest: &Rest<'_>) -> bool {
 
 /// Somebody must be able to sign what the routes ask for.
 fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
-    let asks =
-        |route: &Route| matches!(route.access, Access::Optional | Access::User | Access::Active | Access::Role(_));
-    let Some(line) = lines.iter().find(|line| asks(&line.route)) else { return true };
+    let asks = |route: &Route| {
+        matches!(
+            route.access,
+            Access::Optional | Access::User | Access::Active | Access::Role(_)
+        )
+    };
+    let Some(line) = lines.iter().find(|line| asks(&line.route)) else {
+        return true;
+    };
     if rest.may_add_issuers
         || rest.voucher != Voucher::Issuers
         || rest.issuers.is_none_or(|issuers| !issuers.is_empty())
@@ -204,9 +273,12 @@ fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
         quoted(line.route.pattern.text())
     );
     let fault = Fault::error(Code::MissingKey, what);
-    let fault = fault.fix("export CLERK_PUBLISHABLE_KEY=pk_…, or add `clerk: {publishable_key: pk_…}`");
+    let fault =
+        fault.fix("export CLERK_PUBLISHABLE_KEY=pk_…, or add `clerk: {publishable_key: pk_…}`");
     let fault = match twin(run) {
-        Some(twin) => fault.saw(format!("`{twin}`, which is for the build of a web page and is not read")),
+        Some(twin) => fault.saw(format!(
+            "`{twin}`, which is for the build of a web page and is not read"
+        )),
         None => fault,
     };
     match line.place() {
@@ -218,9 +290,20 @@ fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
 
 /// The name under which frameworks want the publishable key, if it is set.
 fn twin(run: Run<'_>) -> Option<String> {
-    const PREFIXES: [&str; 6] = ["NEXT_PUBLIC_", "VITE_", "PUBLIC_", "EXPO_PUBLIC_", "NUXT_PUBLIC_", "REACT_APP_"];
-    let names = PREFIXES.into_iter().map(|prefix| format!("{prefix}CLERK_PUBLISHABLE_KEY"));
-    names.into_iter().find(|name| run.ctx.env.is_some_and(|env| env.var(name).is_some()))
+    const PREFIXES: [&str; 6] = [
+        "NEXT_PUBLIC_",
+        "VITE_",
+        "PUBLIC_",
+        "EXPO_PUBLIC_",
+        "NUXT_PUBLIC_",
+        "REACT_APP_",
+    ];
+    let names = PREFIXES
+        .into_iter()
+        .map(|prefix| format!("{prefix}CLERK_PUBLISHABLE_KEY"));
+    names
+        .into_iter()
+        .find(|name| run.ctx.env.is_some_and(|env| env.var(name).is_some()))
 }
 
 /// Finds every pair of routes for the same requests.
@@ -229,7 +312,10 @@ fn distinct(mut lines: Vec<Line<'_>>, paths: Paths) -> Option<RouteTable> {
     const MOST: usize = 20;
     let mut good = true;
     for _ in 0..MOST {
-        match RouteTable::new(lines.iter().map(|line| line.route.clone()).collect(), paths.rules) {
+        match RouteTable::new(
+            lines.iter().map(|line| line.route.clone()).collect(),
+            paths.rules,
+        ) {
             Ok(table) => return good.then_some(table),
             Err((earlier, later)) => {
                 good = false;
@@ -242,10 +328,17 @@ fn distinct(mut lines: Vec<Line<'_>>, paths: Paths) -> Option<RouteTable> {
 }
 
 fn report_pair(earlier: &Line<'_>, later: &Line<'_>) {
-    let what = format!("the route {} is for requests that another one is for", quoted(later.route.pattern.text()));
-    let fault = Fault::error(Code::Route, what).fix("remove one of them, or give them different `methods`");
+    let what = format!(
+        "the route {} is for requests that another one is for",
+        quoted(later.route.pattern.text())
+    );
+    let fault =
+        Fault::error(Code::Route, what).fix("remove one of them, or give them different `methods`");
     later.item.reject(match earlier.place() {
-        Some(place) => fault.saw(format!("{} at {place}", quoted(earlier.route.pattern.text()))),
+        Some(place) => fault.saw(format!(
+            "{} at {place}",
+            quoted(earlier.route.pattern.text())
+        )),
         None => fault,
     });
 }

@@ -65,12 +65,24 @@ impl Fault {
     /// A fault that stops the start.
     pub fn error(code: Code, what: impl Into<String>) -> Self {
         let what = what.into();
-        Self { code, severity: Severity::Error, what, place: None, saw: None, expected: None, near: None, fix: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            what,
+            place: None,
+            saw: None,
+            expected: None,
+            near: None,
+            fix: None,
+        }
     }
 
     /// A fault that does not stop the start.
     pub fn warning(code: Code, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, what) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, what)
+        }
     }
 
     /// Says where.
@@ -202,7 +214,11 @@ impl Faults {
             Severity::Error => self.more_errors,
             Severity::Warning => self.more_warnings,
         };
-        more + self.list.iter().filter(|fault| fault.severity == severity).count()
+        more + self
+            .list
+            .iter()
+            .filter(|fault| fault.severity == severity)
+            .count()
     }
 
     /// The faults by text, line and column; those without a place last.
@@ -225,7 +241,10 @@ impl Faults {
             Some(value) if !self.has_errors() => Ok((value, self)),
             None if !self.has_errors() => {
                 // Fail closed: a reader gave nothing and did not say why.
-                self.push(Fault::error(Code::Unchecked, "the configuration could not be read"));
+                self.push(Fault::error(
+                    Code::Unchecked,
+                    "the configuration could not be read",
+                ));
                 Err(self)
             }
             _ => Err(self),
@@ -236,7 +255,10 @@ impl Faults {
     /// known, `file`, `line`, `column`, `text`, `saw`, `expected`, `near`, `fix`.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        self.sorted().into_iter().map(|fault| self.fault_to_json(fault)).collect()
+        self.sorted()
+            .into_iter()
+            .map(|fault| self.fault_to_json(fault))
+            .collect()
     }
 
     fn fault_to_json(&self, fault: &Fault) -> Json {
@@ -252,7 +274,10 @@ impl Faults {
             set("file", place.name().into());
             set("line", place.line().into());
             set("column", place.column().into());
-            set("text", render::line(place, fault.code, &self.hidden).text.into());
+            set(
+                "text",
+                render::line(place, fault.code, &self.hidden).text.into(),
+            );
         }
         set("saw", fault.saw.clone().into());
         set("expected", fault.expected.clone().into());
@@ -272,7 +297,11 @@ impl fmt::Display for Faults {
             render::fault(f, fault, &self.hidden)?;
         }
         let more = self.more_errors + self.more_warnings;
-        if more > 0 { writeln!(f, "\nand {more} more") } else { Ok(()) }
+        if more > 0 {
+            writeln!(f, "\nand {more} more")
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -43,7 +43,13 @@ impl<'a> Field<'a> {
     /// The root of a tree, named `what` in messages: "the config".
     pub fn root(node: &'a Node, what: &'a str, ctx: &'a Ctx<'a>) -> Self {
         let name = Name::Root(what);
-        Self { ctx, name, key: None, node: Some(node), secret: false }
+        Self {
+            ctx,
+            name,
+            key: None,
+            node: Some(node),
+            secret: false,
+        }
     }
 
     /// Whether there is something (be it wrong).
@@ -67,7 +73,13 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn place(self) -> Option<Place> {
         let node = self.node.filter(|node| !node.source().is_nowhere())?;
-        let inline = matches!(node.kind(), Kind::Scalar { style: Style::Plain | Style::Quoted, .. });
+        let inline = matches!(
+            node.kind(),
+            Kind::Scalar {
+                style: Style::Plain | Style::Quoted,
+                ..
+            }
+        );
         match self.key {
             Some(key) if !inline || node.is_null() => Some(node.source().place(key)),
             _ => Some(node.place()),
@@ -88,7 +100,10 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn spanned<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Value<T>> {
         let value = read(self)?;
-        Some(Value { value, at: self.place()? })
+        Some(Value {
+            value,
+            at: self.place()?,
+        })
     }
 
     /// Reports what a caller found wrong with the value. The place is filled in; the text must not
@@ -111,34 +126,54 @@ impl<'a> Field<'a> {
         }
         let resolved = match self.ctx.env.map(|env| resolve(text, env)) {
             None if text.starts_with("${") => {
-                let fault = Fault::error(Code::Reference, format!("{}: nothing is replaced in this file", self.name));
+                let fault = Fault::error(
+                    Code::Reference,
+                    format!("{}: nothing is replaced in this file", self.name),
+                );
                 self.reject(fault.fix("write the value itself"));
                 return None;
             }
-            None => Resolved { text: Cow::Borrowed(&**text), origin: Origin::Written },
+            None => Resolved {
+                text: Cow::Borrowed(&**text),
+                origin: Origin::Written,
+            },
             Some(Ok(resolved)) => resolved,
             Some(Err(error)) => {
                 self.reject(unresolved(&error, self.name));
                 return None;
             }
         };
-        if let Origin::Outside { exposed: Some(path), .. } = &resolved.origin {
+        if let Origin::Outside {
+            exposed: Some(path),
+            ..
+        } = &resolved.origin
+        {
             let path = path.display().to_string();
-            let fault = Fault::warning(Code::ExposedFile, format!("every user of this machine can read {path}"));
+            let fault = Fault::warning(
+                Code::ExposedFile,
+                format!("every user of this machine can read {path}"),
+            );
             self.reject(fault.fix(format!("chmod o-r {path}")));
         }
         let plain = *style == Style::Plain || resolved.origin != Origin::Written;
-        Some(Text { text: resolved.text, plain, origin: resolved.origin })
+        Some(Text {
+            text: resolved.text,
+            plain,
+            origin: resolved.origin,
+        })
     }
 
     pub(super) fn wrong(self, text: &Text<'_>, what: &str, expected: String) -> Fault {
-        let fault = Fault::error(Code::WrongValue, format!("{} {what}", self.name)).expected(expected);
+        let fault =
+            Fault::error(Code::WrongValue, format!("{} {what}", self.name)).expected(expected);
         let fault = match self.place() {
             Some(place) => fault.at(place),
             None => fault,
         };
         match &text.origin {
-            Origin::Outside { reference, .. } => fault.saw(format!("the value of {}, not shown", quoted(reference))),
+            Origin::Outside { reference, .. } => {
+                fault.saw(format!("the value of {}, not shown", quoted(reference)))
+            }
             Origin::Written | Origin::Default => fault,
         }
     }
@@ -153,13 +188,21 @@ impl<'a> Field<'a> {
             Kind::Map(_) => "a mapping",
         };
         let what = format!("{} must be {what}", self.name);
-        self.reject(Fault::error(Code::WrongValue, what).expected(expected).saw(saw));
+        self.reject(
+            Fault::error(Code::WrongValue, what)
+                .expected(expected)
+                .saw(saw),
+        );
         None
     }
 
     pub(super) fn empty_value<T>(self, expected: &str) -> Option<T> {
         let fault = Fault::error(Code::WrongValue, format!("empty value for {}", self.name));
-        self.reject(fault.expected(expected).fix("write a value, or remove the key"));
+        self.reject(
+            fault
+                .expected(expected)
+                .fix("write a value, or remove the key"),
+        );
         None
     }
 }
@@ -168,14 +211,19 @@ fn unresolved(error: &Unresolved, name: Name<'_>) -> Fault {
     let forms = "one of ${NAME}, ${NAME:-default}, ${file:/path} and nothing else";
     let escape = "write a value that really begins with `${` as `$${`";
     match error {
-        Unresolved::Missing(var) | Unresolved::Empty(var) => {
-            Fault::error(Code::MissingVariable, format!("{error}, but {name} needs it"))
-                .fix(format!("export {var}=…, or give a default: ${{{var}:-…}}"))
-        }
-        Unresolved::File { path, reason } => {
-            Fault::error(Code::Unreadable, format!("cannot read {} for {name}", quoted(path))).saw(clean(reason))
-        }
-        Unresolved::Form => Fault::error(Code::Reference, format!("{name}: {error}")).expected(forms).fix(escape),
+        Unresolved::Missing(var) | Unresolved::Empty(var) => Fault::error(
+            Code::MissingVariable,
+            format!("{error}, but {name} needs it"),
+        )
+        .fix(format!("export {var}=…, or give a default: ${{{var}:-…}}")),
+        Unresolved::File { path, reason } => Fault::error(
+            Code::Unreadable,
+            format!("cannot read {} for {name}", quoted(path)),
+        )
+        .saw(clean(reason)),
+        Unresolved::Form => Fault::error(Code::Reference, format!("{name}: {error}"))
+            .expected(forms)
+            .fix(escape),
         Unresolved::Partial => Fault::error(Code::Reference, format!("{name}: {error}"))
             .expected(forms)
             .fix("put the whole text into the variable"),
@@ -184,5 +232,14 @@ fn unresolved(error: &Unresolved, name: Name<'_>) -> Fault {
 
 /// A foreign message on one line without control characters, cut at 200 characters.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().take(200).map(|c| if super::render::is_unprintable(c) { ' ' } else { c }).collect()
+    text.chars()
+        .take(200)
+        .map(|c| {
+            if super::render::is_unprintable(c) {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
 }

@@ -13,7 +13,12 @@ impl<'a> Field<'a> {
     pub fn list(self) -> Option<Vec<Field<'a>>> {
         match self.node?.kind() {
             Kind::List(items) => {
-                let item = |(index, node)| Field { name: self.name.item(index), key: None, node: Some(node), ..self };
+                let item = |(index, node)| Field {
+                    name: self.name.item(index),
+                    key: None,
+                    node: Some(node),
+                    ..self
+                };
                 Some(items.iter().enumerate().map(item).collect())
             }
             _ => self.wrong_shape("a list", "a list: [a, b], or one `- item` per line"),
@@ -26,7 +31,8 @@ impl<'a> Field<'a> {
         let items = self.list()?;
         if items.is_empty() {
             self.reject(
-                Fault::error(Code::WrongValue, format!("{} is an empty list", self.name)).expected("at least one item"),
+                Fault::error(Code::WrongValue, format!("{} is an empty list", self.name))
+                    .expected("at least one item"),
             );
             return None;
         }
@@ -81,7 +87,14 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn new(of: Field<'a>, entries: &'a [Entry], what: &'a str) -> Self {
-        Self { of, entries, what, asked: Vec::new(), missing: Vec::new(), finished: false }
+        Self {
+            of,
+            entries,
+            what,
+            asked: Vec::new(),
+            missing: Vec::new(),
+            finished: false,
+        }
     }
 
     /// A key that must be there.
@@ -101,7 +114,12 @@ impl<'a> Fields<'a> {
         let entry = self.entries.iter().find(|entry| &*entry.key == key);
         self.of.ctx.know(self.what, key, entry.is_some());
         let name = Name::Key(key);
-        Field { name, key: entry.map(|entry| entry.key_span), node: entry.map(|entry| &entry.value), ..self.of }
+        Field {
+            name,
+            key: entry.map(|entry| entry.key_span),
+            node: entry.map(|entry| &entry.value),
+            ..self.of
+        }
     }
 
     /// Where to point at for a fault of the mapping as a whole: its key, else its first line.
@@ -119,9 +137,15 @@ impl<'a> Fields<'a> {
     pub fn finish(mut self) {
         self.finished = true;
         let asked = std::mem::take(&mut self.asked);
-        let unknown: Vec<&Entry> = self.entries.iter().filter(|entry| !asked.contains(&&*entry.key)).collect();
+        let unknown: Vec<&Entry> = self
+            .entries
+            .iter()
+            .filter(|entry| !asked.contains(&&*entry.key))
+            .collect();
         // A key that is there already was not meant.
-        let absent = |key: &&str| !unknown.is_empty() && !self.entries.iter().any(|entry| &*entry.key == *key);
+        let absent = |key: &&str| {
+            !unknown.is_empty() && !self.entries.iter().any(|entry| &*entry.key == *key)
+        };
         let free: Vec<&'static str> = asked.iter().copied().filter(absent).collect();
         for entry in unknown {
             let near = self.unknown(entry, &asked, &free);
@@ -130,17 +154,28 @@ impl<'a> Fields<'a> {
         }
         for key in &self.missing {
             let fault = Fault::error(Code::MissingKey, format!("missing key `{key}`"));
-            self.of.reject(fault.expected(format!("`{key}` in {}", self.what)));
+            self.of
+                .reject(fault.expected(format!("`{key}` in {}", self.what)));
         }
     }
 
     /// Reports an unknown key and gives back the one that was probably meant.
-    fn unknown(&self, entry: &Entry, asked: &[&'static str], free: &[&'static str]) -> Option<&'static str> {
+    fn unknown(
+        &self,
+        entry: &Entry,
+        asked: &[&'static str],
+        free: &[&'static str],
+    ) -> Option<&'static str> {
         let ctx = self.of.ctx;
         // Bound: words are only compared while somebody will read the answer.
-        let near = if ctx.is_full() { None } else { nearest(&entry.key, free.iter().copied()) };
+        let near = if ctx.is_full() {
+            None
+        } else {
+            nearest(&entry.key, free.iter().copied())
+        };
         let what = format!("unknown key {}", quoted(&entry.key));
-        let fault = Fault::error(Code::UnknownKey, what).at(entry.value.source().place(entry.key_span));
+        let fault =
+            Fault::error(Code::UnknownKey, what).at(entry.value.source().place(entry.key_span));
         ctx.push(match near {
             Some(word) => fault.near(word),
             None => fault.expected(known(asked)),
@@ -162,7 +197,11 @@ impl Drop for Fields<'_> {
 /// The keys that are known here, if they are few enough to help.
 fn known(asked: &[&str]) -> String {
     const MOST: usize = 12;
-    let mut words: Vec<String> = asked.iter().take(MOST).map(|word| format!("`{word}`")).collect();
+    let mut words: Vec<String> = asked
+        .iter()
+        .take(MOST)
+        .map(|word| format!("`{word}`"))
+        .collect();
     if asked.len() > MOST {
         words.push("…".to_owned());
     }
@@ -188,10 +227,22 @@ impl<'a> Member<'a> {
         let mut members = Vec::with_capacity(entries.len());
         for entry in entries {
             let name = Name::Key(&entry.key);
-            let value = Field { name, key: Some(entry.key_span), node: Some(&entry.value), ..of };
-            let member = Self { key: &entry.key, value, span: entry.key_span };
+            let value = Field {
+                name,
+                key: Some(entry.key_span),
+                node: Some(&entry.value),
+                ..of
+            };
+            let member = Self {
+                key: &entry.key,
+                value,
+                span: entry.key_span,
+            };
             if entry.key.is_empty() || entry.key.starts_with("${") {
-                let fault = Fault::error(Code::Reference, format!("{} cannot be a key", quoted(&entry.key)));
+                let fault = Fault::error(
+                    Code::Reference,
+                    format!("{} cannot be a key", quoted(&entry.key)),
+                );
                 member.reject(fault.expected("a text; only values are replaced"));
             } else {
                 members.push(member);

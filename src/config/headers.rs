@@ -46,8 +46,10 @@ pub(super) fn header_rules<'a>(root: &mut Fields<'a>) -> Option<HeaderRules<'a>>
     let (from_anybody, from_proxies) = (fields.opt("pass"), fields.opt("pass_from_proxies"));
     fields.finish();
     let claims = claims.maybe(claim_headers);
-    let anybodys = from_anybody.maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Anybody)));
-    let proxies = from_proxies.maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Proxies)));
+    let anybodys = from_anybody
+        .maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Anybody)));
+    let proxies = from_proxies
+        .maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Proxies)));
     let (anybodys, proxies) = (anybodys?.unwrap_or_default(), proxies?.unwrap_or_default());
     Some(HeaderRules {
         claims: claims?.unwrap_or_default(),
@@ -61,15 +63,17 @@ impl HeaderRules<'_> {
     pub(super) fn check_proxies(&self, trusted: &[IpNet]) {
         if let Some(field) = self.from_proxies.filter(|_| trusted.is_empty()) {
             let what = format!("{} has no effect without `trusted_proxies`", field.name);
-            field.reject(Fault::warning(Code::Contradiction, what).fix("add `trusted_proxies`, or remove it"));
+            field.reject(
+                Fault::warning(Code::Contradiction, what)
+                    .fix("add `trusted_proxies`, or remove it"),
+            );
         }
     }
 }
 
 /// A header that is let through. What a client may send is worth a warning: the app then runs what was not judged.
 fn passed(field: Field<'_>, sender: Sender) -> Option<(HeaderName, Sender)> {
-    let expected =
-        "a header that is stripped by default, such as x-http-method-override: docs/known-attacks.md has them all";
+    let expected = "a header that is stripped by default, such as x-http-method-override: docs/known-attacks.md has them all";
     let name = field.told(Code::WrongValue, expected, |text| {
         let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
         match TrustedNames::overridden(name.as_str()) {
@@ -96,12 +100,20 @@ fn passed(field: Field<'_>, sender: Sender) -> Option<(HeaderName, Sender)> {
 fn claim_headers(field: Field<'_>) -> Option<Vec<(HeaderName, Box<str>)>> {
     let claims = field.members()?;
     if claims.len() > MAX_HEADERS {
-        field.wrongly(Code::Bound, "has too many headers", &format!("at most {MAX_HEADERS}"));
+        field.wrongly(
+            Code::Bound,
+            "has too many headers",
+            &format!("at most {MAX_HEADERS}"),
+        );
         return None;
     }
     let mut found: Vec<(HeaderName, Box<str>)> = vec![];
     for member in &claims {
-        let claim = member.value.told(Code::WrongValue, "the name of a claim at the top of the token", claim);
+        let claim = member.value.told(
+            Code::WrongValue,
+            "the name of a claim at the top of the token",
+            claim,
+        );
         match header_name(member.key, &found) {
             Ok(name) => found.extend(claim.map(|claim| (name, claim))),
             Err(why) => {
@@ -114,7 +126,11 @@ fn claim_headers(field: Field<'_>) -> Option<Vec<(HeaderName, Box<str>)>> {
 }
 
 fn claim(text: &str) -> Result<Box<str>, &'static str> {
-    if text.len() <= 255 { Ok(text.into()) } else { Err("is too long for the name of a claim") }
+    if text.len() <= 255 {
+        Ok(text.into())
+    } else {
+        Err("is too long for the name of a claim")
+    }
 }
 
 fn header_name(text: &str, others: &[(HeaderName, Box<str>)]) -> Result<HeaderName, &'static str> {
@@ -127,7 +143,9 @@ fn header_name(text: &str, others: &[(HeaderName, Box<str>)]) -> Result<HeaderNa
     }
     let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
     match name.as_str() {
-        text if TrustedNames::reserves(text) => Err("is a header that bailiff writes or strips itself"),
+        text if TrustedNames::reserves(text) => {
+            Err("is a header that bailiff writes or strips itself")
+        }
         text if has_meaning(text) => Err("is a header with a meaning of its own"),
         _ if others.iter().any(|(other, _)| *other == name) => {
             Err("stands twice, as letters of both cases are the same")
@@ -160,24 +178,46 @@ pub(super) fn has_meaning(name: &str) -> bool {
         "user-agent",
         "via",
     ];
-    const BEGINNINGS: &[&str] =
-        &["accept-", "access-control-", "content-", "if-", "proxy-", "sec-", "svix-", "trace", "webhook-"];
+    const BEGINNINGS: &[&str] = &[
+        "accept-",
+        "access-control-",
+        "content-",
+        "if-",
+        "proxy-",
+        "sec-",
+        "svix-",
+        "trace",
+        "webhook-",
+    ];
     NAMES.contains(&name) || BEGINNINGS.iter().any(|start| name.starts_with(start))
 }
 
 /// Reads the bodies that replace ours.
 pub(super) fn answers(root: &mut Fields<'_>) -> Option<Answers> {
-    let Some(members) = root.opt("answers").maybe(Field::members)? else { return Some(Answers::default()) };
+    let Some(members) = root.opt("answers").maybe(Field::members)? else {
+        return Some(Answers::default());
+    };
     let read: Vec<_> = members.iter().map(answer).collect();
     let bodies: Option<BTreeMap<u16, Bytes>> = read.into_iter().collect();
     bodies.map(Answers::new)
 }
 
 fn answer(member: &Member<'_>) -> Option<(u16, Bytes)> {
-    let status = member.key.parse().ok().filter(|status| Kind::STATUSES.contains(status));
+    let status = member
+        .key
+        .parse()
+        .ok()
+        .filter(|status| Kind::STATUSES.contains(status));
     if status.is_none() {
-        let known = Kind::STATUSES.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-        let fault = Fault::error(Code::WrongValue, format!("bailiff never answers {}", quoted(member.key)));
+        let known = Kind::STATUSES
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let fault = Fault::error(
+            Code::WrongValue,
+            format!("bailiff never answers {}", quoted(member.key)),
+        );
         member.reject(fault.expected(format!("one of {known}")));
     }
     if member.value.shape()? != Shape::Map {
@@ -190,7 +230,9 @@ fn answer(member: &Member<'_>) -> Option<(u16, Bytes)> {
     }
     let body = json(member.value)?.to_string();
     if body.len() > MAX_ANSWER {
-        member.value.wrongly(Code::Bound, "is too long for a refusal", "at most 16 KiB");
+        member
+            .value
+            .wrongly(Code::Bound, "is too long for a refusal", "at most 16 KiB");
         return None;
     }
     Some((status?, Bytes::from(body)))
@@ -200,13 +242,22 @@ fn answer(member: &Member<'_>) -> Option<(u16, Bytes)> {
 fn json(field: Field<'_>) -> Option<Json> {
     match field.shape()? {
         Shape::Map => {
-            let read: Vec<_> = field.members()?.iter().map(|m| Some((m.key.to_owned(), json(m.value)?))).collect();
-            read.into_iter().collect::<Option<serde_json::Map<_, _>>>().map(Json::Object)
+            let read: Vec<_> = field
+                .members()?
+                .iter()
+                .map(|m| Some((m.key.to_owned(), json(m.value)?)))
+                .collect();
+            read.into_iter()
+                .collect::<Option<serde_json::Map<_, _>>>()
+                .map(Json::Object)
         }
         Shape::List => Field::each(field.list(), json).map(Json::Array),
         Shape::Scalar => {
             let text = field.text()?;
-            let typed = text.plain.then(|| serde_json::from_str(&text.text).ok()).flatten();
+            let typed = text
+                .plain
+                .then(|| serde_json::from_str(&text.text).ok())
+                .flatten();
             let typed = typed.filter(|json| matches!(json, Json::Bool(_) | Json::Number(_)));
             Some(typed.unwrap_or_else(|| Json::String(text.text.into_owned())))
         }
@@ -217,8 +268,14 @@ fn json(field: Field<'_>) -> Option<Json> {
 pub(super) fn cors<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Cors> {
     let (section, outer) = (root.opt("cors"), run.outside("CORS_ORIGINS"));
     if !section.is_present() {
-        let Some(origins) = outer.maybe(comma_list)? else { return Some(Cors::default()) };
-        return Some(Cors { origins, credentials: true, max_age: 600 });
+        let Some(origins) = outer.maybe(comma_list)? else {
+            return Some(Cors::default());
+        };
+        return Some(Cors {
+            origins,
+            credentials: true,
+            max_age: 600,
+        });
     }
     let mut fields = section.fields("the CORS settings")?;
     let written = fields.opt("origins");
@@ -230,7 +287,11 @@ pub(super) fn cors<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Cors> {
         }
         (None, true) if !written.is_present() => comma_list(outer),
         (None, false) if !written.is_present() => {
-            section.wrongly(Code::MissingKey, "has no `origins`", "`origins: [https://app.example.com]`");
+            section.wrongly(
+                Code::MissingKey,
+                "has no `origins`",
+                "`origins: [https://app.example.com]`",
+            );
             None
         }
         _ => {
@@ -240,26 +301,46 @@ pub(super) fn cors<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Cors> {
         }
     };
     let credentials = fields.opt("credentials").bool_or(true);
-    let max_age =
-        fields.opt("max_age").duration_or(Duration::from_secs(600), Duration::ZERO..=Duration::from_secs(86_400));
+    let max_age = fields.opt("max_age").duration_or(
+        Duration::from_secs(600),
+        Duration::ZERO..=Duration::from_secs(86_400),
+    );
     fields.finish();
-    Some(Cors { origins: origins?, credentials: credentials?, max_age: max_age?.as_secs() })
+    Some(Cors {
+        origins: origins?,
+        credentials: credentials?,
+        max_age: max_age?.as_secs(),
+    })
 }
 
 /// Warns about origins that only the variable names.
 fn unlisted(written: Field<'_>, origins: &[Box<str>], outer: Field<'_>) {
     let Some(text) = outer.str() else { return };
-    if text.split(',').map(str::trim).any(|item| !item.is_empty() && !origins.iter().any(|origin| **origin == *item)) {
-        let what = format!("{} names an origin that the config does not, and the config counts", outer.name);
+    if text
+        .split(',')
+        .map(str::trim)
+        .any(|item| !item.is_empty() && !origins.iter().any(|origin| **origin == *item))
+    {
+        let what = format!(
+            "{} names an origin that the config does not, and the config counts",
+            outer.name
+        );
         let fault = Fault::warning(Code::Contradiction, what);
-        written.reject(fault.fix(format!("unset {}, or write `origins: ${{CORS_ORIGINS}}`", outer.name)));
+        written.reject(fault.fix(format!(
+            "unset {}, or write `origins: ${{CORS_ORIGINS}}`",
+            outer.name
+        )));
     }
 }
 
 fn comma_list(field: Field<'_>) -> Option<Vec<Box<str>>> {
     let expected = format!("a comma list of origins, each {ORIGIN}");
     field.told(Code::WrongValue, &expected, |text| {
-        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(origin).collect::<Result<Vec<_>, _>>()
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(origin)
+            .collect::<Result<Vec<_>, _>>()
     })
 }
 
@@ -268,11 +349,15 @@ pub(super) fn trusted_proxies(root: &mut Fields<'_>) -> Option<Vec<IpNet>> {
     let expected = "an address or a network such as 10.0.0.0/8";
     let proxy = |field: Field<'_>| {
         field.told(Code::WrongValue, expected, |text| match network(text)? {
-            net if net.prefix_len() == 0 => Err("is everybody: anybody could say where a request came from"),
+            net if net.prefix_len() == 0 => {
+                Err("is everybody: anybody could say where a request came from")
+            }
             net => Ok(net),
         })
     };
-    root.opt("trusted_proxies").maybe(|field| Field::each(field.one_or_more(), proxy)).map(Option::unwrap_or_default)
+    root.opt("trusted_proxies")
+        .maybe(|field| Field::each(field.one_or_more(), proxy))
+        .map(Option::unwrap_or_default)
 }
 
 /// An address or a network, as its requests show it.

@@ -37,13 +37,21 @@ pub enum HttpMode {
         allow_empty: bool,
     },
     /// For one user at a time: how long answers count, and how long it counts that the user is not there.
-    Lookup { ttl: Duration, negative_ttl: Duration },
+    Lookup {
+        ttl: Duration,
+        negative_ttl: Duration,
+    },
 }
 
 /// By value, so that a reload can tell whether anything has changed.
 impl PartialEq for HttpSource {
     fn eq(&self, other: &Self) -> bool {
-        let Self { url, token, max_bytes, mode } = self;
+        let Self {
+            url,
+            token,
+            max_bytes,
+            mode,
+        } = self;
         let same_token = match (token, &other.token) {
             (Some(token), Some(other)) => token.matches(other),
             (None, None) => true,
@@ -79,18 +87,32 @@ impl HttpSource {
 /// Reads the section.
 pub(super) fn http_source(field: Field<'_>) -> Option<HttpSource> {
     let mut fields = field.fields("the HTTP source")?;
-    let lookup = fields.opt("mode").maybe(|field| field.choice(&[("snapshot", false), ("lookup", true)]));
+    let lookup = fields
+        .opt("mode")
+        .maybe(|field| field.choice(&[("snapshot", false), ("lookup", true)]));
     let is_lookup = lookup.flatten().unwrap_or(false);
-    let url = fields.req("url").told(Code::WrongValue, ENDPOINT, |text| address(text, is_lookup));
-    let token = fields.opt("token").maybe(|field| field.secret().map(Arc::new));
-    let max_bytes = fields.opt("max_bytes").maybe(|field| field.bytes(1024..=1 << 30));
+    let url = fields
+        .req("url")
+        .told(Code::WrongValue, ENDPOINT, |text| address(text, is_lookup));
+    let token = fields
+        .opt("token")
+        .maybe(|field| field.secret().map(Arc::new));
+    let max_bytes = fields
+        .opt("max_bytes")
+        .maybe(|field| field.bytes(1024..=1 << 30));
     let [interval, allow_empty, ttl, negative_ttl] =
         ["interval", "allow_empty", "ttl", "negative_ttl"].map(|key| fields.opt(key));
-    for (other, mode) in [(interval, "snapshot"), (allow_empty, "snapshot"), (ttl, "lookup"), (negative_ttl, "lookup")]
-    {
+    for (other, mode) in [
+        (interval, "snapshot"),
+        (allow_empty, "snapshot"),
+        (ttl, "lookup"),
+        (negative_ttl, "lookup"),
+    ] {
         if other.is_present() && is_lookup != (mode == "lookup") {
-            let fault =
-                Fault::warning(Code::Contradiction, format!("{} has no effect without `mode: {mode}`", other.name));
+            let fault = Fault::warning(
+                Code::Contradiction,
+                format!("{} has no effect without `mode: {mode}`", other.name),
+            );
             other.reject(fault.fix("remove it"));
         }
     }
@@ -100,10 +122,24 @@ pub(super) fn http_source(field: Field<'_>) -> Option<HttpSource> {
     fields.finish();
     let (interval, allow_empty, (ttl, negative_ttl)) = (interval?, allow_empty?, times?);
     let (mode, most) = match lookup? {
-        Some(true) => (HttpMode::Lookup { ttl, negative_ttl }, HttpSource::MAX_BYTES_OF_ONE),
-        _ => (HttpMode::Snapshot { interval, allow_empty }, HttpSource::MAX_BYTES),
+        Some(true) => (
+            HttpMode::Lookup { ttl, negative_ttl },
+            HttpSource::MAX_BYTES_OF_ONE,
+        ),
+        _ => (
+            HttpMode::Snapshot {
+                interval,
+                allow_empty,
+            },
+            HttpSource::MAX_BYTES,
+        ),
     };
-    Some(HttpSource { url: url?, token: token?, max_bytes: max_bytes?.unwrap_or(most), mode })
+    Some(HttpSource {
+        url: url?,
+        token: token?,
+        max_bytes: max_bytes?.unwrap_or(most),
+        mode,
+    })
 }
 
 /// Why a text is no address of an endpoint. Completes "`url` …".
@@ -128,7 +164,12 @@ fn address(text: &str, lookup: bool) -> Result<String, AddressError> {
     }
     place::endpoint(&text.replace(USER, "user"))?;
     // The secret goes to the host of the address: an id must never be a part of that.
-    if lookup && text.split(USER).next().is_none_or(|before| place::endpoint(before).is_err()) {
+    if lookup
+        && text
+            .split(USER)
+            .next()
+            .is_none_or(|before| place::endpoint(before).is_err())
+    {
         return Err(AddressError::UserElsewhere);
     }
     Ok(text.to_owned())
@@ -157,18 +198,33 @@ mod tests {
             ("https://app.test/{user}/{user}", true, false),
             ("{user}://app.test/u", true, false),
         ] {
-            assert_eq!(address(given, lookup).is_ok(), good, "given: {given} {lookup}");
+            assert_eq!(
+                address(given, lookup).is_ok(),
+                good,
+                "given: {given} {lookup}"
+            );
         }
     }
 
     #[test]
     fn a_message_shows_no_query_and_a_debug_print_no_token() {
         let token = Some(Arc::new(Secret::from("hunter2".to_owned())));
-        let mode = HttpMode::Snapshot { interval: SECOND, allow_empty: false };
-        let source = HttpSource { url: "https://app.test/m?k=v".to_owned(), token, max_bytes: 1, mode };
+        let mode = HttpMode::Snapshot {
+            interval: SECOND,
+            allow_empty: false,
+        };
+        let source = HttpSource {
+            url: "https://app.test/m?k=v".to_owned(),
+            token,
+            max_bytes: 1,
+            mode,
+        };
         assert_eq!(source.shown(), "https://app.test/m");
         assert!(!format!("{source:?}").contains("hunter2"));
-        let other = HttpSource { token: Some(Arc::new(Secret::from("hunter3".to_owned()))), ..source.clone() };
+        let other = HttpSource {
+            token: Some(Arc::new(Secret::from("hunter3".to_owned()))),
+            ..source.clone()
+        };
         assert!(source != other && source == source.clone());
     }
 }

@@ -75,7 +75,10 @@ impl FakeEnv {
     /// Adds a file with permission bits such as `0o600`.
     #[must_use]
     pub fn with_file(mut self, path: &str, bytes: &[u8], mode: u32) -> Self {
-        let content = FileContent { bytes: bytes.to_vec(), mode: Some(mode) };
+        let content = FileContent {
+            bytes: bytes.to_vec(),
+            mode: Some(mode),
+        };
         self.files.insert(PathBuf::from(path), content);
         self
     }
@@ -152,13 +155,19 @@ pub enum Unresolved {
 /// See [`Unresolved`].
 pub fn resolve<'a>(text: &'a str, env: &dyn Env) -> Result<Resolved<'a>, Unresolved> {
     if let Some(rest) = text.strip_prefix('$').filter(|rest| rest.starts_with('$')) {
-        return Ok(Resolved { text: rest.into(), origin: Origin::Written });
+        return Ok(Resolved {
+            text: rest.into(),
+            origin: Origin::Written,
+        });
     }
     let Some(inner) = text.strip_prefix("${") else {
         if text.contains("${") {
             return Err(Unresolved::Partial);
         }
-        return Ok(Resolved { text: text.into(), origin: Origin::Written });
+        return Ok(Resolved {
+            text: text.into(),
+            origin: Origin::Written,
+        });
     };
     match inner.split_once('}') {
         Some((inner, "")) if inner.contains("${") => Err(Unresolved::Form),
@@ -174,8 +183,14 @@ pub(super) fn default_within(raw: &str) -> Option<std::ops::Range<usize>> {
     let start = raw.find(|c| !matches!(c, '"' | '\''))?;
     let inner = raw.get(start..)?;
     let end = start + inner.starts_with("${").then(|| inner.find('}'))??;
-    let default = raw.get(start..end)?.find(":-").map_or(end, |at| start + at + 2);
-    raw.get(end..)?.trim_end_matches(['"', '\'']).eq("}").then_some(default..end)
+    let default = raw
+        .get(start..end)?
+        .find(":-")
+        .map_or(end, |at| start + at + 2);
+    raw.get(end..)?
+        .trim_end_matches(['"', '\''])
+        .eq("}")
+        .then_some(default..end)
 }
 
 fn reference<'a>(inner: &'a str, env: &dyn Env) -> Result<Resolved<'a>, Unresolved> {
@@ -192,10 +207,19 @@ fn reference<'a>(inner: &'a str, env: &dyn Env) -> Result<Resolved<'a>, Unresolv
     let set = env.var(name);
     match (set.filter(|value| !value.is_empty()), default) {
         (Some(value), _) => {
-            let origin = Origin::Outside { reference: format!("${{{name}}}"), exposed: None };
-            Ok(Resolved { text: value.into(), origin })
+            let origin = Origin::Outside {
+                reference: format!("${{{name}}}"),
+                exposed: None,
+            };
+            Ok(Resolved {
+                text: value.into(),
+                origin,
+            })
         }
-        (None, Some(default)) => Ok(Resolved { text: default.into(), origin: Origin::Default }),
+        (None, Some(default)) => Ok(Resolved {
+            text: default.into(),
+            origin: Origin::Default,
+        }),
         (None, None) if env.var(name).is_some() => Err(Unresolved::Empty(name.to_owned())),
         (None, None) => Err(Unresolved::Missing(name.to_owned())),
     }
@@ -207,25 +231,43 @@ fn is_name(name: &str) -> bool {
 }
 
 fn file<'a>(path: &str, env: &dyn Env) -> Result<Resolved<'a>, Unresolved> {
-    let failed = |reason: String| Unresolved::File { path: path.to_owned(), reason };
+    let failed = |reason: String| Unresolved::File {
+        path: path.to_owned(),
+        reason,
+    };
     if !Path::new(path).is_absolute() {
         // Relative to what? The config, the working directory: both are guessed by somebody.
         return Err(failed("the path is not absolute".to_owned()));
     }
-    let content = env.read_file(Path::new(path), FILE_MAX).map_err(|error| failed(error.to_string()))?;
+    let content = env
+        .read_file(Path::new(path), FILE_MAX)
+        .map_err(|error| failed(error.to_string()))?;
     if content.bytes.len() > FILE_MAX {
         return Err(failed(format!("larger than {FILE_MAX} bytes")));
     }
-    let text = String::from_utf8(content.bytes)
-        .map_err(|error| failed(format!("not UTF-8 at offset {}", error.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(content.bytes).map_err(|error| {
+        failed(format!(
+            "not UTF-8 at offset {}",
+            error.utf8_error().valid_up_to()
+        ))
+    })?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
         return Err(failed("the file is empty".to_owned()));
     }
-    let exposed = content.mode.is_some_and(|mode| mode & 0o004 != 0).then(|| PathBuf::from(path));
-    let origin = Origin::Outside { reference: format!("${{file:{path}}}"), exposed };
-    Ok(Resolved { text: text.to_owned().into(), origin })
+    let exposed = content
+        .mode
+        .is_some_and(|mode| mode & 0o004 != 0)
+        .then(|| PathBuf::from(path));
+    let origin = Origin::Outside {
+        reference: format!("${{file:{path}}}"),
+        exposed,
+    };
+    Ok(Resolved {
+        text: text.to_owned().into(),
+        origin,
+    })
 }
 
 #[cfg(test)]
@@ -233,11 +275,11 @@ mod tests {
     use super::*;
 
     fn env() -> FakeEnv {
-        FakeEnv::new().with_var("SET", "value").with_var("EMPTY", "").with_file("/ok", b"s3cret\n", 0o600).with_file(
-            "/crlf",
-            b"a\nb\r\n",
-            0o600,
-        )
+        FakeEnv::new()
+            .with_var("SET", "value")
+            .with_var("EMPTY", "")
+            .with_file("/ok", b"s3cret\n", 0o600)
+            .with_file("/crlf", b"a\nb\r\n", 0o600)
     }
 
     #[test]
@@ -265,7 +307,9 @@ mod tests {
     #[test]
     fn what_cannot_be_replaced_says_why() {
         let big = env().with_file("/big", &vec![b'a'; FILE_MAX + 1], 0o600);
-        let env = big.with_file("/empty", b"\n", 0o600).with_file("/binary", b"ab\xff", 0o600);
+        let env = big
+            .with_file("/empty", b"\n", 0o600)
+            .with_file("/binary", b"ab\xff", 0o600);
         for (given, expected) in [
             ("${UNSET}", "environment variable `UNSET` is not set"),
             ("${EMPTY}", "environment variable `EMPTY` is empty"),
@@ -281,7 +325,10 @@ mod tests {
             ("${file:/none}", "cannot read /none: entity not found"),
             ("${file:/big}", "cannot read /big: larger than 65536 bytes"),
             ("${file:/empty}", "cannot read /empty: the file is empty"),
-            ("${file:/binary}", "cannot read /binary: not UTF-8 at offset 2"),
+            (
+                "${file:/binary}",
+                "cannot read /binary: not UTF-8 at offset 2",
+            ),
         ] {
             let error = resolve(given, &env).expect_err(given);
             let mut text = error.to_string();

@@ -38,17 +38,30 @@ struct One {
 /// Reads all issuers; there may be none.
 pub(super) fn issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Issuers> {
     let (clerk, others) = (root.opt(CLERK), root.opt("issuers"));
-    let clerks = |(field, fields)| one(fields, Some(CLERK.into()), run).map(|issuer| (field, issuer));
+    let clerks =
+        |(field, fields)| one(fields, Some(CLERK.into()), run).map(|issuer| (field, issuer));
     let mut found = vec![];
     if clerk.is_present() {
-        found.push(clerk.fields("an issuer").map(|fields| (clerk, fields)).and_then(clerks));
+        found.push(
+            clerk
+                .fields("an issuer")
+                .map(|fields| (clerk, fields))
+                .and_then(clerks),
+        );
     } else if others.is_present() {
         unused(run);
-    } else if ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"].iter().any(|name| run.outside(name).is_present()) {
+    } else if ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"]
+        .iter()
+        .any(|name| run.outside(name).is_present())
+    {
         found.push(run.nothing("an issuer").and_then(clerks));
     }
     // The variables are checked even where nobody reads them.
-    let alone = if found.is_empty() { Backend::outside(run).read() } else { Some(None) };
+    let alone = if found.is_empty() {
+        Backend::outside(run).read()
+    } else {
+        Some(None)
+    };
     let alone = alone.map(|backend| backend.filter(|_| !others.is_present()));
     let listed = |item: Field<'a>| Some((item, one(item.fields("an issuer")?, None, run)?));
     match others.maybe(Field::nonempty_list) {
@@ -56,9 +69,17 @@ pub(super) fn issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Issuers
         None => found.push(None),
     }
     let good = distinct(&found.iter().flatten().collect::<Vec<_>>());
-    let found: Option<Vec<One>> = found.into_iter().map(|found| found.map(|(_, one)| one)).collect();
+    let found: Option<Vec<One>> = found
+        .into_iter()
+        .map(|found| found.map(|(_, one)| one))
+        .collect();
     let (mut backend, mut list) = (alone?, Vec::new());
-    for One { issuer, keys, backend: its } in found.filter(|_| good)? {
+    for One {
+        issuer,
+        keys,
+        backend: its,
+    } in found.filter(|_| good)?
+    {
         list.push((issuer, keys));
         backend = backend.or(its);
     }
@@ -76,7 +97,8 @@ fn unused(run: Run<'_>) {
         "CLERK_API_URL",
     ] {
         if run.outside(name).is_present() {
-            let what = format!("`{name}` has no effect, because the config has `issuers` and no `clerk`");
+            let what =
+                format!("`{name}` has no effect, because the config has `issuers` and no `clerk`");
             let fault = Fault::warning(Code::Contradiction, what);
             run.push(fault.fix(
                 "add `clerk: {publishable_key: \"${CLERK_PUBLISHABLE_KEY}\"}` if that instance may sign tokens too",
@@ -107,7 +129,13 @@ fn distinct(found: &[&(Field<'_>, One)]) -> bool {
 /// Reads an issuer that is no part of a config.
 pub(super) fn added(fields: Fields<'_>, run: Run<'_>) -> Option<(Issuer, IssuerKeys)> {
     let One { issuer, keys, .. } = one(fields, None, run)?;
-    Some((Issuer { added: true, ..issuer }, keys))
+    Some((
+        Issuer {
+            added: true,
+            ..issuer
+        },
+        keys,
+    ))
 }
 
 /// Reads one issuer. The variables fill only the one whose name is `given`, as the others have names of their own.
@@ -121,13 +149,17 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
             let known = [("clerk", Kind::Clerk), ("oidc", Kind::Oidc)];
             let Some(kind) = kind.maybe(|kind| kind.choice(&known)) else {
                 // By whose rules should the rest be read? One fault is enough.
-                oidc::EVERY_KEY.iter().for_each(|key| _ = fields.opt(key).is_present());
+                oidc::EVERY_KEY
+                    .iter()
+                    .for_each(|key| _ = fields.opt(key).is_present());
                 fields.finish();
                 return None;
             };
             let kind = kind.unwrap_or(Kind::Clerk);
             (
-                field.told(Code::WrongValue, "letters, digits, `-` and `_`", name).filter(|_| not_clerks(field, kind)),
+                field
+                    .told(Code::WrongValue, "letters, digits, `-` and `_`", name)
+                    .filter(|_| not_clerks(field, kind)),
                 kind,
             )
         }
@@ -142,7 +174,9 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
     };
     let claim_names = mapping::claim_names(&mut fields, kind);
     let instance_id = match kind {
-        Kind::Clerk => fields.opt("instance_id").maybe(|f| f.told(Code::WrongValue, INSTANCE, instance)),
+        Kind::Clerk => fields
+            .opt("instance_id")
+            .maybe(|f| f.told(Code::WrongValue, INSTANCE, instance)),
         Kind::Oidc => Some(None),
     };
     fields.finish();
@@ -157,7 +191,11 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, run: Run<'a>) -> Opt
         instance_id: instance_id?,
         added: false,
     };
-    Some(One { issuer, keys: IssuerKeys { name, source }, backend })
+    Some(One {
+        issuer,
+        keys: IssuerKeys { name, source },
+        backend,
+    })
 }
 
 fn name(text: &str) -> Result<Arc<str>, &'static str> {
@@ -172,8 +210,12 @@ fn name(text: &str) -> Result<Arc<str>, &'static str> {
 fn not_clerks(field: Field<'_>, kind: Kind) -> bool {
     let taken = kind == Kind::Oidc && field.str().is_some_and(|name| name == CLERK);
     if taken {
-        let what = "the name `clerk` is for an issuer of `kind: clerk`, whose users go by their bare id";
-        field.reject(Fault::error(Code::Contradiction, what).fix("give it another name; its users are then `name:id`"));
+        let what =
+            "the name `clerk` is for an issuer of `kind: clerk`, whose users go by their bare id";
+        field.reject(
+            Fault::error(Code::Contradiction, what)
+                .fix("give it another name; its users are then `name:id`"),
+        );
     }
     !taken
 }
@@ -182,7 +224,9 @@ const INSTANCE: &str = "ins_… as the Clerk dashboard shows it";
 
 fn instance(text: &str) -> Result<Box<str>, &'static str> {
     match text.strip_prefix("ins_") {
-        Some(rest) if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+        Some(rest)
+            if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+        {
             Ok(text.into())
         }
         _ => Err("is not the id of a Clerk instance"),
@@ -193,10 +237,17 @@ fn instance(text: &str) -> Result<Box<str>, &'static str> {
 pub(super) fn jwks_field<'a>(fields: &mut Fields<'a>) -> Field<'a> {
     let (url, uri) = (fields.opt("jwks_url"), fields.opt("jwks_uri"));
     if url.is_present() && uri.is_present() {
-        let fault = Fault::error(Code::Contradiction, "`jwks_url` and `jwks_uri` are both given");
+        let fault = Fault::error(
+            Code::Contradiction,
+            "`jwks_url` and `jwks_uri` are both given",
+        );
         uri.reject(fault.fix("remove one: they are two names of one key"));
     }
-    if uri.is_present() && !url.is_present() { uri } else { url }
+    if uri.is_present() && !url.is_present() {
+        uri
+    } else {
+        url
+    }
 }
 
 /// What an issuer says about itself, each part checked by itself.
@@ -210,17 +261,33 @@ struct Parts<'a> {
 }
 
 /// The `iss` of the issuer's tokens, where its keys come from, and the Backend API of its instance.
-fn keys<'a>(fields: &mut Fields<'a>, outer: Option<Run<'a>>) -> Option<(String, KeySource, Option<BackendSettings>)> {
-    let (issuer, jwks_url, client) = (fields.opt("issuer"), jwks_field(fields), fields.opt("client_id"));
-    let publishable = unless(issuer, fields, "publishable_key", "CLERK_PUBLISHABLE_KEY", outer);
+fn keys<'a>(
+    fields: &mut Fields<'a>,
+    outer: Option<Run<'a>>,
+) -> Option<(String, KeySource, Option<BackendSettings>)> {
+    let (issuer, jwks_url, client) = (
+        fields.opt("issuer"),
+        jwks_field(fields),
+        fields.opt("client_id"),
+    );
+    let publishable = unless(
+        issuer,
+        fields,
+        "publishable_key",
+        "CLERK_PUBLISHABLE_KEY",
+        outer,
+    );
     let jwt_key = unless(jwks_url, fields, "jwt_key", "CLERK_JWT_KEY", outer).hidden();
     let backend = Backend::of(fields, outer);
     if outer.is_none() {
         backend.unused();
     }
-    let key = publishable.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
-    let of_client = client.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
-    let iss = issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, |text| iss(text, Kind::Clerk)));
+    let key =
+        publishable.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
+    let of_client =
+        client.maybe(|field| field.told(Code::Secret, publishable::PUBLISHABLE, str::parse));
+    let iss =
+        issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, |text| iss(text, Kind::Clerk)));
     let url = jwks_url.maybe(|field| field.told(Code::WrongValue, JWKS, jwks));
     let set = jwt_key.maybe(pem);
     let settings = backend.read();
@@ -246,7 +313,9 @@ fn unless<'a>(
     variable: &'static str,
     outer: Option<Run<'a>>,
 ) -> Field<'a> {
-    let Some(run) = outer else { return fields.opt(key) };
+    let Some(run) = outer else {
+        return fields.opt(key);
+    };
     let file = fields.opt(key);
     if file.is_present() || !other.is_present() {
         return run.fill(fields, key, variable);
@@ -268,18 +337,33 @@ impl Parts<'_> {
             && key.live != backend.live
         {
             let what = "the publishable key and the secret key are of a development and a production instance";
-            refuse(self.backend.0, Fault::error(Code::Contradiction, what).fix("take both from one instance"));
+            refuse(
+                self.backend.0,
+                Fault::error(Code::Contradiction, what).fix("take both from one instance"),
+            );
         }
-        if let (Some(Publishable { live: true, .. }), Some(url)) = (key, self.jwks_url.1.as_ref().map(|(url, _)| url))
+        if let (Some(Publishable { live: true, .. }), Some(url)) =
+            (key, self.jwks_url.1.as_ref().map(|(url, _)| url))
             && is_development(&url.host.to_string())
         {
-            let what =
-                format!("{} is of a development instance, and the publishable key is a live one", self.jwks_url.0.name);
-            refuse(self.jwks_url.0, Fault::error(Code::Contradiction, what).fix("take both from one instance"));
+            let what = format!(
+                "{} is of a development instance, and the publishable key is a live one",
+                self.jwks_url.0.name
+            );
+            refuse(
+                self.jwks_url.0,
+                Fault::error(Code::Contradiction, what).fix("take both from one instance"),
+            );
         }
         if self.jwks_url.0.is_present() && self.jwt_key.0.is_present() {
-            let what = format!("{} and {} are both given", self.jwks_url.0.name, self.jwt_key.0.name);
-            refuse(self.jwt_key.0, Fault::error(Code::Contradiction, what).fix("remove one: keys come from one place"));
+            let what = format!(
+                "{} and {} are both given",
+                self.jwks_url.0.name, self.jwt_key.0.name
+            );
+            refuse(
+                self.jwt_key.0,
+                Fault::error(Code::Contradiction, what).fix("remove one: keys come from one place"),
+            );
         }
         if !self.publishable.0.is_present() && !self.issuer.0.is_present() {
             let fault = Fault::error(
@@ -293,17 +377,26 @@ impl Parts<'_> {
     }
 
     fn combine(self, fields: &Fields<'_>) -> Option<(String, KeySource)> {
-        let from_key = self.publishable.1.map(|key| (format!("https://{}", key.host), key.live));
+        let from_key = self
+            .publishable
+            .1
+            .map(|key| (format!("https://{}", key.host), key.live));
         let iss = match (&from_key, self.issuer.1) {
             (Some((from_key, live)), Some(written)) if *from_key != written => {
                 let what = if *live && is_development(&written) {
-                    "`issuer` is of a development instance, and the publishable key is a live one".to_owned()
+                    "`issuer` is of a development instance, and the publishable key is a live one"
+                        .to_owned()
                 } else {
-                    format!("the publishable key is of {}, and `issuer` says {}", quoted(from_key), quoted(&written))
+                    format!(
+                        "the publishable key is of {}, and `issuer` says {}",
+                        quoted(from_key),
+                        quoted(&written)
+                    )
                 };
-                let fix =
-                    "remove one of them; behind a proxied Frontend API write `issuer` and `jwks_url` without the key";
-                self.issuer.0.reject(Fault::error(Code::Contradiction, what).fix(fix));
+                let fix = "remove one of them; behind a proxied Frontend API write `issuer` and `jwks_url` without the key";
+                self.issuer
+                    .0
+                    .reject(Fault::error(Code::Contradiction, what).fix(fix));
                 return None;
             }
             (_, Some(written)) => written,
@@ -311,10 +404,21 @@ impl Parts<'_> {
             (None, None) => return None,
         };
         // Other systems call the publishable key a client id. What it says is where the issuer is, and nothing of its tokens.
-        if let Some(host) = self.client.1.map(|client| format!("https://{}", client.host)).filter(|host| *host != iss) {
-            let what = format!("`client_id` is a key of {}, and the issuer is {}", quoted(&host), quoted(&iss));
+        if let Some(host) = self
+            .client
+            .1
+            .map(|client| format!("https://{}", client.host))
+            .filter(|host| *host != iss)
+        {
+            let what = format!(
+                "`client_id` is a key of {}, and the issuer is {}",
+                quoted(&host),
+                quoted(&iss)
+            );
             let fix = "take the publishable key of this instance (a typo in the domain?), or remove `client_id`";
-            self.client.0.reject(Fault::error(Code::Contradiction, what).fix(fix));
+            self.client
+                .0
+                .reject(Fault::error(Code::Contradiction, what).fix(fix));
             return None;
         }
         let source = match (self.jwks_url.1, self.jwt_key.1, from_key) {
@@ -322,7 +426,10 @@ impl Parts<'_> {
             (None, Some(keys), _) => KeySource::Pem(keys),
             (None, None, Some(_)) => KeySource::Url(format!("{iss}/.well-known/jwks.json")),
             (None, None, None) => {
-                let fault = Fault::error(Code::MissingKey, format!("no keys for the issuer {}", quoted(&iss)));
+                let fault = Fault::error(
+                    Code::MissingKey,
+                    format!("no keys for the issuer {}", quoted(&iss)),
+                );
                 fields.reject(fault.fix(format!(
                     "`jwks_url: {iss}/.well-known/jwks.json`, or `jwt_key:` with a PEM; `kind: oidc` looks them up"
                 )));
@@ -334,11 +441,21 @@ impl Parts<'_> {
 }
 
 fn is_development(host: &str) -> bool {
-    [".accounts.dev", ".lcl.dev"].iter().any(|end| host.ends_with(end))
+    [".accounts.dev", ".lcl.dev"]
+        .iter()
+        .any(|end| host.ends_with(end))
 }
 
 /// A public key in the config.
 pub(super) fn pem(field: Field<'_>) -> Option<Arc<KeySet>> {
-    let parse = |text: &str| KeySet::from_pem(text).map(Arc::new).map_err(|error| format!("does not serve: {error}"));
-    field.told(Code::Secret, "an RSA public key in PEM (Clerk dashboard, API keys, JWKS public key)", parse)
+    let parse = |text: &str| {
+        KeySet::from_pem(text)
+            .map(Arc::new)
+            .map_err(|error| format!("does not serve: {error}"))
+    };
+    field.told(
+        Code::Secret,
+        "an RSA public key in PEM (Clerk dashboard, API keys, JWKS public key)",
+        parse,
+    )
 }

@@ -19,16 +19,28 @@ pub(super) fn times(root: &mut Fields<'_>) -> Option<KeyTimes> {
     }
     let mut fields = field.fields("the times of keys")?;
     let second = Duration::from_secs(1);
-    let refresh = fields.opt("refresh").duration_or(default.refresh, second..=24 * HOUR);
-    let max_age = fields.opt("max_age").duration_or(default.max_age, second..=7 * 24 * HOUR);
+    let refresh = fields
+        .opt("refresh")
+        .duration_or(default.refresh, second..=24 * HOUR);
+    let max_age = fields
+        .opt("max_age")
+        .duration_or(default.max_age, second..=7 * 24 * HOUR);
     // Clerk must not pay for tokens that somebody makes up: not more often than this, whatever is sent.
-    let cooldown = fields.opt("cooldown").duration_or(default.cooldown, second..=HOUR);
-    let wait = fields.opt("wait").duration_or(default.wait, Duration::ZERO..=10 * second);
+    let cooldown = fields
+        .opt("cooldown")
+        .duration_or(default.cooldown, second..=HOUR);
+    let wait = fields
+        .opt("wait")
+        .duration_or(default.wait, Duration::ZERO..=10 * second);
     fields.finish();
-    let times = KeyTimes { refresh: refresh?, max_age: max_age?, cooldown: cooldown?, wait: wait? };
+    let times = KeyTimes {
+        refresh: refresh?,
+        max_age: max_age?,
+        cooldown: cooldown?,
+        wait: wait?,
+    };
     if times.max_age <= times.refresh {
-        let what =
-            "`keys.max_age` is not longer than `keys.refresh`: keys would be thrown away before new ones are fetched";
+        let what = "`keys.max_age` is not longer than `keys.refresh`: keys would be thrown away before new ones are fetched";
         field.reject(Fault::error(Code::Contradiction, what).fix("`refresh: 1h`, `max_age: 24h`"));
         return None;
     }
@@ -42,7 +54,9 @@ pub(super) fn keep_revocations(root: &mut Fields<'_>) -> Option<Duration> {
         return Some(KEEP_REVOCATIONS);
     }
     let mut fields = field.fields("the revocations")?;
-    let keep = fields.opt("keep").duration_or(KEEP_REVOCATIONS, Duration::from_secs(60)..=30 * 24 * HOUR);
+    let keep = fields
+        .opt("keep")
+        .duration_or(KEEP_REVOCATIONS, Duration::from_secs(60)..=30 * 24 * HOUR);
     fields.finish();
     keep
 }

@@ -22,7 +22,9 @@ use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
 use super::stand_in::{self, Choice, Voucher};
 use super::yaml::{Bounds, Kind, Node};
-use super::{boot, headers, issuers, keys, own, paths, postgres, routes, service_routes, services, webhooks};
+use super::{
+    boot, headers, issuers, keys, own, paths, postgres, routes, service_routes, services, webhooks,
+};
 
 /// What the command line says. It counts more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,10 +53,16 @@ pub struct Loaded {
 /// # Errors
 /// Every fault that was found, warnings included, if one of them is an error.
 pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result<Loaded, Faults> {
-    let recorder = Recorder { env, files: RefCell::default() };
+    let recorder = Recorder {
+        env,
+        files: RefCell::default(),
+    };
     let ctx = Ctx::new(&recorder);
     let outside = Outside::look(overrides, &recorder, &ctx);
-    let run = Run { ctx: &ctx, outside: &outside };
+    let run = Run {
+        ctx: &ctx,
+        outside: &outside,
+    };
     let root = match path {
         Some(path) => read(path, &recorder, &ctx),
         None => Some(Node::nothing()),
@@ -62,7 +70,11 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result
     let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
     let settings = root.and_then(|root| settings(&root, folder, run));
     let (settings, warnings) = ctx.into_faults().judge(settings)?;
-    Ok(Loaded { settings, warnings, files: recorder.files.into_inner() })
+    Ok(Loaded {
+        settings,
+        warnings,
+        files: recorder.files.into_inner(),
+    })
 }
 
 /// All keys that a config may have, and whether `source` uses them.
@@ -70,7 +82,10 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result
 pub fn known_keys(source: &Source, env: &dyn Env) -> Keys {
     let ctx = Ctx::new(env);
     let outside = Outside::look(&Overrides::default(), env, &ctx);
-    let run = Run { ctx: &ctx, outside: &outside };
+    let run = Run {
+        ctx: &ctx,
+        outside: &outside,
+    };
     if let Some(root) = ctx.parse(source, Bounds::default()) {
         let _ = settings(&root, Path::new(""), run);
     }
@@ -80,11 +95,17 @@ pub fn known_keys(source: &Source, env: &dyn Env) -> Keys {
 fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
     let (name, bounds) = (path.display().to_string(), Bounds::default());
     let source = match env.read_file(path, bounds.bytes) {
-        Ok(content) if content.bytes.len() > bounds.bytes => {
-            Err(Fault::error(Code::Bound, format!("{name} is larger than {} bytes", bounds.bytes)).into())
-        }
+        Ok(content) if content.bytes.len() > bounds.bytes => Err(Fault::error(
+            Code::Bound,
+            format!("{name} is larger than {} bytes", bounds.bytes),
+        )
+        .into()),
         Ok(content) => Source::from_bytes(&name, &content.bytes),
-        Err(error) => Err(Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()).into()),
+        Err(error) => Err(
+            Fault::error(Code::Unreadable, format!("cannot read {name}"))
+                .saw(error.to_string())
+                .into(),
+        ),
     };
     match source {
         Ok(source) => ctx.parse(&source, bounds),
@@ -96,7 +117,15 @@ fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
 }
 
 /// Keys whose values are nobody's business.
-const SECRETS: &[&str] = &["jwt_key", "password", "redis", "secret_key", "secrets", "sha256", "token"];
+const SECRETS: &[&str] = &[
+    "jwt_key",
+    "password",
+    "redis",
+    "secret_key",
+    "secrets",
+    "sha256",
+    "token",
+];
 
 /// Keys of mappings with little else than secrets. Who leaves the mapping out has written the secret itself.
 const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local", "shared"];
@@ -117,7 +146,10 @@ fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
 fn hide_address(node: &Node, ctx: &Ctx<'_>) {
     hide_bare(node, ctx);
     if let Kind::Map(entries) = node.kind() {
-        entries.iter().filter(|entry| nearest(&entry.key, ["url"]).is_some()).for_each(|entry| ctx.hide(&entry.value));
+        entries
+            .iter()
+            .filter(|entry| nearest(&entry.key, ["url"]).is_some())
+            .for_each(|entry| ctx.hide(&entry.value));
     }
 }
 
@@ -149,11 +181,21 @@ fn settings<'a>(root: &'a Node, folder: &Path, run: Run<'a>) -> Option<Settings>
     let file = root;
     let mut root = Fields::of(file, "the config", run.ctx)?;
     let boot = boot::boot(&mut root, folder, run);
-    let choice = stand_in::choice(&mut root, file, boot.as_ref().map(|boot| boot.listen.as_slice()), run);
-    let may_add_issuers = boot.as_ref().is_some_and(|boot| !boot.admin_tokens.is_empty());
+    let choice = stand_in::choice(
+        &mut root,
+        file,
+        boot.as_ref().map(|boot| boot.listen.as_slice()),
+        run,
+    );
+    let may_add_issuers = boot
+        .as_ref()
+        .is_some_and(|boot| !boot.admin_tokens.is_empty());
     let live = live(&mut root, folder, &choice, may_add_issuers, run);
     root.finish();
-    Some(Settings { boot: boot?, live: live? })
+    Some(Settings {
+        boot: boot?,
+        live: live?,
+    })
 }
 
 fn live<'a>(
@@ -190,9 +232,11 @@ fn live<'a>(
         }
         None => (None, vec![]),
     };
-    let services = services.and_then(|read| service_routes::bind(read, lines.as_ref()?, trusted_proxies.as_deref()));
+    let services = services
+        .and_then(|read| service_routes::bind(read, lines.as_ref()?, trusted_proxies.as_deref()));
     let token_at = local_token_at(root, run);
-    let distinct = stand_in::is_of_no_service(choice, services.as_deref().unwrap_or_default(), token_at);
+    let distinct =
+        stand_in::is_of_no_service(choice, services.as_deref().unwrap_or_default(), token_at);
     let rest = Rest {
         membership: &membership,
         issuers: issuers.as_deref(),
@@ -205,19 +249,27 @@ fn live<'a>(
         profile_at: root.opt("profile"),
         paths: paths::or_said(paths),
     };
-    let routes = lines.and_then(|lines| coverage::table(lines, &rest, run)).filter(|_| paths.is_some());
+    let routes = lines
+        .and_then(|lines| coverage::table(lines, &rest, run))
+        .filter(|_| paths.is_some());
     if let (Some(rules), Some(proxies)) = (&header_rules, &trusted_proxies) {
         rules.check_proxies(proxies);
     }
     let (routes, header_rules) = (routes?, header_rules?);
     let claim_headers = header_rules.claims;
     let names = TrustedNames::new(claim_headers.iter().map(|(name, _)| name.as_str()));
-    let read = routes.iter().flat_map(|route| &route.workspace).filter_map(|source| match source {
-        WorkspaceSource::Header(name) => Some(name.clone()),
-        WorkspaceSource::Segment(_) | WorkspaceSource::TokenOrg => None,
-    });
+    let read = routes
+        .iter()
+        .flat_map(|route| &route.workspace)
+        .filter_map(|source| match source {
+            WorkspaceSource::Header(name) => Some(name.clone()),
+            WorkspaceSource::Segment(_) | WorkspaceSource::TokenOrg => None,
+        });
     let names = names.reading(read);
-    let names = header_rules.passed.into_iter().fold(names, |names, (name, sender)| names.passing(name, sender));
+    let names = header_rules
+        .passed
+        .into_iter()
+        .fold(names, |names, (name, sender)| names.passing(name, sender));
     let rules = Rules {
         routes,
         issuers: issuers?,
@@ -239,19 +291,33 @@ fn live<'a>(
         Membership::Broken(_) => return None,
         Membership::Read { source, .. } => Some(source),
     };
-    Some(Live { rules: Arc::new(rules), issuers: keys, keys: times?, membership, backend })
+    Some(Live {
+        rules: Arc::new(rules),
+        issuers: keys,
+        keys: times?,
+        membership,
+        backend,
+    })
 }
 
 /// The shared token of local mode, wherever it comes from.
 fn local_token_at<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Field<'a> {
     let file = root.opt("local");
-    if file.is_present() { file } else { run.outside("LOCAL_AUTH_TOKEN") }
+    if file.is_present() {
+        file
+    } else {
+        run.outside("LOCAL_AUTH_TOKEN")
+    }
 }
 
 /// The tokens of services, wherever they come from.
 fn services_at<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Field<'a> {
     let file = root.opt("service_tokens");
-    if file.is_present() { file } else { run.outside("SERVICE_AUTH_TOKEN") }
+    if file.is_present() {
+        file
+    } else {
+        run.outside("SERVICE_AUTH_TOKEN")
+    }
 }
 
 /// An environment that remembers which files were asked for.

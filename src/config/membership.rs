@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
-use crate::domain::membership::{AccessStatus, Details, Flags, Role, Roles, RowFault, Table, TableBuilder, User};
+use crate::domain::membership::{
+    AccessStatus, Details, Flags, Role, Roles, RowFault, Table, TableBuilder, User,
+};
 
 use super::faults::{Code, Fault, Faults, quoted};
 use super::near::nearest;
@@ -15,7 +17,11 @@ use super::source::{Place, Source};
 use super::yaml::{Bounds, Node};
 
 /// Bound on the file: 64 MiB and 8 million values, which is enough for some 500,000 users.
-pub const BOUNDS: Bounds = Bounds { bytes: 64 << 20, depth: 8, nodes: 8_000_000 };
+pub const BOUNDS: Bounds = Bounds {
+    bytes: 64 << 20,
+    depth: 8,
+    nodes: 8_000_000,
+};
 
 const USER: &str = "the Clerk id of a user, `user_…`, or `name:id` for a user of the issuer `name`";
 /// Bounds on what only the profile tells.
@@ -38,7 +44,11 @@ const MOST_STRANGERS: usize = 20;
 ///
 /// # Errors
 /// Every fault that was found, warnings included, if one of them is an error.
-pub fn parse_membership(source: &Source, roles: &Roles, flags: &Flags) -> Result<(Table, Faults), Faults> {
+pub fn parse_membership(
+    source: &Source,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<(Table, Faults), Faults> {
     let ctx = Ctx::literal();
     let root = ctx.parse(source, BOUNDS);
     let table = root.and_then(|root| table(&root, roles, flags, &ctx));
@@ -49,7 +59,9 @@ fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Option<Tab
     let mut fields = Fields::of(root, "the membership file", ctx)?;
     let mut table = TableBuilder::new();
     let users = users(fields.req("users"), flags, &mut table);
-    let members = fields.opt("workspaces").maybe(|field| workspaces(field, roles, &mut table));
+    let members = fields
+        .opt("workspaces")
+        .maybe(|field| workspaces(field, roles, &mut table));
     fields.finish();
     let (users, members) = (users?, members?.unwrap_or_default());
     strangers(&users, &members, ctx);
@@ -57,7 +69,11 @@ fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Option<Tab
 }
 
 /// Adds all users; gives their ids.
-fn users<'a>(field: Field<'a>, flags: &Flags, table: &mut TableBuilder) -> Option<HashSet<&'a str>> {
+fn users<'a>(
+    field: Field<'a>,
+    flags: &Flags,
+    table: &mut TableBuilder,
+) -> Option<HashSet<&'a str>> {
     let members = field.members()?;
     let mut good = true;
     for member in &members {
@@ -87,8 +103,12 @@ fn misfit(why: &RowFault) -> Fault {
             Fault::error(Code::Contradiction, what).fix("give each its own, or leave `id` out")
         }
         RowFault::SameOrg(a, b) => {
-            let what = format!("the workspaces {} have one `org`", both(a.as_str(), b.as_str()));
-            Fault::error(Code::Contradiction, what).fix("an organization is one workspace: remove `org` from the other")
+            let what = format!(
+                "the workspaces {} have one `org`",
+                both(a.as_str(), b.as_str())
+            );
+            Fault::error(Code::Contradiction, what)
+                .fix("an organization is one workspace: remove `org` from the other")
         }
         RowFault::TooMany => Fault::error(Code::Bound, why.to_string()),
         // The file itself has each key once.
@@ -102,21 +122,46 @@ fn misfit(why: &RowFault) -> Fault {
 fn user(field: Field<'_>, flags: &Flags) -> Option<(User, Option<Place>)> {
     let mut fields = field.fields("a user")?;
     let own = fields.opt("id");
-    let id = own.maybe(|field| field.told(Code::WrongValue, "visible ASCII without , ; \" \\", AppUserId::parse));
+    let id = own.maybe(|field| {
+        field.told(
+            Code::WrongValue,
+            "visible ASCII without , ; \" \\",
+            AppUserId::parse,
+        )
+    });
     let email = fields.opt("email").maybe(text);
     let name = fields.opt("name").maybe(text);
-    let access = fields.opt("access").maybe(|field| field.one_of(AccessStatus::NAMES).and_then(AccessStatus::find));
+    let access = fields.opt("access").maybe(|field| {
+        field
+            .one_of(AccessStatus::NAMES)
+            .and_then(AccessStatus::find)
+    });
     let founder = fields.opt("founder").bool_or(false);
     let set = fields.opt("flags").maybe(|field| known_flags(field, flags));
     let activated_at = fields.opt("activated_at").maybe(detail);
     let attributes = fields.opt("attributes").maybe(attributes);
     fields.finish();
-    let (email, name, activated_at, attributes) = (email?, name?, activated_at?, attributes?.unwrap_or_default());
+    let (email, name, activated_at, attributes) = (
+        email?,
+        name?,
+        activated_at?,
+        attributes?.unwrap_or_default(),
+    );
     let access = access?.unwrap_or(AccessStatus::Active);
     let user = User::new(id?, email.as_deref(), name.as_deref(), access, founder?);
     let any = activated_at.is_some() || !attributes.is_empty();
-    let details = any.then_some(Details { activated_at, attributes });
-    Some((User { flags: set?.unwrap_or_default(), details: details.map(Box::new), ..user }, own.place()))
+    let details = any.then_some(Details {
+        activated_at,
+        attributes,
+    });
+    Some((
+        User {
+            flags: set?.unwrap_or_default(),
+            details: details.map(Box::new),
+            ..user
+        },
+        own.place(),
+    ))
 }
 
 /// A text for a header. One that is too long for it is left out, with a warning: for one long name nobody else is kept from
@@ -124,8 +169,15 @@ fn user(field: Field<'_>, flags: &Flags) -> Option<(User, Option<Place>)> {
 fn text(field: Field<'_>) -> Option<String> {
     let text = field.str()?;
     if let (None, Some(place)) = (text_header(&text), field.place()) {
-        let what = format!("a text of {} bytes is too long for a header and is left out", text.len());
-        field.reject(Fault::warning(Code::Bound, what).at(place).expected("at most 1024 bytes, percent-encoded"));
+        let what = format!(
+            "a text of {} bytes is too long for a header and is left out",
+            text.len()
+        );
+        field.reject(
+            Fault::warning(Code::Bound, what)
+                .at(place)
+                .expected("at most 1024 bytes, percent-encoded"),
+        );
     }
     Some(text)
 }
@@ -133,26 +185,49 @@ fn text(field: Field<'_>) -> Option<String> {
 fn attributes(field: Field<'_>) -> Option<BTreeMap<Box<str>, Box<str>>> {
     let members = field.members()?;
     if members.len() > MAX_ATTRIBUTES {
-        field.wrongly(Code::Bound, "has too many entries", &format!("at most {MAX_ATTRIBUTES}"));
+        field.wrongly(
+            Code::Bound,
+            "has too many entries",
+            &format!("at most {MAX_ATTRIBUTES}"),
+        );
         return None;
     }
-    let read: Vec<_> = members.iter().map(|member| Some((member.key.into(), detail(member.value)?))).collect();
+    let read: Vec<_> = members
+        .iter()
+        .map(|member| Some((member.key.into(), detail(member.value)?)))
+        .collect();
     read.into_iter().collect()
 }
 
 /// A text for the profile.
 fn detail(field: Field<'_>) -> Option<Box<str>> {
-    field.told(Code::Bound, &format!("at most {MAX_DETAIL} bytes"), |text| {
-        if text.len() <= MAX_DETAIL { Ok(Box::from(text)) } else { Err("is too long for a profile") }
-    })
+    field.told(
+        Code::Bound,
+        &format!("at most {MAX_DETAIL} bytes"),
+        |text| {
+            if text.len() <= MAX_DETAIL {
+                Ok(Box::from(text))
+            } else {
+                Err("is too long for a profile")
+            }
+        },
+    )
 }
 
 /// Adds all workspaces; gives the members of all of them.
-fn workspaces<'a>(field: Field<'a>, roles: &Roles, table: &mut TableBuilder) -> Option<Vec<Member<'a>>> {
+fn workspaces<'a>(
+    field: Field<'a>,
+    roles: &Roles,
+    table: &mut TableBuilder,
+) -> Option<Vec<Member<'a>>> {
     let mut all = Vec::new();
     let mut good = true;
     for member in &field.members()? {
-        let id = key(member, "an id of visible ASCII without , ; \" \\", WorkspaceId::parse);
+        let id = key(
+            member,
+            "an id of visible ASCII without , ; \" \\",
+            WorkspaceId::parse,
+        );
         let (Some(id), Some(workspace)) = (id, workspace(member.value, roles)) else {
             good = false;
             continue;
@@ -175,10 +250,18 @@ struct Workspace<'a> {
 
 impl<'a> Workspace<'a> {
     /// Adds it with its members, or says where it does not fit.
-    fn add_to(&self, table: &mut TableBuilder, id: &WorkspaceId) -> Result<(), (Field<'a>, RowFault)> {
-        table.workspace(id, self.org.as_ref()).map_err(|why| (self.org_field, why))?;
+    fn add_to(
+        &self,
+        table: &mut TableBuilder,
+        id: &WorkspaceId,
+    ) -> Result<(), (Field<'a>, RowFault)> {
+        table
+            .workspace(id, self.org.as_ref())
+            .map_err(|why| (self.org_field, why))?;
         for ((user, role), listed) in self.members.iter().zip(&self.listed) {
-            table.member(id, user, *role).map_err(|why| (listed.value, why))?;
+            table
+                .member(id, user, *role)
+                .map_err(|why| (listed.value, why))?;
         }
         Ok(())
     }
@@ -193,22 +276,39 @@ fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<Workspace<'a>> {
     fields.finish();
     let listed = listed?.unwrap_or_default();
     // Every member is looked at, so that all that is wrong is said at once.
-    let members: Vec<_> =
-        listed.iter().map(|member| (key(member, USER, UserId::parse), role(member.value, roles))).collect();
-    let members = members.into_iter().map(|(id, role)| id.zip(role)).collect::<Option<_>>();
-    Some(Workspace { org: org?, org_field, members: members?, listed })
+    let members: Vec<_> = listed
+        .iter()
+        .map(|member| (key(member, USER, UserId::parse), role(member.value, roles)))
+        .collect();
+    let members = members
+        .into_iter()
+        .map(|(id, role)| id.zip(role))
+        .collect::<Option<_>>();
+    Some(Workspace {
+        org: org?,
+        org_field,
+        members: members?,
+        listed,
+    })
 }
 
 fn org(text: &str) -> Result<OrgId, String> {
     let id = OrgId::parse(text).map_err(|error| error.to_string())?;
-    if text.starts_with("org_") { Ok(id) } else { Err("does not start with `org_`".to_owned()) }
+    if text.starts_with("org_") {
+        Ok(id)
+    } else {
+        Err("does not start with `org_`".to_owned())
+    }
 }
 
 fn role(field: Field<'_>, roles: &Roles) -> Option<Role> {
     let name = field.str()?;
     let role = roles.find(&name);
     if role.is_none() {
-        let fault = Fault::error(Code::WrongValue, format!("{} has the unknown role {}", field.name, quoted(&name)));
+        let fault = Fault::error(
+            Code::WrongValue,
+            format!("{} has the unknown role {}", field.name, quoted(&name)),
+        );
         field.reject(match nearest(&name, roles.names()) {
             Some(near) => fault.near(near),
             None => {
@@ -245,12 +345,16 @@ fn strangers(users: &HashSet<&str>, members: &[Member<'_>], ctx: &Ctx<'_>) {
         } else if told.insert(member.key) {
             let what = format!("{} is a member and not among `users`", quoted(member.key));
             let fault = Fault::warning(Code::Contradiction, what);
-            member.reject(
-                fault.fix(format!("add `{}: {{access: active}}` to `users`, or remove the member", member.key)),
-            );
+            member.reject(fault.fix(format!(
+                "add `{}: {{access: active}}` to `users`, or remove the member",
+                member.key
+            )));
         }
     }
     if more > 0 {
-        ctx.push(Fault::warning(Code::Contradiction, format!("{more} more members are not among `users`")));
+        ctx.push(Fault::warning(
+            Code::Contradiction,
+            format!("{more} more members are not among `users`"),
+        ));
     }
 }

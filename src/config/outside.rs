@@ -53,23 +53,40 @@ struct Outer {
 impl Outside {
     /// Looks at every flag and variable. One that is set to nothing counts as not set, as with `${NAME:-default}`.
     pub(super) fn look(overrides: &Overrides, env: &dyn Env, ctx: &Ctx<'_>) -> Self {
-        let flags =
-            [("--upstream", &overrides.upstream), ("--listen", &overrides.listen), ("--admin", &overrides.admin)];
-        let flags = flags.into_iter().filter_map(|(key, value)| Some(flag(key, value.as_deref()?)));
+        let flags = [
+            ("--upstream", &overrides.upstream),
+            ("--listen", &overrides.listen),
+            ("--admin", &overrides.admin),
+        ];
+        let flags = flags
+            .into_iter()
+            .filter_map(|(key, value)| Some(flag(key, value.as_deref()?)));
         let variables = VARIABLES.iter().filter_map(|key| variable(key, env, ctx));
-        Self { values: flags.chain(variables).collect(), nothing: Node::nothing() }
+        Self {
+            values: flags.chain(variables).collect(),
+            nothing: Node::nothing(),
+        }
     }
 
     /// No flags and no variables.
     pub(super) fn nothing() -> Self {
-        Self { values: vec![], nothing: Node::nothing() }
+        Self {
+            values: vec![],
+            nothing: Node::nothing(),
+        }
     }
 
     /// The value of a variable (or flag), absent if it is not set.
     fn field<'a>(&'a self, key: &'static str, ctx: &'a Ctx<'a>) -> Field<'a> {
         let found = self.values.iter().find(|value| value.key == key);
         let name = Name::Key(found.map_or(key, |value| &value.shown));
-        Field { ctx, name, key: None, node: found.map(|value| &value.node), secret: false }
+        Field {
+            ctx,
+            name,
+            key: None,
+            node: found.map(|value| &value.node),
+            secret: false,
+        }
     }
 }
 
@@ -77,9 +94,23 @@ fn flag(key: &'static str, value: &str) -> Outer {
     let text = format!("{key} {value}");
     let (start, end) = (key.len() + 1, text.len());
     let [start, end] = [start, end].map(|offset| u32::try_from(offset).unwrap_or(u32::MAX));
-    let span = Span { start, end, line: 1, column: start.saturating_add(1) };
-    let node = Node::scalar(Source::new("command line", &text), span, value, Style::Quoted);
-    Outer { key, shown: key.to_owned(), node }
+    let span = Span {
+        start,
+        end,
+        line: 1,
+        column: start.saturating_add(1),
+    };
+    let node = Node::scalar(
+        Source::new("command line", &text),
+        span,
+        value,
+        Style::Quoted,
+    );
+    Outer {
+        key,
+        shown: key.to_owned(),
+        node,
+    }
 }
 
 fn variable(key: &'static str, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Outer> {
@@ -91,11 +122,24 @@ fn variable(key: &'static str, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Outer> {
             let what = format!("`{key}` and `{shown}` are both set");
             ctx.push(Fault::error(Code::Contradiction, what).fix("unset one of them"));
         }
-        let node = Node::scalar(Source::nowhere(), Span::default(), &format!("${{{key}}}"), Style::Plain);
-        return Some(Outer { key, shown: key.to_owned(), node });
+        let node = Node::scalar(
+            Source::nowhere(),
+            Span::default(),
+            &format!("${{{key}}}"),
+            Style::Plain,
+        );
+        return Some(Outer {
+            key,
+            shown: key.to_owned(),
+            node,
+        });
     }
     let reference = format!("${{file:{}}}", from_file?);
-    Some(Outer { key, shown, node: Node::scalar(Source::nowhere(), Span::default(), &reference, Style::Plain) })
+    Some(Outer {
+        key,
+        shown,
+        node: Node::scalar(Source::nowhere(), Span::default(), &reference, Style::Plain),
+    })
 }
 
 /// What every part of the config is read with.
@@ -128,7 +172,12 @@ impl<'a> Run<'a> {
     }
 
     /// The key of the file if it is there, else the variable, which then has its say nowhere else.
-    pub(super) fn fill(self, fields: &mut Fields<'a>, key: &'static str, variable: &'static str) -> Field<'a> {
+    pub(super) fn fill(
+        self,
+        fields: &mut Fields<'a>,
+        key: &'static str,
+        variable: &'static str,
+    ) -> Field<'a> {
         let (file, outer) = (fields.opt(key), self.outside(variable));
         if !file.is_present() {
             return outer;
@@ -142,14 +191,23 @@ impl<'a> Run<'a> {
         if let Some(outer_text) = outer.text()
             && file.text().is_some_and(|text| text.text != outer_text.text)
         {
-            let what = format!("{} has no effect, because the config sets {}", outer.name, file.name);
+            let what = format!(
+                "{} has no effect, because the config sets {}",
+                outer.name, file.name
+            );
             let fault = Fault::warning(Code::Contradiction, what);
-            file.reject(fault.fix(format!("unset {}, or remove {} from the config", outer.name, file.name)));
+            file.reject(fault.fix(format!(
+                "unset {}, or remove {} from the config",
+                outer.name, file.name
+            )));
         }
     }
 
     /// Of several places for one value: all are checked, the first that is there counts.
-    pub(super) fn first<T>(fields: &[Field<'a>], read: impl Fn(Field<'a>) -> Option<T>) -> Option<T> {
+    pub(super) fn first<T>(
+        fields: &[Field<'a>],
+        read: impl Fn(Field<'a>) -> Option<T>,
+    ) -> Option<T> {
         let mut first = None;
         for field in fields.iter().filter(|field| field.is_present()) {
             let value = read(*field);
@@ -193,23 +251,42 @@ impl<'a> Field<'a> {
     }
 
     /// Reads every item, then asks whether all were right: every fault is found.
-    pub(super) fn each<T>(items: Option<Vec<Self>>, read: impl FnMut(Self) -> Option<T>) -> Option<Vec<T>> {
+    pub(super) fn each<T>(
+        items: Option<Vec<Self>>,
+        read: impl FnMut(Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let read: Vec<Option<T>> = items?.into_iter().map(read).collect();
         read.into_iter().collect()
     }
 
     /// A duration, `default` if it is absent.
-    pub(super) fn duration_or(self, default: Duration, range: RangeInclusive<Duration>) -> Option<Duration> {
-        if self.is_present() { self.duration(range) } else { Some(default) }
+    pub(super) fn duration_or(
+        self,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        if self.is_present() {
+            self.duration(range)
+        } else {
+            Some(default)
+        }
     }
 
     /// A truth value, `default` if it is absent.
     pub(super) fn bool_or(self, default: bool) -> Option<bool> {
-        if self.is_present() { self.bool() } else { Some(default) }
+        if self.is_present() {
+            self.bool()
+        } else {
+            Some(default)
+        }
     }
 
     /// What `read` gives, or `Some(None)` if the key is absent: a fault and an absence are two things.
     pub(super) fn maybe<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Option<T>> {
-        if self.is_present() { read(self).map(Some) } else { Some(None) }
+        if self.is_present() {
+            read(self).map(Some)
+        } else {
+            Some(None)
+        }
     }
 }

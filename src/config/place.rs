@@ -73,18 +73,29 @@ pub(super) fn iss(text: &str, kind: Kind) -> Result<String, PlaceError> {
 
 pub(super) fn jwks(text: &str) -> Result<(Url, String), PlaceError> {
     let url = fetchable(text, Near::Private)?;
-    if url.path.len() < 2 { Err(PlaceError::NoPath) } else { Ok((url, text.to_owned())) }
+    if url.path.len() < 2 {
+        Err(PlaceError::NoPath)
+    } else {
+        Ok((url, text.to_owned()))
+    }
 }
 
 /// An endpoint of the app. It gets a secret, but one of its own, so a private network is near enough.
 pub(super) fn endpoint(text: &str) -> Result<(), PlaceError> {
     let url = fetchable(text, Near::Private)?;
-    if url.path.is_empty() { Err(PlaceError::NoPath) } else { Ok(()) }
+    if url.path.is_empty() {
+        Err(PlaceError::NoPath)
+    } else {
+        Ok(())
+    }
 }
 
 /// Where the metadata of an OIDC issuer is (OpenID Connect Discovery, 4.1).
 pub(super) fn metadata(iss: &str) -> String {
-    format!("{}/.well-known/openid-configuration", iss.strip_suffix('/').unwrap_or(iss))
+    format!(
+        "{}/.well-known/openid-configuration",
+        iss.strip_suffix('/').unwrap_or(iss)
+    )
 }
 
 /// Checks an address of keys that the metadata of `issuer` names.
@@ -135,7 +146,11 @@ mod tests {
 
     #[test]
     fn a_74_metadata_leads_to_no_address_that_its_issuer_could_not_have() {
-        let (public, near, tls) = ("https://id.example/", "http://127.0.0.1:80/realm", "https://10.0.0.1");
+        let (public, near, tls) = (
+            "https://id.example/",
+            "http://127.0.0.1:80/realm",
+            "https://10.0.0.1",
+        );
         for (issuer, uri, expected) in [
             (public, "https://keys.example/jwks", Ok(())),
             (public, "https://id.example/a?b=c", Ok(())),
@@ -149,9 +164,21 @@ mod tests {
             (public, "http://127.0.0.1/jwks", Err(PlaceError::Inward)),
             (public, "https://10.0.0.1/jwks", Err(PlaceError::Inward)),
             (public, "https://localhost/jwks", Err(PlaceError::Inward)),
-            (near, "http://169.254.169.254/jwks", Err(PlaceError::Url(UrlError::Metadata))),
-            (public, "file:///etc/passwd", Err(PlaceError::Url(UrlError::Host))),
-            (public, "https://u:p@id.example/jwks", Err(PlaceError::Url(UrlError::Userinfo))),
+            (
+                near,
+                "http://169.254.169.254/jwks",
+                Err(PlaceError::Url(UrlError::Metadata)),
+            ),
+            (
+                public,
+                "file:///etc/passwd",
+                Err(PlaceError::Url(UrlError::Host)),
+            ),
+            (
+                public,
+                "https://u:p@id.example/jwks",
+                Err(PlaceError::Url(UrlError::Userinfo)),
+            ),
             (public, "/jwks", Err(PlaceError::Url(UrlError::NoScheme))),
             (public, "https://id.example", Err(PlaceError::NoPath)),
         ] {
@@ -163,7 +190,11 @@ mod tests {
 
     #[test]
     fn an_issuer_is_taken_as_it_is_written() {
-        for good in ["https://t.eu.auth0.com/", "https://kc.example/realms/Main", "https://login.example/9F/v2.0"] {
+        for good in [
+            "https://t.eu.auth0.com/",
+            "https://kc.example/realms/Main",
+            "https://login.example/9F/v2.0",
+        ] {
             assert_eq!(iss(good, Kind::Oidc).as_deref(), Ok(good));
         }
         for (bad, expected) in [
@@ -173,9 +204,15 @@ mod tests {
         ] {
             assert_eq!(iss(bad, Kind::Oidc), Err(expected), "{bad}");
         }
-        assert_eq!(iss("https://clerk.example/", Kind::Clerk), Err(PlaceError::Slash));
+        assert_eq!(
+            iss("https://clerk.example/", Kind::Clerk),
+            Err(PlaceError::Slash)
+        );
         for iss in ["https://a.example/x/", "https://a.example/x"] {
-            assert_eq!(metadata(iss), "https://a.example/x/.well-known/openid-configuration");
+            assert_eq!(
+                metadata(iss),
+                "https://a.example/x/.well-known/openid-configuration"
+            );
         }
     }
 
@@ -188,7 +225,10 @@ mod tests {
             ("https://api.clerk.com/v1/", "https://api.clerk.com"),
             ("HTTPS://API.Clerk.com/v1", "https://api.clerk.com"),
             ("https://api.clerk.eu", "https://api.clerk.eu"),
-            ("https://clerk-egress.internal.example:8443/v1", "https://clerk-egress.internal.example:8443"),
+            (
+                "https://clerk-egress.internal.example:8443/v1",
+                "https://clerk-egress.internal.example:8443",
+            ),
             ("http://127.0.0.1:8486/", "http://127.0.0.1:8486"),
             ("http://[::1]:8486/v1", "http://[::1]:8486"),
             ("http://localhost", "http://localhost"),
@@ -207,7 +247,10 @@ mod tests {
             ("ftp://api.clerk.com", "is not https"),
             ("https://api.clerk.com/v2", "a path other than /v1"),
             ("https://api.clerk.com/v1/users", "a path other than /v1"),
-            ("https://api.clerk.com//evil.example", "a path other than /v1"),
+            (
+                "https://api.clerk.com//evil.example",
+                "a path other than /v1",
+            ),
             ("https://api.clerk.com/v1?x=y", "has a query"),
             ("https://api.clerk.com#x", "has a fragment"),
             ("https://sk_test_x@api.clerk.com", "has a user name"),

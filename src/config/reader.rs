@@ -85,13 +85,21 @@ impl<'e> Ctx<'e> {
     /// A run without faults.
     #[must_use]
     pub fn new(env: &'e dyn Env) -> Self {
-        Self { env: Some(env), faults: RefCell::default(), keys: RefCell::default() }
+        Self {
+            env: Some(env),
+            faults: RefCell::default(),
+            keys: RefCell::default(),
+        }
     }
 
     /// A run over texts in which a `${…}` is a fault, because nothing is replaced.
     #[must_use]
     pub fn literal() -> Self {
-        Self { env: None, faults: RefCell::default(), keys: RefCell::default() }
+        Self {
+            env: None,
+            faults: RefCell::default(),
+            keys: RefCell::default(),
+        }
     }
 
     /// Reads and parses a file into this run; see [`Source::read`] and [`yaml::parse`].

@@ -27,16 +27,33 @@ pub(super) struct Line {
 /// 14 |   leway: 10s
 ///    |   ^^^^^ did you mean `leeway`?
 /// ```
-pub(super) fn fault(f: &mut fmt::Formatter<'_>, fault: &Fault, hidden: &[(Source, Range<usize>)]) -> fmt::Result {
-    writeln!(f, "{}[{}]: {}", fault.severity.name(), fault.code.name(), fault.what)?;
-    let near = fault.near.as_ref().map(|word| format!("did you mean `{word}`?"));
+pub(super) fn fault(
+    f: &mut fmt::Formatter<'_>,
+    fault: &Fault,
+    hidden: &[(Source, Range<usize>)],
+) -> fmt::Result {
+    writeln!(
+        f,
+        "{}[{}]: {}",
+        fault.severity.name(),
+        fault.code.name(),
+        fault.what
+    )?;
+    let near = fault
+        .near
+        .as_ref()
+        .map(|word| format!("did you mean `{word}`?"));
     let expected = fault.expected.as_ref();
     let mut unsaid = expected;
     if let Some(place) = &fault.place {
         let label = near.or_else(|| unsaid.take().map(|expected| format!("expected {expected}")));
         excerpt(f, place, &line(place, fault.code, hidden), label.as_deref())?;
     }
-    for (word, text) in [("saw   ", fault.saw.as_ref()), ("expect", unsaid), ("fix   ", fault.fix.as_ref())] {
+    for (word, text) in [
+        ("saw   ", fault.saw.as_ref()),
+        ("expect", unsaid),
+        ("fix   ", fault.fix.as_ref()),
+    ] {
         if let Some(text) = text {
             writeln!(f, "  {word} {text}")?;
         }
@@ -44,13 +61,23 @@ pub(super) fn fault(f: &mut fmt::Formatter<'_>, fault: &Fault, hidden: &[(Source
     Ok(())
 }
 
-fn excerpt(f: &mut fmt::Formatter<'_>, place: &Place, line: &Line, label: Option<&str>) -> fmt::Result {
+fn excerpt(
+    f: &mut fmt::Formatter<'_>,
+    place: &Place,
+    line: &Line,
+    label: Option<&str>,
+) -> fmt::Result {
     let number = place.line().to_string();
     let gutter = " ".repeat(number.len());
     writeln!(f, " --> {place}")?;
     writeln!(f, "{number} | {}", line.text.trim_end())?;
     // Tabs stay tabs, so that the caret stands right whatever their width is.
-    let indent: String = line.text.chars().take(line.caret).map(|c| if c == '\t' { c } else { ' ' }).collect();
+    let indent: String = line
+        .text
+        .chars()
+        .take(line.caret)
+        .map(|c| if c == '\t' { c } else { ' ' })
+        .collect();
     let carets = "^".repeat(line.width);
     match label {
         Some(label) => writeln!(f, "{gutter} | {indent}{carets} {label}"),
@@ -65,7 +92,10 @@ pub(super) fn line(place: &Place, code: Code, hidden: &[(Source, Range<usize>)])
     let mut masks = likely_secrets(text, bytes.start, code);
     let near = |range: &Range<usize>| range.start < bytes.end && bytes.start < range.end;
     masks.extend(
-        hidden.iter().filter(|(source, range)| near(range) && source.is(&place.source)).map(|(_, range)| range.clone()),
+        hidden
+            .iter()
+            .filter(|(source, range)| near(range) && source.is(&place.source))
+            .map(|(_, range)| range.clone()),
     );
     if place.redacted {
         masks.push(place.span.bytes());
@@ -80,7 +110,11 @@ fn mask(text: &str, offset: usize, span: &Range<usize>, mut masks: Vec<Range<usi
     let mut masked_until = 0; // offset
     let mut masking = None; // column at which the run of masked characters began
     let mut column = 0; // of what is written
-    let mut line = Line { text: String::with_capacity(text.len()), caret: usize::MAX, width: 0 };
+    let mut line = Line {
+        text: String::with_capacity(text.len()),
+        caret: usize::MAX,
+        width: 0,
+    };
     for (index, c) in text.char_indices() {
         let at = offset + index;
         while let Some(mask) = masks.next_if(|mask| mask.start <= at) {
@@ -88,7 +122,11 @@ fn mask(text: &str, offset: usize, span: &Range<usize>, mut masks: Vec<Range<usi
         }
         if at >= masked_until {
             masking = None;
-            line.text.push(if is_unprintable(c) && c != '\t' { '\u{fffd}' } else { c });
+            line.text.push(if is_unprintable(c) && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            });
             column += 1;
         } else if masking.is_none() {
             masking = Some(column);
@@ -113,7 +151,10 @@ fn crop(line: Line) -> Line {
     if length <= WINDOW {
         return line;
     }
-    let start = line.caret.saturating_sub(WINDOW / 2).min(length.saturating_sub(WINDOW));
+    let start = line
+        .caret
+        .saturating_sub(WINDOW / 2)
+        .min(length.saturating_sub(WINDOW));
     let mut text = String::new();
     if start > 0 {
         text.push('…');
@@ -124,7 +165,11 @@ fn crop(line: Line) -> Line {
     }
     let caret = line.caret - start + usize::from(start > 0);
     let room = text.chars().count().saturating_sub(caret).max(1);
-    Line { text, caret, width: line.width.min(room) }
+    Line {
+        text,
+        caret,
+        width: line.width.min(room),
+    }
 }
 
 /// Characters that must not reach a terminal as they are: controls, and those that turn the
@@ -139,16 +184,22 @@ pub(super) fn is_unprintable(c: char) -> bool {
 /// never read, so nobody could say so; for those the names of keys and long words count too.
 fn likely_secrets(text: &str, offset: usize, code: Code) -> Vec<Range<usize>> {
     let unread = matches!(code, Code::Syntax | Code::UnknownKey | Code::DuplicateKey);
-    let mut found: Vec<_> = credentials(text).map(|at| offset + at.start..offset + at.end).collect();
+    let mut found: Vec<_> = credentials(text)
+        .map(|at| offset + at.start..offset + at.end)
+        .collect();
     for (start, word) in words(text) {
-        let known = ["sk_test_", "sk_live_", "whsec_", "eyJ"].iter().any(|prefix| word.starts_with(prefix));
+        let known = ["sk_test_", "sk_live_", "whsec_", "eyJ"]
+            .iter()
+            .any(|prefix| word.starts_with(prefix));
         if known || (unread && word.len() >= 32) {
             found.push(offset + start..offset + start + word.len());
         }
         let end = start + word.len();
         if unread
             && names_a_secret(word)
-            && text.get(end..).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).starts_with(':'))
+            && text
+                .get(end..)
+                .is_some_and(|rest| rest.trim_start_matches(['"', '\'']).starts_with(':'))
         {
             // From the value to the end of the line: what is broken may not end where it should.
             let rest = text.get(end..).unwrap_or_default();
@@ -173,12 +224,22 @@ fn credentials(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["secret", "token", "passw", "private", "credential", "jwt_key"].iter().any(|part| key.contains(part))
+    [
+        "secret",
+        "token",
+        "passw",
+        "private",
+        "credential",
+        "jwt_key",
+    ]
+    .iter()
+    .any(|part| key.contains(part))
 }
 
 /// Runs of the characters that keys, tokens and base64 are made of, with their offsets.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '=' | '.');
+    let is_part =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '=' | '.');
     let mut rest = 0;
     std::iter::from_fn(move || {
         let tail = text.get(rest..)?;
@@ -196,16 +257,28 @@ mod tests {
     use crate::config::faults::Code;
 
     fn shown(line: &Line) -> (String, String) {
-        (line.text.clone(), format!("{}{}", " ".repeat(line.caret), "^".repeat(line.width)))
+        (
+            line.text.clone(),
+            format!("{}{}", " ".repeat(line.caret), "^".repeat(line.width)),
+        )
     }
 
     #[test]
     fn the_caret_follows_what_is_masked() {
         let text = "{secret: hunter2, leeway: 10q}";
         let line = mask(text, 100, &(126..129), std::iter::once(109..116).collect());
-        assert_eq!(shown(&line), ("{secret: ***, leeway: 10q}".into(), "                      ^^^".into()));
+        assert_eq!(
+            shown(&line),
+            (
+                "{secret: ***, leeway: 10q}".into(),
+                "                      ^^^".into()
+            )
+        );
         let line = mask(text, 100, &(109..116), std::iter::once(109..116).collect());
-        assert_eq!(shown(&line), ("{secret: ***, leeway: 10q}".into(), "         ^^^".into()));
+        assert_eq!(
+            shown(&line),
+            ("{secret: ***, leeway: 10q}".into(), "         ^^^".into())
+        );
     }
 
     #[test]
@@ -224,10 +297,22 @@ mod tests {
             ("secret_key: hunter2", Code::Syntax, "secret_key: ***"),
             ("\"secret\": [hunter2, x]", Code::Syntax, "\"secret\": [***"),
             ("secret_key: ${KEY}", Code::UnknownKey, "secret_key: ${KEY}"),
-            ("secret_key: ${KEY:-hunter2}", Code::UnknownKey, "secret_key: ***"),
+            (
+                "secret_key: ${KEY:-hunter2}",
+                Code::UnknownKey,
+                "secret_key: ***",
+            ),
             ("  a: sk_live_abc, b", Code::WrongValue, "  a: ***, b"),
-            ("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7", Code::Syntax, "***"),
-            ("upstream: http://me:hunter2@x:1/p?a@b", Code::WrongValue, "upstream: http://***@x:1/p?a@b"),
+            (
+                "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
+                Code::Syntax,
+                "***",
+            ),
+            (
+                "upstream: http://me:hunter2@x:1/p?a@b",
+                Code::WrongValue,
+                "upstream: http://***@x:1/p?a@b",
+            ),
             (
                 "  jwks_url: \"https://hunter2@x/y\", a: b@c",
                 Code::WrongValue,

@@ -14,7 +14,9 @@ use super::reader::{Field, Fields};
 use super::settings::{BackendSettings, From, MembershipSource};
 
 /// The words of `access:` that are no roles.
-pub(super) const ACCESS_WORDS: &[&str] = &["public", "optional", "user", "active", "service", "webhook", "deny"];
+pub(super) const ACCESS_WORDS: &[&str] = &[
+    "public", "optional", "user", "active", "service", "webhook", "deny",
+];
 
 /// The section, as far as it could be read.
 pub(super) enum Membership {
@@ -66,17 +68,25 @@ fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membe
     let from = from(&mut fields, folder, backend);
     let roles = roles(fields.opt("roles"));
     let flags = flags(fields.opt("flags"));
-    let access = fields
-        .opt("new_users")
-        .maybe(|field| field.choice(&[("pending", AccessStatus::Pending), ("active", AccessStatus::Active)]));
-    let new_flags = fields.opt("new_user_flags").maybe(|field| known_flags(field, flags.as_ref()?));
+    let access = fields.opt("new_users").maybe(|field| {
+        field.choice(&[
+            ("pending", AccessStatus::Pending),
+            ("active", AccessStatus::Active),
+        ])
+    });
+    let new_flags = fields
+        .opt("new_user_flags")
+        .maybe(|field| known_flags(field, flags.as_ref()?));
     let first_sight = fields.opt("first_sight").bool_or(false);
-    let deactivate =
-        fields.opt("deleted_users").maybe(|field| field.choice(&[("delete", false), ("deactivate", true)]));
+    let deactivate = fields
+        .opt("deleted_users")
+        .maybe(|field| field.choice(&[("delete", false), ("deactivate", true)]));
     let max_age = max_age(fields.opt("max_age"), from.as_ref());
     if from == Some(From::Nobody) && first_sight == Some(false) {
-        let fault =
-            Fault::error(Code::MissingKey, "`membership` without a source: nobody would be a member of anything");
+        let fault = Fault::error(
+            Code::MissingKey,
+            "`membership` without a source: nobody would be a member of anything",
+        );
         fields.reject(
             fault.fix("`file: membership.yaml`, or `first_sight: true` if everybody who signs in shall be known"),
         );
@@ -89,7 +99,11 @@ fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membe
         // Of somebody whom only a webhook has named nobody has decided anything yet. An organization that says who is a member of it
         // has decided, and so has Clerk where its users are the users.
         let decided = by_token || matches!(from, From::Clerk(_));
-        let newcomer = if decided { AccessStatus::Active } else { AccessStatus::Pending };
+        let newcomer = if decided {
+            AccessStatus::Active
+        } else {
+            AccessStatus::Pending
+        };
         let policy = Policy {
             access: access?.unwrap_or(newcomer),
             flags: new_flags?.unwrap_or_default(),
@@ -101,7 +115,11 @@ fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membe
         Some((flags?, MembershipSource { from, policy }))
     };
     match (roles, read()) {
-        (Some(roles), Some((flags, source))) => Membership::Read { roles, flags, source },
+        (Some(roles), Some((flags, source))) => Membership::Read {
+            roles,
+            flags,
+            source,
+        },
         (roles, _) => Membership::Broken(roles),
     }
 }
@@ -111,13 +129,23 @@ fn flags(field: Field<'_>) -> Option<Flags> {
     let expected = "a word of letters, digits, `-` and `_`";
     let name = |field: Field<'_>| {
         field.told(Code::WrongValue, expected, |text| {
-            if Flags::is_name(text) { Ok(text.to_owned()) } else { Err("is not the name of a flag") }
+            if Flags::is_name(text) {
+                Ok(text.to_owned())
+            } else {
+                Err("is not the name of a flag")
+            }
         })
     };
-    let names = field.maybe(|field| Field::each(field.nonempty_list(), name))?.unwrap_or_default();
+    let names = field
+        .maybe(|field| Field::each(field.nonempty_list(), name))?
+        .unwrap_or_default();
     let flags = Flags::new(names.iter().map(String::as_str));
     if flags.is_none() {
-        field.wrongly(Code::Bound, "has too many flags", &format!("at most {MAX_FLAGS}"));
+        field.wrongly(
+            Code::Bound,
+            "has too many flags",
+            &format!("at most {MAX_FLAGS}"),
+        );
     }
     flags
 }
@@ -134,7 +162,10 @@ pub(super) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
     if known.has(&name) {
         return Some(Box::from(&*name));
     }
-    let fault = Fault::error(Code::WrongValue, format!("{} names the unknown flag {}", field.name, quoted(&name)));
+    let fault = Fault::error(
+        Code::WrongValue,
+        format!("{} names the unknown flag {}", field.name, quoted(&name)),
+    );
     field.reject(match nearest(&name, known.names()) {
         Some(near) => fault.near(near),
         None => fault.expected("one of `membership.flags`"),
@@ -145,9 +176,15 @@ pub(super) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
 /// The one source, of several that there can be.
 fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<From> {
     let named = ["file", "token", "http", "clerk", "postgres"].map(|key| (fields.opt(key), key));
-    let present: Vec<_> = named.iter().filter(|(field, _)| field.is_present()).collect();
+    let present: Vec<_> = named
+        .iter()
+        .filter(|(field, _)| field.is_present())
+        .collect();
     if let [_, (second, name), ..] = present.as_slice() {
-        let fault = Fault::error(Code::Contradiction, format!("`{name}` is a second source of one membership"));
+        let fault = Fault::error(
+            Code::Contradiction,
+            format!("`{name}` is a second source of one membership"),
+        );
         second.reject(fault.fix("keep one of them"));
         return None;
     }
@@ -156,9 +193,13 @@ fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<
         Some((field, "file")) => field.str().map(|file| From::File(folder.join(file))),
         Some((field, "http")) => http_source(*field).map(From::Http),
         Some((field, "clerk")) => clerk_source(*field, backend).map(From::Clerk),
-        Some((field, "postgres")) => postgres::postgres(*field, folder).map(|source| From::Postgres(source.into())),
+        Some((field, "postgres")) => {
+            postgres::postgres(*field, folder).map(|source| From::Postgres(source.into()))
+        }
         // `false` is what it is without the key.
-        Some((field, _)) => field.bool().map(|by_token| if by_token { From::Token } else { From::Nobody }),
+        Some((field, _)) => field
+            .bool()
+            .map(|by_token| if by_token { From::Token } else { From::Nobody }),
     }
 }
 
@@ -173,14 +214,17 @@ fn max_age(field: Field<'_>, from: Option<&From>) -> Option<Option<Duration>> {
         let asked_every = from.and_then(From::asked_every).unwrap_or_default();
         if read.is_some_and(|read| read <= asked_every) {
             let what = "`max_age` is not longer than the time between two looks at the source: in between, everybody would be refused";
-            field.reject(Fault::error(Code::Contradiction, what).fix("make it several times as long"));
+            field.reject(
+                Fault::error(Code::Contradiction, what).fix("make it several times as long"),
+            );
             return None;
         }
         // Long enough that a look or two may fail.
         return Some(Some(read.unwrap_or(MAX_AGE.max(asked_every * 4))));
     }
     if field.is_present() {
-        let what = "`max_age` has no effect here: a file is never too old, and neither is what tokens say";
+        let what =
+            "`max_age` has no effect here: a file is never too old, and neither is what tokens say";
         field.reject(Fault::warning(Code::Contradiction, what).fix("remove it"));
     }
     Some(None)
@@ -191,7 +235,11 @@ fn roles(field: Field<'_>) -> Option<Roles> {
         Some(names) => names,
         None => ["member", "admin", "owner"].map(str::to_owned).to_vec(),
     };
-    if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names.iter().take(*i).any(|n| n == *name)) {
+    if let Some((_, twice)) = names
+        .iter()
+        .enumerate()
+        .find(|(i, name)| names.iter().take(*i).any(|n| n == *name))
+    {
         field.wrongly(
             Code::WrongValue,
             format_args!("names {} twice", quoted(twice)),
@@ -201,7 +249,11 @@ fn roles(field: Field<'_>) -> Option<Roles> {
     }
     let roles = Roles::new(&names);
     if roles.is_none() {
-        field.wrongly(Code::Bound, "has too many roles", &format!("at most {MAX_ROLES}"));
+        field.wrongly(
+            Code::Bound,
+            "has too many roles",
+            &format!("at most {MAX_ROLES}"),
+        );
     }
     roles
 }
@@ -209,15 +261,22 @@ fn roles(field: Field<'_>) -> Option<Roles> {
 fn role(field: Field<'_>) -> Option<String> {
     let expected = "a word of letters, digits, `-` and `_`";
     let name = field.told(Code::WrongValue, expected, |text| {
-        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         match text.strip_prefix("org:") {
-            Some(_) => Err("has the prefix `org:`, which bailiff takes off the roles of Clerk by itself"),
+            Some(_) => {
+                Err("has the prefix `org:`, which bailiff takes off the roles of Clerk by itself")
+            }
             None if plain && text.len() <= 64 => Ok(text.to_owned()),
             None => Err("is not a role"),
         }
     })?;
     if ACCESS_WORDS.contains(&name.as_str()) {
-        let what = format!("the role {} has the name of a word that `access` knows already", quoted(&name));
+        let what = format!(
+            "the role {} has the name of a word that `access` knows already",
+            quoted(&name)
+        );
         field.reject(Fault::error(Code::Contradiction, what).fix("give the role another name"));
         return None;
     }

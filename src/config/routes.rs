@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::domain::identity::TrustedNames;
-use crate::domain::routes::{Access, MAX_GRACE, Methods, Mode, Pattern, Route, Streams, WorkspaceSource};
+use crate::domain::routes::{
+    Access, MAX_GRACE, Methods, Mode, Pattern, Route, Streams, WorkspaceSource,
+};
 
 use super::conditions;
 use super::faults::{Code, Fault, quoted};
@@ -55,17 +57,37 @@ pub(super) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Opti
             allow_suspended: false,
             answer: None,
         };
-        let line = Line { route, item: field, access: field, require: field, issuers: vec![] };
-        return Some(Lines { lines: vec![line], all: true });
+        let line = Line {
+            route,
+            item: field,
+            access: field,
+            require: field,
+            issuers: vec![],
+        };
+        return Some(Lines {
+            lines: vec![line],
+            all: true,
+        });
     }
-    let read: Vec<_> = field.nonempty_list()?.into_iter().map(|item| line(item, membership)).collect();
+    let read: Vec<_> = field
+        .nonempty_list()?
+        .into_iter()
+        .map(|item| line(item, membership))
+        .collect();
     let all = read.iter().all(Option::is_some);
-    Some(Lines { lines: read.into_iter().flatten().collect(), all })
+    Some(Lines {
+        lines: read.into_iter().flatten().collect(),
+        all,
+    })
 }
 
 fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let mut fields = item.fields("a route")?;
-    let path = fields.req("path").told(Code::Route, "a pattern such as /api/things/{thing} or /api/**", pattern);
+    let path = fields.req("path").told(
+        Code::Route,
+        "a pattern such as /api/things/{thing} or /api/**",
+        pattern,
+    );
     let methods = fields.opt("methods");
     let access = fields.req("access");
     let require = fields.opt("require");
@@ -83,7 +105,8 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let named = methods.maybe(|field| self::methods(field, word));
     let conditions = require.maybe(|field| conditions::require(field, membership));
     let named_workspace = workspace.maybe(sources);
-    let mode_value = mode.maybe(|field| field.choice(&[("enforce", Mode::Enforce), ("report", Mode::Report)]));
+    let mode_value =
+        mode.maybe(|field| field.choice(&[("enforce", Mode::Enforce), ("report", Mode::Report)]));
     let suspended = allow_suspended.bool_or(false);
     let longest = Duration::from_secs(24 * 3600);
     let wait = timeout.maybe(|field| field.duration(Duration::from_millis(100)..=longest));
@@ -91,8 +114,13 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     let own = own::answer(answer);
     let size = max_body.maybe(|field| field.bytes(0..=1 << 40));
     let (path, access_value) = (path?, word?);
-    let good =
-        fits(access_value, access, &[require, workspace, mode, allow_suspended, max_body], mode_value?, suspended?);
+    let good = fits(
+        access_value,
+        access,
+        &[require, workspace, mode, allow_suspended, max_body],
+        mode_value?,
+        suspended?,
+    );
 
     let (conditions, issuers) = conditions?.unwrap_or_default();
     let route = Route {
@@ -114,20 +142,42 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
         allow_suspended: suspended?,
         answer: own?,
     };
-    let onward = own::Onward { timeout, forward_token, mode, allow_suspended };
+    let onward = own::Onward {
+        timeout,
+        forward_token,
+        mode,
+        allow_suspended,
+    };
     let good = good & own?.is_none_or(|own| own::fits(own, &route, answer, methods, &onward));
-    good.then_some(Line { route, item, access, require, issuers })
+    good.then_some(Line {
+        route,
+        item,
+        access,
+        require,
+        issuers,
+    })
 }
 
 /// `streams:` and `streams_grace:`.
 fn streams(word: Field<'_>, grace: Field<'_>) -> Option<Streams> {
     let given = grace.maybe(|field| field.duration(Duration::ZERO..=MAX_GRACE));
-    let at_expiry = Streams::AtExpiry { grace: given.flatten().unwrap_or_default() };
-    let words = [("at_revocation", Streams::AtRevocation), ("at_expiry", at_expiry), ("never", Streams::Never)];
-    let chosen = word.maybe(|field| field.choice(&words))?.unwrap_or_default();
+    let at_expiry = Streams::AtExpiry {
+        grace: given.flatten().unwrap_or_default(),
+    };
+    let words = [
+        ("at_revocation", Streams::AtRevocation),
+        ("at_expiry", at_expiry),
+        ("never", Streams::Never),
+    ];
+    let chosen = word
+        .maybe(|field| field.choice(&words))?
+        .unwrap_or_default();
     given?;
     if grace.is_present() && chosen != at_expiry {
-        let fault = Fault::error(Code::Route, format!("{} has no effect without `streams: at_expiry`", grace.name));
+        let fault = Fault::error(
+            Code::Route,
+            format!("{} has no effect without `streams: at_expiry`", grace.name),
+        );
         grace.reject(fault.fix("add `streams: at_expiry`, or remove it"));
         return None;
     }
@@ -135,7 +185,8 @@ fn streams(word: Field<'_>, grace: Field<'_>) -> Option<Streams> {
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {
-    text.parse::<Pattern>().map_err(|error| format!("is not a pattern: {error}"))
+    text.parse::<Pattern>()
+        .map_err(|error| format!("is not a pattern: {error}"))
 }
 
 fn access_word(field: Field<'_>, membership: &Membership) -> Option<Access> {
@@ -170,14 +221,26 @@ pub(super) fn role(
     }
     let names: Vec<&str> = roles.into_iter().flat_map(|roles| roles.names()).collect();
     let all = || words.iter().chain(&names).copied();
-    let listed = all().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    let what = if words.is_empty() { "names an unknown role" } else { "is neither an access word nor a role" };
+    let listed = all()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let what = if words.is_empty() {
+        "names an unknown role"
+    } else {
+        "is neither an access word nor a role"
+    };
     let fault = Fault::error(Code::Route, format!("{} {what}", field.name));
-    let expected =
-        if listed.is_empty() { "a role, which needs `membership:`".to_owned() } else { format!("one of {listed}") };
+    let expected = if listed.is_empty() {
+        "a role, which needs `membership:`".to_owned()
+    } else {
+        format!("one of {listed}")
+    };
     field.reject(match nearest(name, all()) {
         Some(near) => fault.near(near),
-        None if roles.is_none() => fault.expected(expected).fix("roles need a `membership:` section"),
+        None if roles.is_none() => fault
+            .expected(expected)
+            .fix("roles need a `membership:` section"),
         None => fault.expected(expected),
     });
     None
@@ -212,12 +275,24 @@ pub(super) const KNOWN_METHODS: &[&str] = &[
 
 fn methods(field: Field<'_>, access: Option<Access>) -> Option<Vec<Method>> {
     let methods: Vec<Method> = Field::each(field.one_or_more(), method)?;
-    if let Some((_, twice)) = methods.iter().enumerate().find(|(i, m)| methods.iter().take(*i).any(|n| n == *m)) {
-        field.wrongly(Code::Route, format_args!("names {twice} twice"), "each method once");
+    if let Some((_, twice)) = methods
+        .iter()
+        .enumerate()
+        .find(|(i, m)| methods.iter().take(*i).any(|n| n == *m))
+    {
+        field.wrongly(
+            Code::Route,
+            format_args!("names {twice} twice"),
+            "each method once",
+        );
         return None;
     }
     if access == Some(Access::Webhook) && methods != [Method::POST] {
-        field.wrongly(Code::Route, "of a webhook are wrong", "[POST], or leave it out: webhooks are nothing else");
+        field.wrongly(
+            Code::Route,
+            "of a webhook are wrong",
+            "[POST], or leave it out: webhooks are nothing else",
+        );
         return None;
     }
     Some(methods)
@@ -239,15 +314,26 @@ fn sources(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
 
 fn source(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
     let mut fields = field.fields("the source of the workspace")?;
-    let header = fields
-        .opt("header")
-        .maybe(|field| field.told(Code::Route, "a header such as x-workspace-id", workspace_header));
+    let header = fields.opt("header").maybe(|field| {
+        field.told(
+            Code::Route,
+            "a header such as x-workspace-id",
+            workspace_header,
+        )
+    });
     let claim = fields.opt("claim").maybe(|field| field.one_of(&["org"]));
     fields.finish();
-    let sources: Vec<_> =
-        header?.map(WorkspaceSource::Header).into_iter().chain(claim?.map(|_| WorkspaceSource::TokenOrg)).collect();
+    let sources: Vec<_> = header?
+        .map(WorkspaceSource::Header)
+        .into_iter()
+        .chain(claim?.map(|_| WorkspaceSource::TokenOrg))
+        .collect();
     if sources.is_empty() {
-        field.wrongly(Code::Route, "names no source", "{header: x-workspace-id} or {claim: org}");
+        field.wrongly(
+            Code::Route,
+            "names no source",
+            "{header: x-workspace-id} or {claim: org}",
+        );
         return None;
     }
     Some(sources)
@@ -265,30 +351,59 @@ fn workspace_header(text: &str) -> Result<HeaderName, &'static str> {
 }
 
 /// `{workspace}` in the pattern names the workspace wherever somebody's membership is looked at.
-fn all_sources(path: &Pattern, access: Access, further: Vec<WorkspaceSource>) -> Vec<WorkspaceSource> {
+fn all_sources(
+    path: &Pattern,
+    access: Access,
+    further: Vec<WorkspaceSource>,
+) -> Vec<WorkspaceSource> {
     let looks = matches!(access, Access::User | Access::Active | Access::Role(_));
-    let segment = path.position("workspace").filter(|_| looks).map(WorkspaceSource::Segment);
+    let segment = path
+        .position("workspace")
+        .filter(|_| looks)
+        .map(WorkspaceSource::Segment);
     segment.into_iter().chain(further).collect()
 }
 
 /// Keys that would never be looked at on a route of this kind: somebody believes that they guard it.
-fn fits(access: Access, word: Field<'_>, keys: &[Field<'_>; 5], mode: Option<Mode>, suspended: bool) -> bool {
+fn fits(
+    access: Access,
+    word: Field<'_>,
+    keys: &[Field<'_>; 5],
+    mode: Option<Mode>,
+    suspended: bool,
+) -> bool {
     let [require, workspace, mode_field, suspended_field, max_body] = *keys;
     let mut good = true;
     let mut refuse = |field: Field<'_>, what: &str, fix: &str| {
         let (name, word) = (field.name, word.str().unwrap_or_default());
-        let fault = Fault::error(Code::Route, format!("{name} {what} on a route with access {}", quoted(&word)));
+        let fault = Fault::error(
+            Code::Route,
+            format!("{name} {what} on a route with access {}", quoted(&word)),
+        );
         field.reject(fault.fix(fix));
         good = false;
     };
     let judged = matches!(access, Access::User | Access::Active | Access::Role(_));
-    for field in [require, workspace].into_iter().filter(|field| field.is_present() && !judged) {
-        refuse(field, "is never looked at", "remove it, or use `access: user`, `active` or a role");
+    for field in [require, workspace]
+        .into_iter()
+        .filter(|field| field.is_present() && !judged)
+    {
+        refuse(
+            field,
+            "is never looked at",
+            "remove it, or use `access: user`, `active` or a role",
+        );
     }
     if suspended && !matches!(access, Access::User | Access::Optional) {
-        refuse(suspended_field, "has no effect", "remove it, or use `access: user`");
+        refuse(
+            suspended_field,
+            "has no effect",
+            "remove it, or use `access: user`",
+        );
     }
-    if mode == Some(Mode::Report) && matches!(access, Access::Webhook | Access::Public | Access::Deny) {
+    if mode == Some(Mode::Report)
+        && matches!(access, Access::Webhook | Access::Public | Access::Deny)
+    {
         refuse(mode_field, "cannot be `report`", "remove it");
     }
     if access == Access::Webhook && max_body.is_present() {

@@ -48,7 +48,11 @@ impl Field<'_> {
             "false" | "no" | "off" | "n" => Some("false"),
             _ => None,
         };
-        let fault = self.wrong(&text, "is not a boolean", "`true` or `false` without quotes".to_owned());
+        let fault = self.wrong(
+            &text,
+            "is not a boolean",
+            "`true` or `false` without quotes".to_owned(),
+        );
         // `no` is a text in YAML 1.2; taking it for `false` is how Norway lost its country code.
         self.ctx.push(match meant {
             Some(word) if !self.secret => fault.near(word),
@@ -67,7 +71,11 @@ impl Field<'_> {
             format!("a whole number from {low} to {high}")
         };
         let text = self.text()?;
-        let number = if text.plain { units::whole(&text.text) } else { None };
+        let number = if text.plain {
+            units::whole(&text.text)
+        } else {
+            None
+        };
         self.within(&text, number, &range, "is not a whole number", expected)
     }
 
@@ -112,7 +120,10 @@ impl Field<'_> {
     pub fn choice<T: Clone>(self, choices: &[(&'static str, T)]) -> Option<T> {
         let words: Vec<&'static str> = choices.iter().map(|(word, _)| *word).collect();
         let found = self.one_of(&words)?;
-        choices.iter().find(|(word, _)| *word == found).map(|(_, value)| value.clone())
+        choices
+            .iter()
+            .find(|(word, _)| *word == found)
+            .map(|(_, value)| value.clone())
     }
 
     /// Any type that parses; `expected` completes "expected …": "a URL such as `http://127.0.0.1:3000`".
@@ -127,7 +138,11 @@ impl Field<'_> {
 
     /// Like [`Field::parse`] with a function.
     #[must_use]
-    pub fn parse_with<T, E: fmt::Display>(self, expected: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn parse_with<T, E: fmt::Display>(
+        self,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = self.text()?;
         match parse(&text.text) {
             Ok(value) => Some(value),
@@ -135,7 +150,11 @@ impl Field<'_> {
                 let fault = self.wrong(&text, "is not valid", expected.to_owned());
                 // An error may quote what it could not parse.
                 let tells = !self.secret && !matches!(text.origin, Origin::Outside { .. });
-                self.ctx.push(if tells { fault.saw(clean(&error.to_string())) } else { fault });
+                self.ctx.push(if tells {
+                    fault.saw(clean(&error.to_string()))
+                } else {
+                    fault
+                });
                 None
             }
         }

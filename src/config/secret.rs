@@ -83,7 +83,10 @@ mod tests {
         let secret = |text: &str| Secret::from(text.to_owned());
         assert!(secret("sk_test_a").matches(&secret("sk_test_a")));
         for other in ["", "sk_test_", "sk_test_b", "sk_test_aa"] {
-            assert!(!secret("sk_test_a").matches(&secret(other)), "given: {other}");
+            assert!(
+                !secret("sk_test_a").matches(&secret(other)),
+                "given: {other}"
+            );
         }
     }
 }

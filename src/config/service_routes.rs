@@ -19,7 +19,10 @@ pub(super) fn bind<'a>(
     lines: &Lines<'_>,
     proxies: Option<&[IpNet]>,
 ) -> Option<Vec<(Field<'a>, ServiceToken)>> {
-    let bound: Vec<_> = read.into_iter().map(|service| bind_one(service, lines, proxies)).collect();
+    let bound: Vec<_> = read
+        .into_iter()
+        .map(|service| bind_one(service, lines, proxies))
+        .collect();
     bound.into_iter().collect()
 }
 
@@ -28,7 +31,13 @@ fn bind_one<'a>(
     lines: &Lines<'_>,
     proxies: Option<&[IpNet]>,
 ) -> Option<(Field<'a>, ServiceToken)> {
-    let Service { item, name, tokens, routes, networks } = service;
+    let Service {
+        item,
+        name,
+        tokens,
+        routes,
+        networks,
+    } = service;
     let reach = match routes {
         Some(wanted) => reach(&wanted, lines),
         None => Some(Reach::ServiceRoutes),
@@ -44,18 +53,29 @@ fn reach(wanted: &[Wanted<'_>], lines: &Lines<'_>) -> Option<Reach> {
     let found: Vec<_> = wanted.iter().map(|wanted| listed(wanted, lines)).collect();
     let mut good = true;
     for (i, one) in wanted.iter().enumerate() {
-        if wanted.iter().take(i).any(|other| (&other.path, &other.method) == (&one.path, &one.method)) {
-            one.item.wrongly(Code::Contradiction, "stands twice", "each route once");
+        if wanted
+            .iter()
+            .take(i)
+            .any(|other| (&other.path, &other.method) == (&one.path, &one.method))
+        {
+            one.item
+                .wrongly(Code::Contradiction, "stands twice", "each route once");
             good = false;
         }
     }
     let found: Option<Vec<_>> = found.into_iter().collect();
-    found.filter(|_| good).map(|routes| Reach::These(routes.into_iter().flatten().collect()))
+    found
+        .filter(|_| good)
+        .map(|routes| Reach::These(routes.into_iter().flatten().collect()))
 }
 
 /// The routes that one item means: every one with this path, or the one that covers the method.
 fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Option<Vec<ServiceRoute>> {
-    let with_path: Vec<_> = lines.lines.iter().filter(|line| **line.route.pattern.text() == *wanted.path).collect();
+    let with_path: Vec<_> = lines
+        .lines
+        .iter()
+        .filter(|line| **line.route.pattern.text() == *wanted.path)
+        .collect();
     if with_path.is_empty() {
         // Where a route could not be read, it may have been that one.
         if lines.all {
@@ -70,7 +90,10 @@ fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Option<Vec<ServiceRoute>> {
             None => return uncovered(wanted, method, &with_path, lines.all),
         },
     };
-    let found: Vec<_> = meant.iter().map(|line| for_services(wanted, line)).collect();
+    let found: Vec<_> = meant
+        .iter()
+        .map(|line| for_services(wanted, line))
+        .collect();
     found.into_iter().collect()
 }
 
@@ -97,10 +120,14 @@ fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Option<ServiceRoute> {
             format!("{name} names a route that {error}"),
             "give the service a route of its own, or list a method that a route without `require` covers",
         ),
-        NotForServices::Answered => {
-            (format!("{name} names a route that {error}"), "remove it, or remove `answer` from the route")
-        }
-        NotForServices::Method => (format!("{name} names a route that {error}"), "name another method"),
+        NotForServices::Answered => (
+            format!("{name} names a route that {error}"),
+            "remove it, or remove `answer` from the route",
+        ),
+        NotForServices::Method => (
+            format!("{name} names a route that {error}"),
+            "name another method",
+        ),
     };
     let fault = Fault::error(Code::Route, what).fix(fix);
     wanted.item.reject(match line.place() {
@@ -112,18 +139,35 @@ fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Option<ServiceRoute> {
 
 fn unknown_path(wanted: &Wanted<'_>, lines: &Lines<'_>) {
     let paths = || lines.lines.iter().map(|line| &**line.route.pattern.text());
-    let fault = Fault::error(Code::Route, format!("{} is the `path` of no route", wanted.item.name));
+    let fault = Fault::error(
+        Code::Route,
+        format!("{} is the `path` of no route", wanted.item.name),
+    );
     wanted.item.reject(match nearest(&wanted.path, paths()) {
         Some(near) => fault.near(near),
         None => fault.expected("the `path` of a route, to the letter"),
     });
 }
 
-fn uncovered<T>(wanted: &Wanted<'_>, method: &Method, with_path: &[&Line<'_>], all: bool) -> Option<T> {
+fn uncovered<T>(
+    wanted: &Wanted<'_>,
+    method: &Method,
+    with_path: &[&Line<'_>],
+    all: bool,
+) -> Option<T> {
     if all {
-        let covered = with_path.iter().map(|line| methods(&line.route)).collect::<Vec<_>>().join(", ");
-        let what = format!("no route with the path {} covers {method}", quoted(&wanted.path));
-        wanted.item.reject(Fault::error(Code::Route, what).expected(format!("one of {covered}")));
+        let covered = with_path
+            .iter()
+            .map(|line| methods(&line.route))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let what = format!(
+            "no route with the path {} covers {method}",
+            quoted(&wanted.path)
+        );
+        wanted
+            .item
+            .reject(Fault::error(Code::Route, what).expected(format!("one of {covered}")));
     }
     None
 }
@@ -133,7 +177,11 @@ fn methods(route: &Route) -> String {
         Methods::Usual => &Methods::USUAL[..],
         Methods::These(list) => list,
     };
-    named.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+    named
+        .iter()
+        .map(Method::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Option<Networks> {
@@ -143,7 +191,10 @@ fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Option<Networks
             Place::Unix => unix = true,
             // A rule that can never hold: what a trusted proxy sends is not from that proxy.
             Place::Net(net) if proxies.iter().any(|proxy| proxy.contains(net)) => {
-                let what = format!("{} lies within `trusted_proxies`, so no service can call from there", item.name);
+                let what = format!(
+                    "{} lies within `trusted_proxies`, so no service can call from there",
+                    item.name
+                );
                 let fault = Fault::error(Code::Contradiction, what);
                 item.reject(
                     fault.fix("let `trusted_proxies` name the proxies alone, and `networks` where the service runs"),

@@ -48,59 +48,114 @@ pub(super) fn services<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Vec<Se
     let field = root.opt("service_tokens");
     let outer = run.outside("SERVICE_AUTH_TOKEN");
     if !field.is_present() {
-        let Some(token) = outer.maybe(token)? else { return Some(vec![]) };
+        let Some(token) = outer.maybe(token)? else {
+            return Some(vec![]);
+        };
         let name = ServiceName::parse("service").ok()?;
-        return Some(vec![Service { item: outer, name, tokens: vec![token], routes: None, networks: None }]);
+        return Some(vec![Service {
+            item: outer,
+            name,
+            tokens: vec![token],
+            routes: None,
+            networks: None,
+        }]);
     }
     let items = field.nonempty_list()?;
     if items.len() > MAX_SERVICES {
-        field.wrongly(Code::Bound, "names too many services", &format!("at most {MAX_SERVICES}"));
+        field.wrongly(
+            Code::Bound,
+            "names too many services",
+            &format!("at most {MAX_SERVICES}"),
+        );
         return None;
     }
     let services = distinct(Field::each(Some(items), service)?)?;
-    if outer.hidden().str().is_some_and(|text| !known(&services, &text)) {
-        let what = format!("{} has no effect, because the config sets {}", outer.name, field.name);
+    if outer
+        .hidden()
+        .str()
+        .is_some_and(|text| !known(&services, &text))
+    {
+        let what = format!(
+            "{} has no effect, because the config sets {}",
+            outer.name, field.name
+        );
         let fault = Fault::warning(Code::Contradiction, what);
-        field.reject(fault.fix("add `{name: service, token: \"${SERVICE_AUTH_TOKEN}\"}`, or unset it"));
+        field.reject(
+            fault.fix("add `{name: service, token: \"${SERVICE_AUTH_TOKEN}\"}`, or unset it"),
+        );
     }
     Some(services)
 }
 
 fn known(services: &[Service<'_>], token: &str) -> bool {
     let hash = TokenHash::of(token.as_bytes());
-    hash.is_some_and(|hash| services.iter().flat_map(|service| &service.tokens).any(|other| other.same(&hash)))
+    hash.is_some_and(|hash| {
+        services
+            .iter()
+            .flat_map(|service| &service.tokens)
+            .any(|other| other.same(&hash))
+    })
 }
 
 fn service(item: Field<'_>) -> Option<Service<'_>> {
     let mut fields = item.fields("a service")?;
-    let name = fields.req("name").told(Code::WrongValue, "visible ASCII without , ; \" \\", ServiceName::parse);
+    let name = fields.req("name").told(
+        Code::WrongValue,
+        "visible ASCII without , ; \" \\",
+        ServiceName::parse,
+    );
     let (written, hash) = (fields.opt("token"), fields.opt("sha256"));
     let tokens = match (written.is_present(), hash.is_present()) {
         (true, false) => several(written, token),
         (false, true) => several(hash, sha256),
         (both, _) => {
-            let what = if both { "a service with both `token` and `sha256`" } else { "a service without a token" };
-            let fault = Fault::error(Code::MissingKey, what).expected("one of `token` and `sha256`");
+            let what = if both {
+                "a service with both `token` and `sha256`"
+            } else {
+                "a service without a token"
+            };
+            let fault =
+                Fault::error(Code::MissingKey, what).expected("one of `token` and `sha256`");
             fields.reject(fault);
             None
         }
     };
-    let routes = fields.opt("routes").maybe(|field| Field::each(bounded(field), wanted));
-    let networks = fields.opt("networks").maybe(|field| Field::each(bounded(field), place));
+    let routes = fields
+        .opt("routes")
+        .maybe(|field| Field::each(bounded(field), wanted));
+    let networks = fields
+        .opt("networks")
+        .maybe(|field| Field::each(bounded(field), place));
     fields.finish();
-    Some(Service { item, name: name?, tokens: tokens?, routes: routes?, networks: networks? })
+    Some(Service {
+        item,
+        name: name?,
+        tokens: tokens?,
+        routes: routes?,
+        networks: networks?,
+    })
 }
 
 /// One token, or several while rotating.
-pub(super) fn several<'a, T: PartialEq>(field: Field<'a>, read: fn(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn several<'a, T: PartialEq>(
+    field: Field<'a>,
+    read: fn(Field<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
     let items = field.hidden().one_or_more()?;
     let good = items.len() <= MAX_TOKENS;
     if !good {
         let expected = format!("one, or up to {MAX_TOKENS} while rotating");
-        field.wrongly(Code::WrongValue, format_args!("has more than {MAX_TOKENS} tokens"), &expected);
+        field.wrongly(
+            Code::WrongValue,
+            format_args!("has more than {MAX_TOKENS} tokens"),
+            &expected,
+        );
     }
     let tokens = Field::each(Some(items), read)?;
-    let twice = tokens.iter().enumerate().any(|(i, token)| tokens.iter().take(i).any(|other| other == token));
+    let twice = tokens
+        .iter()
+        .enumerate()
+        .any(|(i, token)| tokens.iter().take(i).any(|other| other == token));
     if twice {
         field.wrongly(
             Code::Contradiction,
@@ -112,21 +167,28 @@ pub(super) fn several<'a, T: PartialEq>(field: Field<'a>, read: fn(Field<'a>) ->
 }
 
 pub(super) fn token(field: Field<'_>) -> Option<TokenHash> {
-    let expected = format!("at least {MIN_TOKEN} characters of visible ASCII: openssl rand -hex 32");
-    field.hidden().told(Code::Secret, &expected, |text| match text {
-        text if text.starts_with(['"', '\'']) || text.trim() != text => Err("has quotes or white space around it"),
-        text if text.len() > MAX_TOKEN => Err("is too long"),
-        // No request could show it.
-        text if !text.bytes().all(|b| b.is_ascii_graphic() && b != b',') => {
-            Err("has a character that a token cannot have")
-        }
-        text => TokenHash::of(text.as_bytes()).ok_or("is too short"),
-    })
+    let expected =
+        format!("at least {MIN_TOKEN} characters of visible ASCII: openssl rand -hex 32");
+    field
+        .hidden()
+        .told(Code::Secret, &expected, |text| match text {
+            text if text.starts_with(['"', '\'']) || text.trim() != text => {
+                Err("has quotes or white space around it")
+            }
+            text if text.len() > MAX_TOKEN => Err("is too long"),
+            // No request could show it.
+            text if !text.bytes().all(|b| b.is_ascii_graphic() && b != b',') => {
+                Err("has a character that a token cannot have")
+            }
+            text => TokenHash::of(text.as_bytes()).ok_or("is too short"),
+        })
 }
 
 pub(super) fn sha256(field: Field<'_>) -> Option<TokenHash> {
     let expected = "64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum";
-    field.hidden().told(Code::Secret, expected, |text| hexadecimal(text).map(TokenHash::from_bytes))
+    field.hidden().told(Code::Secret, expected, |text| {
+        hexadecimal(text).map(TokenHash::from_bytes)
+    })
 }
 
 fn hexadecimal(text: &str) -> Result<[u8; 32], &'static str> {
@@ -136,8 +198,12 @@ fn hexadecimal(text: &str) -> Result<[u8; 32], &'static str> {
         return Err("is not the SHA-256 of a token");
     }
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
-        *byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or("is not hexadecimal")?;
+        let pair = std::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
+        *byte = pair
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+            .ok_or("is not hexadecimal")?;
     }
     Ok(bytes)
 }
@@ -145,7 +211,11 @@ fn hexadecimal(text: &str) -> Result<[u8; 32], &'static str> {
 fn bounded(field: Field<'_>) -> Option<Vec<Field<'_>>> {
     let items = field.one_or_more()?;
     if items.len() > MAX_ITEMS {
-        field.wrongly(Code::Bound, "has too many items", &format!("at most {MAX_ITEMS}"));
+        field.wrongly(
+            Code::Bound,
+            "has too many items",
+            &format!("at most {MAX_ITEMS}"),
+        );
         return None;
     }
     Some(items)
@@ -165,9 +235,14 @@ fn wanted(item: Field<'_>) -> Option<Wanted<'_>> {
     }
     let method = match method {
         None => None,
-        Some(name) if KNOWN_METHODS.contains(&name) => Some(Method::from_bytes(name.as_bytes()).ok()?),
+        Some(name) if KNOWN_METHODS.contains(&name) => {
+            Some(Method::from_bytes(name.as_bytes()).ok()?)
+        }
         Some(name) => {
-            let fault = Fault::error(Code::Route, format!("{} names an unknown method", item.name));
+            let fault = Fault::error(
+                Code::Route,
+                format!("{} names an unknown method", item.name),
+            );
             item.reject(match nearest(name, KNOWN_METHODS.iter().copied()) {
                 Some(near) => fault.near(near),
                 None => fault.expected(expected),
@@ -175,7 +250,11 @@ fn wanted(item: Field<'_>) -> Option<Wanted<'_>> {
             return None;
         }
     };
-    Some(Wanted { item, path: path.to_owned(), method })
+    Some(Wanted {
+        item,
+        path: path.to_owned(),
+        method,
+    })
 }
 
 fn place(item: Field<'_>) -> Option<(Field<'_>, Place)> {
@@ -187,8 +266,13 @@ fn place(item: Field<'_>) -> Option<(Field<'_>, Place)> {
     if let Place::Net(net) = place
         && net.prefix_len() == 0
     {
-        let what = format!("{} is everybody: whoever gets hold of the token can use it from anywhere", item.name);
-        item.reject(Fault::warning(Code::WrongValue, what).fix("name the networks where the service runs"));
+        let what = format!(
+            "{} is everybody: whoever gets hold of the token can use it from anywhere",
+            item.name
+        );
+        item.reject(
+            Fault::warning(Code::WrongValue, what).fix("name the networks where the service runs"),
+        );
     }
     Some((item, place))
 }
@@ -199,15 +283,33 @@ fn distinct(services: Vec<Service<'_>>) -> Option<Vec<Service<'_>>> {
     for (i, service) in services.iter().enumerate() {
         let name = quoted(service.name.as_str());
         let mut refuse = |what: String, fix: &str| {
-            service.item.reject(Fault::error(Code::Contradiction, what).fix(fix));
+            service
+                .item
+                .reject(Fault::error(Code::Contradiction, what).fix(fix));
             good = false;
         };
-        if services.iter().take(i).any(|other| other.name == service.name) {
-            refuse(format!("two services have the name {name}"), "give each its own name");
+        if services
+            .iter()
+            .take(i)
+            .any(|other| other.name == service.name)
+        {
+            refuse(
+                format!("two services have the name {name}"),
+                "give each its own name",
+            );
         }
-        let has = |token: &TokenHash| services.iter().take(i).flat_map(|other| &other.tokens).any(|t| t.same(token));
+        let has = |token: &TokenHash| {
+            services
+                .iter()
+                .take(i)
+                .flat_map(|other| &other.tokens)
+                .any(|t| t.same(token))
+        };
         if service.tokens.iter().any(has) {
-            refuse(format!("the service {name} has the token of another one"), "give each its own token");
+            refuse(
+                format!("the service {name} has the token of another one"),
+                "give each its own token",
+            );
         }
     }
     good.then_some(services)

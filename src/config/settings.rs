@@ -80,7 +80,13 @@ impl SharedSettings {
     /// What tells this store from others: another server with the same namespace knows other things.
     #[must_use]
     pub fn place(&self) -> String {
-        let Self { host, port, database, namespace, .. } = self;
+        let Self {
+            host,
+            port,
+            database,
+            namespace,
+            ..
+        } = self;
         format!("{host}:{port}/{database} {namespace}")
     }
 }
@@ -94,9 +100,29 @@ impl PartialEq for SharedSettings {
             _ => false,
         };
         let rest = |s: &Self| {
-            let Self { host, port, tls, database, username, password: _, ca, namespace, log, spread, write } =
-                s.clone();
-            (host, port, tls, database, username, ca, namespace, (log, spread, write))
+            let Self {
+                host,
+                port,
+                tls,
+                database,
+                username,
+                password: _,
+                ca,
+                namespace,
+                log,
+                spread,
+                write,
+            } = s.clone();
+            (
+                host,
+                port,
+                tls,
+                database,
+                username,
+                ca,
+                namespace,
+                (log, spread, write),
+            )
         };
         same && rest(self) == rest(other)
     }
@@ -216,7 +242,10 @@ pub struct Shutdown {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { delay: Duration::ZERO, drain: Duration::from_secs(10) }
+        Self {
+            delay: Duration::ZERO,
+            drain: Duration::from_secs(10),
+        }
     }
 }
 
@@ -250,7 +279,11 @@ impl BackendSettings {
 /// By value, so that a reload can tell whether anything has changed.
 impl PartialEq for BackendSettings {
     fn eq(&self, other: &Self) -> bool {
-        let Self { api_url, secret, live } = self;
+        let Self {
+            api_url,
+            secret,
+            live,
+        } = self;
         *api_url == other.api_url && *live == other.live && secret.matches(&other.secret)
     }
 }

@@ -10,8 +10,7 @@ use super::secret::Secret;
 use super::settings::SharedSettings;
 use super::url::{Host, Url, UrlError};
 
-const REDIS: &str =
-    "rediss://host:6379, or redis:// for loopback and private addresses; redis://user:password@host:6379/0";
+const REDIS: &str = "rediss://host:6379, or redis:// for loopback and private addresses; redis://user:password@host:6379/0";
 const NAMESPACE: &str = "1 to 64 letters, digits, `-`, `_`, `.` and `:`";
 /// Where Redis and Valkey listen.
 const PORT: u16 = 6379;
@@ -24,14 +23,24 @@ pub(super) fn shared(root: &mut Fields<'_>, folder: &Path) -> Option<Option<Shar
     }
     let mut fields = section.fields("the shared store")?;
     // It may have a password in it, so no message repeats it.
-    let redis = fields.req("redis").hidden().told(Code::WrongValue, REDIS, place);
-    let username = fields.opt("username").maybe(|field| field.told(Code::WrongValue, "a name", name_of_user));
+    let redis = fields
+        .req("redis")
+        .hidden()
+        .told(Code::WrongValue, REDIS, place);
+    let username = fields
+        .opt("username")
+        .maybe(|field| field.told(Code::WrongValue, "a name", name_of_user));
     let password = fields.opt("password").hidden().maybe(Field::secret);
     let ca_at = fields.opt("ca");
     let ca = ca_at.maybe(|field| field.told(Code::WrongValue, "the path of a PEM file", path));
-    let namespace = fields.opt("namespace").maybe(|field| field.told(Code::WrongValue, NAMESPACE, namespace));
+    let namespace = fields
+        .opt("namespace")
+        .maybe(|field| field.told(Code::WrongValue, NAMESPACE, namespace));
     let log = fields.opt("log").maybe(|field| field.u64(100..=10_000_000));
-    let spread = fields.opt("spread").duration_or(SharedSettings::SPREAD, Duration::ZERO..=Duration::from_secs(300));
+    let spread = fields.opt("spread").duration_or(
+        SharedSettings::SPREAD,
+        Duration::ZERO..=Duration::from_secs(300),
+    );
     let write = fields.opt("write").bool_or(true);
     fields.finish();
     let (place, ca) = (redis?, ca?);
@@ -42,7 +51,10 @@ pub(super) fn shared(root: &mut Fields<'_>, folder: &Path) -> Option<Option<Shar
     }
     let password = password?.map(Arc::new);
     if password.is_some() && place.password.is_some() {
-        let fault = Fault::error(Code::Contradiction, "`shared` has two passwords: one in `redis`, one in `password`");
+        let fault = Fault::error(
+            Code::Contradiction,
+            "`shared` has two passwords: one in `redis`, one in `password`",
+        );
         section.reject(fault.fix("remove one of them"));
         return None;
     }
@@ -94,7 +106,9 @@ fn place(text: &str) -> Result<Place, PlaceError> {
     let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
-    let (credentials, host) = authority.rsplit_once('@').map_or((None, authority), |(own, host)| (Some(own), host));
+    let (credentials, host) = authority
+        .rsplit_once('@')
+        .map_or((None, authority), |(own, host)| (Some(own), host));
     let url = Url::outbound(&format!("{scheme}://{host}{tail}"))?;
     let tls = match url.scheme.as_str() {
         "rediss" => true,
@@ -110,10 +124,13 @@ fn place(text: &str) -> Result<Place, PlaceError> {
         number => number.parse().map_err(|_| PlaceError::Database)?,
     };
     let decoded = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| PlaceError::Credentials)?;
+        let text = percent_encoding::percent_decode_str(text)
+            .decode_utf8()
+            .map_err(|_| PlaceError::Credentials)?;
         Ok::<_, PlaceError>((!text.is_empty()).then(|| text.into_owned()))
     };
-    let (username, password) = match credentials.map(|own| own.split_once(':').unwrap_or((own, ""))) {
+    let (username, password) = match credentials.map(|own| own.split_once(':').unwrap_or((own, "")))
+    {
         Some((user, password)) => (decoded(user)?, decoded(password)?),
         None => (None, None),
     };
@@ -122,15 +139,30 @@ fn place(text: &str) -> Result<Place, PlaceError> {
         Host::Address(address) => address.to_string(),
     };
     let password = password.map(|password| Arc::new(Secret::from(password)));
-    Ok(Place { host, port: url.port.unwrap_or(PORT), tls, database, username, password })
+    Ok(Place {
+        host,
+        port: url.port.unwrap_or(PORT),
+        tls,
+        database,
+        username,
+        password,
+    })
 }
 
 fn name_of_user(text: &str) -> Result<String, &'static str> {
-    if text.len() <= 255 { Ok(text.to_owned()) } else { Err("is longer than 255 bytes") }
+    if text.len() <= 255 {
+        Ok(text.to_owned())
+    } else {
+        Err("is longer than 255 bytes")
+    }
 }
 
 fn path(text: &str) -> Result<PathBuf, &'static str> {
-    if text.contains('\0') { Err("has a NUL in it") } else { Ok(PathBuf::from(text)) }
+    if text.contains('\0') {
+        Err("has a NUL in it")
+    } else {
+        Ok(PathBuf::from(text))
+    }
 }
 
 /// Braces would move the keys to different places of a cluster.
@@ -149,11 +181,17 @@ mod tests {
     #[test]
     fn a_url_says_where_the_store_is_and_with_which_credentials() {
         let all = place("rediss://bailiff:p%40ss:w@cache.example:6380/3").unwrap();
-        assert_eq!((all.host.as_str(), all.port, all.tls, all.database), ("cache.example", 6380, true, 3));
+        assert_eq!(
+            (all.host.as_str(), all.port, all.tls, all.database),
+            ("cache.example", 6380, true, 3)
+        );
         assert_eq!(all.username.as_deref(), Some("bailiff"));
         assert_eq!(all.password.unwrap().expose(), b"p@ss:w");
         let bare = place("redis://127.0.0.1").unwrap();
-        assert_eq!((bare.host.as_str(), bare.port, bare.tls, bare.database), ("127.0.0.1", PORT, false, 0));
+        assert_eq!(
+            (bare.host.as_str(), bare.port, bare.tls, bare.database),
+            ("127.0.0.1", PORT, false, 0)
+        );
         assert!(bare.username.is_none() && bare.password.is_none());
         let password_alone = place("redis://:secret@[::1]:7000").unwrap();
         assert!(password_alone.username.is_none() && password_alone.password.is_some());
@@ -170,7 +208,10 @@ mod tests {
             ("rediss://cache.example/zero", PlaceError::Database),
             ("rediss://cache.example/0?protocol=resp3", PlaceError::Query),
             ("rediss://%ff:x@cache.example", PlaceError::Credentials),
-            ("rediss://169.254.169.254", PlaceError::Url(UrlError::Metadata)),
+            (
+                "rediss://169.254.169.254",
+                PlaceError::Url(UrlError::Metadata),
+            ),
         ] {
             assert_eq!(place(text).map(|place| place.host), Err(expected), "{text}");
         }

@@ -25,7 +25,10 @@ impl Source {
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self(Arc::new(Inner { name: name.into(), text: text.into() }))
+        Self(Arc::new(Inner {
+            name: name.into(),
+            text: text.into(),
+        }))
     }
 
     /// The source of values that stand in no text, such as environment variables: nothing in it has a place.
@@ -61,7 +64,10 @@ impl Source {
     pub fn read(path: &Path, max: usize) -> Result<Self, Faults> {
         let name = path.display().to_string();
         let bytes = read_at_most(path, max).map_err(|error| {
-            Faults::from(Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()))
+            Faults::from(
+                Fault::error(Code::Unreadable, format!("cannot read {name}"))
+                    .saw(error.to_string()),
+            )
         })?;
         if bytes.0.len() > max {
             let fault = Fault::error(Code::Bound, format!("{name} is larger than {max} bytes"));
@@ -85,7 +91,11 @@ impl Source {
     /// The place of `span` in this text.
     #[must_use]
     pub fn place(&self, span: Span) -> Place {
-        Place { source: self.clone(), span, redacted: false }
+        Place {
+            source: self.clone(),
+            span,
+            redacted: false,
+        }
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
@@ -105,7 +115,10 @@ impl fmt::Debug for Source {
 /// Only regular files: opening a pipe would wait for a writer for ever.
 pub(super) fn read_at_most(path: &Path, max: usize) -> io::Result<(Vec<u8>, Option<u32>)> {
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
     }
     let file = File::open(path)?;
     let mode = permission_bits(&file.metadata()?);
@@ -189,8 +202,14 @@ impl Place {
         let from = text.floor_char_boundary(at.saturating_sub(REACH));
         let to = text.floor_char_boundary(at.saturating_add(REACH));
         let is_break = |c| matches!(c, '\n' | '\r');
-        let start = text.get(from..at).and_then(|t| t.rfind(is_break)).map_or(from, |found| from + found + 1);
-        let end = text.get(at..to).and_then(|t| t.find(is_break)).map_or(to, |found| at + found);
+        let start = text
+            .get(from..at)
+            .and_then(|t| t.rfind(is_break))
+            .map_or(from, |found| from + found + 1);
+        let end = text
+            .get(at..to)
+            .and_then(|t| t.find(is_break))
+            .map_or(to, |found| at + found);
         start..end
     }
 }
@@ -220,6 +239,9 @@ pub struct Value<T> {
 impl<T> Value<T> {
     /// Turns the value into another one from the same place.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Value<U> {
-        Value { value: change(self.value), at: self.at }
+        Value {
+            value: change(self.value),
+            at: self.at,
+        }
     }
 }

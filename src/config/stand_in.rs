@@ -38,18 +38,28 @@ enum Named {
 }
 
 /// Reads who vouches for users. `file` is the whole config, and `listen` where requests come in.
-pub(super) fn choice<'a>(root: &mut Fields<'a>, file: &Node, listen: Option<&[Address]>, run: Run<'a>) -> Choice {
+pub(super) fn choice<'a>(
+    root: &mut Fields<'a>,
+    file: &Node,
+    listen: Option<&[Address]>,
+    run: Run<'a>,
+) -> Choice {
     let section = root.opt("local");
     let mode = run.outside("AUTH_MODE");
     let named = mode.maybe(named);
     let off = switched_off::asked(run);
-    let wants_local = named == Some(Some(Named::Local)) || (section.is_present() && named == Some(None));
+    let wants_local =
+        named == Some(Some(Named::Local)) || (section.is_present() && named == Some(None));
     let local = (wants_local || section.is_present()).then(|| local(section, run));
     let mut good = named.is_some();
     if section.is_present() && named == Some(Some(Named::Clerk)) {
-        let what =
-            format!("`local` beside {} `clerk`: either one shared token counts, or Clerk's tokens do", mode.name);
-        section.reject(Fault::error(Code::Contradiction, what).fix("remove `local`, or set AUTH_MODE=local"));
+        let what = format!(
+            "`local` beside {} `clerk`: either one shared token counts, or Clerk's tokens do",
+            mode.name
+        );
+        section.reject(
+            Fault::error(Code::Contradiction, what).fix("remove `local`, or set AUTH_MODE=local"),
+        );
         good = false;
     }
     if off == Some(true) {
@@ -60,18 +70,29 @@ pub(super) fn choice<'a>(root: &mut Fields<'a>, file: &Node, listen: Option<&[Ad
         }
         good &= switched_off::allowed(root, file, listen, run);
         let mode = good.then(|| Some(StandInMode::Disabled(Arc::new(StandIn::disabled()))));
-        return Choice { voucher: Voucher::Nobody, mode };
+        return Choice {
+            voucher: Voucher::Nobody,
+            mode,
+        };
     }
     if wants_local {
         let mode = local.flatten().filter(|_| good && off.is_some()).map(Some);
-        return Choice { voucher: Voucher::SharedToken, mode };
+        return Choice {
+            voucher: Voucher::SharedToken,
+            mode,
+        };
     }
     let token = run.outside("LOCAL_AUTH_TOKEN");
     if token.is_present() && named != Some(Some(Named::Clerk)) {
         let what = format!("{} has no effect without `AUTH_MODE=local`", token.name);
-        run.push(Fault::warning(Code::Contradiction, what).fix("export AUTH_MODE=local, or unset it"));
+        run.push(
+            Fault::warning(Code::Contradiction, what).fix("export AUTH_MODE=local, or unset it"),
+        );
     }
-    Choice { voucher: Voucher::Issuers, mode: (good && off.is_some()).then_some(None) }
+    Choice {
+        voucher: Voucher::Issuers,
+        mode: (good && off.is_some()).then_some(None),
+    }
 }
 
 fn named(mode: Field<'_>) -> Option<Named> {
@@ -79,7 +100,10 @@ fn named(mode: Field<'_>) -> Option<Named> {
         "clerk" => Some(Named::Clerk),
         "local" => Some(Named::Local),
         _ => {
-            let fault = Fault::error(Code::WrongValue, format!("{} is not a mode of this version", mode.name));
+            let fault = Fault::error(
+                Code::WrongValue,
+                format!("{} is not a mode of this version", mode.name),
+            );
             mode.reject(fault.expected("`clerk`, `local`, or not set"));
             None
         }
@@ -92,22 +116,35 @@ fn local<'a>(section: Field<'a>, run: Run<'a>) -> Option<StandInMode> {
         true => (section, section.fields("the local mode")?),
         false => run.nothing("the local mode")?,
     };
-    let tokens = tokens(of, fields.opt("token"), fields.opt("sha256"), run.outside("LOCAL_AUTH_TOKEN"));
+    let tokens = tokens(
+        of,
+        fields.opt("token"),
+        fields.opt("sha256"),
+        run.outside("LOCAL_AUTH_TOKEN"),
+    );
     let expected = "the user's name alone: visible ASCII without , ; \" \\";
-    let user = fields.opt("user_id").maybe(|field| field.told(Code::WrongValue, expected, subject));
+    let user = fields
+        .opt("user_id")
+        .maybe(|field| field.told(Code::WrongValue, expected, subject));
     let text = |field: Field<'a>| {
         field.told(Code::Bound, "at most 1024 bytes, percent-encoded", |text| {
             text_header(text).ok_or("is too long for a header")
         })
     };
-    let (email, name) = (fields.opt("email").maybe(text), fields.opt("name").maybe(text));
+    let (email, name) = (
+        fields.opt("email").maybe(text),
+        fields.opt("name").maybe(text),
+    );
     fields.finish();
     let user = match user? {
         Some(user) => user,
         None => Subject::parse("local").ok()?,
     };
     let who = Arc::new(StandIn::local(&user, email?, name?)?);
-    Some(StandInMode::Local { tokens: tokens?, who })
+    Some(StandInMode::Local {
+        tokens: tokens?,
+        who,
+    })
 }
 
 fn subject(text: &str) -> Result<Subject, String> {
@@ -118,7 +155,12 @@ fn subject(text: &str) -> Result<Subject, String> {
 }
 
 /// All shared tokens: those of the file, else the variable's.
-fn tokens<'a>(of: Field<'a>, written: Field<'a>, hashes: Field<'a>, outer: Field<'a>) -> Option<Vec<TokenHash>> {
+fn tokens<'a>(
+    of: Field<'a>,
+    written: Field<'a>,
+    hashes: Field<'a>,
+    outer: Field<'a>,
+) -> Option<Vec<TokenHash>> {
     if !written.is_present() && !hashes.is_present() {
         if !outer.is_present() {
             let what = "local mode without a token: nobody could come in";
@@ -128,19 +170,34 @@ fn tokens<'a>(of: Field<'a>, written: Field<'a>, hashes: Field<'a>, outer: Field
         }
         return token(outer).map(|hash| vec![hash]);
     }
-    let clear = written.hidden().maybe(|field| Field::each(field.one_or_more(), token));
-    let hashed = hashes.hidden().maybe(|field| Field::each(field.one_or_more(), sha256));
+    let clear = written
+        .hidden()
+        .maybe(|field| Field::each(field.one_or_more(), token));
+    let hashed = hashes
+        .hidden()
+        .maybe(|field| Field::each(field.one_or_more(), sha256));
     let all = [clear?.unwrap_or_default(), hashed?.unwrap_or_default()].concat();
     if all.len() > MAX_TOKENS {
         of.reject(
-            Fault::error(Code::Bound, format!("local mode has more than {MAX_TOKENS} tokens"))
-                .fix("remove the old ones"),
+            Fault::error(
+                Code::Bound,
+                format!("local mode has more than {MAX_TOKENS} tokens"),
+            )
+            .fix("remove the old ones"),
         );
         return None;
     }
-    if outer.is_present() && token(outer).is_some_and(|outer| !all.iter().any(|known| known.same(&outer))) {
-        let what = format!("{} has no effect, because the config sets the tokens of local mode", outer.name);
-        of.reject(Fault::warning(Code::Contradiction, what).fix("unset it, or write `token: \"${LOCAL_AUTH_TOKEN}\"`"));
+    if outer.is_present()
+        && token(outer).is_some_and(|outer| !all.iter().any(|known| known.same(&outer)))
+    {
+        let what = format!(
+            "{} has no effect, because the config sets the tokens of local mode",
+            outer.name
+        );
+        of.reject(
+            Fault::warning(Code::Contradiction, what)
+                .fix("unset it, or write `token: \"${LOCAL_AUTH_TOKEN}\"`"),
+        );
     }
     Some(all)
 }
@@ -148,8 +205,14 @@ fn tokens<'a>(of: Field<'a>, written: Field<'a>, hashes: Field<'a>, outer: Field
 /// Where one shared token counts, nobody else's does: a user who has left would come back with the shared one.
 pub(super) fn no_issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> bool {
     let mut good = true;
-    for field in [root.opt("clerk"), root.opt("issuers")].into_iter().filter(|field| field.is_present()) {
-        let what = format!("{} beside local mode: a shared token would stand beside personal ones", field.name);
+    for field in [root.opt("clerk"), root.opt("issuers")]
+        .into_iter()
+        .filter(|field| field.is_present())
+    {
+        let what = format!(
+            "{} beside local mode: a shared token would stand beside personal ones",
+            field.name
+        );
         let fix = "set AUTH_MODE=clerk and remove `local`, or remove this";
         field.reject(Fault::error(Code::Contradiction, what).fix(fix));
         good = false;
@@ -158,7 +221,8 @@ pub(super) fn no_issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> bool {
         if run.outside(name).is_present() {
             let what = format!("`{name}` has no effect in local mode");
             run.push(
-                Fault::warning(Code::Contradiction, what).fix("set AUTH_MODE=clerk if Clerk's tokens shall count"),
+                Fault::warning(Code::Contradiction, what)
+                    .fix("set AUTH_MODE=clerk if Clerk's tokens shall count"),
             );
         }
     }
@@ -166,12 +230,26 @@ pub(super) fn no_issuers<'a>(root: &mut Fields<'a>, run: Run<'a>) -> bool {
 }
 
 /// Whether no service has the shared token: it would be a person on one route and a service on another.
-pub(super) fn is_of_no_service(choice: &Choice, services: &[(Field<'_>, ServiceToken)], at: Field<'_>) -> bool {
-    let Some(Some(StandInMode::Local { tokens, .. })) = &choice.mode else { return true };
-    let services = services.iter().map(|(_, service)| service.clone()).collect::<Vec<_>>();
-    let found = tokens.iter().find_map(|hash| service_token::find_hash(&services, hash));
+pub(super) fn is_of_no_service(
+    choice: &Choice,
+    services: &[(Field<'_>, ServiceToken)],
+    at: Field<'_>,
+) -> bool {
+    let Some(Some(StandInMode::Local { tokens, .. })) = &choice.mode else {
+        return true;
+    };
+    let services = services
+        .iter()
+        .map(|(_, service)| service.clone())
+        .collect::<Vec<_>>();
+    let found = tokens
+        .iter()
+        .find_map(|hash| service_token::find_hash(&services, hash));
     if let Some(service) = found {
-        let what = format!("the service `{}` has the shared token of local mode", service.name());
+        let what = format!(
+            "the service `{}` has the shared token of local mode",
+            service.name()
+        );
         at.reject(Fault::error(Code::Contradiction, what).fix("give each its own token"));
     }
     found.is_none()

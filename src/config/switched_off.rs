@@ -25,17 +25,26 @@ const KEYS_OF_OTHERS: &[&str] = &[
 /// Whether somebody asks for it. A file cannot: the gate follows its files, and one that is written at night would open it.
 pub(super) fn asked(run: Run<'_>) -> Option<bool> {
     let field = run.outside("AUTH_DISABLED");
-    let Some(text) = field.maybe(Field::str)? else { return Some(false) };
+    let Some(text) = field.maybe(Field::str)? else {
+        return Some(false);
+    };
     match text.to_ascii_lowercase().as_str() {
         "false" | "0" => Some(false),
         "true" | "1" if matches!(field.name, Name::Key("AUTH_DISABLED")) => Some(true),
         "true" | "1" => {
             let what = format!("{} switches authentication off by a file", field.name);
-            run.push(Fault::error(Code::AuthDisabled, what).fix("unset it; AUTH_DISABLED itself says so, or nobody"));
+            run.push(
+                Fault::error(Code::AuthDisabled, what)
+                    .fix("unset it; AUTH_DISABLED itself says so, or nobody"),
+            );
             None
         }
         _ => {
-            field.wrongly(Code::WrongValue, "is neither on nor off", "`true`, `false`, or not set");
+            field.wrongly(
+                Code::WrongValue,
+                "is neither on nor off",
+                "`true`, `false`, or not set",
+            );
             None
         }
     }
@@ -43,7 +52,12 @@ pub(super) fn asked(run: Run<'_>) -> Option<bool> {
 
 /// Whether authentication may be off here: only this machine reaches the gate, and no key of a production instance is near.
 /// Every reason against it is told. Where it may be, that is a warning.
-pub(super) fn allowed<'a>(root: &mut Fields<'a>, file: &Node, listen: Option<&[Address]>, run: Run<'a>) -> bool {
+pub(super) fn allowed<'a>(
+    root: &mut Fields<'a>,
+    file: &Node,
+    listen: Option<&[Address]>,
+    run: Run<'a>,
+) -> bool {
     let listen = listens_here(root.opt("listen"), listen, run);
     let keys = has_no_live_key(file, run);
     let good = listen && keys;
@@ -60,12 +74,24 @@ pub(super) fn allowed<'a>(root: &mut Fields<'a>, file: &Node, listen: Option<&[A
 }
 
 fn listens_here<'a>(field: Field<'a>, listen: Option<&[Address]>, run: Run<'a>) -> bool {
-    let far: Vec<_> = listen.unwrap_or_default().iter().filter(|address| !is_here(address)).collect();
+    let far: Vec<_> = listen
+        .unwrap_or_default()
+        .iter()
+        .filter(|address| !is_here(address))
+        .collect();
     for address in &far {
-        let what = format!("`AUTH_DISABLED` would let in whoever reaches {address}, which is not this machine alone");
+        let what = format!(
+            "`AUTH_DISABLED` would let in whoever reaches {address}, which is not this machine alone"
+        );
         let fault = Fault::error(Code::AuthDisabled, what);
-        let fault = fault.fix("unset AUTH_DISABLED, or `listen: 127.0.0.1:8484`; `bailiff demo` needs no account");
-        match run.places("listen", field).into_iter().find(|field| field.is_present()) {
+        let fault = fault.fix(
+            "unset AUTH_DISABLED, or `listen: 127.0.0.1:8484`; `bailiff demo` needs no account",
+        );
+        match run
+            .places("listen", field)
+            .into_iter()
+            .find(|field| field.is_present())
+        {
             Some(field) => field.reject(fault),
             None => run.push(fault),
         }
@@ -89,16 +115,23 @@ fn has_no_live_key(file: &Node, run: Run<'_>) -> bool {
     for node in &live {
         run.push(fault("a live key in the config").at(node.place()));
     }
-    let read = VARIABLES.iter().map(|name| run.outside(name)).filter(|field| {
-        let mut live = vec![];
-        field.node.is_some_and(|node| {
-            find_live(node, run, &mut live);
-            !live.is_empty()
-        })
-    });
-    let others = KEYS_OF_OTHERS.iter().filter(|name| run.env(name).is_some_and(|value| is_live(&value)));
-    let told: Vec<String> =
-        read.map(|field| field.name.to_string()).chain(others.map(|name| format!("`{name}`"))).collect();
+    let read = VARIABLES
+        .iter()
+        .map(|name| run.outside(name))
+        .filter(|field| {
+            let mut live = vec![];
+            field.node.is_some_and(|node| {
+                find_live(node, run, &mut live);
+                !live.is_empty()
+            })
+        });
+    let others = KEYS_OF_OTHERS
+        .iter()
+        .filter(|name| run.env(name).is_some_and(|value| is_live(&value)));
+    let told: Vec<String> = read
+        .map(|field| field.name.to_string())
+        .chain(others.map(|name| format!("`{name}`")))
+        .collect();
     for name in &told {
         run.push(fault(&format!("{name}, which is a live key")));
     }
@@ -106,7 +139,9 @@ fn has_no_live_key(file: &Node, run: Run<'_>) -> bool {
 }
 
 fn fault(beside: &str) -> Fault {
-    let what = format!("`AUTH_DISABLED` beside {beside}: where real users sign in, nobody comes in without signing in");
+    let what = format!(
+        "`AUTH_DISABLED` beside {beside}: where real users sign in, nobody comes in without signing in"
+    );
     Fault::error(Code::AuthDisabled, what)
         .fix("unset AUTH_DISABLED, or use the keys of a development instance (pk_test_…)")
 }
@@ -121,7 +156,9 @@ fn find_live<'n>(node: &'n Node, run: Run<'_>, found: &mut Vec<&'n Node>) {
             }
         }
         Kind::List(items) => items.iter().for_each(|item| find_live(item, run, found)),
-        Kind::Map(entries) => entries.iter().for_each(|entry| find_live(&entry.value, run, found)),
+        Kind::Map(entries) => entries
+            .iter()
+            .for_each(|entry| find_live(&entry.value, run, found)),
         Kind::Broken => {}
     }
 }

@@ -12,7 +12,11 @@ const INDENT: &str = "give all keys of one mapping, and all items of one list, t
 pub(super) fn fault(source: &Source, error: &ScanError, depth: usize) -> Fault {
     let span = span_at(error.marker());
     let place = source.place(span);
-    let line = source.text().get(place.line_bytes()).unwrap_or_default().to_owned();
+    let line = source
+        .text()
+        .get(place.line_bytes())
+        .unwrap_or_default()
+        .to_owned();
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return too_deep(place, depth);
     }
@@ -35,7 +39,10 @@ pub(super) fn too_deep(place: Place, depth: usize) -> Fault {
 }
 
 fn is_tab(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInIndentation)
+    matches!(
+        kind,
+        ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInIndentation
+    )
 }
 
 /// The parser points behind the tab.
@@ -45,8 +52,15 @@ fn at_first_tab(span: Span, place: &Place, line: &str) -> Span {
         return span;
     }
     let offset = u32::try_from(place.line_bytes().start + before.len()).unwrap_or(span.start);
-    let column = u32::try_from(before.chars().count()).unwrap_or(0).saturating_add(1);
-    Span { start: offset, end: offset.saturating_add(1), column, ..span }
+    let column = u32::try_from(before.chars().count())
+        .unwrap_or(0)
+        .saturating_add(1);
+    Span {
+        start: offset,
+        end: offset.saturating_add(1),
+        column,
+        ..span
+    }
 }
 
 fn describe(kind: &ErrorKind, place: &Place, line: &str) -> (String, Option<&'static str>) {
@@ -59,33 +73,50 @@ fn describe(kind: &ErrorKind, place: &Place, line: &str) -> (String, Option<&'st
             "a `:` where no key can be",
             "check the indent of this line, and that brackets are closed before it; quote a text that contains `: `",
         ),
-        ErrorKind::SimpleKeyExpected => {
-            ("a line that is not `key: value`", "write `key: value`, with a space after the colon")
+        ErrorKind::SimpleKeyExpected => (
+            "a line that is not `key: value`",
+            "write `key: value`, with a space after the colon",
+        ),
+        ErrorKind::ExpectedBlockMappingKey if value_begins_with_bracket(line) => (
+            "text after a closing bracket",
+            "put a value that begins with `{` or `[` in quotes",
+        ),
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::InvalidIndentation => (
+            "this line does not fit the indent of the lines above",
+            INDENT,
+        ),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => (
+            "a quote is not closed",
+            "close the quote on the line where it opens",
+        ),
+        ErrorKind::InvalidTrailingSingleQuotedScalar => (
+            "text after a closing quote",
+            "write a quote inside single quotes twice: ''",
+        ),
+        ErrorKind::InvalidTrailingDoubleQuotedScalar => (
+            "text after a closing quote",
+            "write a quote inside double quotes as \\\"",
+        ),
+        ErrorKind::UnclosedFlowCollection { .. } => {
+            ("a bracket is not closed", "close it with `]` or `}`")
         }
-        ErrorKind::ExpectedBlockMappingKey if value_begins_with_bracket(line) => {
-            ("text after a closing bracket", "put a value that begins with `{` or `[` in quotes")
-        }
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::InvalidIndentation => {
-            ("this line does not fit the indent of the lines above", INDENT)
-        }
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
-            ("a quote is not closed", "close the quote on the line where it opens")
-        }
-        ErrorKind::InvalidTrailingSingleQuotedScalar => {
-            ("text after a closing quote", "write a quote inside single quotes twice: ''")
-        }
-        ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            ("text after a closing quote", "write a quote inside double quotes as \\\"")
-        }
-        ErrorKind::UnclosedFlowCollection { .. } => ("a bracket is not closed", "close it with `]` or `}`"),
-        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
-            ("expected `,` or a closing bracket", "close the bracket, or quote a text that contains brackets")
-        }
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => (
+            "expected `,` or a closing bracket",
+            "close the bracket, or quote a text that contains brackets",
+        ),
         ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
-            return (format!("control character U+{:04X}", u32::from(*character)), None);
+            return (
+                format!("control character U+{:04X}", u32::from(*character)),
+                None,
+            );
         }
         ErrorKind::UnexpectedCharacter { character } => {
-            return (format!("a plain text cannot begin with `{character}`"), Some(QUOTE_IT));
+            return (
+                format!("a plain text cannot begin with `{character}`"),
+                Some(QUOTE_IT),
+            );
         }
         other => return (other.to_string(), None),
     };
@@ -101,12 +132,18 @@ fn is_reference_in_flow(place: &Place) -> bool {
 }
 
 fn value_begins_with_bracket(line: &str) -> bool {
-    line.split_once(": ").is_some_and(|(_, value)| value.trim_start().starts_with(['{', '[']))
+    line.split_once(": ")
+        .is_some_and(|(_, value)| value.trim_start().starts_with(['{', '[']))
 }
 
 fn span_at(mark: &Marker) -> Span {
     let start = small(mark.byte_offset().unwrap_or_default());
-    Span { start, end: start, line: small(mark.line()).max(1), column: small(mark.col()).saturating_add(1) }
+    Span {
+        start,
+        end: start,
+        line: small(mark.line()).max(1),
+        column: small(mark.col()).saturating_add(1),
+    }
 }
 
 /// Offsets fit: the size of a text is checked before it is parsed.

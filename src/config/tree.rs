@@ -20,7 +20,11 @@ struct Weight {
 }
 
 impl Weight {
-    const CONTAINER: Self = Self { nodes: 1, bytes: 0, height: 1 };
+    const CONTAINER: Self = Self {
+        nodes: 1,
+        bytes: 0,
+        height: 1,
+    };
 
     fn add(&mut self, child: Self) {
         self.nodes = self.nodes.saturating_add(child.nodes);
@@ -68,7 +72,17 @@ pub(super) struct Builder<'s, 'f> {
 impl<'s, 'f> Builder<'s, 'f> {
     pub(super) fn new(source: &'s Source, bounds: Bounds, faults: &'f mut Faults) -> Self {
         let (open, anchors) = (Vec::new(), HashMap::new());
-        Self { source, bounds, faults, open, root: None, documents: 0, anchors, nodes: 0, repeated_bytes: 0 }
+        Self {
+            source,
+            bounds,
+            faults,
+            open,
+            root: None,
+            documents: 0,
+            anchors,
+            nodes: 0,
+            repeated_bytes: 0,
+        }
     }
 
     /// The root, if there is one.
@@ -89,7 +103,8 @@ impl<'s, 'f> Builder<'s, 'f> {
             let (event, span) = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    self.faults.push(syntax::fault(source, &error, self.bounds.depth));
+                    self.faults
+                        .push(syntax::fault(source, &error, self.bounds.depth));
                     return None;
                 }
             };
@@ -97,7 +112,9 @@ impl<'s, 'f> Builder<'s, 'f> {
             if matches!(event, Event::DocumentStart(..)) {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.fault(span, "a second document begins here", |f| f.fix("keep one document per file"));
+                    self.fault(span, "a second document begins here", |f| {
+                        f.fix("keep one document per file")
+                    });
                     return Some(());
                 }
             }
@@ -111,13 +128,30 @@ impl<'s, 'f> Builder<'s, 'f> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(1, 0, span)?;
                 let style = self.style(style, tag.as_deref(), span);
-                let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
-                self.put(span, Kind::Scalar { text: Arc::from(&*text), style }, anchor, weight);
+                let weight = Weight {
+                    nodes: 1,
+                    bytes: text.len(),
+                    height: 0,
+                };
+                self.put(
+                    span,
+                    Kind::Scalar {
+                        text: Arc::from(&*text),
+                        style,
+                    },
+                    anchor,
+                    weight,
+                );
                 Some(())
             }
-            Event::SequenceStart(_, anchor, tag) => self.start(Inside::List(Vec::new()), anchor, tag.as_deref(), span),
+            Event::SequenceStart(_, anchor, tag) => {
+                self.start(Inside::List(Vec::new()), anchor, tag.as_deref(), span)
+            }
             Event::MappingStart(_, anchor, tag) => {
-                let inside = Inside::Map { entries: Vec::new(), key: Slot::Key };
+                let inside = Inside::Map {
+                    entries: Vec::new(),
+                    key: Slot::Key,
+                };
                 self.start(inside, anchor, tag.as_deref(), span)
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -135,15 +169,32 @@ impl<'s, 'f> Builder<'s, 'f> {
         }
     }
 
-    fn start(&mut self, inside: Inside, anchor: usize, tag: Option<&Tag>, span: Span) -> Option<()> {
+    fn start(
+        &mut self,
+        inside: Inside,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> Option<()> {
         self.refuse_tag(tag, span);
         self.count(1, 1, span)?;
-        self.open.push(Open { anchor, span, weight: Weight::CONTAINER, inside });
+        self.open.push(Open {
+            anchor,
+            span,
+            weight: Weight::CONTAINER,
+            inside,
+        });
         Some(())
     }
 
     fn end(&mut self) {
-        if let Some(Open { anchor, span, weight, inside }) = self.open.pop() {
+        if let Some(Open {
+            anchor,
+            span,
+            weight,
+            inside,
+        }) = self.open.pop()
+        {
             let kind = match inside {
                 Inside::List(items) => Kind::List(items.into()),
                 Inside::Map { entries, .. } => Kind::Map(self.without_duplicates(entries).into()),
@@ -167,7 +218,11 @@ impl<'s, 'f> Builder<'s, 'f> {
 
     /// Bound: `None` when these further nodes, so many levels high, are too many.
     fn count(&mut self, nodes: usize, height: usize, span: Span) -> Option<()> {
-        let Bounds { bytes, depth, nodes: most } = self.bounds;
+        let Bounds {
+            bytes,
+            depth,
+            nodes: most,
+        } = self.bounds;
         let place = || self.source.place(span);
         if self.open.len() + height > depth {
             self.faults.push(syntax::too_deep(place(), depth));
@@ -176,14 +231,19 @@ impl<'s, 'f> Builder<'s, 'f> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > most || self.repeated_bytes > bytes {
             let what = format!("more than {most} values, or {bytes} bytes repeated by aliases");
-            self.faults.push(Fault::error(Code::Bound, what).at(place()));
+            self.faults
+                .push(Fault::error(Code::Bound, what).at(place()));
             return None;
         }
         Some(())
     }
 
     fn put(&mut self, span: Span, kind: Kind, anchor: usize, weight: Weight) {
-        let node = Node { source: self.source.clone(), span, kind };
+        let node = Node {
+            source: self.source.clone(),
+            span,
+            kind,
+        };
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), weight));
         }
@@ -192,7 +252,13 @@ impl<'s, 'f> Builder<'s, 'f> {
 
     /// Gives a finished node to the list or mapping around it.
     fn put_node(&mut self, node: Node, weight: Weight) {
-        let wants_key = matches!(self.open.last(), Some(Open { inside: Inside::Map { key: Slot::Key, .. }, .. }));
+        let wants_key = matches!(
+            self.open.last(),
+            Some(Open {
+                inside: Inside::Map { key: Slot::Key, .. },
+                ..
+            })
+        );
         let slot = wants_key.then(|| self.key(&node));
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);
@@ -204,7 +270,11 @@ impl<'s, 'f> Builder<'s, 'f> {
             (Inside::Map { key, .. }, Some(slot)) => *key = slot,
             (Inside::Map { entries, key }, None) => {
                 if let Slot::Value(key, key_span) = std::mem::replace(key, Slot::Key) {
-                    entries.push(Entry { key, key_span, value: node });
+                    entries.push(Entry {
+                        key,
+                        key_span,
+                        value: node,
+                    });
                 }
             }
         }
@@ -212,7 +282,10 @@ impl<'s, 'f> Builder<'s, 'f> {
 
     fn key(&mut self, node: &Node) -> Slot {
         let what = match &node.kind {
-            Kind::Scalar { text, style: Style::Plain } if &**text == "<<" => "merge keys (`<<`) are not supported",
+            Kind::Scalar {
+                text,
+                style: Style::Plain,
+            } if &**text == "<<" => "merge keys (`<<`) are not supported",
             Kind::Scalar { .. } if node.is_null() => "a value without a key",
             Kind::Scalar { text, .. } => return Slot::Value(Arc::clone(text), node.span),
             Kind::List(_) | Kind::Map(_) => "a list or mapping as a key",
@@ -233,17 +306,23 @@ impl<'s, 'f> Builder<'s, 'f> {
             };
             for second in rest {
                 let what = format!("key {} stands twice", quoted(&second.key));
-                let fault = Fault::error(Code::DuplicateKey, what).at(self.source.place(second.key_span));
-                self.faults.push(fault.saw(format!("the first one in line {}", first.key_span.line)));
+                let fault =
+                    Fault::error(Code::DuplicateKey, what).at(self.source.place(second.key_span));
+                self.faults
+                    .push(fault.saw(format!("the first one in line {}", first.key_span.line)));
                 again.insert(second.key_span.start);
             }
         }
-        entries.into_iter().filter(|entry| !again.contains(&entry.key_span.start)).collect()
+        entries
+            .into_iter()
+            .filter(|entry| !again.contains(&entry.key_span.start))
+            .collect()
     }
 
     fn fault(&mut self, span: Span, what: &str, more: impl FnOnce(Fault) -> Fault) {
         let place = self.source.place(span);
-        self.faults.push(more(Fault::error(Code::Syntax, what).at(place)));
+        self.faults
+            .push(more(Fault::error(Code::Syntax, what).at(place)));
     }
 
     fn style(&mut self, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Style {
@@ -262,7 +341,9 @@ impl<'s, 'f> Builder<'s, 'f> {
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
         if let Some(tag) = tag {
             let what = format!("the tag {} means nothing here", quoted(&tag.original()));
-            self.fault(span, &what, |f| f.fix("remove it, or quote a text that begins with `!`"));
+            self.fault(span, &what, |f| {
+                f.fix("remove it, or quote a text that begins with `!`")
+            });
         }
     }
 }
@@ -270,5 +351,10 @@ impl<'s, 'f> Builder<'s, 'f> {
 fn convert(span: &ParserSpan) -> Span {
     let start = small(span.start.byte_offset().unwrap_or_default());
     let end = small(span.end.byte_offset().unwrap_or_default()).max(start);
-    Span { start, end, line: small(span.start.line()).max(1), column: small(span.start.col()).saturating_add(1) }
+    Span {
+        start,
+        end,
+        line: small(span.start.line()).max(1),
+        column: small(span.start.col()).saturating_add(1),
+    }
 }

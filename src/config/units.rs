@@ -25,7 +25,9 @@ pub(super) fn show_duration(duration: Duration) -> String {
 
 /// `65536`, `64KiB`, `1MB`, with or without a space before the unit.
 pub(super) fn bytes(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let unit = text.get(end..)?.trim_start();
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -77,7 +79,11 @@ mod tests {
             ("10 sek", None),
             ("99999999999999999999999999", None),
         ] {
-            assert_eq!(duration(given), millis.map(Duration::from_millis), "given: {given}");
+            assert_eq!(
+                duration(given),
+                millis.map(Duration::from_millis),
+                "given: {given}"
+            );
         }
     }
 
@@ -99,9 +105,15 @@ mod tests {
         ] {
             assert_eq!(bytes(given), expected, "given: {given}");
         }
-        for (given, expected) in
-            [("10", Some(10)), ("0", Some(0)), ("010", None), ("+1", None), ("0x10", None), ("", None), ("1_000", None)]
-        {
+        for (given, expected) in [
+            ("10", Some(10)),
+            ("0", Some(0)),
+            ("010", None),
+            ("+1", None),
+            ("0x10", None),
+            ("", None),
+            ("1_000", None),
+        ] {
             assert_eq!(whole(given), expected, "given: {given}");
         }
         assert_eq!(show_bytes(65_536), "64KiB");

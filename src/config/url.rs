@@ -48,11 +48,18 @@ impl std::str::FromStr for Url {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        if !text.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&b)) {
+        if !text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&b))
+        {
             return Err(UrlError::Character);
         }
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
-        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+        if scheme.is_empty()
+            || !scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        {
             return Err(UrlError::NoScheme);
         }
         if rest.contains('#') {
@@ -66,7 +73,13 @@ impl std::str::FromStr for Url {
         let (host, port) = split_port(authority)?;
         let port = port.map(parse_port).transpose()?;
         let (path, query) = (path.to_owned(), query.to_owned());
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), host: parse_host(host)?, port, path, query })
+        Ok(Self {
+            scheme: scheme.to_ascii_lowercase(),
+            host: parse_host(host)?,
+            port,
+            path,
+            query,
+        })
     }
 }
 
@@ -110,14 +123,19 @@ pub(super) fn parse_host(text: &str) -> Result<Host, UrlError> {
         return Ok(Host::Address(address.to_canonical()));
     }
     let name = text.to_ascii_lowercase();
-    if is_name(&name) { Ok(Host::Name(name)) } else { Err(UrlError::Host) }
+    if is_name(&name) {
+        Ok(Host::Name(name))
+    } else {
+        Err(UrlError::Host)
+    }
 }
 
 /// A DNS name in lower case. One that ends in a number is none: browsers and HTTP libraries read `2130706433` and
 /// `0x7f.1` as IPv4 addresses, which would walk around every check of addresses.
 pub(super) fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    let label = |l: &str| (1..=63).contains(&l.len()) && !l.starts_with('-') && l.bytes().all(plain);
+    let label =
+        |l: &str| (1..=63).contains(&l.len()) && !l.starts_with('-') && l.bytes().all(plain);
     let numeric = |l: &str| l.starts_with("0x") || l.bytes().all(|b| b.is_ascii_digit());
     name.len() <= 253 && name.split('.').all(label) && !name.rsplit('.').next().is_none_or(numeric)
 }
@@ -144,11 +162,18 @@ impl Host {
     /// Link-local addresses and the metadata services of clouds (attack A-74).
     pub(super) fn is_metadata(&self) -> bool {
         const AWS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-        const OTHERS: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
+        const OTHERS: [Ipv4Addr; 2] = [
+            Ipv4Addr::new(100, 100, 100, 200),
+            Ipv4Addr::new(192, 0, 0, 192),
+        ];
         match self {
             Self::Name(name) => name == "metadata" || name == "metadata.google.internal",
-            Self::Address(IpAddr::V4(address)) => address.is_link_local() || OTHERS.contains(address),
-            Self::Address(IpAddr::V6(address)) => address.is_unicast_link_local() || *address == AWS_V6,
+            Self::Address(IpAddr::V4(address)) => {
+                address.is_link_local() || OTHERS.contains(address)
+            }
+            Self::Address(IpAddr::V6(address)) => {
+                address.is_unicast_link_local() || *address == AWS_V6
+            }
         }
     }
 }
@@ -198,7 +223,10 @@ pub(super) fn origin(text: &str) -> Result<Box<str>, OriginError> {
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(OriginError::Case);
     }
-    if matches!((url.scheme.as_str(), url.port), ("https", Some(443)) | ("http", Some(80))) {
+    if matches!(
+        (url.scheme.as_str(), url.port),
+        ("https", Some(443)) | ("http", Some(80))
+    ) {
         return Err(OriginError::DefaultPort);
     }
     Ok(text.into())
@@ -235,7 +263,10 @@ mod tests {
             assert_eq!(given.parse::<Url>(), Err(expected), "given: {given}");
         }
         let url: Url = "HTTP://App.Internal:81/x?y".parse().expect("a URL");
-        assert_eq!((url.scheme.as_str(), url.host.to_string().as_str(), url.port), ("http", "app.internal", Some(81)));
+        assert_eq!(
+            (url.scheme.as_str(), url.host.to_string().as_str(), url.port),
+            ("http", "app.internal", Some(81))
+        );
         assert_eq!((url.path.as_str(), url.query.as_str()), ("/x", "?y"));
     }
 
@@ -250,9 +281,16 @@ mod tests {
             "http://metadata.google.internal/",
             "http://100.100.100.200/",
         ] {
-            assert_eq!(Url::outbound(given), Err(UrlError::Metadata), "given: {given}");
+            assert_eq!(
+                Url::outbound(given),
+                Err(UrlError::Metadata),
+                "given: {given}"
+            );
         }
-        assert_eq!(Url::outbound("http://0.0.0.0:1"), Err(UrlError::Unspecified));
+        assert_eq!(
+            Url::outbound("http://0.0.0.0:1"),
+            Err(UrlError::Unspecified)
+        );
         assert!(Url::outbound("http://[::1]:8080/jwks").is_ok_and(|url| url.host.is_loopback()));
     }
 
@@ -269,13 +307,22 @@ mod tests {
             ("http://issuer", false),
             ("http://8.8.8.8", false),
         ] {
-            assert_eq!(given.parse::<Url>().map(|url| url.host.is_near()), Ok(near), "given: {given}");
+            assert_eq!(
+                given.parse::<Url>().map(|url| url.host.is_near()),
+                Ok(near),
+                "given: {given}"
+            );
         }
     }
 
     #[test]
     fn an_origin_is_what_a_browser_sends_to_the_letter() {
-        for good in ["https://app.example.com", "http://localhost:5173", "capacitor://localhost", "http://[::1]:3000"] {
+        for good in [
+            "https://app.example.com",
+            "http://localhost:5173",
+            "capacitor://localhost",
+            "http://[::1]:3000",
+        ] {
             assert_eq!(origin(good).as_deref(), Ok(good));
         }
         for (given, expected) in [

@@ -16,7 +16,11 @@ const ENV_SECRETS: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_S
 /// Reads which webhooks are believed; `Some(None)` if none are.
 pub(super) fn webhooks<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Option<WebhookPolicy>> {
     let section = root.opt("webhooks");
-    let outer: Vec<_> = ENV_SECRETS.into_iter().map(|name| run.outside(name)).filter(|f| f.is_present()).collect();
+    let outer: Vec<_> = ENV_SECRETS
+        .into_iter()
+        .map(|name| run.outside(name))
+        .filter(|f| f.is_present())
+        .collect();
     let (of, mut fields) = match section.is_present() {
         true => (section, section.fields("the webhooks")?),
         false => run.nothing("the webhooks")?,
@@ -27,16 +31,27 @@ pub(super) fn webhooks<'a>(root: &mut Fields<'a>, run: Run<'a>) -> Option<Option
         false => outer_secrets(&outer),
     };
     let minute = Duration::from_secs(60);
-    let tolerance = fields.opt("tolerance").duration_or(5 * minute, Duration::from_secs(1)..=60 * minute);
-    let max_body = fields.opt("max_body").maybe(|field| usize::try_from(field.bytes(1 << 10..=16 << 20)?).ok());
+    let tolerance = fields
+        .opt("tolerance")
+        .duration_or(5 * minute, Duration::from_secs(1)..=60 * minute);
+    let max_body = fields
+        .opt("max_body")
+        .maybe(|field| usize::try_from(field.bytes(1 << 10..=16 << 20)?).ok());
     fields.finish();
     if section.is_present() && !written.is_present() && outer.is_empty() {
-        let fault = Fault::error(Code::MissingKey, "`webhooks` without `secrets`: nobody could sign one");
+        let fault = Fault::error(
+            Code::MissingKey,
+            "`webhooks` without `secrets`: nobody could sign one",
+        );
         of.reject(fault.fix("`secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]`"));
         return None;
     }
     let (secrets, tolerance, max_body) = (secrets?, tolerance?, max_body?.unwrap_or(1 << 20));
-    Some((!secrets.is_empty()).then_some(WebhookPolicy { secrets, tolerance, max_body }))
+    Some((!secrets.is_empty()).then_some(WebhookPolicy {
+        secrets,
+        tolerance,
+        max_body,
+    }))
 }
 
 fn written_secrets(field: Field<'_>, outer: &[Field<'_>]) -> Option<Vec<WebhookSecret>> {
@@ -51,11 +66,22 @@ fn written_secrets(field: Field<'_>, outer: &[Field<'_>]) -> Option<Vec<WebhookS
     }
     let secrets = distinct(Field::each(Some(items), webhook_secret)?, field);
     for outer in outer {
-        let unknown = |secret: &Secret| secrets.iter().flatten().all(|(known, _)| known.expose() != secret.expose());
+        let unknown = |secret: &Secret| {
+            secrets
+                .iter()
+                .flatten()
+                .all(|(known, _)| known.expose() != secret.expose())
+        };
         if outer.secret().is_some_and(|secret| unknown(&secret)) {
-            let what = format!("{} has no effect, because the config sets {}", outer.name, field.name);
+            let what = format!(
+                "{} has no effect, because the config sets {}",
+                outer.name, field.name
+            );
             let fault = Fault::warning(Code::Contradiction, what);
-            field.reject(fault.fix(format!("unset {}, or remove {} from the config", outer.name, field.name)));
+            field.reject(fault.fix(format!(
+                "unset {}, or remove {} from the config",
+                outer.name, field.name
+            )));
         }
     }
     let secrets = secrets?.into_iter().map(|(_, secret)| secret).collect();
@@ -68,8 +94,14 @@ fn outer_secrets(outer: &[Field<'_>]) -> Option<Vec<WebhookSecret>> {
     let mut different = secrets;
     different.dedup_by(|(a, _), (b, _)| a.expose() == b.expose());
     if let ([_, _], Some(first)) = (different.as_slice(), outer.first()) {
-        let what = format!("`{}` and `{}` are two different secrets: both count", ENV_SECRETS[0], ENV_SECRETS[1]);
-        first.reject(Fault::warning(Code::Contradiction, what).fix("unset the old one when the rotation is over"));
+        let what = format!(
+            "`{}` and `{}` are two different secrets: both count",
+            ENV_SECRETS[0], ENV_SECRETS[1]
+        );
+        first.reject(
+            Fault::warning(Code::Contradiction, what)
+                .fix("unset the old one when the rotation is over"),
+        );
     }
     Some(different.into_iter().map(|(_, secret)| secret).collect())
 }
@@ -80,11 +112,18 @@ fn webhook_secret(field: Field<'_>) -> Option<(Secret, WebhookSecret)> {
     })
 }
 
-fn distinct(secrets: Vec<(Secret, WebhookSecret)>, field: Field<'_>) -> Option<Vec<(Secret, WebhookSecret)>> {
+fn distinct(
+    secrets: Vec<(Secret, WebhookSecret)>,
+    field: Field<'_>,
+) -> Option<Vec<(Secret, WebhookSecret)>> {
     if let [(a, _), (b, _)] = secrets.as_slice()
         && a.expose() == b.expose()
     {
-        field.wrongly(Code::Contradiction, "names the same secret twice", "the new one and the old one");
+        field.wrongly(
+            Code::Contradiction,
+            "names the same secret twice",
+            "the new one and the old one",
+        );
         return None;
     }
     Some(secrets)

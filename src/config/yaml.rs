@@ -29,7 +29,11 @@ pub struct Bounds {
 impl Default for Bounds {
     /// 8 MiB, 64 levels, 2 million nodes.
     fn default() -> Self {
-        Self { bytes: 8 << 20, depth: 64, nodes: 2_000_000 }
+        Self {
+            bytes: 8 << 20,
+            depth: 64,
+            nodes: 2_000_000,
+        }
     }
 }
 
@@ -102,12 +106,23 @@ impl Node {
 
     /// A single text that stands in no YAML: a flag or an environment variable.
     pub(super) fn scalar(source: Source, span: Span, text: &str, style: Style) -> Self {
-        Self { source, span, kind: Kind::Scalar { text: text.into(), style } }
+        Self {
+            source,
+            span,
+            kind: Kind::Scalar {
+                text: text.into(),
+                style,
+            },
+        }
     }
 
     /// A mapping without keys: the config of somebody who has none.
     pub(super) fn nothing() -> Self {
-        Self { source: Source::nowhere(), span: Span::default(), kind: Kind::Map(Arc::new([])) }
+        Self {
+            source: Source::nowhere(),
+            span: Span::default(),
+            kind: Kind::Map(Arc::new([])),
+        }
     }
 
     /// What it is.
@@ -138,7 +153,10 @@ impl Node {
     #[must_use]
     pub fn is_null(&self) -> bool {
         match &self.kind {
-            Kind::Scalar { text, style: Style::Plain } => matches!(&**text, "" | "~" | "null" | "Null" | "NULL"),
+            Kind::Scalar {
+                text,
+                style: Style::Plain,
+            } => matches!(&**text, "" | "~" | "null" | "Null" | "NULL"),
             _ => false,
         }
     }
@@ -161,7 +179,9 @@ pub fn parse(source: &Source, bounds: Bounds, faults: &mut Faults) -> Option<Nod
         Some(root) if !root.is_null() => Some(root),
         _ => {
             let what = format!("{} is empty", source.name());
-            faults.push(Fault::error(Code::Unreadable, what).expected("a mapping with at least one key"));
+            faults.push(
+                Fault::error(Code::Unreadable, what).expected("a mapping with at least one key"),
+            );
             None
         }
     }

@@ -34,9 +34,14 @@ pub(super) struct Body {
 
 /// Reads up to [`BODY_BYTES_MAX`]; a client that stops early or is too slow gets an incomplete body.
 pub(super) async fn read_body(session: &mut ServerSession) -> Body {
-    let mut body = Body { bytes: Vec::new(), complete: false };
+    let mut body = Body {
+        bytes: Vec::new(),
+        complete: false,
+    };
     // A client such as curl waits for leave before it sends a long body.
-    let waits = session.get_header_bytes("expect").eq_ignore_ascii_case(b"100-continue");
+    let waits = session
+        .get_header_bytes("expect")
+        .eq_ignore_ascii_case(b"100-continue");
     if waits && session.write_continue_response().await.is_err() {
         return body;
     }
@@ -79,7 +84,10 @@ impl Query {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether a switch is on: `?name=1`.
@@ -89,11 +97,17 @@ impl Query {
 }
 
 fn decoded(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    percent_decode_str(&text.replace('+', " "))
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// An answer. It always says its length: without it Pingora would end the body with the connection.
-pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+pub(super) fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Vec<u8>,
+) -> Response<Vec<u8>> {
     let length = HeaderValue::from(body.len());
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -101,14 +115,25 @@ pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Vec<u
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
 pub(super) fn text(status: StatusCode, text: &str) -> Response<Vec<u8>> {
-    answer(status, "text/plain; charset=utf-8", format!("{text}\n").into_bytes())
+    answer(
+        status,
+        "text/plain; charset=utf-8",
+        format!("{text}\n").into_bytes(),
+    )
 }
 
 pub(super) fn json(status: StatusCode, value: &Value) -> Response<Vec<u8>> {
-    answer(status, "application/json", format!("{value:#}\n").into_bytes())
+    answer(
+        status,
+        "application/json",
+        format!("{value:#}\n").into_bytes(),
+    )
 }

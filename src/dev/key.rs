@@ -37,7 +37,9 @@ struct Parts {
 /// Shows which key it is, never the key.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.0.kid).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("kid", &self.0.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,9 +86,13 @@ impl SigningKey {
     }
 
     fn from_pair(kid: &str, pair: RsaKeyPair) -> Result<Self, DevError> {
-        let pkcs8 = pair.as_der().map_err(|_| DevError::Crypto("encode the private key"))?;
-        let public: PublicKeyX509Der<'_> =
-            pair.public_key().as_der().map_err(|_| DevError::Crypto("encode the public key"))?;
+        let pkcs8 = pair
+            .as_der()
+            .map_err(|_| DevError::Crypto("encode the private key"))?;
+        let public: PublicKeyX509Der<'_> = pair
+            .public_key()
+            .as_der()
+            .map_err(|_| DevError::Crypto("encode the public key"))?;
         let (modulus, exponent) = components(pair.public_key().as_ref())?;
         Ok(Self(Arc::new(Parts {
             kid: kid.to_owned(),
@@ -107,7 +113,14 @@ impl SigningKey {
     /// The same key under another name.
     #[must_use]
     pub fn renamed(&self, kid: &str) -> Self {
-        let Parts { kid: _, pair, pkcs8_der, public_der, modulus, exponent } = &*self.0;
+        let Parts {
+            kid: _,
+            pair,
+            pkcs8_der,
+            public_der,
+            modulus,
+            exponent,
+        } = &*self.0;
         Self(Arc::new(Parts {
             kid: kid.to_owned(),
             pair: pair.clone(),
@@ -153,7 +166,10 @@ impl SigningKey {
     /// A token of this header and payload.
     #[must_use]
     pub fn sign(&self, header: &Value, payload: &Value) -> String {
-        self.sign_raw(header.to_string().as_bytes(), payload.to_string().as_bytes())
+        self.sign_raw(
+            header.to_string().as_bytes(),
+            payload.to_string().as_bytes(),
+        )
     }
 
     /// A token of exactly these bytes, signed with RS256 whatever the header says.
@@ -175,7 +191,12 @@ impl SigningKey {
     #[must_use]
     pub fn signature(&self, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.0.pair.public_modulus_len()];
-        let signed = self.0.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+        let signed = self.0.pair.sign(
+            &RSA_PKCS1_SHA256,
+            &SystemRandom::new(),
+            message,
+            &mut signature,
+        );
         match signed {
             Ok(()) => signature,
             Err(_) => Vec::new(),
@@ -216,9 +237,13 @@ fn decode_pem(pem: &str) -> Result<(PemKind, Vec<u8>), DevError> {
     } else {
         return Err(DevError::Pem("there is no BEGIN PRIVATE KEY line"));
     };
-    let (body, _) = rest.split_once("-----END ").ok_or(DevError::Pem("there is no END line"))?;
+    let (body, _) = rest
+        .split_once("-----END ")
+        .ok_or(DevError::Pem("there is no END line"))?;
     let base64: String = body.split_ascii_whitespace().collect();
-    let der = STANDARD.decode(base64).map_err(|_| DevError::Pem("its content is not base64"))?;
+    let der = STANDARD
+        .decode(base64)
+        .map_err(|_| DevError::Pem("its content is not base64"))?;
     Ok((kind, der))
 }
 

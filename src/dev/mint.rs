@@ -98,7 +98,8 @@ impl Mint {
         if let Some(packed) = PackedPermissions::of(permissions) {
             org.insert("per".to_owned(), json!(packed.names));
             org.insert("fpm".to_owned(), json!(packed.masks));
-            self.organization.insert("fea".to_owned(), json!(packed.features));
+            self.organization
+                .insert("fea".to_owned(), json!(packed.features));
         }
         self.organization.insert("o".to_owned(), Value::Object(org));
         self
@@ -177,8 +178,14 @@ impl Mint {
             ("iss".to_owned(), json!(self.issuer)),
             ("sub".to_owned(), json!(self.subject)),
             ("iat".to_owned(), json!(self.issued_at)),
-            ("nbf".to_owned(), json!(self.issued_at.saturating_sub(NOT_BEFORE_SECS))),
-            ("exp".to_owned(), json!(self.issued_at.saturating_add(self.lifetime))),
+            (
+                "nbf".to_owned(),
+                json!(self.issued_at.saturating_sub(NOT_BEFORE_SECS)),
+            ),
+            (
+                "exp".to_owned(),
+                json!(self.issued_at.saturating_add(self.lifetime)),
+            ),
         ]);
         if let Some(azp) = &self.azp {
             claims.insert("azp".to_owned(), json!(azp));
@@ -262,10 +269,17 @@ impl PackedPermissions {
         let mut names: Vec<&str> = Vec::new();
         let mut features: Vec<(&str, u128)> = Vec::new();
         for permission in permissions {
-            let Some((feature, name)) = permission.strip_prefix("org:").unwrap_or(permission).split_once(':') else {
+            let Some((feature, name)) = permission
+                .strip_prefix("org:")
+                .unwrap_or(permission)
+                .split_once(':')
+            else {
                 continue;
             };
-            let bit = names.iter().position(|known| *known == name).unwrap_or(names.len());
+            let bit = names
+                .iter()
+                .position(|known| *known == name)
+                .unwrap_or(names.len());
             if bit >= PERMISSIONS_MAX {
                 continue;
             }

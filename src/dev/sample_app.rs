@@ -99,8 +99,14 @@ fn mapped_headers(session: &ServerSession) -> Headers {
 /// A credential is shown as little more than its length: the answer may land in a terminal's history.
 fn shortened(value: &str) -> String {
     let (scheme, credential) = value.split_once(' ').unwrap_or(("", value));
-    let start = if credential.starts_with("eyJ") { "eyJ" } else { "" };
-    format!("{scheme} {start}…({} bytes)", credential.len()).trim_start().to_owned()
+    let start = if credential.starts_with("eyJ") {
+        "eyJ"
+    } else {
+        ""
+    };
+    format!("{scheme} {start}…({} bytes)", credential.len())
+        .trim_start()
+        .to_owned()
 }
 
 /// What a well-behaved app would read. A name that came twice shows both values: there should be one.
@@ -121,7 +127,9 @@ fn identity(headers: &Headers) -> Map<String, Value> {
 
 /// The beginning of a body that says it is JSON; anything else might be secret or unreadable.
 fn shown_body(headers: &Headers, body: &Body) -> Value {
-    let is_json = headers.iter().any(|(name, value)| name == "content-type" && value.contains("json"));
+    let is_json = headers
+        .iter()
+        .any(|(name, value)| name == "content-type" && value.contains("json"));
     if !is_json {
         return Value::Null;
     }

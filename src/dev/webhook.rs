@@ -140,7 +140,11 @@ mod tests {
             ),
         ] {
             let signer = WebhookSigner::new(secret).unwrap();
-            assert_eq!(signer.sign(id, timestamp, body.as_bytes()), expected, "given: {id}");
+            assert_eq!(
+                signer.sign(id, timestamp, body.as_bytes()),
+                expected,
+                "given: {id}"
+            );
         }
     }
 
@@ -183,6 +187,9 @@ mod tests {
 
     #[test]
     fn a_signer_does_not_print_its_key() {
-        assert_eq!(format!("{:?}", WebhookSigner::with_raw_key(b"k")), "WebhookSigner(..)");
+        assert_eq!(
+            format!("{:?}", WebhookSigner::with_raw_key(b"k")),
+            "WebhookSigner(..)"
+        );
     }
 }

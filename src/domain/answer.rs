@@ -98,7 +98,11 @@ impl Answers {
         let status = kind.status();
         Answer {
             status,
-            body: self.replaced.get(&status).cloned().unwrap_or(Bytes::from_static(kind.body().as_bytes())),
+            body: self
+                .replaced
+                .get(&status)
+                .cloned()
+                .unwrap_or(Bytes::from_static(kind.body().as_bytes())),
             // RFC 6750, 3.1: no error code when the request had no token at all.
             challenge: match kind {
                 Kind::Challenge => Some("Bearer"),
@@ -117,7 +121,10 @@ mod tests {
     #[test]
     fn a_missing_and_a_bad_token_differ_in_nothing_but_the_error_code_of_rfc_6750() {
         let answers = Answers::default();
-        let (missing, bad) = (answers.answer(Kind::Challenge), answers.answer(Kind::InvalidToken));
+        let (missing, bad) = (
+            answers.answer(Kind::Challenge),
+            answers.answer(Kind::InvalidToken),
+        );
         assert_eq!(missing.body, r#"{"detail":"Not authenticated"}"#);
         assert_eq!((missing.status, &missing.body), (bad.status, &bad.body));
         assert_eq!(missing.challenge, Some("Bearer"));
@@ -126,9 +133,15 @@ mod tests {
 
     #[test]
     fn a_body_can_be_replaced_but_never_the_status() {
-        let answers = Answers::new(BTreeMap::from([(403, Bytes::from_static(b"{\"error\":\"no\"}"))]));
+        let answers = Answers::new(BTreeMap::from([(
+            403,
+            Bytes::from_static(b"{\"error\":\"no\"}"),
+        )]));
         assert_eq!(answers.answer(Kind::Forbidden).body, "{\"error\":\"no\"}");
         assert_eq!(answers.answer(Kind::Forbidden).status, 403);
-        assert_eq!(answers.answer(Kind::NotFound).body, r#"{"detail":"Not found"}"#);
+        assert_eq!(
+            answers.answer(Kind::NotFound).body,
+            r#"{"detail":"Not found"}"#
+        );
     }
 }

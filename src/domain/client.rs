@@ -87,7 +87,9 @@ impl fmt::Display for Client {
 fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Client {
     let lines = headers.get_all(identity::name::FORWARDED_FOR).iter();
     // A line that is no text stays in its place as an entry that is no address: what stands before it must not count.
-    let mut entries = lines.flat_map(|line| line.to_str().unwrap_or_default().split(',')).rev();
+    let mut entries = lines
+        .flat_map(|line| line.to_str().unwrap_or_default().split(','))
+        .rev();
     let client = loop {
         match entries.next().map(address) {
             Some(Some(address)) if trusted(&address) => {}
@@ -95,14 +97,24 @@ fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Clie
             Some(None) | None => return Client::Untold,
         }
     };
-    if entries.next().is_some() { Client::Undeclared } else { Client::At(client) }
+    if entries.next().is_some() {
+        Client::Undeclared
+    } else {
+        Client::At(client)
+    }
 }
 
 /// An entry of `X-Forwarded-For`: an address, in brackets or not, with a port or not.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
-    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|bare| bare.contains(':'));
-    let parsed = bare.unwrap_or(entry).parse().or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip()));
+    let bare = entry
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .filter(|bare| bare.contains(':'));
+    let parsed = bare
+        .unwrap_or(entry)
+        .parse()
+        .or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip()));
     parsed.ok().map(|address: IpAddr| address.to_canonical())
 }
 
@@ -132,22 +144,35 @@ const PRIVATE: [([u8; 4], u8); 6] = [
     ([100, 64, 0, 0], 10),
     ([169, 254, 0, 0], 16),
 ];
-const PRIVATE_V6: [([u16; 8], u8); 3] =
-    [([0, 0, 0, 0, 0, 0, 0, 1], 128), ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10)];
+const PRIVATE_V6: [([u16; 8], u8); 3] = [
+    ([0, 0, 0, 0, 0, 0, 0, 1], 128),
+    ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+];
 
 impl Networks {
     /// These networks, and with `unix` the Unix sockets too.
     #[must_use]
     pub fn new(nets: Vec<IpNet>, unix: bool) -> Self {
-        Self { nets: nets.into_iter().map(canonical).collect(), unix }
+        Self {
+            nets: nets.into_iter().map(canonical).collect(),
+            unix,
+        }
     }
 
     /// Loopback, link-local and private networks. No Unix socket: what stands at its other end may be a proxy that says nothing.
     #[must_use]
     pub fn private() -> Self {
-        let v4 = PRIVATE.iter().filter_map(|(address, length)| IpNet::new(IpAddr::from(*address), *length).ok());
-        let v6 = PRIVATE_V6.iter().filter_map(|(address, length)| IpNet::new(IpAddr::from(*address), *length).ok());
-        Self { nets: v4.chain(v6).collect(), unix: false }
+        let v4 = PRIVATE
+            .iter()
+            .filter_map(|(address, length)| IpNet::new(IpAddr::from(*address), *length).ok());
+        let v6 = PRIVATE_V6
+            .iter()
+            .filter_map(|(address, length)| IpNet::new(IpAddr::from(*address), *length).ok());
+        Self {
+            nets: v4.chain(v6).collect(),
+            unix: false,
+        }
     }
 
     /// Whether a request of this client comes from here. A client of whom nothing is known is nowhere.
@@ -165,8 +190,13 @@ impl Networks {
 #[must_use]
 pub fn canonical(net: IpNet) -> IpNet {
     let IpNet::V6(v6) = net else { return net };
-    let mapped = v6.network().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
-    mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(net, IpNet::V4)
+    let mapped = v6
+        .network()
+        .to_ipv4_mapped()
+        .zip(v6.prefix_len().checked_sub(96));
+    mapped
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok())
+        .map_or(net, IpNet::V4)
 }
 
 impl fmt::Display for Networks {

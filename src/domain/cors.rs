@@ -29,25 +29,39 @@ impl Cors {
         }
         let one = |name: HeaderName| head.single(&name).ok().flatten();
         let origin = self.listed(head.headers)?;
-        let method = one(header::ACCESS_CONTROL_REQUEST_METHOD).filter(|m| Method::from_bytes(m.as_bytes()).is_ok())?;
+        let method = one(header::ACCESS_CONTROL_REQUEST_METHOD)
+            .filter(|m| Method::from_bytes(m.as_bytes()).is_ok())?;
         let asked = one(header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_, ".contains(&b);
         if asked.len() > 1024 || !asked.bytes().all(plain) {
             return None;
         }
         let mut fields = self.allow(origin);
-        fields.push((header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_str(method).ok()?));
+        fields.push((
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_str(method).ok()?,
+        ));
         if !asked.is_empty() {
-            fields.push((header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_str(asked).ok()?));
+            fields.push((
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                HeaderValue::from_str(asked).ok()?,
+            ));
         }
-        fields.push((header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(self.max_age)));
+        fields.push((
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from(self.max_age),
+        ));
         Some(fields)
     }
 
     /// The origin of a whole preflight (Fetch standard, 4.8) that is not listed and carries no token, as none of them does. It is
     /// refused like every request without one; this only tells the log why.
     #[must_use]
-    pub fn unlisted_preflight<'r>(&self, method: &Method, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
+    pub fn unlisted_preflight<'r>(
+        &self,
+        method: &Method,
+        headers: &'r HeaderMap,
+    ) -> Option<&'r HeaderValue> {
         let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if *method != Method::OPTIONS || !asks || headers.contains_key(header::AUTHORIZATION) {
             return None;
@@ -88,7 +102,9 @@ impl Cors {
 
     /// Whether this is a listed origin, to the letter.
     pub(super) fn lists(&self, origin: &HeaderValue) -> bool {
-        self.origins.iter().any(|o| o.as_bytes() == origin.as_bytes())
+        self.origins
+            .iter()
+            .any(|o| o.as_bytes() == origin.as_bytes())
     }
 
     fn allow(&self, origin: &HeaderValue) -> Fields {
@@ -97,14 +113,19 @@ impl Cors {
             (header::VARY, HeaderValue::from_static("Origin")),
         ];
         if self.credentials {
-            fields.push((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
+            fields.push((
+                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            ));
         }
         fields
     }
 }
 
 fn has_body(headers: &HeaderMap) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH).is_some_and(|l| l.as_bytes() != b"0");
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .is_some_and(|l| l.as_bytes() != b"0");
     length || headers.contains_key(header::TRANSFER_ENCODING)
 }
 
@@ -121,7 +142,11 @@ mod tests {
     const APP: &str = "https://app.test";
 
     fn cors(credentials: bool) -> Cors {
-        Cors { origins: vec![APP.into(), "https://app.test:8443".into()], credentials, max_age: 600 }
+        Cors {
+            origins: vec![APP.into(), "https://app.test:8443".into()],
+            credentials,
+            max_age: 600,
+        }
     }
 
     fn header_map(fields: &[(&str, &str)]) -> HeaderMap {
@@ -134,7 +159,10 @@ mod tests {
     }
 
     fn told(fields: Fields) -> Vec<String> {
-        fields.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII"))).collect()
+        fields
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")))
+            .collect()
     }
 
     fn preflight(cors: &Cors, method: &Method, fields: &[(&str, &str)]) -> Option<Vec<String>> {
@@ -148,7 +176,8 @@ mod tests {
             peer: None::<IpAddr>,
             fresh_id: RequestId::parse("r").expect("an id"),
         };
-        cors.preflight(&RequestHead::parse(incoming).expect("a good head")).map(told)
+        cors.preflight(&RequestHead::parse(incoming).expect("a good head"))
+            .map(told)
     }
 
     const ORIGIN: (&str, &str) = ("origin", APP);
@@ -156,7 +185,10 @@ mod tests {
 
     #[test]
     fn a_preflight_of_a_listed_origin_is_answered_with_exactly_what_it_asked_for() {
-        let asked = ("access-control-request-headers", "authorization, X-Workspace_Id");
+        let asked = (
+            "access-control-request-headers",
+            "authorization, X-Workspace_Id",
+        );
         assert_eq!(
             preflight(&cors(true), &Method::OPTIONS, &[ORIGIN, METHOD, asked]).expect("an answer"),
             [
@@ -169,7 +201,12 @@ mod tests {
             ]
         );
         assert_eq!(
-            preflight(&cors(false), &Method::OPTIONS, &[ORIGIN, METHOD, ("content-length", "0")]).expect("an answer"),
+            preflight(
+                &cors(false),
+                &Method::OPTIONS,
+                &[ORIGIN, METHOD, ("content-length", "0")]
+            )
+            .expect("an answer"),
             [
                 "access-control-allow-origin: https://app.test",
                 "vary: Origin",
@@ -187,19 +224,47 @@ mod tests {
             ("another method", Method::GET, vec![ORIGIN, METHOD]),
             ("no origin", Method::OPTIONS, vec![METHOD]),
             ("no method asked for", Method::OPTIONS, vec![ORIGIN]),
-            ("an empty method", Method::OPTIONS, vec![ORIGIN, ("access-control-request-method", "")]),
-            ("no method at all", Method::OPTIONS, vec![ORIGIN, ("access-control-request-method", "A B")]),
+            (
+                "an empty method",
+                Method::OPTIONS,
+                vec![ORIGIN, ("access-control-request-method", "")],
+            ),
+            (
+                "no method at all",
+                Method::OPTIONS,
+                vec![ORIGIN, ("access-control-request-method", "A B")],
+            ),
             ("two methods", Method::OPTIONS, vec![ORIGIN, METHOD, METHOD]),
             ("two origins", Method::OPTIONS, vec![ORIGIN, ORIGIN, METHOD]),
-            ("a body", Method::OPTIONS, vec![ORIGIN, METHOD, ("content-length", "5")]),
-            ("a chunked body", Method::OPTIONS, vec![ORIGIN, METHOD, ("transfer-encoding", "chunked")]),
-            ("odd headers", Method::OPTIONS, vec![ORIGIN, METHOD, ("access-control-request-headers", "a: b")]),
-            ("endless headers", Method::OPTIONS, vec![ORIGIN, METHOD, ("access-control-request-headers", &long)]),
+            (
+                "a body",
+                Method::OPTIONS,
+                vec![ORIGIN, METHOD, ("content-length", "5")],
+            ),
+            (
+                "a chunked body",
+                Method::OPTIONS,
+                vec![ORIGIN, METHOD, ("transfer-encoding", "chunked")],
+            ),
+            (
+                "odd headers",
+                Method::OPTIONS,
+                vec![ORIGIN, METHOD, ("access-control-request-headers", "a: b")],
+            ),
+            (
+                "endless headers",
+                Method::OPTIONS,
+                vec![ORIGIN, METHOD, ("access-control-request-headers", &long)],
+            ),
         ] {
             assert_eq!(preflight(&cors(true), &method, &fields), None, "{given}");
         }
         let nobody = Cors::default();
-        assert_eq!(preflight(&nobody, &Method::OPTIONS, &[ORIGIN, METHOD]), None, "no origin is listed");
+        assert_eq!(
+            preflight(&nobody, &Method::OPTIONS, &[ORIGIN, METHOD]),
+            None,
+            "no origin is listed"
+        );
     }
 
     // Attack A-121.
@@ -222,11 +287,26 @@ mod tests {
             "https://\u{e4}pp.test",
         ] {
             let fields = [("origin", origin), METHOD];
-            assert_eq!(preflight(&cors(true), &Method::OPTIONS, &fields), None, "{origin}");
+            assert_eq!(
+                preflight(&cors(true), &Method::OPTIONS, &fields),
+                None,
+                "{origin}"
+            );
             let refused = told(cors(true).on_refusal(&header_map(&fields)));
-            assert_eq!(refused, ["vary: Origin"], "a cache must not mix them up: {origin}");
+            assert_eq!(
+                refused,
+                ["vary: Origin"],
+                "a cache must not mix them up: {origin}"
+            );
         }
-        assert!(preflight(&cors(true), &Method::OPTIONS, &[("origin", "https://app.test:8443"), METHOD]).is_some());
+        assert!(
+            preflight(
+                &cors(true),
+                &Method::OPTIONS,
+                &[("origin", "https://app.test:8443"), METHOD]
+            )
+            .is_some()
+        );
     }
 
     #[test]
@@ -234,19 +314,43 @@ mod tests {
         let strange = ("origin", "https://evil.test");
         let token = ("authorization", "Bearer x");
         for (given, method, fields, expected) in [
-            ("a preflight", Method::OPTIONS, vec![strange, METHOD], Some("https://evil.test")),
-            ("a listed origin", Method::OPTIONS, vec![ORIGIN, METHOD], None),
-            ("with a token", Method::OPTIONS, vec![strange, METHOD, token], None),
+            (
+                "a preflight",
+                Method::OPTIONS,
+                vec![strange, METHOD],
+                Some("https://evil.test"),
+            ),
+            (
+                "a listed origin",
+                Method::OPTIONS,
+                vec![ORIGIN, METHOD],
+                None,
+            ),
+            (
+                "with a token",
+                Method::OPTIONS,
+                vec![strange, METHOD, token],
+                None,
+            ),
             ("no method asked for", Method::OPTIONS, vec![strange], None),
             ("no origin", Method::OPTIONS, vec![METHOD], None),
             ("another method", Method::GET, vec![strange, METHOD], None),
         ] {
             let headers = header_map(&fields);
             let origin = cors(true).unlisted_preflight(&method, &headers);
-            assert_eq!(origin.and_then(|origin| origin.to_str().ok()), expected, "{given}");
+            assert_eq!(
+                origin.and_then(|origin| origin.to_str().ok()),
+                expected,
+                "{given}"
+            );
         }
         let headers = header_map(&[ORIGIN, METHOD]);
-        assert!(Cors::default().unlisted_preflight(&Method::OPTIONS, &headers).is_some(), "no origin is listed");
+        assert!(
+            Cors::default()
+                .unlisted_preflight(&Method::OPTIONS, &headers)
+                .is_some(),
+            "no origin is listed"
+        );
     }
 
     // Attack A-122.
@@ -256,8 +360,23 @@ mod tests {
         let allowed = "access-control-allow-origin: https://app.test";
         let exposed = "access-control-expose-headers: x-request-id, www-authenticate";
         assert_eq!(fields(false), [allowed, "vary: Origin", exposed]);
-        assert_eq!(fields(true), [allowed, "vary: Origin", "access-control-allow-credentials: true", exposed]);
-        assert_eq!(told(cors(true).on_refusal(&header_map(&[ORIGIN, ORIGIN]))), ["vary: Origin"]);
-        assert!(Cors::default().on_refusal(&header_map(&[ORIGIN])).is_empty());
+        assert_eq!(
+            fields(true),
+            [
+                allowed,
+                "vary: Origin",
+                "access-control-allow-credentials: true",
+                exposed
+            ]
+        );
+        assert_eq!(
+            told(cors(true).on_refusal(&header_map(&[ORIGIN, ORIGIN]))),
+            ["vary: Origin"]
+        );
+        assert!(
+            Cors::default()
+                .on_refusal(&header_map(&[ORIGIN]))
+                .is_empty()
+        );
     }
 }

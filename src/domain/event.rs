@@ -45,9 +45,21 @@ impl Change {
     #[must_use]
     pub fn as_profile(&self, at: EventTime) -> Self {
         match self {
-            Self::User(user, UserChange::Described { banned: false, email, name }) => {
-                Self::Seen(user.clone(), Seen { at, email: email.clone(), name: name.clone() })
-            }
+            Self::User(
+                user,
+                UserChange::Described {
+                    banned: false,
+                    email,
+                    name,
+                },
+            ) => Self::Seen(
+                user.clone(),
+                Seen {
+                    at,
+                    email: email.clone(),
+                    name: name.clone(),
+                },
+            ),
             other => other.clone(),
         }
     }
@@ -58,18 +70,28 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::User(user, UserChange::Deleted) => write!(f, "{user} is deleted"),
-            Self::User(user, UserChange::Described { banned: true, .. }) => write!(f, "{user} is banned or locked"),
+            Self::User(user, UserChange::Described { banned: true, .. }) => {
+                write!(f, "{user} is banned or locked")
+            }
             Self::User(user, UserChange::Described { .. }) => write!(f, "{user} is described anew"),
-            Self::User(user, UserChange::Overruled { .. }) => write!(f, "{user} is as the source says"),
+            Self::User(user, UserChange::Overruled { .. }) => {
+                write!(f, "{user} is as the source says")
+            }
             Self::Seen(user, _) => write!(f, "{user} is seen"),
-            Self::Member(org, user, MemberChange::Removed) => write!(f, "{user} is no member of {org}"),
-            Self::Member(org, user, MemberChange::Role(_)) => write!(f, "{user} has a new role in {org}"),
+            Self::Member(org, user, MemberChange::Removed) => {
+                write!(f, "{user} is no member of {org}")
+            }
+            Self::Member(org, user, MemberChange::Role(_)) => {
+                write!(f, "{user} has a new role in {org}")
+            }
             Self::Member(org, user, MemberChange::Overruled) => {
                 write!(f, "{user} has the role in {org} that the source says")
             }
             Self::Organization(org, OrgChange::Exists) => write!(f, "{org} is there"),
             Self::Organization(org, OrgChange::Deleted) => write!(f, "{org} is deleted"),
-            Self::Organization(org, OrgChange::Overruled) => write!(f, "{org} is as the source says"),
+            Self::Organization(org, OrgChange::Overruled) => {
+                write!(f, "{org} is as the source says")
+            }
             Self::Revoked(revoked) => write!(f, "{revoked} is revoked"),
         }
     }
@@ -117,7 +139,11 @@ impl UserChange {
         match self {
             Self::Overruled { .. } => (3_u8, None, None),
             Self::Deleted => (2, None, None),
-            Self::Described { banned, email, name } => (u8::from(*banned), bytes(email), bytes(name)),
+            Self::Described {
+                banned,
+                email,
+                name,
+            } => (u8::from(*banned), bytes(email), bytes(name)),
         }
     }
 }
@@ -166,13 +192,19 @@ pub enum Meaning {
 /// Reads the body of a verified webhook. `instance` is the expected `instance_id`, where one is configured.
 #[must_use]
 pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Meaning {
-    let Some(event) = json::object(body) else { return Meaning::Unreadable("the body is no JSON object") };
+    let Some(event) = json::object(body) else {
+        return Meaning::Unreadable("the body is no JSON object");
+    };
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     if instance.is_some_and(|expected| text("instance_id") != Some(expected)) {
         return Meaning::OtherInstance;
     }
-    let Some(kind) = text("type") else { return Meaning::Unreadable("the event has no `type`") };
-    let Some((subject, verb)) = kind.split_once('.') else { return Meaning::Nothing };
+    let Some(kind) = text("type") else {
+        return Meaning::Unreadable("the event has no `type`");
+    };
+    let Some((subject, verb)) = kind.split_once('.') else {
+        return Meaning::Nothing;
+    };
     let Some(data) = event.get("data").and_then(Value::as_object) else {
         return Meaning::Unreadable("the event has no `data`");
     };
@@ -180,7 +212,9 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
     let read = match (subject, verb) {
         ("user", "created" | "updated" | "deleted") => user(data, deleted),
         ("organization", "created" | "updated" | "deleted") => organization(data, deleted),
-        ("organizationMembership", "created" | "updated" | "deleted") => member(data, deleted, roles),
+        ("organizationMembership", "created" | "updated" | "deleted") => {
+            member(data, deleted, roles)
+        }
         ("session", "ended" | "removed" | "revoked") => session(data),
         _ => return Meaning::Nothing,
     };
@@ -203,7 +237,9 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
 /// What is missing: the id, or the time that orders it among other changes.
 pub fn described(user: &Map<String, Value>) -> Result<(Change, EventTime), &'static str> {
     let change = self::user(user, false)?;
-    let at = user.get("updated_at").and_then(|time| milliseconds(time, false));
+    let at = user
+        .get("updated_at")
+        .and_then(|time| milliseconds(time, false));
     Ok((change, at.ok_or("the user has no `updated_at`")?))
 }
 
@@ -223,7 +259,19 @@ pub struct ListedUser {
 /// What is missing.
 pub fn listed_user(user: &Map<String, Value>) -> Result<ListedUser, &'static str> {
     match self::user(user, false)? {
-        Change::User(id, UserChange::Described { banned, email, name }) => Ok(ListedUser { id, banned, email, name }),
+        Change::User(
+            id,
+            UserChange::Described {
+                banned,
+                email,
+                name,
+            },
+        ) => Ok(ListedUser {
+            id,
+            banned,
+            email,
+            name,
+        }),
         _ => Err("it is no user"),
     }
 }
@@ -241,14 +289,27 @@ pub struct ListedMember {
 ///
 /// # Errors
 /// What is missing.
-pub fn listed_member(data: &Map<String, Value>, roles: &Roles) -> Result<ListedMember, &'static str> {
-    let within = |object: &str, name: &str| data.get(object).and_then(|o| o.get(name)).and_then(Value::as_str);
+pub fn listed_member(
+    data: &Map<String, Value>,
+    roles: &Roles,
+) -> Result<ListedMember, &'static str> {
+    let within = |object: &str, name: &str| {
+        data.get(object)
+            .and_then(|o| o.get(name))
+            .and_then(Value::as_str)
+    };
     let org = within("organization", "id").and_then(|id| OrgId::parse(id).ok());
-    let user = within("public_user_data", "user_id").and_then(|id| ClerkUserId::parse(id).ok()).map(UserId::from);
+    let user = within("public_user_data", "user_id")
+        .and_then(|id| ClerkUserId::parse(id).ok())
+        .map(UserId::from);
     let (Some(org), Some(user)) = (org, user) else {
         return Err("the membership names no organization or user");
     };
-    Ok(ListedMember { org, user, role: text(data, "role").and_then(|name| roles.find(name)) })
+    Ok(ListedMember {
+        org,
+        user,
+        role: text(data, "role").and_then(|name| roles.find(name)),
+    })
 }
 
 /// Clerk writes milliseconds in most places and seconds in some: told apart by size. Fail closed: a deletion that is timed in
@@ -257,17 +318,26 @@ fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {
     const SMALLEST_MS: u64 = 100_000_000_000;
     let number = value.as_u64()?;
     let rest = if deleted { 999 } else { 0 };
-    Some(EventTime(if number > SMALLEST_MS { number } else { number.saturating_mul(1000).saturating_add(rest) }))
+    Some(EventTime(if number > SMALLEST_MS {
+        number
+    } else {
+        number.saturating_mul(1000).saturating_add(rest)
+    }))
 }
 
 fn user(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
-    let id = text(data, "id").and_then(|id| ClerkUserId::parse(id).ok()).ok_or("`id` is no user id")?;
+    let id = text(data, "id")
+        .and_then(|id| ClerkUserId::parse(id).ok())
+        .ok_or("`id` is no user id")?;
     let id = UserId::from(id);
     if deleted {
         return Ok(Change::User(id, UserChange::Deleted));
     }
     let flag = |name| data.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let parts: Vec<_> = ["first_name", "last_name"].iter().filter_map(|part| text(data, part)).collect();
+    let parts: Vec<_> = ["first_name", "last_name"]
+        .iter()
+        .filter_map(|part| text(data, part))
+        .collect();
     let change = UserChange::Described {
         banned: flag("banned") || flag("locked") || flag("deprovisioned"),
         email: primary_email(data).and_then(text_header),
@@ -280,31 +350,67 @@ fn user(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str
 fn primary_email(data: &Map<String, Value>) -> Option<&str> {
     let primary = text(data, "primary_email_address_id")?;
     let entries = data.get("email_addresses")?.as_array()?;
-    let entry = entries.iter().find(|entry| entry.get("id").and_then(Value::as_str) == Some(primary))?;
-    let verified = entry.pointer("/verification/status").and_then(Value::as_str) == Some("verified");
-    if verified { entry.get("email_address")?.as_str() } else { None }
+    let entry = entries
+        .iter()
+        .find(|entry| entry.get("id").and_then(Value::as_str) == Some(primary))?;
+    let verified = entry
+        .pointer("/verification/status")
+        .and_then(Value::as_str)
+        == Some("verified");
+    if verified {
+        entry.get("email_address")?.as_str()
+    } else {
+        None
+    }
 }
 
 fn session(data: &Map<String, Value>) -> Result<Change, &'static str> {
-    let id = text(data, "id").and_then(|id| SessionId::parse(id).ok()).ok_or("`data.id` is no session id")?;
+    let id = text(data, "id")
+        .and_then(|id| SessionId::parse(id).ok())
+        .ok_or("`data.id` is no session id")?;
     Ok(Change::Revoked(Revoked::Session(id)))
 }
 
 fn organization(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str> {
-    let id = text(data, "id").and_then(|id| OrgId::parse(id).ok()).ok_or("`id` is no organization id")?;
-    Ok(Change::Organization(id, if deleted { OrgChange::Deleted } else { OrgChange::Exists }))
+    let id = text(data, "id")
+        .and_then(|id| OrgId::parse(id).ok())
+        .ok_or("`id` is no organization id")?;
+    Ok(Change::Organization(
+        id,
+        if deleted {
+            OrgChange::Deleted
+        } else {
+            OrgChange::Exists
+        },
+    ))
 }
 
-fn member(data: &Map<String, Value>, deleted: bool, roles: Option<&Roles>) -> Result<Change, &'static str> {
-    let within = |object: &str, name: &str| data.get(object).and_then(|o| o.get(name)).and_then(Value::as_str);
+fn member(
+    data: &Map<String, Value>,
+    deleted: bool,
+    roles: Option<&Roles>,
+) -> Result<Change, &'static str> {
+    let within = |object: &str, name: &str| {
+        data.get(object)
+            .and_then(|o| o.get(name))
+            .and_then(Value::as_str)
+    };
     let org = within("organization", "id").and_then(|id| OrgId::parse(id).ok());
-    let user = within("public_user_data", "user_id").and_then(|id| ClerkUserId::parse(id).ok()).map(UserId::from);
+    let user = within("public_user_data", "user_id")
+        .and_then(|id| ClerkUserId::parse(id).ok())
+        .map(UserId::from);
     let (Some(org), Some(user)) = (org, user) else {
         return Err("the membership names no organization or user");
     };
     // Fail closed: a role that the config does not know is no role. A member with it is out until the config names it.
-    let role = text(data, "role").and_then(|name| roles?.find(name)).filter(|_| !deleted);
-    Ok(Change::Member(org, user, role.map_or(MemberChange::Removed, MemberChange::Role)))
+    let role = text(data, "role")
+        .and_then(|name| roles?.find(name))
+        .filter(|_| !deleted);
+    Ok(Change::Member(
+        org,
+        user,
+        role.map_or(MemberChange::Removed, MemberChange::Role),
+    ))
 }
 
 fn text<'a>(data: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -40,8 +40,18 @@ pub struct Incoming<'r> {
 impl<'r> RequestHead<'r> {
     /// Checks what every later step relies on.
     pub fn parse(incoming: Incoming<'r>) -> Result<Self, Rejection> {
-        let Incoming { method, target, version, headers, peer, fresh_id } = incoming;
-        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let Incoming {
+            method,
+            target,
+            version,
+            headers,
+            peer,
+            fresh_id,
+        } = incoming;
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
         if size > MAX_HEAD {
             return Err(Rejection::HeadTooLarge);
         }
@@ -49,17 +59,32 @@ impl<'r> RequestHead<'r> {
         let target = Target::parse(target)?;
         let host = host(headers, version)?;
         // RFC 9112, 3.2.2: the absolute form must name the host that Host names; we judge its path (attack A-36).
-        if target.authority.is_some_and(|a| host.is_none_or(|h| !a.eq_ignore_ascii_case(h))) {
+        if target
+            .authority
+            .is_some_and(|a| host.is_none_or(|h| !a.eq_ignore_ascii_case(h)))
+        {
             return Err(Rejection::AmbiguousPath);
         }
         let request_id = request_id(headers).unwrap_or(fresh_id);
-        Ok(Self { method, path: target.path, origin_form: target.origin_form, headers, peer, request_id })
+        Ok(Self {
+            method,
+            path: target.path,
+            origin_form: target.origin_form,
+            headers,
+            peer,
+            request_id,
+        })
     }
 
     /// The length that the body says it has; `None` for a chunked one, which does not say.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        self.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+        self.headers
+            .get(header::CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
     }
 
     /// The one value of a field that a rule reads. Twice, or as bytes that are no visible ASCII, is refused: the app
@@ -83,13 +108,19 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Option<&'r st
 fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Rejection> {
     let length = single(headers, &header::CONTENT_LENGTH).ok_or(Rejection::BadRequest)?;
     let coding = single(headers, &header::TRANSFER_ENCODING).ok_or(Rejection::BadRequest)?;
-    if length.is_some_and(|l| l.is_empty() || l.len() > 18 || !l.bytes().all(|b| b.is_ascii_digit())) {
+    if length
+        .is_some_and(|l| l.is_empty() || l.len() > 18 || !l.bytes().all(|b| b.is_ascii_digit()))
+    {
         return Err(Rejection::BadRequest);
     }
     if coding.is_some_and(|c| !c.eq_ignore_ascii_case("chunked") || version < Version::HTTP_11) {
         return Err(Rejection::BadRequest);
     }
-    if length.is_some() && coding.is_some() { Err(Rejection::BadRequest) } else { Ok(()) }
+    if length.is_some() && coding.is_some() {
+        Err(Rejection::BadRequest)
+    } else {
+        Ok(())
+    }
 }
 
 /// The Host field: exactly one in HTTP/1.1, and plain `host[:port]` (attacks ).
@@ -120,24 +151,39 @@ pub fn cannot_be_rebound(host: &str) -> bool {
 fn plain_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(v6) => match v6.split_once(']') {
-            Some((address, rest)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", rest.strip_prefix(':')),
+            Some((address, rest)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+                ("v6", rest.strip_prefix(':'))
+            }
             _ => return false,
         },
-        None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
+        None => host
+            .split_once(':')
+            .map_or((host, None), |(name, port)| (name, Some(port))),
     };
     let good_name = !name.is_empty()
         && name.len() <= 255
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
     let closed = !host.starts_with('[') || host.ends_with(']') || port.is_some();
-    good_name && closed && port.is_none_or(|p| p.parse::<u16>().is_ok() && p.bytes().all(|b| b.is_ascii_digit()))
+    good_name
+        && closed
+        && port.is_none_or(|p| p.parse::<u16>().is_ok() && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A request id from outside is kept when it is one plain word of at most 128 bytes, so that traces join up; it is no
 /// identity and grants nothing.
 fn request_id(headers: &HeaderMap) -> Option<RequestId> {
     let text = single(headers, &HeaderName::from_static("x-request-id"))??;
-    let word = text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
-    if word { RequestId::parse(text).ok() } else { None }
+    let word = text.len() <= 128
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+    if word {
+        RequestId::parse(text).ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -165,25 +211,45 @@ pub(crate) mod tests {
     fn framing_that_two_parsers_could_see_differently_is_refused() {
         let host = ("host", "app.test");
         for fields in [
-            vec![host, ("content-length", "4"), ("transfer-encoding", "chunked")],
+            vec![
+                host,
+                ("content-length", "4"),
+                ("transfer-encoding", "chunked"),
+            ],
             vec![host, ("content-length", "4"), ("content-length", "4")],
             vec![host, ("content-length", "4, 4")],
             vec![host, ("content-length", "+4")],
             vec![host, ("content-length", "12345678901234567890")],
             vec![host, ("transfer-encoding", "gzip, chunked")],
-            vec![host, ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+            vec![
+                host,
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "chunked"),
+            ],
             vec![host, host],
             vec![],
         ] {
-            assert_eq!(parse("/", &fields), Err(Rejection::BadRequest), "{fields:?}");
+            assert_eq!(
+                parse("/", &fields),
+                Err(Rejection::BadRequest),
+                "{fields:?}"
+            );
         }
         assert!(parse("/", &[host, ("transfer-encoding", "Chunked")]).is_ok());
     }
 
     #[test]
     fn host_is_a_plain_name_with_an_optional_port() {
-        for good in ["app.test", "APP.test", "app.test.", "app.test:80", "127.0.0.1:8484", "[::1]", "[::1]:8484", "a_b"]
-        {
+        for good in [
+            "app.test",
+            "APP.test",
+            "app.test.",
+            "app.test:80",
+            "127.0.0.1:8484",
+            "[::1]",
+            "[::1]:8484",
+            "a_b",
+        ] {
             assert!(parse("/", &[("host", good)]).is_ok(), "refused: {good}");
         }
         for bad in [
@@ -200,18 +266,37 @@ pub(crate) mod tests {
             "[::1]x",
             "a:+1",
         ] {
-            assert_eq!(parse("/", &[("host", bad)]), Err(Rejection::BadRequest), "accepted: {bad}");
+            assert_eq!(
+                parse("/", &[("host", bad)]),
+                Err(Rejection::BadRequest),
+                "accepted: {bad}"
+            );
         }
     }
 
     #[test]
     fn a_127_only_an_address_or_this_machine_cannot_be_rebound() {
-        for good in ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8485", "[::1]", "[::1]:8485", "10.0.0.7"] {
+        for good in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1",
+            "127.0.0.1:8485",
+            "[::1]",
+            "[::1]:8485",
+            "10.0.0.7",
+        ] {
             assert!(cannot_be_rebound(good), "{good}");
         }
-        for bad in
-            ["", ":80", "[::1].evil.test", "[::1", "[]", "127.0.0.1.evil.test", "localhost.evil.test", "evil.test"]
-        {
+        for bad in [
+            "",
+            ":80",
+            "[::1].evil.test",
+            "[::1",
+            "[]",
+            "127.0.0.1.evil.test",
+            "localhost.evil.test",
+            "evil.test",
+        ] {
             assert!(!cannot_be_rebound(bad), "{bad}");
         }
     }
@@ -220,14 +305,23 @@ pub(crate) mod tests {
     fn an_absolute_target_must_name_the_same_host() {
         let host = [("host", "app.test")];
         assert!(parse("http://APP.test/x", &host).is_ok());
-        assert_eq!(parse("http://other.host/x", &host), Err(Rejection::AmbiguousPath));
-        assert_eq!(parse("http://a@app.test/x", &host), Err(Rejection::AmbiguousPath));
+        assert_eq!(
+            parse("http://other.host/x", &host),
+            Err(Rejection::AmbiguousPath)
+        );
+        assert_eq!(
+            parse("http://a@app.test/x", &host),
+            Err(Rejection::AmbiguousPath)
+        );
     }
 
     #[test]
     fn a_request_id_is_kept_only_when_it_is_one_plain_word() {
         let id = |values: &[&str]| {
-            let fields = values.iter().map(|v| ("x-request-id", *v)).chain([("host", "a")]);
+            let fields = values
+                .iter()
+                .map(|v| ("x-request-id", *v))
+                .chain([("host", "a")]);
             parse("/", &fields.collect::<Vec<_>>()).expect("a good head")
         };
         assert_eq!(id(&["01JD-a.b:c_9"]), "01JD-a.b:c_9");

@@ -20,11 +20,24 @@ const LONGEST: usize = 120;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// A token that a key of the issuer has signed comes from the future. Nobody else could have made it, so a clock is wrong.
-    FromTheFuture { issuer: Arc<str>, claim: &'static str, ahead: u64, leeway: u64 },
+    FromTheFuture {
+        issuer: Arc<str>,
+        claim: &'static str,
+        ahead: u64,
+        leeway: u64,
+    },
     /// A token that a key of the issuer has signed ended `ago` seconds before it came.
-    JustExpired { issuer: Arc<str>, ago: u64, leeway: u64 },
+    JustExpired {
+        issuer: Arc<str>,
+        ago: u64,
+        leeway: u64,
+    },
     /// A token of somebody who is not configured, or by a key that the configured issuer does not have.
-    OtherInstance { reason: Rejection, iss: Box<str>, kid: Option<Box<str>> },
+    OtherInstance {
+        reason: Rejection,
+        iss: Box<str>,
+        kid: Option<Box<str>>,
+    },
     /// A token of the issuer does not fit the one key that stands in the config.
     OtherKey { issuer: Arc<str> },
     /// The client has no token and sends JavaScript's word for that.
@@ -51,12 +64,18 @@ pub fn hint(
         R::UnknownKey | R::WrongIssuer => {
             let token = token(headers)?;
             let iss = cut(token.claimed_issuer()?);
-            Some(Hint::OtherInstance { reason, iss, kid: token.kid().map(cut) })
+            Some(Hint::OtherInstance {
+                reason,
+                iss,
+                kid: token.kid().map(cut),
+            })
         }
         R::BadSignature => {
             let issuer = issuer(snapshot, &token(headers)?)?;
             let only_key = snapshot.keys.get(&issuer.name)?.kids().is_empty();
-            only_key.then(|| Hint::OtherKey { issuer: issuer.name.clone() })
+            only_key.then(|| Hint::OtherKey {
+                issuer: issuer.name.clone(),
+            })
         }
         R::Expired | R::NotYetValid | R::IssuedInFuture => {
             let token = token(headers)?;
@@ -65,7 +84,9 @@ pub fn hint(
         // A route that does not name OPTIONS refuses a preflight in another way, for the same want of an origin.
         _ => {
             let origin = snapshot.rules.cors.unlisted_preflight(method, headers)?;
-            Some(Hint::Origin(cut(&String::from_utf8_lossy(origin.as_bytes()))))
+            Some(Hint::Origin(cut(&String::from_utf8_lossy(
+                origin.as_bytes(),
+            ))))
         }
     }
 }
@@ -73,8 +94,16 @@ pub fn hint(
 /// The word that stands where a token should be.
 #[must_use]
 pub fn placeholder(headers: &HeaderMap) -> Option<&'static str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") { bearer::placeholder(token) } else { None }
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        bearer::placeholder(token)
+    } else {
+        None
+    }
 }
 
 fn token(headers: &HeaderMap) -> Option<UnverifiedToken<'_>> {
@@ -86,16 +115,34 @@ fn issuer<'s>(snapshot: &'s Snapshot, token: &UnverifiedToken<'_>) -> Option<&'s
 }
 
 /// Times are looked at only after the signature, so for these reasons the token is one of the issuer's.
-fn time(reason: Rejection, issuer: &Issuer, token: &UnverifiedToken<'_>, UnixTime(now): UnixTime) -> Option<Hint> {
+fn time(
+    reason: Rejection,
+    issuer: &Issuer,
+    token: &UnverifiedToken<'_>,
+    UnixTime(now): UnixTime,
+) -> Option<Hint> {
     let (name, leeway) = (issuer.name.clone(), issuer.claims.leeway.secs());
     if reason == Rejection::Expired {
         let ago = now.checked_sub(token.claimed_seconds("exp")?)?;
-        return (ago <= JUST_NOW).then_some(Hint::JustExpired { issuer: name, ago, leeway });
+        return (ago <= JUST_NOW).then_some(Hint::JustExpired {
+            issuer: name,
+            ago,
+            leeway,
+        });
     }
-    let claim = if reason == Rejection::NotYetValid { "nbf" } else { "iat" };
+    let claim = if reason == Rejection::NotYetValid {
+        "nbf"
+    } else {
+        "iat"
+    };
     // Without an `iat` no clock is to blame.
     let ahead = token.claimed_seconds(claim)?.checked_sub(now)?;
-    Some(Hint::FromTheFuture { issuer: name, claim, ahead, leeway })
+    Some(Hint::FromTheFuture {
+        issuer: name,
+        claim,
+        ahead,
+        leeway,
+    })
 }
 
 fn cut(text: &str) -> Box<str> {

@@ -102,7 +102,12 @@ pub trait Headers {
 
 impl TrustedHeaders {
     pub(super) fn new(names: Arc<TrustedNames>, trusted_peer: bool) -> Self {
-        Self { names, trusted_peer, drop_authorization: false, values: Vec::with_capacity(16) }
+        Self {
+            names,
+            trusted_peer,
+            drop_authorization: false,
+            values: Vec::with_capacity(16),
+        }
     }
 
     pub(super) fn drop_authorization(&mut self) {
@@ -129,23 +134,37 @@ impl TrustedHeaders {
 
     /// Whether the upstream is told all that `other` tells, and the same. That nobody was asked for is no news about somebody.
     pub(super) fn tells_all_of(&self, other: &Self) -> bool {
-        let nobody = (&Name::Fixed(name::AUTH_KIND), &HeaderValue::from_static(name::NOBODY));
-        other.values.iter().all(|pair| (&pair.0, &pair.1) == nobody || self.values.contains(pair))
+        let nobody = (
+            &Name::Fixed(name::AUTH_KIND),
+            &HeaderValue::from_static(name::NOBODY),
+        );
+        other
+            .values
+            .iter()
+            .all(|pair| (&pair.0, &pair.1) == nobody || self.values.contains(pair))
     }
 
     /// What the upstream will be told.
     pub fn values(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
-        self.values.iter().map(|(name, value)| (name.as_str(), value))
+        self.values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
     }
 
     /// Strips, then writes. Applying twice is the same as once, which Pingora's retries rely on.
     pub fn apply(&self, headers: &mut impl Headers) {
-        let forged: Vec<_> = headers.names().filter(|n| self.names.strips(n, self.trusted_peer)).cloned().collect();
+        let forged: Vec<_> = headers
+            .names()
+            .filter(|n| self.names.strips(n, self.trusted_peer))
+            .cloned()
+            .collect();
         forged.iter().for_each(|name| headers.remove(name));
         if self.drop_authorization {
             headers.remove(&header::AUTHORIZATION);
         }
-        self.values.iter().for_each(|(name, value)| headers.set(name, value));
+        self.values
+            .iter()
+            .for_each(|(name, value)| headers.set(name, value));
     }
 }
 

@@ -32,7 +32,10 @@ fn check(text: &str, prefix: &'static str) -> Result<(), IdError> {
     if text.len() > MAX_ID {
         return Err(IdError::TooLong);
     }
-    if !text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b',' | b';' | b'"' | b'\\')) {
+    if !text
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b',' | b';' | b'"' | b'\\'))
+    {
         return Err(IdError::Character);
     }
     if !text.starts_with(prefix) || text.len() == prefix.len() {
@@ -156,7 +159,9 @@ pub const MAX_USER_ID: usize = MAX_ISSUER_NAME + 1 + MAX_ID;
 /// Whether `text` can be the name of an issuer: letters, digits, `-` and `_`.
 #[must_use]
 pub fn is_issuer_name(text: &str) -> bool {
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let plain = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     plain && !text.is_empty() && text.len() <= MAX_ISSUER_NAME
 }
 
@@ -176,7 +181,9 @@ impl UserId {
                 IdError::Prefix(_) => IdError::Unqualified,
                 other => other,
             }),
-            Some((issuer, subject)) if issuer != CLERK && is_issuer_name(issuer) => check(subject, ""),
+            Some((issuer, subject)) if issuer != CLERK && is_issuer_name(issuer) => {
+                check(subject, "")
+            }
             Some(_) => Err(IdError::Unqualified),
         }
     }
@@ -184,7 +191,11 @@ impl UserId {
     /// The Clerk id of a user of [`CLERK`].
     #[must_use]
     pub fn clerk(&self) -> Option<ClerkUserId> {
-        if self.0.contains(':') { None } else { Some(ClerkUserId(self.0.clone())) }
+        if self.0.contains(':') {
+            None
+        } else {
+            Some(ClerkUserId(self.0.clone()))
+        }
     }
 }
 
@@ -228,7 +239,17 @@ mod tests {
 
     #[test]
     fn an_id_that_could_end_or_split_a_header_is_refused() {
-        for bad in ["", "user_", "user_a b", "user_a,b", "user_a;b", "user_\r\nx", "user_ä", "usr_a", "user_a\0"] {
+        for bad in [
+            "",
+            "user_",
+            "user_a b",
+            "user_a,b",
+            "user_a;b",
+            "user_\r\nx",
+            "user_ä",
+            "usr_a",
+            "user_a\0",
+        ] {
             assert!(ClerkUserId::parse(bad).is_err(), "accepted: {bad:?}");
         }
         assert!(ClerkUserId::parse("user_2abcDEF").is_ok());
@@ -238,22 +259,47 @@ mod tests {
 
     #[test]
     fn no_issuer_can_name_a_user_of_another_one() {
-        let of = |issuer, subject| UserId::of(issuer, &Subject::parse(subject).unwrap()).map(|id| id.to_string());
+        let of = |issuer, subject| {
+            UserId::of(issuer, &Subject::parse(subject).unwrap()).map(|id| id.to_string())
+        };
         assert_eq!(of(CLERK, "user_a").as_deref(), Some("user_a"));
         assert_eq!(of("partner", "user_a").as_deref(), Some("partner:user_a"));
-        assert_eq!(of("partner", "clerk:user_a").as_deref(), Some("partner:clerk:user_a"));
-        for (issuer, subject) in [(CLERK, "a"), (CLERK, "user_a:b"), (CLERK, "partner:a"), ("", "user_a"), ("a:b", "c")]
-        {
+        assert_eq!(
+            of("partner", "clerk:user_a").as_deref(),
+            Some("partner:clerk:user_a")
+        );
+        for (issuer, subject) in [
+            (CLERK, "a"),
+            (CLERK, "user_a:b"),
+            (CLERK, "partner:a"),
+            ("", "user_a"),
+            ("a:b", "c"),
+        ] {
             assert_eq!(of(issuer, subject), None, "{issuer} {subject}");
         }
         for good in ["user_a", "partner:user_a", "partner:auth0|1", "user_a:b"] {
             assert!(UserId::parse(good).is_ok(), "{good}");
         }
-        for bad in ["a", ":a", "partner:", "clerk:user_a", "par tner:a", "partner:a,b", "user_"] {
+        for bad in [
+            "a",
+            ":a",
+            "partner:",
+            "clerk:user_a",
+            "par tner:a",
+            "partner:a,b",
+            "user_",
+        ] {
             assert!(UserId::parse(bad).is_err(), "{bad}");
         }
-        assert_eq!(UserId::parse("user_a").unwrap().clerk(), ClerkUserId::parse("user_a").ok());
-        assert_eq!(UserId::parse("user_a:b").unwrap().clerk(), None, "b of an issuer with an odd name");
+        assert_eq!(
+            UserId::parse("user_a").unwrap().clerk(),
+            ClerkUserId::parse("user_a").ok()
+        );
+        assert_eq!(
+            UserId::parse("user_a:b").unwrap().clerk(),
+            None,
+            "b of an issuer with an odd name"
+        );
     }
 
     #[test]
@@ -261,7 +307,10 @@ mod tests {
         assert_eq!(text_header("Alex Chen").unwrap(), "Alex Chen");
         assert_eq!(text_header("Zoë 100%").unwrap(), "Zo%C3%AB 100%25");
         assert_eq!(text_header(" a ").unwrap(), "%20a%20");
-        assert_eq!(text_header("a\r\nx-user-id: root").unwrap(), "a%0D%0Ax-user-id: root");
+        assert_eq!(
+            text_header("a\r\nx-user-id: root").unwrap(),
+            "a%0D%0Ax-user-id: root"
+        );
         assert_eq!(text_header("  ").unwrap(), "%20%20");
         assert!(text_header("").is_none());
         assert!(text_header(&"x".repeat(MAX_TEXT + 1)).is_none());

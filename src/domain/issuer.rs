@@ -67,7 +67,12 @@ impl ClaimNames {
     pub fn of(kind: Kind) -> Self {
         let (email, name, parts): (&[&str], &[&str], _) = match kind {
             Kind::Clerk => (
-                &["email", "email_address", "primary_email_address", "email_addresses"],
+                &[
+                    "email",
+                    "email_address",
+                    "primary_email_address",
+                    "email_addresses",
+                ],
                 &["name", "full_name"],
                 ["first_name", "last_name"],
             ),
@@ -75,7 +80,13 @@ impl ClaimNames {
             Kind::Oidc => (&["email"], &["name"], ["given_name", "family_name"]),
         };
         let owned = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
-        Self { user_id: "sub".into(), email: owned(email), name: owned(name), name_parts: owned(&parts), tenant: None }
+        Self {
+            user_id: "sub".into(),
+            email: owned(email),
+            name: owned(name),
+            name_parts: owned(&parts),
+            tenant: None,
+        }
     }
 }
 
@@ -132,7 +143,11 @@ impl Leeway {
 
     /// Parts of a second are cut off, so that rounding never widens the door.
     pub fn new(leeway: Duration) -> Result<Self, LeewayTooLong> {
-        if leeway <= Self::MAX { Ok(Self(leeway.as_secs())) } else { Err(LeewayTooLong) }
+        if leeway <= Self::MAX {
+            Ok(Self(leeway.as_secs()))
+        } else {
+            Err(LeewayTooLong)
+        }
     }
 
     #[must_use]

@@ -155,7 +155,8 @@ impl Grant {
     /// Whether the answer ends with the caller's token.
     #[must_use]
     pub fn ends_at_expiry(&self) -> bool {
-        self.routes().any(|route| matches!(route.streams, Streams::AtExpiry { .. }))
+        self.routes()
+            .any(|route| matches!(route.streams, Streams::AtExpiry { .. }))
     }
 
     /// Every route that the caller was let in by.
@@ -213,7 +214,12 @@ impl Refusal {
     /// A refusal of a request of which nothing is known.
     #[must_use]
     pub fn bare(reason: Rejection) -> Self {
-        Self { route: None, reason, who: Who::default(), sighting: None }
+        Self {
+            route: None,
+            reason,
+            who: Who::default(),
+            sighting: None,
+        }
     }
 }
 
@@ -284,8 +290,16 @@ pub fn judge_traced(
     let Some(readings) = snapshot.rules.routes.readings(head.method, &head.path) else {
         trace.step(|| {
             let spelt = head.path.segments().all(PathSegment::has_one_spelling);
-            let reader = if spelt { "" } else { " to an app server that does not decode it" };
-            format!("no route covers {} {}{reader}", head.method, head.path.as_str())
+            let reader = if spelt {
+                ""
+            } else {
+                " to an app server that does not decode it"
+            };
+            format!(
+                "no route covers {} {}{reader}",
+                head.method,
+                head.path.as_str()
+            )
         });
         return Step::Judged(Verdict::Reject(Refusal::bare(Rejection::NoRoute)));
     };
@@ -295,13 +309,18 @@ pub fn judge_traced(
         if readings::is_refused(&strictest) {
             break;
         }
-        trace.step(|| "some app servers read the path otherwise, and must be let in there too".into());
+        trace.step(|| {
+            "some app servers read the path otherwise, and must be let in there too".into()
+        });
         let other = judge_reading(snapshot, head, now, proofs, trace, *reading);
         strictest = readings::stricter(strictest, other);
     }
     if !readings.further().is_empty() {
         trace.step(|| match readings::decided_by(&strictest) {
-            Some(route) => format!("the strictest of these readings decides: {}", route.pattern.text()),
+            Some(route) => format!(
+                "the strictest of these readings decides: {}",
+                route.pattern.text()
+            ),
             None => "these readings cannot be let in together".into(),
         });
     }
@@ -318,12 +337,31 @@ fn judge_reading(
     reading: Reading<'_>,
 ) -> Step {
     let Reading { route, skipped } = reading;
-    trace.step(|| format!("route {} asks for {}", route.pattern.text(), access::describe(route, &snapshot.rules)));
+    trace.step(|| {
+        format!(
+            "route {} asks for {}",
+            route.pattern.text(),
+            access::describe(route, &snapshot.rules)
+        )
+    });
 
     let (who, sighting) = (Who::default(), None);
-    let mut judgement = access::Judgement { snapshot, head, now, proofs, trace, route, skipped, who, sighting };
+    let mut judgement = access::Judgement {
+        snapshot,
+        head,
+        now,
+        proofs,
+        trace,
+        route,
+        skipped,
+        who,
+        sighting,
+    };
     let admitted = judgement.admit();
-    let (who, sighting) = (std::mem::take(&mut judgement.who), judgement.sighting.take());
+    let (who, sighting) = (
+        std::mem::take(&mut judgement.who),
+        judgement.sighting.take(),
+    );
     match admitted {
         Ok(access::Admitted::Caller(caller, joined)) => {
             let mut grant = grant::grant(snapshot, head, route, caller, who, joined);
@@ -333,17 +371,22 @@ fn judge_reading(
                 Some(own) => reply(snapshot, own, grant),
             })
         }
-        Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody { route: route.clone(), max_body },
+        Ok(access::Admitted::Webhook { max_body }) => Step::NeedBody {
+            route: route.clone(),
+            max_body,
+        },
         Err(access::Stop::Refuse(reason)) => {
             let verdict = refuse(snapshot, head, route, reason, who);
             Step::Judged(verdict.teaching(sighting))
         }
-        Err(access::Stop::NeedKey(issuer)) => {
-            Step::NeedKey { issuer, otherwise: refuse(snapshot, head, route, Rejection::UnknownKey, who) }
-        }
-        Err(access::Stop::NeedMember(user)) => {
-            Step::NeedMember { user, otherwise: refuse(snapshot, head, route, Rejection::MembersUnavailable, who) }
-        }
+        Err(access::Stop::NeedKey(issuer)) => Step::NeedKey {
+            issuer,
+            otherwise: refuse(snapshot, head, route, Rejection::UnknownKey, who),
+        },
+        Err(access::Stop::NeedMember(user)) => Step::NeedMember {
+            user,
+            otherwise: refuse(snapshot, head, route, Rejection::MembersUnavailable, who),
+        },
     }
 }
 
@@ -359,12 +402,24 @@ pub fn judge_webhook(
 ) -> Verdict {
     let verified = verify_webhook(snapshot, head, route, body, now);
     match verified {
-        Err(reason) => Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) }),
+        Err(reason) => Verdict::Reject(Refusal {
+            route: Some(route.clone()),
+            ..Refusal::bare(reason)
+        }),
         // Asked only after the signature: nobody can probe which ids are known.
-        Ok(signed) if taken(signed.id()) => Verdict::Acknowledge(route.clone(), signed.id().clone()),
+        Ok(signed) if taken(signed.id()) => {
+            Verdict::Acknowledge(route.clone(), signed.id().clone())
+        }
         Ok(signed) => {
             let caller = Caller::Webhook(signed.id().clone());
-            Verdict::Forward(grant::grant(snapshot, head, route, caller, Who::default(), None))
+            Verdict::Forward(grant::grant(
+                snapshot,
+                head,
+                route,
+                caller,
+                Who::default(),
+                None,
+            ))
         }
     }
 }
@@ -376,7 +431,12 @@ fn verify_webhook(
     body: &[u8],
     now: UnixTime,
 ) -> Result<SignedWebhook, Rejection> {
-    let Some(policy) = snapshot.rules.webhooks.as_ref().filter(|_| route.access == Access::Webhook) else {
+    let Some(policy) = snapshot
+        .rules
+        .webhooks
+        .as_ref()
+        .filter(|_| route.access == Access::Webhook)
+    else {
         return Err(Rejection::Internal);
     };
     Envelope::read(head.headers)?.verify(body, &policy.secrets, policy.tolerance, now)
@@ -384,21 +444,35 @@ fn verify_webhook(
 
 /// Answers somebody who was let in on a route with `answer:`. Such a route never leads to the upstream.
 fn reply(snapshot: &Snapshot, own: Own, grant: Grant) -> Verdict {
-    let Grant { route, caller, who, lesson, .. } = grant;
+    let Grant {
+        route,
+        caller,
+        who,
+        lesson,
+        ..
+    } = grant;
     match &caller {
         Caller::User(person) => {
             let reply = own::answer(snapshot, &route, own, person, who);
             Verdict::Answer(Reply { lesson, ..reply })
         }
         // Fail closed: there is nothing to say of a caller who is no person. The config lets none come here.
-        Caller::Nobody | Caller::Service(_) | Caller::Webhook(_) => {
-            Verdict::Reject(Refusal { route: Some(route), who, ..Refusal::bare(Rejection::Denied) })
-        }
+        Caller::Nobody | Caller::Service(_) | Caller::Webhook(_) => Verdict::Reject(Refusal {
+            route: Some(route),
+            who,
+            ..Refusal::bare(Rejection::Denied)
+        }),
     }
 }
 
 /// Refuses, or on a route in report mode lets nobody in particular pass and says what would have been refused.
-fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: Rejection, who: Who) -> Verdict {
+fn refuse(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    route: &Arc<Route>,
+    reason: Rejection,
+    who: Who,
+) -> Verdict {
     let leads_upstream = route.access != Access::Webhook && route.answer.is_none();
     if route.mode == Mode::Report && leads_upstream {
         let mut grant = grant::grant(snapshot, head, route, Caller::Nobody, who, None);
@@ -406,7 +480,10 @@ fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: R
         return Verdict::Forward(grant);
     }
     let verifies = route.answer == Some(Own::Verify);
-    match verifies.then(|| own::not_valid(&snapshot.rules.answers, reason)).flatten() {
+    match verifies
+        .then(|| own::not_valid(&snapshot.rules.answers, reason))
+        .flatten()
+    {
         Some(answer) => Verdict::Answer(Reply {
             route: route.clone(),
             who,
@@ -414,6 +491,10 @@ fn refuse(snapshot: &Snapshot, head: &RequestHead, route: &Arc<Route>, reason: R
             reason: Some(reason),
             lesson: Lesson::default(),
         }),
-        None => Verdict::Reject(Refusal { route: Some(route.clone()), who, ..Refusal::bare(reason) }),
+        None => Verdict::Reject(Refusal {
+            route: Some(route.clone()),
+            who,
+            ..Refusal::bare(reason)
+        }),
     }
 }

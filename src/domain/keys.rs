@@ -47,7 +47,10 @@ impl VerifyingKey {
         }
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(context.finish().as_ref());
-        Self(Arc::new(Inner { decoding, fingerprint }))
+        Self(Arc::new(Inner {
+            decoding,
+            fingerprint,
+        }))
     }
 
     pub(crate) fn decoding_key(&self) -> &DecodingKey {
@@ -81,7 +84,9 @@ enum Keys {
 pub enum JwksError {
     #[error("the key set is larger than {MAX_JWKS_BYTES} bytes")]
     TooLarge,
-    #[error("the answer is not a JSON document with a list `keys` (does the URL end in /.well-known/jwks.json?)")]
+    #[error(
+        "the answer is not a JSON document with a list `keys` (does the URL end in /.well-known/jwks.json?)"
+    )]
     NotJwks,
     #[error(
         "the answer is a web page and no key set: a proxy or a captive portal in between, or a typo in the domain has led to somebody \
@@ -97,7 +102,10 @@ pub enum JwksError {
 impl KeySet {
     /// Reads a JWKS document. Keys that cannot be used are skipped and named in the second part of the answer; a document
     /// without any usable key is an error, so that it never replaces a good set (attack A-73).
-    pub fn from_jwks(bytes: &[u8], usable_until: Option<UnixTime>) -> Result<(Self, Vec<String>), JwksError> {
+    pub fn from_jwks(
+        bytes: &[u8],
+        usable_until: Option<UnixTime>,
+    ) -> Result<(Self, Vec<String>), JwksError> {
         if bytes.len() > MAX_JWKS_BYTES {
             return Err(JwksError::TooLarge);
         }
@@ -105,7 +113,10 @@ impl KeySet {
             return Err(JwksError::Page);
         }
         let document: Value = serde_json::from_slice(bytes).map_err(|_| JwksError::NotJwks)?;
-        let listed = document.get("keys").and_then(Value::as_array).ok_or(JwksError::NotJwks)?;
+        let listed = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or(JwksError::NotJwks)?;
         if listed.len() > MAX_KEYS {
             return Err(JwksError::TooMany);
         }
@@ -114,7 +125,9 @@ impl KeySet {
         for (i, jwk) in listed.iter().enumerate() {
             match read_jwk(jwk) {
                 // The first of two keys with one name stays: which one signed cannot be told by the name.
-                Ok((kid, _)) if keys.contains_key(&kid) => skipped.push(format!("key {i}: kid `{kid}` stands twice")),
+                Ok((kid, _)) if keys.contains_key(&kid) => {
+                    skipped.push(format!("key {i}: kid `{kid}` stands twice"))
+                }
                 Ok((kid, key)) => {
                     keys.insert(kid, key);
                 }
@@ -122,15 +135,27 @@ impl KeySet {
             }
         }
         if keys.is_empty() {
-            let why = skipped.first().map(|s| format!(" ({s})")).unwrap_or_default();
+            let why = skipped
+                .first()
+                .map(|s| format!(" ({s})"))
+                .unwrap_or_default();
             return Err(JwksError::NoneUsable(listed.len(), why));
         }
-        Ok((Self { keys: Keys::Named(keys), usable_until }, skipped))
+        Ok((
+            Self {
+                keys: Keys::Named(keys),
+                usable_until,
+            },
+            skipped,
+        ))
     }
 
     /// One public key in PEM, in every form in which people paste it: see [`parse_pem`].
     pub fn from_pem(pem: &str) -> Result<Self, PemError> {
-        Ok(Self { keys: Keys::Single(parse_pem(pem)?), usable_until: None })
+        Ok(Self {
+            keys: Keys::Single(parse_pem(pem)?),
+            usable_until: None,
+        })
     }
 
     /// The key that a token names. With a single PEM every name fits, as it has none of its own.
@@ -181,7 +206,10 @@ fn read_jwk(jwk: &Value) -> Result<(Kid, VerifyingKey), String> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     if text("kty") != Some("RSA") {
         let word = |kty: &&str| kty.len() <= 16 && kty.bytes().all(|b| b.is_ascii_alphanumeric());
-        return Err(format!("kty is {}, RSA is needed", text("kty").filter(word).unwrap_or("missing or no word")));
+        return Err(format!(
+            "kty is {}, RSA is needed",
+            text("kty").filter(word).unwrap_or("missing or no word")
+        ));
     }
     if jwk.get("use").is_some_and(|u| u != "sig") {
         return Err("use is not `sig`".into());
@@ -189,30 +217,45 @@ fn read_jwk(jwk: &Value) -> Result<(Kid, VerifyingKey), String> {
     if jwk.get("alg").is_some_and(|alg| alg != "RS256") {
         return Err("alg is not RS256".into());
     }
-    let verifies = |ops: &Value| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
+    let verifies = |ops: &Value| {
+        ops.as_array()
+            .is_some_and(|ops| ops.iter().any(|op| op == "verify"))
+    };
     if jwk.get("key_ops").is_some_and(|ops| !verifies(ops)) {
         return Err("key_ops has no `verify`".into());
     }
     let kid = Kid::parse(text("kid").unwrap_or_default()).map_err(|e| format!("kid {e}"))?;
     let number = |name: &str| {
-        let bytes =
-            URL_SAFE_NO_PAD.decode(text(name).unwrap_or_default()).map_err(|_| format!("{name} is no base64url"))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text(name).unwrap_or_default())
+            .map_err(|_| format!("{name} is no base64url"))?;
         let zeros = bytes.iter().take_while(|b| **b == 0).count();
         Ok::<_, String>(bytes.get(zeros..).unwrap_or_default().to_vec())
     };
     let (n, e) = (number("n")?, number("e")?);
     check_rsa(&n, &e)?;
-    Ok((kid, VerifyingKey::new(DecodingKey::from_rsa_raw_components(&n, &e), &[&n, &e])))
+    Ok((
+        kid,
+        VerifyingKey::new(DecodingKey::from_rsa_raw_components(&n, &e), &[&n, &e]),
+    ))
 }
 
 fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), String> {
     let bits = n.len() * 8 - n.first().map_or(0, |b| b.leading_zeros() as usize);
     if !RSA_BITS.contains(&bits) {
-        return Err(format!("the RSA key has {bits} bits, {} to {} are needed", RSA_BITS.start(), RSA_BITS.end()));
+        return Err(format!(
+            "the RSA key has {bits} bits, {} to {} are needed",
+            RSA_BITS.start(),
+            RSA_BITS.end()
+        ));
     }
     // With the exponent 1 every signature is its own message: anybody could sign.
     let good = e.len() <= 8 && e.last().is_some_and(|b| b % 2 == 1) && *e != [1];
-    if good { Ok(()) } else { Err("the RSA exponent is not an odd number from 3 on".into()) }
+    if good {
+        Ok(())
+    } else {
+        Err("the RSA exponent is not an odd number from 3 on".into())
+    }
 }
 
 /// Why a text is no public key.
@@ -220,9 +263,13 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), String> {
 pub enum PemError {
     #[error("it is empty")]
     Empty,
-    #[error("it is a private key: paste the public one, and change this one, as it has been shown to a config")]
+    #[error(
+        "it is a private key: paste the public one, and change this one, as it has been shown to a config"
+    )]
     Private,
-    #[error("it is a certificate: paste the public key (Clerk dashboard, API keys, JWKS public key)")]
+    #[error(
+        "it is a certificate: paste the public key (Clerk dashboard, API keys, JWKS public key)"
+    )]
     Certificate,
     #[error("it is no base64 between its header and footer")]
     NotBase64,
@@ -235,7 +282,11 @@ pub enum PemError {
 /// Reads a public key as people paste it: with header and footer or without, on many lines or one, with `\n` written out,
 /// in quotes.
 pub fn parse_pem(pasted: &str) -> Result<VerifyingKey, PemError> {
-    let text = pasted.trim().trim_matches(['"', '\'']).replace("\\r", "").replace("\\n", "\n");
+    let text = pasted
+        .trim()
+        .trim_matches(['"', '\''])
+        .replace("\\r", "")
+        .replace("\\n", "\n");
     if text.trim().is_empty() {
         return Err(PemError::Empty);
     }
@@ -253,7 +304,10 @@ pub fn parse_pem(pasted: &str) -> Result<VerifyingKey, PemError> {
     let der = STANDARD.decode(packed).map_err(|_| PemError::NotBase64)?;
     let (n, e) = der::rsa_public_key(&der).ok_or(PemError::NotRsa)?;
     check_rsa(n, e).map_err(PemError::Weak)?;
-    Ok(VerifyingKey::new(DecodingKey::from_rsa_raw_components(n, e), &[n, e]))
+    Ok(VerifyingKey::new(
+        DecodingKey::from_rsa_raw_components(n, e),
+        &[n, e],
+    ))
 }
 
 /// Just enough DER (X.690) to find modulus and exponent, so that their size can be judged before the key is used.
@@ -262,7 +316,9 @@ mod der {
     const INTEGER: u8 = 0x02;
     const BIT_STRING: u8 = 0x03;
     /// `rsaEncryption` with its NULL parameters (RFC 8017, A.1).
-    const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    const RSA_ENCRYPTION: &[u8] = &[
+        0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+    ];
 
     /// Modulus and exponent, without leading zeros, of a SubjectPublicKeyInfo or a bare RSAPublicKey.
     pub(super) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {

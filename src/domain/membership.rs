@@ -51,11 +51,27 @@ impl Roles {
     /// `names`, lowest first: 1 to [`MAX_ROLES`] distinct words of letters, digits, `_` and `-`. `None` for anything else.
     #[must_use]
     pub fn new(names: &[String]) -> Option<Self> {
-        let word = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        let distinct = names.iter().enumerate().all(|(i, n)| !names.iter().take(i).any(|m| m == n));
-        let good = distinct && (1..=MAX_ROLES).contains(&names.len()) && names.iter().all(|n| word(n));
-        let header = |n: &String| HeaderValue::from_str(n).ok().map(|value| (n.as_str().into(), value));
-        if good { names.iter().map(header).collect::<Option<_>>().map(Self) } else { None }
+        let word = |n: &str| {
+            !n.is_empty()
+                && n.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        };
+        let distinct = names
+            .iter()
+            .enumerate()
+            .all(|(i, n)| !names.iter().take(i).any(|m| m == n));
+        let good =
+            distinct && (1..=MAX_ROLES).contains(&names.len()) && names.iter().all(|n| word(n));
+        let header = |n: &String| {
+            HeaderValue::from_str(n)
+                .ok()
+                .map(|value| (n.as_str().into(), value))
+        };
+        if good {
+            names.iter().map(header).collect::<Option<_>>().map(Self)
+        } else {
+            None
+        }
     }
 
     /// The role with this name; `org:admin` means `admin`. Otherwise the names must be the same to the letter (attack A-64).
@@ -73,7 +89,9 @@ impl Roles {
     }
 
     pub(super) fn header(&self, role: Role) -> Option<HeaderValue> {
-        self.0.get(usize::from(role.0)).map(|(_, value)| value.clone())
+        self.0
+            .get(usize::from(role.0))
+            .map(|(_, value)| value.clone())
     }
 
     /// The lowest role: what it takes to be a member at all.
@@ -117,7 +135,9 @@ impl AccessStatus {
     /// The status with this name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Active, Self::Suspended].into_iter().find(|s| s.name() == name)
+        [Self::Pending, Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|s| s.name() == name)
     }
 }
 
@@ -156,7 +176,15 @@ impl User {
         founder: bool,
     ) -> Self {
         let (email, name) = (email.and_then(text_header), name.and_then(text_header));
-        Self { id, email, name, access, founder, flags: Flags::default(), details: None }
+        Self {
+            id,
+            email,
+            name,
+            access,
+            founder,
+            flags: Flags::default(),
+            details: None,
+        }
     }
 }
 

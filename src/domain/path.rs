@@ -46,13 +46,22 @@ impl<'r> Target<'r> {
         }
         // Attack A-35: Pingora percent-encodes spaces and 8-bit bytes on its own; we refuse what it would repair.
         // Attack A-30: a fragment never belongs into a request.
-        if !raw.iter().all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'"' | b'<' | b'>')) {
+        if !raw
+            .iter()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'"' | b'<' | b'>'))
+        {
             return Err(Rejection::AmbiguousPath);
         }
         let text = std::str::from_utf8(raw).map_err(|_| Rejection::AmbiguousPath)?;
         let (authority, origin_form) = split_absolute(text)?;
-        let path = origin_form.split_once('?').map_or(origin_form, |(path, _)| path);
-        Ok(Self { path: CleanPath::parse(path)?, authority, origin_form })
+        let path = origin_form
+            .split_once('?')
+            .map_or(origin_form, |(path, _)| path);
+        Ok(Self {
+            path: CleanPath::parse(path)?,
+            authority,
+            origin_form,
+        })
     }
 }
 
@@ -89,7 +98,11 @@ impl<'r> CleanPath<'r> {
         if !lonely_slash && body.split('/').any(hollow) {
             return Err(Rejection::AmbiguousPath);
         }
-        Ok(Self { raw: path, decoded, trailing_slash })
+        Ok(Self {
+            raw: path,
+            decoded,
+            trailing_slash,
+        })
     }
 
     /// The segments, without the empty one that a trailing slash makes.
@@ -97,7 +110,10 @@ impl<'r> CleanPath<'r> {
         let (raw, decoded) = (self.raw.trim_matches('/'), self.decoded.trim_matches('/'));
         let empty = raw.is_empty();
         // No slash is encoded, so both have the same number of segments.
-        let pairs = raw.split('/').zip(decoded.split('/')).filter(move |_| !empty);
+        let pairs = raw
+            .split('/')
+            .zip(decoded.split('/'))
+            .filter(move |_| !empty);
         pairs.map(|(raw, text)| PathSegment::new(raw, text))
     }
 
@@ -152,7 +168,9 @@ fn decode(path: &str) -> Result<Cow<'_, str>, Rejection> {
     while let Some((_, tail)) = rest.split_once('%') {
         let byte = tail.get(..2).and_then(|hex| {
             let hex_digits = hex.bytes().all(|b| b.is_ascii_hexdigit());
-            hex_digits.then(|| u8::from_str_radix(hex, 16).ok()).flatten()
+            hex_digits
+                .then(|| u8::from_str_radix(hex, 16).ok())
+                .flatten()
         });
         // %25 would be decoded to a second percent sequence by whoever decodes twice.
         if byte.is_none_or(|b| b.is_ascii_control() || b"/\\;?#%".contains(&b)) {
@@ -160,7 +178,9 @@ fn decode(path: &str) -> Result<Cow<'_, str>, Rejection> {
         }
         rest = tail.get(2..).unwrap_or_default();
     }
-    percent_decode_str(path).decode_utf8().map_err(|_| Rejection::AmbiguousPath)
+    percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| Rejection::AmbiguousPath)
 }
 
 #[cfg(test)]
@@ -171,13 +191,20 @@ mod tests {
 
     fn segments(target: &str) -> Vec<String> {
         let target = Target::parse(target.as_bytes()).expect("a clean target");
-        target.path.segments().map(|segment| segment.text().to_owned()).collect()
+        target
+            .path
+            .segments()
+            .map(|segment| segment.text().to_owned())
+            .collect()
     }
 
     #[test]
     fn a_plain_target_is_judged_by_its_segments_and_sent_as_it_came() {
         let target = Target::parse(b"/api/ws/ws_1?x=/../y&z=[1]").unwrap();
-        assert_eq!(segments("/api/ws/ws_1?x=/../y&z=[1]"), ["api", "ws", "ws_1"]);
+        assert_eq!(
+            segments("/api/ws/ws_1?x=/../y&z=[1]"),
+            ["api", "ws", "ws_1"]
+        );
         assert_eq!(target.origin_form, "/api/ws/ws_1?x=/../y&z=[1]");
         assert!(segments("/").is_empty());
         assert_eq!(segments("/a/"), ["a"]);
@@ -231,11 +258,21 @@ mod tests {
             ("", ""),
             ("", "admin"),
         ] {
-            assert_eq!(Target::parse(target.as_bytes()), Err(Rejection::AmbiguousPath), "{id}: {target}");
+            assert_eq!(
+                Target::parse(target.as_bytes()),
+                Err(Rejection::AmbiguousPath),
+                "{id}: {target}"
+            );
         }
-        assert_eq!(Target::parse("/ä".as_bytes()), Err(Rejection::AmbiguousPath));
+        assert_eq!(
+            Target::parse("/ä".as_bytes()),
+            Err(Rejection::AmbiguousPath)
+        );
         let long = format!("/{}", "a".repeat(MAX_TARGET));
-        assert_eq!(Target::parse(long.as_bytes()), Err(Rejection::TargetTooLong));
+        assert_eq!(
+            Target::parse(long.as_bytes()),
+            Err(Rejection::TargetTooLong)
+        );
     }
 
     proptest! {

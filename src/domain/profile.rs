@@ -69,7 +69,10 @@ impl Word {
         match text.split_once('.') {
             Some(("attributes", name)) => named(name).map(Self::Attribute),
             Some(("claims", name)) => named(name).map(Self::Claim),
-            _ => PLAIN.iter().find(|(name, _)| *name == text).map(|(_, word)| word.clone()),
+            _ => PLAIN
+                .iter()
+                .find(|(name, _)| *name == text)
+                .map(|(_, word)| word.clone()),
         }
     }
 }
@@ -96,8 +99,13 @@ impl Profile {
     /// 1 to [`MAX_KEYS`] distinct keys of 1 to [`MAX_KEY`] bytes. `None` for anything else.
     #[must_use]
     pub fn new(keys: Vec<(Box<str>, Word)>) -> Option<Self> {
-        let distinct = keys.iter().enumerate().all(|(i, (key, _))| !keys.iter().take(i).any(|(other, _)| other == key));
-        let short = keys.iter().all(|(key, _)| (1..=MAX_KEY).contains(&key.len()));
+        let distinct = keys
+            .iter()
+            .enumerate()
+            .all(|(i, (key, _))| !keys.iter().take(i).any(|(other, _)| other == key));
+        let short = keys
+            .iter()
+            .all(|(key, _)| (1..=MAX_KEY).contains(&key.len()));
         (distinct && short && (1..=MAX_KEYS).contains(&keys.len())).then_some(Self(keys))
     }
 
@@ -110,7 +118,9 @@ impl Profile {
 
 /// A JSON object with the keys in this order. `serde_json::Map` would sort them.
 pub(super) fn object<'k>(entries: impl IntoIterator<Item = (&'k str, Value)>) -> Bytes {
-    let entries = entries.into_iter().map(|(key, value)| format!("{}:{value}", Value::from(key)));
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| format!("{}:{value}", Value::from(key)));
     format!("{{{}}}", entries.collect::<Vec<_>>().join(",")).into()
 }
 
@@ -121,17 +131,39 @@ mod tests {
     #[test]
     fn a_word_is_read_to_the_letter() {
         assert_eq!(Word::parse("user_id"), Some(Word::UserId));
-        assert_eq!(Word::parse("attributes.referral_code"), Some(Word::Attribute("referral_code".into())));
-        assert_eq!(Word::parse("claims.https://x.test/a.b"), Some(Word::Claim("https://x.test/a.b".into())));
-        for bad in ["", "userid", "User_Id", "attributes", "attributes.", "claims.", "flags.x", "members.x"] {
+        assert_eq!(
+            Word::parse("attributes.referral_code"),
+            Some(Word::Attribute("referral_code".into()))
+        );
+        assert_eq!(
+            Word::parse("claims.https://x.test/a.b"),
+            Some(Word::Claim("https://x.test/a.b".into()))
+        );
+        for bad in [
+            "",
+            "userid",
+            "User_Id",
+            "attributes",
+            "attributes.",
+            "claims.",
+            "flags.x",
+            "members.x",
+        ] {
             assert_eq!(Word::parse(bad), None, "{bad}");
         }
-        assert_eq!(Word::parse(&format!("claims.{}", "x".repeat(MAX_KEY + 1))), None);
+        assert_eq!(
+            Word::parse(&format!("claims.{}", "x".repeat(MAX_KEY + 1))),
+            None
+        );
     }
 
     #[test]
     fn keys_stay_in_their_order_and_cannot_break_out_of_the_object() {
-        let keys = [("z", Word::Email), ("a\",\"b", Word::Name), ("ä", Word::Flags)];
+        let keys = [
+            ("z", Word::Email),
+            ("a\",\"b", Word::Name),
+            ("ä", Word::Flags),
+        ];
         let profile = Profile::new(keys.map(|(key, word)| (key.into(), word)).to_vec()).unwrap();
         let body = profile.render(|word| match word {
             Word::Name => Value::from("\"}\n"),
@@ -142,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_profile_has_a_bound_and_no_key_twice() {
-        let keys = |count: usize| (0..count).map(|i| (i.to_string().into(), Word::Email)).collect::<Vec<_>>();
+        let keys = |count: usize| {
+            (0..count)
+                .map(|i| (i.to_string().into(), Word::Email))
+                .collect::<Vec<_>>()
+        };
         assert!(Profile::new(keys(MAX_KEYS)).is_some());
         assert_eq!(Profile::new(keys(MAX_KEYS + 1)), None);
         assert_eq!(Profile::new(vec![]), None);

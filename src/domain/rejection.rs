@@ -199,7 +199,10 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for reason in Rejection::ALL {
             let label = reason.label();
-            assert!(label.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{label}");
+            assert!(
+                label.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{label}"
+            );
             assert!(seen.insert(label), "twice: {label}");
             assert!(!reason.meaning().is_empty());
         }
@@ -208,18 +211,36 @@ mod tests {
     #[test]
     fn the_page_of_reasons_has_a_row_for_each_with_status_meaning_and_cure() {
         let page = include_str!("../../docs/reasons.md");
-        let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        let rows: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
         for reason in Rejection::ALL {
-            let row = format!("| `{}` | {} | {} | ", reason.label(), reason.kind().status(), reason.meaning());
+            let row = format!(
+                "| `{}` | {} | {} | ",
+                reason.label(),
+                reason.kind().status(),
+                reason.meaning()
+            );
             let found = rows.iter().find_map(|line| line.strip_prefix(row.as_str()));
-            assert!(found.is_some_and(|cure| cure.len() > 2), "docs/reasons.md lacks: {row}");
+            assert!(
+                found.is_some_and(|cure| cure.len() > 2),
+                "docs/reasons.md lacks: {row}"
+            );
         }
-        assert_eq!(rows.len(), Rejection::ALL.len(), "docs/reasons.md has a row of no reason");
+        assert_eq!(
+            rows.len(),
+            Rejection::ALL.len(),
+            "docs/reasons.md has a row of no reason"
+        );
     }
 
     #[test]
     fn a_preflight_of_a_strange_origin_looks_like_every_request_without_a_token() {
-        assert_eq!(Rejection::OriginNotListed.kind(), Rejection::MissingToken.kind());
+        assert_eq!(
+            Rejection::OriginNotListed.kind(),
+            Rejection::MissingToken.kind()
+        );
     }
 
     #[test]

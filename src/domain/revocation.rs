@@ -51,15 +51,25 @@ impl Revocations {
         self.within(MAX_REVOCATIONS, revoked, at)
     }
 
-    fn within(&self, max: usize, revoked: Revoked, at: EventTime) -> Result<Self, TooManyRevocations> {
+    fn within(
+        &self,
+        max: usize,
+        revoked: Revoked,
+        at: EventTime,
+    ) -> Result<Self, TooManyRevocations> {
         let mut next = self.clone();
         let later = |known: &mut EventTime| *known = at.max(*known);
         match revoked {
             Revoked::Session(session) => later(next.sessions.entry(session).or_insert(at)),
             Revoked::User(user) => later(next.users.entry(user).or_insert(at)),
         }
-        let full = next.sessions.len() > max.max(self.sessions.len()) || next.users.len() > max.max(self.users.len());
-        if full { Err(TooManyRevocations) } else { Ok(next) }
+        let full = next.sessions.len() > max.max(self.sessions.len())
+            || next.users.len() > max.max(self.users.len());
+        if full {
+            Err(TooManyRevocations)
+        } else {
+            Ok(next)
+        }
     }
 
     /// Whether a token counts, which `user` got at `issued` in `session` and which ends at `expires`. `keep` is how long an entry
@@ -72,13 +82,18 @@ impl Revocations {
         if token.expires > now.plus(keep).plus(SLACK) {
             return Err(Rejection::TokenLivesTooLong);
         }
-        if token.session.is_some_and(|session| self.sessions.contains_key(session)) {
+        if token
+            .session
+            .is_some_and(|session| self.sessions.contains_key(session))
+        {
             return Err(Rejection::SessionRevoked);
         }
         // Tokens count in seconds: one that was issued in the second of the revocation may be from before it.
         let until = self.users.get(token.user).map(|at| UnixTime(at.0 / 1000));
         match until {
-            Some(until) if token.issued.is_none_or(|issued| issued <= until) => Err(Rejection::UserRevoked),
+            Some(until) if token.issued.is_none_or(|issued| issued <= until) => {
+                Err(Rejection::UserRevoked)
+            }
             _ => Ok(()),
         }
     }
@@ -96,8 +111,16 @@ impl Revocations {
     #[must_use]
     pub fn forgotten(&self, now: UnixTime, keep: Duration) -> (Self, Vec<Revoked>) {
         let old = |at: &EventTime| now > UnixTime(at.0 / 1000).plus(keep).plus(2 * SLACK);
-        let sessions = self.sessions.iter().filter(|(_, at)| old(at)).map(|(id, _)| Revoked::Session(id.clone()));
-        let users = self.users.iter().filter(|(_, at)| old(at)).map(|(id, _)| Revoked::User(id.clone()));
+        let sessions = self
+            .sessions
+            .iter()
+            .filter(|(_, at)| old(at))
+            .map(|(id, _)| Revoked::Session(id.clone()));
+        let users = self
+            .users
+            .iter()
+            .filter(|(_, at)| old(at))
+            .map(|(id, _)| Revoked::User(id.clone()));
         let gone: Vec<_> = sessions.chain(users).collect();
         let mut next = self.clone();
         for revoked in &gone {
@@ -111,8 +134,15 @@ impl Revocations {
 
     /// Everything that is revoked, and when it was.
     pub fn all(&self) -> impl Iterator<Item = (Revoked, EventTime)> {
-        let sessions = self.sessions.iter().map(|(id, at)| (Revoked::Session(id.clone()), *at));
-        sessions.chain(self.users.iter().map(|(id, at)| (Revoked::User(id.clone()), *at)))
+        let sessions = self
+            .sessions
+            .iter()
+            .map(|(id, at)| (Revoked::Session(id.clone()), *at));
+        sessions.chain(
+            self.users
+                .iter()
+                .map(|(id, at)| (Revoked::User(id.clone()), *at)),
+        )
     }
 
     /// How many sessions and users are revoked.
@@ -136,7 +166,12 @@ impl Revocations {
     /// As many users as there is room for.
     pub fn full() -> Self {
         let user = |n| UserId::parse(&format!("user_{n}")).expect("a user id");
-        Self { sessions: Default::default(), users: (0..MAX_REVOCATIONS).map(|n| (user(n), EventTime(1))).collect() }
+        Self {
+            sessions: Default::default(),
+            users: (0..MAX_REVOCATIONS)
+                .map(|n| (user(n), EventTime(1)))
+                .collect(),
+        }
     }
 }
 
@@ -161,50 +196,92 @@ mod tests {
         EventTime(seconds * 1000 + 500)
     }
 
-    fn check(revocations: &Revocations, sid: Option<&str>, issued: Option<u64>) -> Result<(), Rejection> {
+    fn check(
+        revocations: &Revocations,
+        sid: Option<&str>,
+        issued: Option<u64>,
+    ) -> Result<(), Rejection> {
         let (user, session) = (user(), sid.map(session));
         let issued = issued.map(UnixTime);
-        let token =
-            Token { user: &user, session: session.as_ref(), issued, expires: NOW.plus(Duration::from_secs(60)) };
+        let token = Token {
+            user: &user,
+            session: session.as_ref(),
+            issued,
+            expires: NOW.plus(Duration::from_secs(60)),
+        };
         revocations.check(&token, NOW, KEEP)
     }
 
     #[test]
     fn a_session_that_was_ended_ends_and_no_other() {
-        let ended = Revocations::default().with(Revoked::Session(session("sess_1")), at(NOW.0)).unwrap();
-        assert_eq!(check(&ended, Some("sess_1"), Some(NOW.0)), Err(Rejection::SessionRevoked));
-        assert_eq!(check(&ended, Some("sess_1"), Some(NOW.0 + 50)), Err(Rejection::SessionRevoked));
+        let ended = Revocations::default()
+            .with(Revoked::Session(session("sess_1")), at(NOW.0))
+            .unwrap();
+        assert_eq!(
+            check(&ended, Some("sess_1"), Some(NOW.0)),
+            Err(Rejection::SessionRevoked)
+        );
+        assert_eq!(
+            check(&ended, Some("sess_1"), Some(NOW.0 + 50)),
+            Err(Rejection::SessionRevoked)
+        );
         assert_eq!(check(&ended, Some("sess_2"), Some(NOW.0)), Ok(()));
         assert_eq!(check(&ended, None, Some(NOW.0)), Ok(()));
     }
 
     #[test]
     fn a_revoked_user_comes_back_with_a_token_that_was_issued_later() {
-        let revoked = Revocations::default().with(Revoked::User(user()), at(NOW.0)).unwrap();
+        let revoked = Revocations::default()
+            .with(Revoked::User(user()), at(NOW.0))
+            .unwrap();
         for (issued, expected) in [
             (Some(NOW.0 - 10), Err(Rejection::UserRevoked)),
             (Some(NOW.0), Err(Rejection::UserRevoked)),
             (None, Err(Rejection::UserRevoked)),
             (Some(NOW.0 + 1), Ok(())),
         ] {
-            assert_eq!(check(&revoked, Some("sess_1"), issued), expected, "{issued:?}");
+            assert_eq!(
+                check(&revoked, Some("sess_1"), issued),
+                expected,
+                "{issued:?}"
+            );
         }
         let other = UserId::parse("user_b").unwrap();
-        let token = Token { user: &other, session: None, issued: Some(UnixTime(1)), expires: NOW };
+        let token = Token {
+            user: &other,
+            session: None,
+            issued: Some(UnixTime(1)),
+            expires: NOW,
+        };
         assert_eq!(revoked.check(&token, NOW, KEEP), Ok(()));
     }
 
     #[test]
     fn no_token_outlives_the_memory_of_its_revocation() {
         let user = user();
-        let token = |life| Token { user: &user, session: None, issued: Some(NOW), expires: NOW.plus(life) };
+        let token = |life| Token {
+            user: &user,
+            session: None,
+            issued: Some(NOW),
+            expires: NOW.plus(life),
+        };
         let none = Revocations::default();
         assert_eq!(none.check(&token(KEEP), NOW, KEEP), Ok(()));
         assert_eq!(none.check(&token(KEEP + SLACK), NOW, KEEP), Ok(()));
         let longer = KEEP + SLACK + Duration::from_secs(1);
-        assert_eq!(none.check(&token(longer), NOW, KEEP), Err(Rejection::TokenLivesTooLong));
         assert_eq!(
-            none.check(&Token { expires: UnixTime(u64::MAX), ..token(KEEP) }, NOW, KEEP),
+            none.check(&token(longer), NOW, KEEP),
+            Err(Rejection::TokenLivesTooLong)
+        );
+        assert_eq!(
+            none.check(
+                &Token {
+                    expires: UnixTime(u64::MAX),
+                    ..token(KEEP)
+                },
+                NOW,
+                KEEP
+            ),
             Err(Rejection::TokenLivesTooLong)
         );
     }
@@ -212,7 +289,9 @@ mod tests {
     #[test]
     fn what_no_token_can_show_any_more_is_forgotten() {
         let revoked = Revoked::Session(session("sess_1"));
-        let kept = Revocations::default().with(revoked.clone(), at(NOW.0)).unwrap();
+        let kept = Revocations::default()
+            .with(revoked.clone(), at(NOW.0))
+            .unwrap();
         let last = NOW.plus(KEEP).plus(2 * SLACK);
         assert_eq!(kept.forgotten(last, KEEP).1, []);
         let (after, gone) = kept.forgotten(last.plus(Duration::from_secs(1)), KEEP);
@@ -221,7 +300,9 @@ mod tests {
 
     #[test]
     fn the_entries_are_bounded_and_what_is_kept_can_still_change() {
-        let full = Revocations::default().within(1, Revoked::User(user()), at(1)).unwrap();
+        let full = Revocations::default()
+            .within(1, Revoked::User(user()), at(1))
+            .unwrap();
         let other = Revoked::User(UserId::parse("user_b").unwrap());
         assert_eq!(full.within(1, other, at(1)).err(), Some(TooManyRevocations));
         let changed = full.within(1, Revoked::User(user()), at(2)).unwrap();

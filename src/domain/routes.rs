@@ -152,15 +152,24 @@ pub enum Methods {
 
 impl Methods {
     /// The methods that a route covers which names none.
-    pub const USUAL: [Method; 7] =
-        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    pub const USUAL: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
 
     /// Whether a request with this method is covered.
     #[must_use]
     pub fn cover(&self, method: &Method) -> bool {
         match self {
             Self::Usual => Self::USUAL.contains(method),
-            Self::These(list) => list.contains(method) || (*method == Method::HEAD && list.contains(&Method::GET)),
+            Self::These(list) => {
+                list.contains(method) || (*method == Method::HEAD && list.contains(&Method::GET))
+            }
         }
     }
 
@@ -168,7 +177,8 @@ impl Methods {
         match (self, other) {
             (Self::Usual, Self::Usual) => true,
             (Self::These(list), any) | (any, Self::These(list)) => {
-                let covered_back = matches!(any, Self::These(other) if other.iter().any(|m| self.cover(m)));
+                let covered_back =
+                    matches!(any, Self::These(other) if other.iter().any(|m| self.cover(m)));
                 covered_back || list.iter().any(|m| any.cover(m))
             }
         }
@@ -236,7 +246,11 @@ impl std::str::FromStr for Pattern {
         if segments.len() > MAX_SEGMENTS {
             return Err(PatternError::TooLong);
         }
-        Ok(Self { text: text.into(), segments, rest })
+        Ok(Self {
+            text: text.into(),
+            segments,
+            rest,
+        })
     }
 }
 
@@ -245,9 +259,16 @@ fn segment(part: &str) -> Result<Segment, PatternError> {
         return Err(PatternError::Rest);
     }
     if part.contains(['{', '}']) {
-        let name = part.strip_prefix('{').and_then(|p| p.strip_suffix('}')).ok_or(PatternError::Name)?;
+        let name = part
+            .strip_prefix('{')
+            .and_then(|p| p.strip_suffix('}'))
+            .ok_or(PatternError::Name)?;
         let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        return if good { Ok(Segment::Any(name.into())) } else { Err(PatternError::Name) };
+        return if good {
+            Ok(Segment::Any(name.into()))
+        } else {
+            Err(PatternError::Name)
+        };
     }
     // A pattern that no clean path can equal would be a rule that never matches.
     let never = |c: char| c.is_control() || "%*?#;\\".contains(c);
@@ -272,13 +293,19 @@ impl Pattern {
             Segment::Any(name) => name,
         });
         let path: String = segments.flat_map(|text| ["/", text]).collect();
-        if path.is_empty() { "/".to_owned() } else { path }
+        if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path
+        }
     }
 
     /// Index of the path segment with this `{name}`.
     #[must_use]
     pub fn position(&self, wanted: &str) -> Option<usize> {
-        self.segments.iter().position(|s| matches!(s, Segment::Any(name) if **name == *wanted))
+        self.segments
+            .iter()
+            .position(|s| matches!(s, Segment::Any(name) if **name == *wanted))
     }
 
     /// Whether the segment at this index is a text.
@@ -294,7 +321,10 @@ impl Pattern {
             None if pattern.rest => 3,
             None => 2,
         };
-        (0..=MAX_SEGMENTS).map(|i| rank(self, i).cmp(&rank(other, i))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+        (0..=MAX_SEGMENTS)
+            .map(|i| rank(self, i).cmp(&rank(other, i)))
+            .find(|o| o.is_ne())
+            .unwrap_or(Ordering::Equal)
     }
 
     /// Whether both cover the same paths: the same but for the names in braces, and for letter case where the app does not tell
@@ -304,7 +334,9 @@ impl Pattern {
         let alike = |(a, b): (&Segment, &Segment)| match (a, b) {
             (Segment::Any(_), Segment::Any(_)) => true,
             (Segment::Literal(a), Segment::Literal(b)) => rules.same(a, b),
-            (Segment::Any(_), Segment::Literal(_)) | (Segment::Literal(_), Segment::Any(_)) => false,
+            (Segment::Any(_), Segment::Literal(_)) | (Segment::Literal(_), Segment::Any(_)) => {
+                false
+            }
         };
         self.rest == other.rest
             && self.segments.len() == other.segments.len()

@@ -70,7 +70,9 @@ impl Eq for TokenHash {}
 #[must_use]
 pub fn is_one_of(tokens: &[TokenHash], shown: &str) -> bool {
     let shown = TokenHash::shown(shown.as_bytes());
-    tokens.iter().fold(false, |found, token| token.same(&shown) | found)
+    tokens
+        .iter()
+        .fold(false, |found, token| token.same(&shown) | found)
 }
 
 /// The routes on which a token counts.
@@ -113,7 +115,11 @@ impl ServiceRoute {
     pub fn new(route: &Route, only: Option<Method>) -> Result<Self, NotForServices> {
         match route.access {
             Access::Public | Access::Webhook | Access::Deny => return Err(NotForServices::NoToken),
-            Access::Optional | Access::User | Access::Active | Access::Role(_) | Access::Service => {}
+            Access::Optional
+            | Access::User
+            | Access::Active
+            | Access::Role(_)
+            | Access::Service => {}
         }
         if !route.require.is_empty() {
             return Err(NotForServices::Conditions);
@@ -121,21 +127,32 @@ impl ServiceRoute {
         if route.answer.is_some() {
             return Err(NotForServices::Answered);
         }
-        if only.as_ref().is_some_and(|method| !route.methods.cover(method)) {
+        if only
+            .as_ref()
+            .is_some_and(|method| !route.methods.cover(method))
+        {
             return Err(NotForServices::Method);
         }
-        Ok(Self { path: route.pattern.text().clone(), methods: route.methods.clone(), only })
+        Ok(Self {
+            path: route.pattern.text().clone(),
+            methods: route.methods.clone(),
+            only,
+        })
     }
 
     fn is(&self, route: &Route) -> bool {
         // Fail closed: also if the route has got conditions since.
-        route.require.is_empty() && self.path == *route.pattern.text() && self.methods == route.methods
+        route.require.is_empty()
+            && self.path == *route.pattern.text()
+            && self.methods == route.methods
     }
 
     /// As everywhere, GET covers HEAD.
     fn allows(&self, method: &Method) -> bool {
         let also_head = |only: &Method| *only == Method::GET && *method == Method::HEAD;
-        self.only.as_ref().is_none_or(|only| only == method || also_head(only))
+        self.only
+            .as_ref()
+            .is_none_or(|only| only == method || also_head(only))
     }
 }
 
@@ -152,7 +169,13 @@ impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ServiceRoutes => f.write_str("every route with `access: service`"),
-            Self::These(routes) => f.write_str(&routes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Self::These(routes) => f.write_str(
+                &routes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
         }
     }
 }
@@ -168,15 +191,29 @@ pub struct ServiceToken {
 
 impl fmt::Debug for ServiceToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServiceToken({}, .., on {}, from {})", self.name, self.reach, self.networks)
+        write!(
+            f,
+            "ServiceToken({}, .., on {}, from {})",
+            self.name, self.reach, self.networks
+        )
     }
 }
 
 impl ServiceToken {
     /// A service. `None` without a token, or with more than [`MAX_TOKENS`].
     #[must_use]
-    pub fn new(name: ServiceName, tokens: Vec<TokenHash>, reach: Reach, networks: Networks) -> Option<Self> {
-        (1..=MAX_TOKENS).contains(&tokens.len()).then_some(Self { name, tokens, reach, networks })
+    pub fn new(
+        name: ServiceName,
+        tokens: Vec<TokenHash>,
+        reach: Reach,
+        networks: Networks,
+    ) -> Option<Self> {
+        (1..=MAX_TOKENS).contains(&tokens.len()).then_some(Self {
+            name,
+            tokens,
+            reach,
+            networks,
+        })
     }
 
     #[must_use]
@@ -215,7 +252,9 @@ impl ServiceToken {
     pub fn may_use(&self, route: &Route, method: &Method) -> bool {
         match &self.reach {
             Reach::ServiceRoutes => route.access == Access::Service,
-            Reach::These(routes) => routes.iter().any(|listed| listed.is(route) && listed.allows(method)),
+            Reach::These(routes) => routes
+                .iter()
+                .any(|listed| listed.is(route) && listed.allows(method)),
         }
     }
 }
@@ -237,18 +276,25 @@ pub fn find_hash<'t>(services: &'t [ServiceToken], shown: &TokenHash) -> Option<
     fitting(services, |hash| hash.same(shown))
 }
 
-fn fitting(services: &[ServiceToken], mut fits: impl FnMut(&TokenHash) -> bool) -> Option<&ServiceToken> {
+fn fitting(
+    services: &[ServiceToken],
+    mut fits: impl FnMut(&TokenHash) -> bool,
+) -> Option<&ServiceToken> {
     services
         .iter()
         .flat_map(|service| service.tokens.iter().map(move |hash| (service, hash)))
-        .fold(None, |found, (service, hash)| if fits(hash) { Some(service) } else { found })
+        .fold(
+            None,
+            |found, (service, hash)| if fits(hash) { Some(service) } else { found },
+        )
 }
 
 /// Whether the request carries the token of a service, be it of use here or not.
 #[must_use]
 pub fn is_carried(services: &[ServiceToken], headers: &HeaderMap) -> bool {
     !services.is_empty()
-        && bearer(headers).is_ok_and(|token| token.is_some_and(|token| find(services, token).is_some()))
+        && bearer(headers)
+            .is_ok_and(|token| token.is_some_and(|token| find(services, token).is_some()))
 }
 
 #[cfg(test)]

@@ -56,8 +56,14 @@ impl Snapshot {
     /// This world with what the source of the membership says of `user` at `now`, for one request.
     #[must_use]
     pub fn asked(&self, user: UserId, rows: Arc<Table>, now: UnixTime) -> Self {
-        let members = self.members.as_ref().map(|members| members.answered(user, rows, now));
-        Self { members, ..self.clone() }
+        let members = self
+            .members
+            .as_ref()
+            .map(|members| members.answered(user, rows, now));
+        Self {
+            members,
+            ..self.clone()
+        }
     }
 
     /// What of this world a judgement leaves to be done by: rules, and the number of its generation. An answer that goes on for hours
@@ -66,7 +72,13 @@ impl Snapshot {
     pub fn judged(&self) -> Self {
         let rules = self.rules.clone();
         let (keys, revocations) = (HashMap::new(), Revocations::default());
-        Self { rules, keys, members: None, revocations, ..*self }
+        Self {
+            rules,
+            keys,
+            members: None,
+            revocations,
+            ..*self
+        }
     }
 
     /// The world after `change`. What takes a user's access away revokes the tokens that they have, too: they would count again as
@@ -94,7 +106,11 @@ impl Snapshot {
             _ if members.is_none() => return Err(CannotChange::Nowhere),
             _ => self.revocations.clone(),
         };
-        Ok(Self { members, revocations, ..self.clone() })
+        Ok(Self {
+            members,
+            revocations,
+            ..self.clone()
+        })
     }
 }
 
@@ -145,7 +161,11 @@ impl Rules {
     /// Whether the peer is a proxy whose forwarding headers count.
     #[must_use]
     pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical())))
+        peer.is_some_and(|peer| {
+            self.trusted_proxies
+                .iter()
+                .any(|net| net.contains(&peer.to_canonical()))
+        })
     }
 
     /// Whether authentication is switched off: every user is then the same made-up one.

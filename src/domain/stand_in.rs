@@ -19,7 +19,10 @@ use super::token::bearer;
 #[derive(Clone, Debug)]
 pub enum StandInMode {
     /// One shared token, several while it is replaced; whoever shows it is this user.
-    Local { tokens: Vec<TokenHash>, who: Arc<StandIn> },
+    Local {
+        tokens: Vec<TokenHash>,
+        who: Arc<StandIn>,
+    },
     /// Authentication is switched off: whoever asks is this user, and may do everything.
     Disabled(Arc<StandIn>),
 }
@@ -50,8 +53,17 @@ pub const MAX_TOKENS: usize = 4;
 impl StandIn {
     /// The user of a shared token, known as `local:SUBJECT`. The texts are in the form of [`super::ids::text_header`].
     #[must_use]
-    pub fn local(subject: &Subject, email: Option<HeaderValue>, name: Option<HeaderValue>) -> Option<Self> {
-        Some(Self { user: UserId::of(LOCAL, subject)?, issuer: LOCAL, email, name })
+    pub fn local(
+        subject: &Subject,
+        email: Option<HeaderValue>,
+        name: Option<HeaderValue>,
+    ) -> Option<Self> {
+        Some(Self {
+            user: UserId::of(LOCAL, subject)?,
+            issuer: LOCAL,
+            email,
+            name,
+        })
     }
 
     /// The made-up user while authentication is switched off.
@@ -59,7 +71,12 @@ impl StandIn {
     pub fn disabled() -> Self {
         let user = UserId::parse(&format!("{DEV}:{DEV_USER}")).expect("a constant is a user id");
         let text = HeaderValue::from_static;
-        Self { user, issuer: DISABLED, email: Some(text("dev@localhost")), name: Some(text(DEV)) }
+        Self {
+            user,
+            issuer: DISABLED,
+            email: Some(text("dev@localhost")),
+            name: Some(text(DEV)),
+        }
     }
 
     #[must_use]
@@ -122,9 +139,15 @@ impl StandInMode {
                 if !has(tokens, &token) {
                     return Err(Rejection::WrongLocalToken);
                 }
-                Ok(Holder { who: who.clone(), token: Some(token) })
+                Ok(Holder {
+                    who: who.clone(),
+                    token: Some(token),
+                })
             }
-            Self::Disabled(who) => check_near(head, cors).map(|()| Holder { who: who.clone(), token: None }),
+            Self::Disabled(who) => check_near(head, cors).map(|()| Holder {
+                who: who.clone(),
+                token: None,
+            }),
         }
     }
 
@@ -151,7 +174,10 @@ impl StandInMode {
     pub fn is_carried(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::Local { tokens, .. } => {
-                let shown = bearer(headers).ok().flatten().map(|token| TokenHash::shown(token.as_bytes()));
+                let shown = bearer(headers)
+                    .ok()
+                    .flatten()
+                    .map(|token| TokenHash::shown(token.as_bytes()));
                 shown.is_some_and(|token| has(tokens, &token))
             }
             Self::Disabled(_) => false,
@@ -161,7 +187,9 @@ impl StandInMode {
 
 /// Compares with every token, whichever fits (attack A-62). Nothing of what was sent is parsed before.
 fn has(tokens: &[TokenHash], shown: &TokenHash) -> bool {
-    tokens.iter().fold(false, |found, hash| hash.same(shown) | found)
+    tokens
+        .iter()
+        .fold(false, |found, hash| hash.same(shown) | found)
 }
 
 /// What a request must look like where everybody is let in: one of somebody who sits at this machine. The listeners are on
@@ -179,7 +207,8 @@ fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
     // A page of another site can send a form without a token, and no token is asked for here (CSRF). Browsers name the page
     // with everything but plain reading (Fetch standard, 3.2).
     let mut origins = head.headers.get_all(header::ORIGIN).iter();
-    let ours = |origin: &HeaderValue| cors.lists(origin) || origin.to_str().is_ok_and(is_of_this_machine);
+    let ours =
+        |origin: &HeaderValue| cors.lists(origin) || origin.to_str().is_ok_and(is_of_this_machine);
     match (origins.next(), origins.next()) {
         (None, _) => Ok(()),
         (Some(origin), None) if ours(origin) => Ok(()),
@@ -189,12 +218,20 @@ fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
 
 /// Whether a page of this origin came from this machine.
 fn is_of_this_machine(origin: &str) -> bool {
-    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else { return false };
+    let Some(host) = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"))
+    else {
+        return false;
+    };
     let (name, port) = match host.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
         Some((v6, rest)) => (v6, rest.strip_prefix(':').unwrap_or(rest)),
         None => host.split_once(':').unwrap_or((host, "")),
     };
-    let local = name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let local = name == "localhost"
+        || name
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback());
     local && port.bytes().all(|b| b.is_ascii_digit())
 }
 
@@ -204,7 +241,12 @@ mod tests {
 
     #[test]
     fn only_pages_of_this_machine_are_near() {
-        for near in ["http://localhost", "http://localhost:5173", "https://127.0.0.1:8080", "http://[::1]:3000"] {
+        for near in [
+            "http://localhost",
+            "http://localhost:5173",
+            "https://127.0.0.1:8080",
+            "http://[::1]:3000",
+        ] {
             assert!(is_of_this_machine(near), "{near}");
         }
         for far in [
@@ -233,17 +275,28 @@ mod tests {
         assert_eq!(who.user().clerk(), None);
         assert!(who.may_everything());
         let local = StandIn::local(&Subject::parse("user_2abc").unwrap(), None, None).unwrap();
-        assert_eq!((local.user().as_str(), local.user().clerk()), ("local:user_2abc", None));
+        assert_eq!(
+            (local.user().as_str(), local.user().clerk()),
+            ("local:user_2abc", None)
+        );
         assert!(!local.may_everything());
     }
 
     #[test]
     fn every_shared_token_counts_and_nothing_near_one() {
-        let tokens: Vec<_> =
-            [b"0123456789abcdef", b"fedcba9876543210"].iter().filter_map(|t| TokenHash::of(*t)).collect();
-        let fits = |tokens: &[TokenHash], shown: &str| has(tokens, &TokenHash::shown(shown.as_bytes()));
+        let tokens: Vec<_> = [b"0123456789abcdef", b"fedcba9876543210"]
+            .iter()
+            .filter_map(|t| TokenHash::of(*t))
+            .collect();
+        let fits =
+            |tokens: &[TokenHash], shown: &str| has(tokens, &TokenHash::shown(shown.as_bytes()));
         assert!(fits(&tokens, "0123456789abcdef") && fits(&tokens, "fedcba9876543210"));
-        for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
+        for wrong in [
+            "",
+            "0123456789abcde",
+            "0123456789abcdef0",
+            "0123456789ABCDEF",
+        ] {
             assert!(!fits(&tokens, wrong), "{wrong}");
         }
         assert!(!fits(&[], ""), "nobody has no token");

@@ -25,9 +25,13 @@ pub enum SecretError {
     Empty,
     #[error("has quotes or white space around it")]
     Quoted,
-    #[error("is a public or private ed25519 key (`whpk_`, `whsk_`): the signing secret begins with `whsec_`")]
+    #[error(
+        "is a public or private ed25519 key (`whpk_`, `whsk_`): the signing secret begins with `whsec_`"
+    )]
     Asymmetric,
-    #[error("is a Clerk API key: the signing secret of the endpoint begins with `whsec_` (dashboard, Webhooks)")]
+    #[error(
+        "is a Clerk API key: the signing secret of the endpoint begins with `whsec_` (dashboard, Webhooks)"
+    )]
     ApiKey,
     #[error("is no base64 after `whsec_`")]
     NotBase64,
@@ -54,7 +58,9 @@ impl WebhookSecret {
             return Err(SecretError::ApiKey);
         }
         let packed = text.strip_prefix("whsec_").unwrap_or(text);
-        let key = STANDARD.decode(packed).map_err(|_| SecretError::NotBase64)?;
+        let key = STANDARD
+            .decode(packed)
+            .map_err(|_| SecretError::NotBase64)?;
         if key.len() < MIN_SECRET {
             return Err(SecretError::Weak(key.len()));
         }
@@ -93,20 +99,37 @@ impl SignedWebhook {
 impl<'r> Envelope<'r> {
     /// Reads one complete family of headers, each exactly once: `svix-*` (what Clerk sends), else `webhook-*`.
     pub fn read(headers: &'r HeaderMap) -> Result<Self, Rejection> {
-        let family = if headers.contains_key("svix-id") { "svix" } else { "webhook" };
+        let family = if headers.contains_key("svix-id") {
+            "svix"
+        } else {
+            "webhook"
+        };
         let field = |part: &str| {
             let name = HeaderName::try_from(format!("{family}-{part}")).ok()?;
             let mut values = headers.get_all(name).iter();
             let (value, more) = (values.next()?, values.next());
-            if more.is_some() { None } else { value.to_str().ok() }
+            if more.is_some() {
+                None
+            } else {
+                value.to_str().ok()
+            }
         };
-        let (Some(id), Some(timestamp), Some(signatures)) = (field("id"), field("timestamp"), field("signature"))
+        let (Some(id), Some(timestamp), Some(signatures)) =
+            (field("id"), field("timestamp"), field("signature"))
         else {
             return Err(Rejection::WebhookHeaders);
         };
         // A dot in the id would let `id.timestamp.body` be cut at another place with the same signature.
-        let id = SvixId::parse(id).ok().filter(|id| !id.as_str().contains('.')).ok_or(Rejection::WebhookHeaders)?;
-        Ok(Self { id, timestamp, sent: seconds(timestamp).ok_or(Rejection::WebhookHeaders)?, signatures })
+        let id = SvixId::parse(id)
+            .ok()
+            .filter(|id| !id.as_str().contains('.'))
+            .ok_or(Rejection::WebhookHeaders)?;
+        Ok(Self {
+            id,
+            timestamp,
+            sent: seconds(timestamp).ok_or(Rejection::WebhookHeaders)?,
+            signatures,
+        })
     }
 
     /// Checks time and signature. Each entry of the list counts by itself; any that fits one of our secrets is enough, so
@@ -126,17 +149,27 @@ impl<'r> Envelope<'r> {
         if self.signatures.len() > MAX_SIGNATURES * (ENTRY + 64) {
             return Err(Rejection::WebhookHeaders);
         }
-        let entries = self.signatures.split(' ').take(MAX_SIGNATURES).filter_map(signature);
+        let entries = self
+            .signatures
+            .split(' ')
+            .take(MAX_SIGNATURES)
+            .filter_map(signature);
         let macs: Vec<_> = entries.collect();
         // Bound: one pass over the body per secret, however many signatures a stranger puts into the list (attack A-105).
         let fits = |secret: &WebhookSecret| {
             let mut context = hmac::Context::with_key(&secret.0);
-            let head = [self.id.as_str().as_bytes(), b".", self.timestamp.as_bytes(), b"."];
+            let head = [
+                self.id.as_str().as_bytes(),
+                b".",
+                self.timestamp.as_bytes(),
+                b".",
+            ];
             head.iter().for_each(|part| context.update(part));
             context.update(body);
             let ours = context.sign();
             // Whole MACs, in constant time: svix CVE-2024-21491 compared up to the shorter one.
-            macs.iter().any(|mac| constant_time::verify_slices_are_equal(mac, ours.as_ref()).is_ok())
+            macs.iter()
+                .any(|mac| constant_time::verify_slices_are_equal(mac, ours.as_ref()).is_ok())
         };
         if !macs.is_empty() && secrets.iter().any(fits) {
             Ok(SignedWebhook { id: self.id })
@@ -148,14 +181,22 @@ impl<'r> Envelope<'r> {
 
 /// `v1,` and 44 characters of standard base64, nothing else; other versions are skipped, as the standard says.
 fn signature(entry: &str) -> Option<Vec<u8>> {
-    let packed = entry.strip_prefix("v1,").filter(|packed| packed.len() == 44)?;
+    let packed = entry
+        .strip_prefix("v1,")
+        .filter(|packed| packed.len() == 44)?;
     STANDARD.decode(packed).ok().filter(|mac| mac.len() == 32)
 }
 
 /// The timestamp in its one spelling. Libraries that sign the *parsed* number accept `017…`, `+17…` and Arabic digits.
 fn seconds(text: &str) -> Option<UnixTime> {
-    let plain = (1..=12).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
-    if plain { text.parse().ok().map(UnixTime) } else { None }
+    let plain = (1..=12).contains(&text.len())
+        && !text.starts_with('0')
+        && text.bytes().all(|b| b.is_ascii_digit());
+    if plain {
+        text.parse().ok().map(UnixTime)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -178,36 +219,71 @@ mod tests {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         let secrets = [WebhookSecret::parse(SECRET).unwrap()];
-        let signed = Envelope::read(&headers)?.verify(body, &secrets, Duration::from_secs(300), UnixTime(now))?;
+        let signed = Envelope::read(&headers)?.verify(
+            body,
+            &secrets,
+            Duration::from_secs(300),
+            UnixTime(now),
+        )?;
         Ok(signed.id().to_string())
     }
 
     fn with(signature: &str) -> [(&str, &str); 3] {
-        [("svix-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"), ("svix-timestamp", "1614265330"), ("svix-signature", signature)]
+        [
+            ("svix-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+            ("svix-timestamp", "1614265330"),
+            ("svix-signature", signature),
+        ]
     }
 
     #[test]
     fn the_published_vectors_verify() {
-        assert_eq!(check(&with(GOOD), BODY, TIME).as_deref(), Ok("msg_p5jXN8AQM9LWM0D4loKWxJek"));
+        assert_eq!(
+            check(&with(GOOD), BODY, TIME).as_deref(),
+            Ok("msg_p5jXN8AQM9LWM0D4loKWxJek")
+        );
         let secrets = [WebhookSecret::parse("C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap()];
         let mut headers = HeaderMap::new();
-        headers.insert("webhook-id", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk".parse().unwrap());
+        headers.insert(
+            "webhook-id",
+            "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk".parse().unwrap(),
+        );
         headers.insert("webhook-timestamp", "1649367553".parse().unwrap());
-        headers.insert("webhook-signature", "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=".parse().unwrap());
+        headers.insert(
+            "webhook-signature",
+            "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="
+                .parse()
+                .unwrap(),
+        );
         let body = br#"{"email":"test@example.com","username":"test_user"}"#;
         let envelope = Envelope::read(&headers).unwrap();
-        assert!(envelope.verify(body, &secrets, Duration::from_secs(300), UnixTime(1_649_367_553)).is_ok());
+        assert!(
+            envelope
+                .verify(
+                    body,
+                    &secrets,
+                    Duration::from_secs(300),
+                    UnixTime(1_649_367_553)
+                )
+                .is_ok()
+        );
     }
 
     #[test]
     fn each_entry_of_the_list_counts_by_itself() {
         let other = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-        for list in
-            [format!("{other} {GOOD}"), format!("{GOOD} {other}"), format!("v1a,xyz {GOOD}"), format!("garbage {GOOD}")]
-        {
+        for list in [
+            format!("{other} {GOOD}"),
+            format!("{GOOD} {other}"),
+            format!("v1a,xyz {GOOD}"),
+            format!("garbage {GOOD}"),
+        ] {
             assert!(check(&with(&list), BODY, TIME).is_ok(), "{list}");
         }
-        assert_eq!(check(&with(other), BODY, TIME), Err(Rejection::WebhookSignature));
+        assert_eq!(
+            check(&with(other), BODY, TIME),
+            Err(Rejection::WebhookSignature)
+        );
     }
 
     #[test]
@@ -222,19 +298,48 @@ mod tests {
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=,x",
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE",
         ] {
-            assert_eq!(check(&with(bad), BODY, TIME), Err(Rejection::WebhookSignature), "{bad}");
+            assert_eq!(
+                check(&with(bad), BODY, TIME),
+                Err(Rejection::WebhookSignature),
+                "{bad}"
+            );
         }
-        assert_eq!(check(&with(GOOD), b"{\"test\": 2432232315}", TIME), Err(Rejection::WebhookSignature));
+        assert_eq!(
+            check(&with(GOOD), b"{\"test\": 2432232315}", TIME),
+            Err(Rejection::WebhookSignature)
+        );
     }
 
     #[test]
     fn the_time_is_bounded_both_ways_and_has_one_spelling() {
-        for (now, good) in [(TIME + 300, true), (TIME + 301, false), (TIME - 300, true), (TIME - 301, false)] {
+        for (now, good) in [
+            (TIME + 300, true),
+            (TIME + 301, false),
+            (TIME - 300, true),
+            (TIME - 301, false),
+        ] {
             assert_eq!(check(&with(GOOD), BODY, now).is_ok(), good, "{now}");
         }
-        for bad in ["", "01614265330", "+1614265330", "1614265330.5", "1614265330abc", "1e9", "16142653301614", "-1"] {
-            let fields = [("svix-id", "msg_1"), ("svix-timestamp", bad), ("svix-signature", GOOD)];
-            assert_eq!(check(&fields, BODY, TIME), Err(Rejection::WebhookHeaders), "{bad}");
+        for bad in [
+            "",
+            "01614265330",
+            "+1614265330",
+            "1614265330.5",
+            "1614265330abc",
+            "1e9",
+            "16142653301614",
+            "-1",
+        ] {
+            let fields = [
+                ("svix-id", "msg_1"),
+                ("svix-timestamp", bad),
+                ("svix-signature", GOOD),
+            ];
+            assert_eq!(
+                check(&fields, BODY, TIME),
+                Err(Rejection::WebhookHeaders),
+                "{bad}"
+            );
         }
     }
 
@@ -251,7 +356,11 @@ mod tests {
             vec![("svix-id", "a.b"), time, signature],
             vec![("svix-id", ""), time, signature],
         ] {
-            assert_eq!(check(&fields, BODY, TIME), Err(Rejection::WebhookHeaders), "{fields:?}");
+            assert_eq!(
+                check(&fields, BODY, TIME),
+                Err(Rejection::WebhookHeaders),
+                "{fields:?}"
+            );
         }
     }
 
@@ -268,7 +377,10 @@ mod tests {
         ] {
             assert!(WebhookSecret::parse(bad).is_err(), "accepted: {bad}");
         }
-        assert_eq!(format!("{:?}", WebhookSecret::parse(SECRET).unwrap()), "WebhookSecret(..)");
+        assert_eq!(
+            format!("{:?}", WebhookSecret::parse(SECRET).unwrap()),
+            "WebhookSecret(..)"
+        );
     }
 
     #[test]
@@ -276,8 +388,14 @@ mod tests {
         let wrong = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
         let at = |position: usize| format!("{}{GOOD}", wrong.repeat(position));
         assert!(check(&with(&at(MAX_SIGNATURES - 1)), BODY, TIME).is_ok());
-        assert_eq!(check(&with(&at(MAX_SIGNATURES)), BODY, TIME), Err(Rejection::WebhookSignature));
-        assert_eq!(check(&with(&at(100)), BODY, TIME), Err(Rejection::WebhookHeaders));
+        assert_eq!(
+            check(&with(&at(MAX_SIGNATURES)), BODY, TIME),
+            Err(Rejection::WebhookSignature)
+        );
+        assert_eq!(
+            check(&with(&at(100)), BODY, TIME),
+            Err(Rejection::WebhookHeaders)
+        );
     }
 
     proptest! {

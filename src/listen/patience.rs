@@ -78,7 +78,10 @@ pub struct Room {
 impl Room {
     /// `full` is called for each connection that finds no place.
     pub fn new(places: usize, full: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), full: Arc::new(full) }
+        Self {
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            full: Arc::new(full),
+        }
     }
 }
 
@@ -91,7 +94,11 @@ pub struct Patience<A> {
 
 impl<A> Patience<A> {
     pub fn new(app: A, within: Duration, room: Room) -> Self {
-        Self { app: Arc::new(app), within, room }
+        Self {
+            app: Arc::new(app),
+            within,
+            room,
+        }
     }
 }
 
@@ -111,7 +118,10 @@ where
             return None;
         };
         let arrived = Arc::new(AtomicBool::new(false));
-        let request = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown));
+        let request = ARRIVED.scope(
+            arrived.clone(),
+            self.app.process_new_http(session, shutdown),
+        );
         let mut request = std::pin::pin!(until_ended(request));
         match tokio::time::timeout(self.within, &mut request).await {
             Ok(done) => done.flatten(),

@@ -186,7 +186,11 @@ impl ProxyHttp for PassThrough {
 
     fn new_ctx(&self) {}
 
-    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        _ctx: &mut (),
+    ) -> pingora::Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.0, false, String::new())))
     }
 }
@@ -205,10 +209,21 @@ async fn a_proxy_is_served_in_the_same_way() {
     // The second request finds the connection of the first one reusable, body or not.
     for body in ["{\"a\":1}".to_owned(), "x".repeat(2 << 20), String::new()] {
         let length = body.len().min(1 << 20);
-        let answer = client.post(format!("http://{gate}/p")).body(body).send().await;
+        let answer = client
+            .post(format!("http://{gate}/p"))
+            .body(body)
+            .send()
+            .await;
         let echoed = answer.unwrap().text().await.unwrap();
-        assert!(echoed.contains(&format!("\"body_bytes\": {length},")), "{echoed}");
+        assert!(
+            echoed.contains(&format!("\"body_bytes\": {length},")),
+            "{echoed}"
+        );
     }
-    let head = client.head(format!("http://{gate}/p")).send().await.unwrap();
+    let head = client
+        .head(format!("http://{gate}/p"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(head.status(), 200);
 }

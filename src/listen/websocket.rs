@@ -77,7 +77,9 @@ impl Followed {
 
     /// Closes the side of the client, with the close frame in its place.
     async fn say_goodbye(&self) -> io::Result<Option<Stream>> {
-        let Some(mut stream) = self.left.lock().take() else { return Ok(None) };
+        let Some(mut stream) = self.left.lock().take() else {
+            return Ok(None);
+        };
         if self.gap() != Gap::Between {
             return Ok(None);
         }
@@ -96,12 +98,18 @@ pub fn begins() {
 /// frame, unless there is no place for one within [`CLOSE_WITHIN`].
 pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     let client = CLIENT.try_with(Arc::clone).ok();
-    let Some(client) = client.filter(|client| client.is(Stage::WebSocket)) else { return };
+    let Some(client) = client.filter(|client| client.is(Stage::WebSocket)) else {
+        return;
+    };
     client.enter(Stage::Closing);
     let goodbye = async {
         // What is left of the app's frame comes through the request.
         poll_fn(|cx| match client.gap() {
-            Gap::Within if request.as_mut().poll(cx).is_pending() && client.gap() == Gap::Within => Poll::Pending,
+            Gap::Within
+                if request.as_mut().poll(cx).is_pending() && client.gap() == Gap::Within =>
+            {
+                Poll::Pending
+            }
             _ => Poll::Ready(()),
         })
         .await;
@@ -111,7 +119,8 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     };
     if let Ok(Ok(Some(stream))) = tokio::time::timeout(CLOSE_WITHIN, goodbye).await {
         let mut rest = stream.take(LINGER_BYTES);
-        let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+        let _ =
+            tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
     }
     // Not said in time: the connection is closed all the same.
     drop(client.left.lock().take());
@@ -133,10 +142,19 @@ impl<A> ServerApp for Closing<A>
 where
     A: ServerApp + Send + Sync + 'static,
 {
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
         let followed = Arc::<Followed>::default();
-        let client: Stream = Box::new(Client { stream, followed: followed.clone() });
-        CLIENT.scope(followed, self.app.process_new(client, shutdown)).await
+        let client: Stream = Box::new(Client {
+            stream,
+            followed: followed.clone(),
+        });
+        CLIENT
+            .scope(followed, self.app.process_new(client, shutdown))
+            .await
     }
 
     async fn cleanup(&self) {

@@ -16,7 +16,10 @@ impl DriftCounts {
         let help = "Access of users, and roles of members, that Clerk had to correct because no webhook told of them.";
         let opts = Opts::new("bailiff_membership_drift_total", help);
         let all = keep(registry, IntCounterVec::new(opts, &["kind"]).expect(VALID));
-        Self { users: all.with_label_values(&["user"]), members: all.with_label_values(&["member"]) }
+        Self {
+            users: all.with_label_values(&["user"]),
+            members: all.with_label_values(&["member"]),
+        }
     }
 
     pub fn count(&self, drift: &Drift) {

@@ -27,11 +27,23 @@ pub struct Lookups {
 
 impl Lookups {
     pub(super) fn new(registry: &Registry) -> Self {
-        let opts = Opts::new("bailiff_membership_lookups_total", "Questions for the membership of one user.");
-        let all = keep(registry, IntCounterVec::new(opts, &["result"]).expect(VALID));
+        let opts = Opts::new(
+            "bailiff_membership_lookups_total",
+            "Questions for the membership of one user.",
+        );
+        let all = keep(
+            registry,
+            IntCounterVec::new(opts, &["result"]).expect(VALID),
+        );
         let one = |result: &str| all.with_label_values(&[result]);
         let (cached, found, absent) = (one("cached"), one("found"), one("absent"));
-        Self { cached, found, absent, failed: one("failed"), stale: one("stale") }
+        Self {
+            cached,
+            found,
+            absent,
+            failed: one("failed"),
+            stale: one("stale"),
+        }
     }
 
     pub fn count(&self, result: LookupResult) {

@@ -49,7 +49,10 @@ const AFTER_FORWARD: &[Rejection] = &[
 pub(super) fn ends(route: Option<&Route>) -> Vec<(Outcome, &'static str)> {
     let all = |outcome: Outcome| Rejection::ALL.iter().map(move |r| (outcome, r.label()));
     let Some(route) = route else {
-        return [(Outcome::Preflight, NO_REASON)].into_iter().chain(all(Outcome::Refuse)).collect();
+        return [(Outcome::Preflight, NO_REASON)]
+            .into_iter()
+            .chain(all(Outcome::Refuse))
+            .collect();
     };
     let mut ends = Vec::new();
     match route.answer {
@@ -60,10 +63,18 @@ pub(super) fn ends(route: Option<&Route>) -> Vec<(Outcome, &'static str)> {
         }
         None => {
             ends.push((Outcome::Forward, NO_REASON));
-            ends.extend(AFTER_FORWARD.iter().map(|reason| (Outcome::Forward, reason.label())));
+            ends.extend(
+                AFTER_FORWARD
+                    .iter()
+                    .map(|reason| (Outcome::Forward, reason.label())),
+            );
         }
     }
-    ends.extend(all(if route.mode == Mode::Report { Outcome::Report } else { Outcome::Refuse }));
+    ends.extend(all(if route.mode == Mode::Report {
+        Outcome::Report
+    } else {
+        Outcome::Refuse
+    }));
     if route.access == Access::Webhook {
         ends.push((Outcome::Acknowledge, NO_REASON));
     }

@@ -32,9 +32,17 @@ pub struct ProfileFetches(IntCounterVec);
 
 impl ProfileFetches {
     pub(super) fn new(registry: &Registry) -> Self {
-        let opts = Opts::new("bailiff_profile_fetches_total", "Fetches of users from Clerk's Backend API.");
-        let fetches = keep(registry, IntCounterVec::new(opts, &["result"]).expect(VALID));
-        ProfileResult::ALL.iter().for_each(|result| _ = fetches.with_label_values(&[result.label()]));
+        let opts = Opts::new(
+            "bailiff_profile_fetches_total",
+            "Fetches of users from Clerk's Backend API.",
+        );
+        let fetches = keep(
+            registry,
+            IntCounterVec::new(opts, &["result"]).expect(VALID),
+        );
+        ProfileResult::ALL
+            .iter()
+            .for_each(|result| _ = fetches.with_label_values(&[result.label()]));
         Self(fetches)
     }
 

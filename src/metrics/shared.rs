@@ -40,9 +40,13 @@ pub struct Shared {
 impl Shared {
     pub(super) fn new(registry: &Registry) -> Self {
         let counters = |name: &str, help: &str, labels: &[&str]| {
-            keep(registry, IntCounterVec::new(Opts::new(name, help), labels).expect(VALID))
+            keep(
+                registry,
+                IntCounterVec::new(Opts::new(name, help), labels).expect(VALID),
+            )
         };
-        let gauge = |name: &str, help: &str| keep(registry, IntGauge::new(name, help).expect(VALID));
+        let gauge =
+            |name: &str, help: &str| keep(registry, IntGauge::new(name, help).expect(VALID));
         let all = Self {
             contact: keep(
                 registry,
@@ -52,24 +56,47 @@ impl Shared {
                 )
                 .expect(VALID),
             ),
-            position: gauge("bailiff_shared_position", "The last entry of the shared log that was read."),
-            head: gauge("bailiff_shared_head", "The last entry that the shared log is known to have."),
-            gaps: counters("bailiff_shared_gaps_total", "Reasons to read all of the shared store again.", &["cause"]),
+            position: gauge(
+                "bailiff_shared_position",
+                "The last entry of the shared log that was read.",
+            ),
+            head: gauge(
+                "bailiff_shared_head",
+                "The last entry that the shared log is known to have.",
+            ),
+            gaps: counters(
+                "bailiff_shared_gaps_total",
+                "Reasons to read all of the shared store again.",
+                &["cause"],
+            ),
             snapshots: keep(
                 registry,
-                IntCounter::new("bailiff_shared_snapshots_total", "Times that all of the shared store was read.")
-                    .expect(VALID),
+                IntCounter::new(
+                    "bailiff_shared_snapshots_total",
+                    "Times that all of the shared store was read.",
+                )
+                .expect(VALID),
             ),
             entries: counters(
                 "bailiff_shared_entries_total",
                 "Facts from the shared store, and what else was found there.",
                 &["result"],
             ),
-            commits: counters("bailiff_shared_commits_total", "Writes to the shared store.", &["result"]),
+            commits: counters(
+                "bailiff_shared_commits_total",
+                "Writes to the shared store.",
+                &["result"],
+            ),
         };
-        Gap::ALL.iter().for_each(|cause| _ = all.gaps.with_label_values(&[cause.name()]));
-        ["applied", "old", "poisoned"].iter().for_each(|result| _ = all.entries.with_label_values(&[*result]));
-        ["ok", "failed", "full"].iter().for_each(|result| _ = all.commits.with_label_values(&[*result]));
+        Gap::ALL
+            .iter()
+            .for_each(|cause| _ = all.gaps.with_label_values(&[cause.name()]));
+        ["applied", "old", "poisoned"]
+            .iter()
+            .for_each(|result| _ = all.entries.with_label_values(&[*result]));
+        ["ok", "failed", "full"]
+            .iter()
+            .for_each(|result| _ = all.commits.with_label_values(&[*result]));
         all
     }
 
@@ -103,7 +130,9 @@ impl Shared {
             EntryResult::Old => "old",
             EntryResult::Poisoned => "poisoned",
         };
-        self.entries.with_label_values(&[result]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        self.entries
+            .with_label_values(&[result])
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     pub fn commit(&self, result: CommitResult) {

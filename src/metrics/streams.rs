@@ -24,10 +24,21 @@ impl Drop for Open {
 impl Streams {
     pub(super) fn new(registry: &Registry) -> Self {
         let help = "WebSockets, event streams and gRPC streams of users that end with their users' access.";
-        let open = keep(registry, IntGauge::new("bailiff_streams_open", help).expect(VALID));
-        let opts = Opts::new("bailiff_streams_closed_total", "Streams closed because their users' access has ended.");
-        let closed = keep(registry, IntCounterVec::new(opts, &["reason"]).expect(VALID));
-        ENDINGS.iter().for_each(|reason| _ = closed.with_label_values(&[reason.label()]));
+        let open = keep(
+            registry,
+            IntGauge::new("bailiff_streams_open", help).expect(VALID),
+        );
+        let opts = Opts::new(
+            "bailiff_streams_closed_total",
+            "Streams closed because their users' access has ended.",
+        );
+        let closed = keep(
+            registry,
+            IntCounterVec::new(opts, &["reason"]).expect(VALID),
+        );
+        ENDINGS
+            .iter()
+            .for_each(|reason| _ = closed.with_label_values(&[reason.label()]));
         Self { open, closed }
     }
 

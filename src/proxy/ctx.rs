@@ -74,7 +74,11 @@ pub struct Outcome {
 
 impl WebhookOutcome {
     pub fn new(delivery: Delivery) -> Self {
-        Self { outcome: Mutex::default(), delivery: Mutex::new(Some(delivery)), taken: Mutex::default() }
+        Self {
+            outcome: Mutex::default(),
+            delivery: Mutex::new(Some(delivery)),
+            taken: Mutex::default(),
+        }
     }
 
     /// The upstream has answered. Settled before the sender can see the answer: a retry that follows on its heels must find
@@ -94,7 +98,10 @@ impl WebhookOutcome {
     pub fn failed(&self, reason: Rejection) {
         drop(self.delivery.lock().take());
         if let Some(taken) = self.taken.lock().take()
-            && matches!(reason, Rejection::UpstreamProtocol | Rejection::UpstreamTimeout)
+            && matches!(
+                reason,
+                Rejection::UpstreamProtocol | Rejection::UpstreamTimeout
+            )
         {
             taken.take_back();
         }

@@ -23,7 +23,12 @@ const MAX_TEXT: usize = 512;
 pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
     let took = clock::monotonic().duration_since(ctx.started);
     let (outcome, reason) = outcome(ctx);
-    metrics.request(ctx.route().map(|route| &**route.pattern.text()), outcome, reason, took);
+    metrics.request(
+        ctx.route().map(|route| &**route.pattern.text()),
+        outcome,
+        reason,
+        took,
+    );
     if let Some(result) = webhook(ctx) {
         metrics.webhook(result);
     }
@@ -64,7 +69,11 @@ impl Begun {
 /// As [`finish`] for a long answer that is closed before its end, for `why`: Pingora drops such a request without its last phase.
 pub fn cut_off(grant: &Grant, begun: &Begun, why: Rejection, metrics: &Metrics) {
     let took = clock::monotonic().duration_since(begun.started);
-    let (route, who, reason) = (grant.route().pattern.text(), grant.who(), Rejection::AccessEnded);
+    let (route, who, reason) = (
+        grant.route().pattern.text(),
+        grant.who(),
+        Rejection::AccessEnded,
+    );
     metrics.request(Some(route), Outcome::Forward, Some(reason), took);
     metrics.streams.closed(why);
     tracing::info!(
@@ -95,7 +104,10 @@ pub fn reason(ctx: &Ctx) -> Option<Rejection> {
 
 /// What became of a webhook; `None` for every other request.
 fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
-    if ctx.route().is_none_or(|route| route.access != Access::Webhook) {
+    if ctx
+        .route()
+        .is_none_or(|route| route.access != Access::Webhook)
+    {
         return None;
     }
     Some(match &ctx.phase {
@@ -109,19 +121,30 @@ fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
 /// How the request ended. A request that is still only received when it ends was lost by a fault of ours or of its client.
 fn outcome(ctx: &Ctx) -> (Outcome, Option<Rejection>) {
     match &ctx.phase {
-        Phase::Received => (Outcome::Refuse, Some(ctx.failure.unwrap_or(Rejection::Internal))),
+        Phase::Received => (
+            Outcome::Refuse,
+            Some(ctx.failure.unwrap_or(Rejection::Internal)),
+        ),
         Phase::Answered(Answered::Refused(refusal)) => (Outcome::Refuse, Some(refusal.reason)),
         Phase::Answered(Answered::Own(reply)) => (Outcome::Answer, reply.reason),
         Phase::Answered(Answered::Preflight) => (Outcome::Preflight, None),
         Phase::Answered(Answered::Acknowledged(..)) => (Outcome::Acknowledge, None),
-        Phase::Forwarding(grant) | Phase::Answered(Answered::Webhook(grant)) => match grant.reported() {
-            Some(reason) => (Outcome::Report, Some(reason)),
-            None => (Outcome::Forward, ctx.failure),
-        },
+        Phase::Forwarding(grant) | Phase::Answered(Answered::Webhook(grant)) => {
+            match grant.reported() {
+                Some(reason) => (Outcome::Report, Some(reason)),
+                None => (Outcome::Forward, ctx.failure),
+            }
+        }
     }
 }
 
-fn write(session: &Session, ctx: &Ctx, outcome: Outcome, reason: Option<Rejection>, took: Duration) {
+fn write(
+    session: &Session,
+    ctx: &Ctx,
+    outcome: Outcome,
+    reason: Option<Rejection>,
+    took: Duration,
+) {
     let request = session.req_header();
     let status = session.response_written().map(|head| head.status.as_u16());
     let who = ctx.who();
@@ -161,7 +184,11 @@ fn method(request: &RequestHeader) -> &str {
 
 /// The path without its query, where people put tokens. JSON escapes what could start a second line (attack A-126).
 fn path(request: &RequestHeader) -> Cow<'_, str> {
-    let path = request.raw_path().split(|b| *b == b'?').next().unwrap_or_default();
+    let path = request
+        .raw_path()
+        .split(|b| *b == b'?')
+        .next()
+        .unwrap_or_default();
     String::from_utf8_lossy(path.get(..MAX_TEXT.min(path.len())).unwrap_or_default())
 }
 

@@ -33,22 +33,36 @@ impl UpstreamPeer {
     #[must_use]
     pub fn new(upstream: Upstream, timeouts: Timeouts) -> Arc<Self> {
         let literal = match &upstream.address {
-            UpstreamAddress::Tcp { host, port } => host.parse().ok().map(|ip| Arc::new(SocketAddr::new(ip, *port))),
+            UpstreamAddress::Tcp { host, port } => host
+                .parse()
+                .ok()
+                .map(|ip| Arc::new(SocketAddr::new(ip, *port))),
             UpstreamAddress::Unix(_) => None,
         };
-        Arc::new(Self { upstream, timeouts, resolved: ArcSwapOption::new(literal) })
+        Arc::new(Self {
+            upstream,
+            timeouts,
+            resolved: ArcSwapOption::new(literal),
+        })
     }
 
     /// Looks the name up every few seconds, until the task is dropped. The last good address stays.
     pub async fn keep_resolved(self: Arc<Self>) {
-        let UpstreamAddress::Tcp { host, port } = &self.upstream.address else { return };
+        let UpstreamAddress::Tcp { host, port } = &self.upstream.address else {
+            return;
+        };
         if host.parse::<std::net::IpAddr>().is_ok() {
             return;
         }
         loop {
-            match tokio::net::lookup_host((host.as_str(), *port)).await.map(|mut found| found.next()) {
+            match tokio::net::lookup_host((host.as_str(), *port))
+                .await
+                .map(|mut found| found.next())
+            {
                 Ok(Some(address)) => self.resolved.store(Some(Arc::new(address))),
-                Ok(None) => tracing::warn!(upstream = %self.upstream, "the upstream's name has no address"),
+                Ok(None) => {
+                    tracing::warn!(upstream = %self.upstream, "the upstream's name has no address")
+                }
                 Err(error) => {
                     tracing::warn!(upstream = %self.upstream, %error, "the upstream's name cannot be resolved")
                 }
@@ -63,10 +77,14 @@ impl UpstreamPeer {
         let mut peer = match &self.upstream.address {
             UpstreamAddress::Unix(path) => {
                 let path = path.to_str().ok_or(Rejection::UpstreamConnect)?;
-                HttpPeer::new_uds(path, false, String::new()).map_err(|_| Rejection::UpstreamConnect)?
+                HttpPeer::new_uds(path, false, String::new())
+                    .map_err(|_| Rejection::UpstreamConnect)?
             }
             UpstreamAddress::Tcp { .. } => {
-                let address = self.resolved.load_full().ok_or(Rejection::UpstreamConnect)?;
+                let address = self
+                    .resolved
+                    .load_full()
+                    .ok_or(Rejection::UpstreamConnect)?;
                 HttpPeer::new(*address, false, String::new())
             }
         };

@@ -30,9 +30,16 @@ pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> ping
 
 /// Writes an answer of ours, with what a browser of a listed origin needs to read it.
 pub async fn own(session: &mut Session, ctx: &Ctx, answer: Answer) -> pingora::Result<()> {
-    let mut fields = ctx.snapshot.rules.cors.on_refusal(&session.req_header().headers);
+    let mut fields = ctx
+        .snapshot
+        .rules
+        .cors
+        .on_refusal(&session.req_header().headers);
     if let Some(challenge) = answer.challenge {
-        fields.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        fields.push((
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        ));
     }
     if let Some(seconds) = answer.retry_after {
         fields.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
@@ -47,12 +54,25 @@ pub async fn preflight(session: &mut Session, ctx: &Ctx, fields: Fields) -> ping
 
 /// Acknowledges a webhook that the upstream took before.
 pub async fn acknowledge(session: &mut Session, ctx: &Ctx) -> pingora::Result<()> {
-    write(session, ctx, 200, vec![], Bytes::from_static(br#"{"detail":"Already delivered"}"#)).await
+    write(
+        session,
+        ctx,
+        200,
+        vec![],
+        Bytes::from_static(br#"{"detail":"Already delivered"}"#),
+    )
+    .await
 }
 
 /// Writes header and body. The connection is kept when the request has no unread body; otherwise Pingora closes it, so that
 /// bytes which nobody judged are never taken for a next request (attack A-87).
-async fn write(session: &mut Session, ctx: &Ctx, status: u16, fields: Fields, body: Bytes) -> pingora::Result<()> {
+async fn write(
+    session: &mut Session,
+    ctx: &Ctx,
+    status: u16,
+    fields: Fields,
+    body: Bytes,
+) -> pingora::Result<()> {
     let mut head = ResponseHeader::build(status, Some(fields.len() + 4))?;
     // RFC 9110, 8.6: no Content-Length on 204.
     if status != 204 {
@@ -67,8 +87,14 @@ async fn write(session: &mut Session, ctx: &Ctx, status: u16, fields: Fields, bo
         append(&mut head, name, value)?;
     }
     let without_body = body.is_empty() || session.req_header().method == Method::HEAD;
-    session.write_response_header(Box::new(head), without_body).await?;
-    if without_body { Ok(()) } else { session.write_response_body(Some(body), true).await }
+    session
+        .write_response_header(Box::new(head), without_body)
+        .await?;
+    if without_body {
+        Ok(())
+    } else {
+        session.write_response_body(Some(body), true).await
+    }
 }
 
 fn append(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) -> pingora::Result<()> {

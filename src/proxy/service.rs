@@ -80,16 +80,28 @@ impl Gate {
         };
         match self.ask_for(session, ctx, step).await {
             Step::Judged(verdict)
-            | Step::NeedKey { otherwise: verdict, .. }
-            | Step::NeedMember { otherwise: verdict, .. } => self.meet(session, ctx, verdict).await,
-            Step::NeedBody { route, max_body } => self.webhook(session, ctx, &route, max_body).await,
+            | Step::NeedKey {
+                otherwise: verdict, ..
+            }
+            | Step::NeedMember {
+                otherwise: verdict, ..
+            } => self.meet(session, ctx, verdict).await,
+            Step::NeedBody { route, max_body } => {
+                self.webhook(session, ctx, &route, max_body).await
+            }
         }
     }
 
     /// Meets the need for a user's rows, if that is what `step` is.
     async fn ask_for(&self, session: &Session, ctx: &mut Ctx, step: Step) -> Step {
-        let Step::NeedMember { user, otherwise } = step else { return step };
-        match self.lookups.view(&self.world, ctx.snapshot.clone(), &user).await {
+        let Step::NeedMember { user, otherwise } = step else {
+            return step;
+        };
+        match self
+            .lookups
+            .view(&self.world, ctx.snapshot.clone(), &user)
+            .await
+        {
             Ok(snapshot) => {
                 ctx.snapshot = snapshot;
                 self.judge_again(session, ctx)
@@ -108,9 +120,26 @@ impl Gate {
     }
 
     /// Reads, verifies, applies and forwards a webhook. What comes back as a grant has been forwarded and answered already.
-    async fn webhook(&self, session: &mut Session, ctx: &mut Ctx, route: &Arc<Route>, max_body: usize) -> Verdict {
-        let refuse = |reason| Verdict::Reject(Refusal { route: Some(route.clone()), ..Refusal::bare(reason) });
-        let read = webhook::read_body(session, &self.webhook_memory, max_body, self.timeouts.webhook_body).await;
+    async fn webhook(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        route: &Arc<Route>,
+        max_body: usize,
+    ) -> Verdict {
+        let refuse = |reason| {
+            Verdict::Reject(Refusal {
+                route: Some(route.clone()),
+                ..Refusal::bare(reason)
+            })
+        };
+        let read = webhook::read_body(
+            session,
+            &self.webhook_memory,
+            max_body,
+            self.timeouts.webhook_body,
+        )
+        .await;
         // Held to the end: with it the memory counts as taken.
         let whole = match read {
             Ok(whole) => whole,
@@ -139,19 +168,29 @@ impl Gate {
             Start::UnderWay => return refuse(Rejection::WebhookInFlight),
             Start::Taken => return Verdict::Acknowledge(route.clone(), id),
         };
-        if let Err(reason) = webhook::apply(&self.world, &self.records, &self.metrics, &body).await {
+        if let Err(reason) = webhook::apply(&self.world, &self.records, &self.metrics, &body).await
+        {
             return refuse(reason);
         }
         ctx.decided = Some(clock::monotonic().duration_since(ctx.started));
-        let outcome = webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
-        let taken = outcome.status.is_some_and(|status| (200..300).contains(&status));
+        let outcome =
+            webhook::forward(session, ctx.snapshot.clone(), grant.clone(), body, delivery).await;
+        let taken = outcome
+            .status
+            .is_some_and(|status| (200..300).contains(&status));
         ctx.webhook_taken = taken && outcome.failure.is_none();
         ctx.failure = outcome.failure;
         ctx.upstream_took = outcome.upstream_took;
         Verdict::Forward(grant)
     }
 
-    fn judge_body(&self, session: &Session, ctx: &Ctx, route: &Arc<Route>, body: &Bytes) -> Verdict {
+    fn judge_body(
+        &self,
+        session: &Session,
+        ctx: &Ctx,
+        route: &Arc<Route>,
+        body: &Bytes,
+    ) -> Verdict {
         let id = ctx.request_id.clone().unwrap_or_else(head::fresh_id);
         match head::read(session, id) {
             Ok(head) => {
@@ -165,9 +204,18 @@ impl Gate {
     /// How long to wait for the next bytes of the upstream's answer. A WebSocket or an event stream may be quiet for hours,
     /// unless the route says otherwise.
     fn read_timeout(&self, session: &Session, grant: &Grant) -> Option<Duration> {
-        let accept = session.req_header().headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        let streams = session.is_upgrade_req() || accept.is_some_and(|accept| accept.contains("text/event-stream"));
-        grant.timeout().or(if streams { None } else { Some(self.timeouts.read) })
+        let accept = session
+            .req_header()
+            .headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok());
+        let streams = session.is_upgrade_req()
+            || accept.is_some_and(|accept| accept.contains("text/event-stream"));
+        grant.timeout().or(if streams {
+            None
+        } else {
+            Some(self.timeouts.read)
+        })
     }
 }
 
@@ -187,7 +235,11 @@ impl ProxyHttp for Gate {
         session.subrequest_ctx.is_none()
     }
 
-    async fn early_request_filter(&self, session: &mut Session, _: &mut Ctx) -> pingora::Result<()> {
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        _: &mut Ctx,
+    ) -> pingora::Result<()> {
         let client = self.timeouts.client;
         // Without this a connection that has served one request may stay idle, or send half a head, for ever.
         // Only where the client wants it: one of HTTP/1.0 may take the end of the connection for the end of the answer.
@@ -200,7 +252,10 @@ impl ProxyHttp for Gate {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> pingora::Result<bool> {
-        let forwarded = session.subrequest_ctx.as_mut().and_then(|sub| sub.user_ctx_mut());
+        let forwarded = session
+            .subrequest_ctx
+            .as_mut()
+            .and_then(|sub| sub.user_ctx_mut());
         if let Some(forwarded) = forwarded.and_then(|any| any.downcast_mut::<Forwarded>()) {
             ctx.snapshot = forwarded.snapshot.clone();
             ctx.delivery = Some(forwarded.outcome.clone());
@@ -211,7 +266,9 @@ impl ProxyHttp for Gate {
         }
         let verdict = self.verdict(session, ctx).await;
         let decided = clock::monotonic();
-        let took = *ctx.decided.get_or_insert_with(|| decided.duration_since(ctx.started));
+        let took = *ctx
+            .decided
+            .get_or_insert_with(|| decided.duration_since(ctx.started));
         self.metrics.decision_duration.observe(took.as_secs_f64());
         match verdict {
             Verdict::Forward(grant) if matches!(grant.caller(), Caller::Webhook(_)) => {
@@ -235,7 +292,9 @@ impl ProxyHttp for Gate {
             }
             Verdict::Preflight(fields) => {
                 ctx.phase = Phase::Answered(Answered::Preflight);
-                respond::preflight(session, ctx, fields).await.map(|()| true)
+                respond::preflight(session, ctx, fields)
+                    .await
+                    .map(|()| true)
             }
             Verdict::Answer(reply) => {
                 let answer = reply.answer.clone();
@@ -249,15 +308,28 @@ impl ProxyHttp for Gate {
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+    ) -> pingora::Result<Box<HttpPeer>> {
         let Phase::Forwarding(grant) = &ctx.phase else {
-            return Err(Error::explain(ErrorType::InternalError, "no grant, so no way to the upstream"));
+            return Err(Error::explain(
+                ErrorType::InternalError,
+                "no grant, so no way to the upstream",
+            ));
         };
-        match self.upstream.peer(self.read_timeout(session, grant), session.is_upgrade_req()) {
+        match self
+            .upstream
+            .peer(self.read_timeout(session, grant), session.is_upgrade_req())
+        {
             Ok(peer) => Ok(Box::new(peer)),
             Err(reason) => {
                 ctx.failure = Some(reason);
-                Err(Error::explain(ErrorType::ConnectError, "the upstream has no address"))
+                Err(Error::explain(
+                    ErrorType::ConnectError,
+                    "the upstream has no address",
+                ))
             }
         }
     }
@@ -270,7 +342,10 @@ impl ProxyHttp for Gate {
         ctx: &mut Ctx,
     ) -> pingora::Result<()> {
         let Phase::Forwarding(grant) = &ctx.phase else {
-            return Err(Error::explain(ErrorType::InternalError, "no grant, so no headers"));
+            return Err(Error::explain(
+                ErrorType::InternalError,
+                "no grant, so no headers",
+            ));
         };
         // A target in absolute form was judged by its path; that is also what is sent (RFC 9112, 3.2.1).
         if !request.raw_path().starts_with(b"/") {
@@ -295,7 +370,10 @@ impl ProxyHttp for Gate {
         let max = ctx.grant().and_then(Grant::max_body);
         if max.is_some_and(|max| ctx.body_bytes > max) {
             ctx.failure = Some(Rejection::BodyTooLarge);
-            return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is larger than the route allows"));
+            return Err(Error::explain(
+                ErrorType::HTTPStatus(413),
+                "the body is larger than the route allows",
+            ));
         }
         Ok(())
     }
@@ -310,13 +388,18 @@ impl ProxyHttp for Gate {
         // `Upgrade` that it took out, and lets one through where there was none.
         if response.status == 101 && !session.is_upgrade_req() {
             ctx.failure = Some(Rejection::UpstreamProtocol);
-            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a change of the protocol that nobody asked for"));
+            return Err(Error::explain(
+                ErrorType::InvalidHTTPHeader,
+                "a change of the protocol that nobody asked for",
+            ));
         }
         // Informational answers (100, 103) come before the one that counts.
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
-        let took = ctx.forwarded_at.map(|then| clock::monotonic().duration_since(then));
+        let took = ctx
+            .forwarded_at
+            .map(|then| clock::monotonic().duration_since(then));
         ctx.upstream_took = took;
         if let Some(took) = took {
             self.metrics.upstream_duration.observe(took.as_secs_f64());
@@ -326,23 +409,41 @@ impl ProxyHttp for Gate {
         }
         self.watch_stream(session, response, ctx);
         if let Some(grant) = ctx.grant()
-            && let Some((_, id)) = grant.headers().values().find(|(header, _)| *header == name::REQUEST_ID)
+            && let Some((_, id)) = grant
+                .headers()
+                .values()
+                .find(|(header, _)| *header == name::REQUEST_ID)
         {
             response.insert_header(name::REQUEST_ID, id.clone())?;
         }
         Ok(())
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Ctx,
+    ) -> FailToProxy {
         let reason = *ctx.failure.get_or_insert_with(|| failure(error));
         if let Some(outcome) = &ctx.delivery {
             // The outer request answers: Pingora may drop what a failed subrequest still writes.
             outcome.failed(reason);
-            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+            return FailToProxy {
+                error_code: 0,
+                can_reuse_downstream: false,
+            };
         }
         let answered = session.response_written().is_some();
-        let error_code = if answered { 0 } else { respond::refuse(session, ctx, reason).await.unwrap_or(0) };
-        FailToProxy { error_code, can_reuse_downstream: false }
+        let error_code = if answered {
+            0
+        } else {
+            respond::refuse(session, ctx, reason).await.unwrap_or(0)
+        };
+        FailToProxy {
+            error_code,
+            can_reuse_downstream: false,
+        }
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Ctx) {
@@ -351,7 +452,8 @@ impl ProxyHttp for Gate {
             log::finish(session, ctx, &self.metrics);
             if let Some(reason) = log::reason(ctx) {
                 let request = session.req_header();
-                self.hints.refused(&ctx.snapshot, &request.method, &request.headers, reason);
+                self.hints
+                    .refused(&ctx.snapshot, &request.method, &request.headers, reason);
             }
         }
     }

@@ -29,11 +29,20 @@ const CLOCK: Duration = Duration::from_secs(1);
 /// Between two looks at all others, where nothing changes.
 const LOOK: Duration = Duration::from_secs(10);
 /// What goes on for long, as the beginning of its content type.
-const LONG: [&str; 4] = ["text/event-stream", "application/grpc", "application/x-ndjson", "multipart/x-mixed-replace"];
+const LONG: [&str; 4] = [
+    "text/event-stream",
+    "application/grpc",
+    "application/x-ndjson",
+    "multipart/x-mixed-replace",
+];
 
 /// Whether this answer may go on for long: another protocol from now on, events, or a stream of messages.
 fn is_long(response: &ResponseHeader) -> bool {
-    let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = response
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.to_ascii_lowercase();
     response.status == 101 || LONG.iter().any(|long| kind.starts_with(long))
 }
@@ -42,7 +51,9 @@ fn is_long(response: &ResponseHeader) -> bool {
 fn is_web_socket(request: &HeaderMap, response: &ResponseHeader) -> bool {
     let says = |headers: &HeaderMap| {
         let mut protocols = headers.get_all(UPGRADE).iter();
-        let first = protocols.next().is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let first = protocols
+            .next()
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
         first && protocols.next().is_none()
     };
     response.status == 101 && says(request) && says(&response.headers)
@@ -55,7 +66,9 @@ impl Gate {
             return;
         }
         ctx.snapshot = Arc::new(ctx.snapshot.judged());
-        let Some(grant) = ctx.grant().filter(|grant| !grant.is_left_alone()) else { return };
+        let Some(grant) = ctx.grant().filter(|grant| !grant.is_left_alone()) else {
+            return;
+        };
         if !matches!(grant.caller(), Caller::User(_)) {
             return;
         }
@@ -95,7 +108,11 @@ impl Watched {
                 return;
             }
             // Rows that are asked for user by user change without telling anybody, and a source that is silent grows old.
-            let look = if expires { CLOCK } else { self.lookups.ttl().unwrap_or(LOOK).min(LOOK) };
+            let look = if expires {
+                CLOCK
+            } else {
+                self.lookups.ttl().unwrap_or(LOOK).min(LOOK)
+            };
             if let Ok(Err(_)) = tokio::time::timeout(look, changes.changed()).await {
                 // The world has ended, and so will the process.
                 return;
@@ -106,8 +123,13 @@ impl Watched {
     /// Whether access goes on by what is known now. A source that does not answer ends nobody's: it does when it has been silent
     /// for too long.
     async fn still(&self) -> Result<(), Rejection> {
-        let Caller::User(person) = self.grant.caller() else { return Ok(()) };
-        let snapshot = self.lookups.view(&self.world, self.world.load(), person.user()).await;
+        let Caller::User(person) = self.grant.caller() else {
+            return Ok(());
+        };
+        let snapshot = self
+            .lookups
+            .view(&self.world, self.world.load(), person.user())
+            .await;
         let snapshot = snapshot.map_err(|_| Rejection::MembersUnavailable)?;
         still(&snapshot, &self.grant, clock::now())
     }

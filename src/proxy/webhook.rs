@@ -60,9 +60,17 @@ pub async fn read_body(
     max: usize,
     within: Duration,
 ) -> Result<Body, Rejection> {
-    if session.req_header().headers.get("expect").is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if session
+        .req_header()
+        .headers
+        .get("expect")
+        .is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
         // Pingora does not say it by itself while a filter reads; the client would wait for a second.
-        session.write_continue_response().await.map_err(|_| Rejection::ClientGone)?;
+        session
+            .write_continue_response()
+            .await
+            .map_err(|_| Rejection::ClientGone)?;
     }
     let broken = |error: Box<pingora::Error>| match error.etype() {
         ErrorType::ReadTimedout => Rejection::BodyTimeout,
@@ -79,26 +87,42 @@ pub async fn read_body(
                 return Err(Rejection::WebhookTooLarge);
             }
             body.extend_from_slice(&chunk);
-            let kib =
-                body.len().div_ceil(1024).saturating_sub(taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
-            let more = u32::try_from(kib).ok().and_then(|kib| memory.0.clone().try_acquire_many_owned(kib).ok());
+            let kib = body
+                .len()
+                .div_ceil(1024)
+                .saturating_sub(taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+            let more = u32::try_from(kib)
+                .ok()
+                .and_then(|kib| memory.0.clone().try_acquire_many_owned(kib).ok());
             let more = more.ok_or(Rejection::WebhooksBusy)?;
             match &mut taken {
                 Some(taken) => taken.merge(more),
                 None => taken = Some(more),
             }
         }
-        Ok(Body { bytes: body.freeze(), _memory: taken })
+        Ok(Body {
+            bytes: body.freeze(),
+            _memory: taken,
+        })
     };
-    tokio::time::timeout(within, read).await.unwrap_or(Err(Rejection::BodyTimeout))
+    tokio::time::timeout(within, read)
+        .await
+        .unwrap_or(Err(Rejection::BodyTimeout))
 }
 
 /// Applies what the event says to the membership, and keeps it, before the upstream hears of it. `Err` when it could not be kept.
-pub async fn apply(world: &World, records: &Records, metrics: &Metrics, body: &[u8]) -> Result<(), Rejection> {
+pub async fn apply(
+    world: &World,
+    records: &Records,
+    metrics: &Metrics,
+    body: &[u8],
+) -> Result<(), Rejection> {
     // Reloads come one after another and take longer than this; a third turn would be a fault.
     for _ in 0..3 {
         let snapshot = world.load();
-        let Some((change, time)) = change(&snapshot, metrics, body) else { return Ok(()) };
+        let Some((change, time)) = change(&snapshot, metrics, body) else {
+            return Ok(());
+        };
         match records.apply(&change, time, &snapshot.rules).await {
             Ok(generation) => {
                 tracing::info!(generation, %change, "a webhook changed the membership");
@@ -128,11 +152,16 @@ fn change(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<(Change
         Meaning::Change(change, time) => return Some((change, time)),
         Meaning::Nothing => metrics.change(ChangeResult::Nothing),
         Meaning::OtherInstance => {
-            tracing::warn!("a webhook of another Clerk instance changes nothing here (see clerk.instance_id)");
+            tracing::warn!(
+                "a webhook of another Clerk instance changes nothing here (see clerk.instance_id)"
+            );
             metrics.change(ChangeResult::OtherInstance);
         }
         Meaning::Unreadable(why) => {
-            tracing::warn!(why, "a signed webhook is not understood and changes nothing here; it is passed on");
+            tracing::warn!(
+                why,
+                "a signed webhook is not understood and changes nothing here; it is passed on"
+            );
             metrics.change(ChangeResult::Unreadable);
         }
     }
@@ -148,15 +177,33 @@ pub async fn forward(
     delivery: Delivery,
 ) -> Outcome {
     let outcome = Arc::new(WebhookOutcome::new(delivery));
-    let forwarded = Forwarded { snapshot, grant, outcome: outcome.clone() };
-    let context = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(forwarded)).build();
+    let forwarded = Forwarded {
+        snapshot,
+        grant,
+        outcome: outcome.clone(),
+    };
+    let context = SubrequestCtx::builder()
+        .body_mode(BodyMode::ExpectBody)
+        .user_ctx(Box::new(forwarded))
+        .build();
     let Some(spawner) = session.subrequest_spawner.take() else {
         outcome.failed(Rejection::Internal);
         return outcome.ask();
     };
     let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
-    let body = if body.is_empty() { InputBody::NoBody } else { InputBody::Bytes(vec![body]) };
-    let piped = pipe_subrequest(session, prepared, handle, |task| Ok(Some(task)), InputBodyType::Preset(body)).await;
+    let body = if body.is_empty() {
+        InputBody::NoBody
+    } else {
+        InputBody::Bytes(vec![body])
+    };
+    let piped = pipe_subrequest(
+        session,
+        prepared,
+        handle,
+        |task| Ok(Some(task)),
+        InputBodyType::Preset(body),
+    )
+    .await;
     let (state, failed) = match piped {
         Ok(state) => (state, false),
         Err(error) => (error.state, true),

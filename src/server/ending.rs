@@ -46,10 +46,20 @@ impl Signals {
 }
 
 /// Says "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
-pub(super) async fn drain(shutdown: &Shutdown, draining: &AtomicBool, stop: &watch::Sender<bool>, metrics: &Metrics) {
+pub(super) async fn drain(
+    shutdown: &Shutdown,
+    draining: &AtomicBool,
+    stop: &watch::Sender<bool>,
+    metrics: &Metrics,
+) {
     draining.store(true, Ordering::Relaxed);
     let running = metrics.in_flight.get();
-    tracing::info!(running, delay_s = shutdown.delay.as_secs_f64(), drain_s = shutdown.drain.as_secs_f64(), "draining");
+    tracing::info!(
+        running,
+        delay_s = shutdown.delay.as_secs_f64(),
+        drain_s = shutdown.drain.as_secs_f64(),
+        "draining"
+    );
     tokio::time::sleep(shutdown.delay).await;
     let _ = stop.send(true);
     let end = clock::monotonic() + shutdown.drain;

@@ -30,16 +30,28 @@ pub(super) struct Remembered {
 impl Remembered {
     pub(super) fn open(path: &Path, metrics: &Metrics) -> Result<Self, Faults> {
         let unusable = |why: &dyn std::fmt::Display| {
-            Fault::error(Code::Unreadable, format!("the store {} cannot be used", path.display())).saw(why.to_string())
+            Fault::error(
+                Code::Unreadable,
+                format!("the store {} cannot be used", path.display()),
+            )
+            .saw(why.to_string())
         };
         let opened = Store::open(path, metrics.store_writes.clone());
         let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
         let strange = |why: Strange| {
-            Faults::from(unusable(&why).fix("use the version of bailiff that wrote it, or restore a copy of the file"))
+            Faults::from(
+                unusable(&why)
+                    .fix("use the version of bailiff that wrote it, or restore a copy of the file"),
+            )
         };
         let rows = Rows::of(&mut contents).map_err(strange)?;
         let revocations = revocations(&mut contents).map_err(strange)?;
-        Ok(Self { store: Arc::new(store), rows, revocations, contents })
+        Ok(Self {
+            store: Arc::new(store),
+            rows,
+            revocations,
+            contents,
+        })
     }
 }
 
@@ -58,17 +70,39 @@ pub(super) struct Learned {
 
 impl Learned {
     pub(super) fn of(kept: Option<Remembered>) -> Self {
-        let Some(Remembered { store, rows, revocations, mut contents }) = kept else { return Self::default() };
-        let deliveries = Deliveries::kept_in(store.clone(), contents.take(Table::Deliveries), clock::now());
+        let Some(Remembered {
+            store,
+            rows,
+            revocations,
+            mut contents,
+        }) = kept
+        else {
+            return Self::default();
+        };
+        let deliveries = Deliveries::kept_in(
+            store.clone(),
+            contents.take(Table::Deliveries),
+            clock::now(),
+        );
         let shared = contents.take(Table::Shared);
-        Self { store: Some(store), rows, revocations, deliveries, shared, added: contents.take(Table::Providers) }
+        Self {
+            store: Some(store),
+            rows,
+            revocations,
+            deliveries,
+            shared,
+            added: contents.take(Table::Providers),
+        }
     }
 }
 
 /// Warns when the gate learns what a restart would forget. A membership of which only its file speaks loses nothing.
 pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &Live) {
-    let Some(source) = &live.membership else { return };
-    let learns = source.policy.first_sight || live.rules.webhooks.is_some() || live.backend.is_some();
+    let Some(source) = &live.membership else {
+        return;
+    };
+    let learns =
+        source.policy.first_sight || live.rules.webhooks.is_some() || live.backend.is_some();
     if store.is_none() && learns {
         tracing::warn!(
             "no `store` is configured: what webhooks, tokens and Clerk say of users is forgotten when bailiff ends, bans and \

@@ -48,7 +48,10 @@ pub enum Ended {
 ///
 /// # Errors
 /// When there is no thread to be had, the work panics, or starves.
-pub async fn aside<T: Send + 'static>(pace: Pace, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Ended> {
+pub async fn aside<T: Send + 'static>(
+    pace: Pace,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Ended> {
     let (stepped, books) = oneshot::channel();
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("aside".to_owned());
@@ -66,7 +69,9 @@ pub async fn aside<T: Send + 'static>(pace: Pace, work: impl FnOnce() -> T + Sen
 
 /// Waits until the thread is starved by its `books`; for ever, if it keeps none.
 async fn starved(books: oneshot::Receiver<Option<PathBuf>>) {
-    let Ok(Some(books)) = books.await else { return std::future::pending().await };
+    let Ok(Some(books)) = books.await else {
+        return std::future::pending().await;
+    };
     loop {
         tokio::time::sleep(LOOK).await;
         if times(&books).is_some_and(is_starved) {
@@ -82,7 +87,9 @@ fn is_starved((ran, waited): (Duration, Duration)) -> bool {
 /// How long a thread has run, and how long it has waited for a processor. `None` where the system does not say.
 fn times(books: &std::path::Path) -> Option<(Duration, Duration)> {
     let text = std::fs::read_to_string(books).ok()?;
-    let mut numbers = text.split_ascii_whitespace().map(|number| number.parse().map(Duration::from_nanos));
+    let mut numbers = text
+        .split_ascii_whitespace()
+        .map(|number| number.parse().map(Duration::from_nanos));
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
@@ -113,8 +120,8 @@ fn step_back(pace: Pace) -> Option<PathBuf> {
 #[cfg(target_os = "linux")]
 fn run_when_idle() -> bool {
     use thread_priority::{
-        NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        thread_native_id,
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+        set_thread_priority_and_policy, thread_native_id,
     };
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).is_ok()
@@ -132,11 +139,20 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn work_steps_back_and_the_threads_of_requests_do_not() {
-        use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,
+        };
         let before = niceness();
         assert_eq!(aside(Pace::Slowly, niceness).await, Ok(before.max(NICE)));
-        let policy = aside(Pace::WhenIdle, thread_schedule_policy).await.expect("it ends");
-        assert_eq!(policy, Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle)));
+        let policy = aside(Pace::WhenIdle, thread_schedule_policy)
+            .await
+            .expect("it ends");
+        assert_eq!(
+            policy,
+            Ok(ThreadSchedulePolicy::Normal(
+                NormalThreadSchedulePolicy::Idle
+            ))
+        );
         assert_eq!(niceness(), before);
         assert_ne!(thread_schedule_policy(), policy);
     }
@@ -154,10 +170,18 @@ mod tests {
     #[test]
     fn starved_is_who_waits_long_and_gets_next_to_nothing() {
         let seconds = Duration::from_secs_f64;
-        for (ran, waited, starved) in
-            [(0.0, 9.0, false), (0.04, 11.0, true), (1.0, 11.0, false), (1.0, 19.0, false), (1.0, 21.0, true)]
-        {
-            assert_eq!(is_starved((seconds(ran), seconds(waited))), starved, "{ran} {waited}");
+        for (ran, waited, starved) in [
+            (0.0, 9.0, false),
+            (0.04, 11.0, true),
+            (1.0, 11.0, false),
+            (1.0, 19.0, false),
+            (1.0, 21.0, true),
+        ] {
+            assert_eq!(
+                is_starved((seconds(ran), seconds(waited))),
+                starved,
+                "{ran} {waited}"
+            );
         }
     }
 
@@ -165,12 +189,17 @@ mod tests {
     async fn work_that_starves_is_given_up_and_work_without_books_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let books = folder.path().join("schedstat");
-        for (text, starves) in [("40000000 11000000000 7\n", true), ("4000000000 11000000000 7\n", false), ("", false)]
-        {
+        for (text, starves) in [
+            ("40000000 11000000000 7\n", true),
+            ("4000000000 11000000000 7\n", false),
+            ("", false),
+        ] {
             std::fs::write(&books, text).unwrap();
             let (sender, receiver) = oneshot::channel();
             sender.send(Some(books.clone())).unwrap();
-            let given_up = tokio::time::timeout(LOOK * 10, starved(receiver)).await.is_ok();
+            let given_up = tokio::time::timeout(LOOK * 10, starved(receiver))
+                .await
+                .is_ok();
             assert_eq!(given_up, starves, "{text}");
         }
     }

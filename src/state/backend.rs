@@ -58,7 +58,11 @@ impl Backend {
     #[must_use]
     pub fn new(settings: BackendSettings, fetcher: Fetcher) -> Self {
         let limit = Mutex::new(Limit::new(settings.live));
-        Self { settings, fetcher, limit }
+        Self {
+            settings,
+            fetcher,
+            limit,
+        }
     }
 
     /// What Clerk says of `user`: `GET /v1/users/{id}`.
@@ -96,14 +100,23 @@ impl Backend {
         let base = &self.settings.api_url;
         let url = format!("{base}/v1/jwks");
         let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
-        let ask = Ask { method: Method::GET, url: &url, bearer, headers, max: MAX_JWKS_BYTES };
+        let ask = Ask {
+            method: Method::GET,
+            url: &url,
+            bearer,
+            headers,
+            max: MAX_JWKS_BYTES,
+        };
         let answer = self.fetcher.ask(ask).await?;
         if answer.status != 200 {
             return Err(self.refused(&answer, None));
         }
         match KeySet::from_jwks(&answer.body, None) {
             Ok((keys, _)) => Ok(keys),
-            Err(JwksError::Page) => Err(BackendError::NotClerk { base: base.clone(), page: true }),
+            Err(JwksError::Page) => Err(BackendError::NotClerk {
+                base: base.clone(),
+                page: true,
+            }),
             Err(_) => Err(self.unreadable("it is no set of keys")),
         }
     }
@@ -112,24 +125,53 @@ impl Backend {
     async fn ask(&self, method: Method, user: &ClerkUserId) -> Result<Answer, BackendError> {
         let base = &self.settings.api_url;
         if let Err(wait) = self.limit.lock().take(clock::monotonic()) {
-            return Err(BackendError::Limited { base: base.clone(), wait });
+            return Err(BackendError::Limited {
+                base: base.clone(),
+                wait,
+            });
         }
-        let url = format!("{base}/v1/users/{}", utf8_percent_encode(user.as_str(), SEGMENT));
+        let url = format!(
+            "{base}/v1/users/{}",
+            utf8_percent_encode(user.as_str(), SEGMENT)
+        );
         let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
-        let answer = self.fetcher.ask(Ask { method, url: &url, bearer, headers, max: MAX_BYTES }).await?;
-        if answer.status == 200 { Ok(answer) } else { Err(self.refused(&answer, Some(user))) }
+        let answer = self
+            .fetcher
+            .ask(Ask {
+                method,
+                url: &url,
+                bearer,
+                headers,
+                max: MAX_BYTES,
+            })
+            .await?;
+        if answer.status == 200 {
+            Ok(answer)
+        } else {
+            Err(self.refused(&answer, Some(user)))
+        }
     }
 
     /// The object of an answer, which must be `user`: a proxy that reads paths in its own way could have led us to another one.
-    fn about(&self, user: &ClerkUserId, answer: &Answer) -> Result<Map<String, Value>, BackendError> {
+    fn about(
+        &self,
+        user: &ClerkUserId,
+        answer: &Answer,
+    ) -> Result<Map<String, Value>, BackendError> {
         let base = &self.settings.api_url;
         let object = json::object(&answer.body).ok_or_else(|| {
             let page = answer.body.trim_ascii_start().starts_with(b"<");
-            BackendError::NotClerk { base: base.clone(), page }
+            BackendError::NotClerk {
+                base: base.clone(),
+                page,
+            }
         })?;
         match object.get("id").and_then(Value::as_str) {
             Some(id) if id == user.as_str() => Ok(object),
-            Some(_) => Err(BackendError::OtherUser { base: base.clone(), user: user.clone() }),
+            Some(_) => Err(BackendError::OtherUser {
+                base: base.clone(),
+                user: user.clone(),
+            }),
             None => Err(self.unreadable("it has no `id`")),
         }
     }
@@ -139,9 +181,14 @@ impl Backend {
         match (answer.status, code(&answer.body), user.cloned()) {
             (401, Some(code), _) if code == "clerk_key_invalid" => BackendError::Key { base },
             // Fail closed: only Clerk itself can say that somebody is not there. Any web server can answer 404.
-            (404, Some(code), Some(user)) if code == "resource_not_found" => BackendError::NotFound { base, user },
+            (404, Some(code), Some(user)) if code == "resource_not_found" => {
+                BackendError::NotFound { base, user }
+            }
             (429, ..) => {
-                let wait = self.limit.lock().close(clock::monotonic(), answer.retry_after);
+                let wait = self
+                    .limit
+                    .lock()
+                    .close(clock::monotonic(), answer.retry_after);
                 BackendError::TooMany { base, wait }
             }
             (status @ 500.., ..) => BackendError::Down { base, status },
@@ -150,7 +197,10 @@ impl Backend {
     }
 
     fn unreadable(&self, why: &'static str) -> BackendError {
-        BackendError::Unreadable { base: self.settings.api_url.clone(), why }
+        BackendError::Unreadable {
+            base: self.settings.api_url.clone(),
+            why,
+        }
     }
 }
 
@@ -158,7 +208,8 @@ impl Backend {
 fn code(body: &[u8]) -> Option<String> {
     let object = json::object(body)?;
     let code = object.get("errors")?.get(0)?.get("code")?.as_str()?;
-    let plain = (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let plain =
+        (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     plain.then(|| code.to_owned())
 }
 

@@ -36,7 +36,10 @@ pub struct Deliveries {
 
 /// The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of new ones.
 fn taken(max: u64) -> CacheBuilder<SvixId, (), Cache<SvixId, ()>> {
-    Cache::builder().max_capacity(max).eviction_policy(EvictionPolicy::lru()).time_to_live(REMEMBERED)
+    Cache::builder()
+        .max_capacity(max)
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_live(REMEMBERED)
 }
 
 /// A delivery on its way to the upstream. While it lives, no second one with the same id starts.
@@ -66,7 +69,12 @@ impl Default for Deliveries {
 
 impl Deliveries {
     fn remembering(max: u64) -> Self {
-        Self { taken: taken(max).build(), under_way: Arc::default(), store: None, claims: None }
+        Self {
+            taken: taken(max).build(),
+            under_way: Arc::default(),
+            store: None,
+            claims: None,
+        }
     }
 
     /// As the default, and remembers beyond a restart. `rows` is what the store has; what is too old at `now` is taken out of it.
@@ -84,14 +92,23 @@ impl Deliveries {
         let taken = taken(MAX_TAKEN).eviction_listener(forget).build();
         let mut old = vec![];
         for (id, at) in rows {
-            let at = std::str::from_utf8(&at).ok().and_then(|at| at.parse().ok()).unwrap_or(0);
+            let at = std::str::from_utf8(&at)
+                .ok()
+                .and_then(|at| at.parse().ok())
+                .unwrap_or(0);
             match SvixId::parse(&id) {
                 Ok(id) if now.since(UnixTime(at)) < REMEMBERED.as_secs() => taken.insert(id, ()),
                 _ => old.extend(Op::delete(Table::Deliveries, id)),
             }
         }
-        old.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
-        Self { taken, under_way: Arc::default(), store: Some(store), claims: None }
+        old.chunks(BATCH)
+            .for_each(|batch| drop(store.write(batch.to_vec())));
+        Self {
+            taken,
+            under_way: Arc::default(),
+            store: Some(store),
+            claims: None,
+        }
     }
 
     /// These, and what other replicas know of them.
@@ -122,7 +139,11 @@ impl Deliveries {
         if !self.under_way.lock().insert(id.clone()) {
             return Start::UnderWay;
         }
-        let mut delivery = Delivery { id: id.clone(), deliveries: self.clone(), claimed: None };
+        let mut delivery = Delivery {
+            id: id.clone(),
+            deliveries: self.clone(),
+            claimed: None,
+        };
         // Looked at once more now that nobody else can start: another one may have ended since the first look.
         if self.taken(id) {
             return Start::Taken;
@@ -143,9 +164,18 @@ impl Delivery {
     /// The upstream answered 2xx: only now the id counts as taken, since a retry of a failed delivery has the same id.
     pub fn taken(&mut self) -> Taken {
         self.deliveries.taken.insert(self.id.clone(), ());
-        self.deliveries.keep(Op::put(Table::Deliveries, self.id.as_str(), clock::now().0.to_string()));
+        self.deliveries.keep(Op::put(
+            Table::Deliveries,
+            self.id.as_str(),
+            clock::now().0.to_string(),
+        ));
         // Not released any more, or a retry at another replica would be delivered.
-        Taken { id: self.id.clone(), deliveries: self.deliveries.clone(), claimed: self.claimed.take(), counts: true }
+        Taken {
+            id: self.id.clone(),
+            deliveries: self.deliveries.clone(),
+            claimed: self.claimed.take(),
+            counts: true,
+        }
     }
 }
 
@@ -164,7 +194,8 @@ impl Taken {
     pub fn take_back(mut self) {
         self.counts = false;
         self.deliveries.taken.invalidate(&self.id);
-        self.deliveries.keep(Op::delete(Table::Deliveries, self.id.as_str()));
+        self.deliveries
+            .keep(Op::delete(Table::Deliveries, self.id.as_str()));
         if let Some(claimed) = self.claimed.take() {
             claimed.release();
         }
@@ -201,7 +232,9 @@ mod tests {
         assert!(matches!(deliveries.start(&id).await, Start::UnderWay));
         drop(first);
         assert!(!deliveries.taken(&id), "the upstream did not take it");
-        let Start::Begun(mut second) = deliveries.start(&id).await else { panic!("the first is over") };
+        let Start::Begun(mut second) = deliveries.start(&id).await else {
+            panic!("the first is over")
+        };
         second.taken();
         drop(second);
         assert!(deliveries.taken(&id));
@@ -211,7 +244,9 @@ mod tests {
     async fn a_delivery_that_is_taken_back_starts_again() {
         let deliveries = Deliveries::default();
         let id = SvixId::parse("msg_1").unwrap();
-        let Start::Begun(mut first) = deliveries.start(&id).await else { panic!("nothing is under way") };
+        let Start::Begun(mut first) = deliveries.start(&id).await else {
+            panic!("nothing is under way")
+        };
         let taken = first.taken();
         drop(first);
         taken.take_back();
@@ -222,12 +257,20 @@ mod tests {
     async fn a_delivery_that_was_taken_since_somebody_looked_does_not_start_again() {
         let deliveries = Deliveries::default();
         let id = SvixId::parse("msg_1").unwrap();
-        assert!(!deliveries.taken(&id), "what the second request saw, a moment before it starts");
-        let Start::Begun(mut first) = deliveries.start(&id).await else { panic!("nothing is under way") };
+        assert!(
+            !deliveries.taken(&id),
+            "what the second request saw, a moment before it starts"
+        );
+        let Start::Begun(mut first) = deliveries.start(&id).await else {
+            panic!("nothing is under way")
+        };
         first.taken();
         drop(first);
         assert!(matches!(deliveries.start(&id).await, Start::Taken));
-        assert!(matches!(deliveries.start(&id).await, Start::Taken), "nothing is left under way");
+        assert!(
+            matches!(deliveries.start(&id).await, Start::Taken),
+            "nothing is left under way"
+        );
     }
 
     #[tokio::test]
@@ -235,7 +278,9 @@ mod tests {
         let deliveries = Deliveries::remembering(100);
         let id = |n: usize| SvixId::parse(&format!("msg_{n}")).unwrap();
         for n in 0..1000 {
-            let Start::Begun(mut delivery) = deliveries.start(&id(n)).await else { panic!("msg_{n} is new") };
+            let Start::Begun(mut delivery) = deliveries.start(&id(n)).await else {
+                panic!("msg_{n} is new")
+            };
             delivery.taken();
             drop(delivery);
             deliveries.taken.run_pending_tasks();

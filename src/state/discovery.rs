@@ -17,7 +17,9 @@ const MAX_METADATA_BYTES: usize = 64 * 1024;
 /// Why an issuer's keys were not found. Says what came and what to do, for the log and for `bailiff check --online`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiscoveryError {
-    #[error("{0}; is `issuer` right (a typo in the domain)? `jwks_uri` names the keys without a lookup")]
+    #[error(
+        "{0}; is `issuer` right (a typo in the domain)? `jwks_uri` names the keys without a lookup"
+    )]
     Metadata(FetchError),
     #[error("{0}")]
     Keys(#[from] FetchError),
@@ -31,11 +33,21 @@ pub(crate) enum DiscoveryError {
         "{url} answers with the metadata of another issuer: saw {saw}, expected {}: write `issuer` as the provider does, to the \
          letter and with its slash, if it has one", quoted(.expected)
     )]
-    OtherIssuer { url: String, saw: String, expected: Box<str> },
+    OtherIssuer {
+        url: String,
+        saw: String,
+        expected: Box<str>,
+    },
     #[error("{url} names no `jwks_uri`: write it into the config, if the provider has one")]
     NoKeys { url: String },
-    #[error("{url} names keys at {uri}, which {why}: write `jwks_uri` into the config, if you trust that address")]
-    Unsafe { url: String, uri: String, why: PlaceError },
+    #[error(
+        "{url} names keys at {uri}, which {why}: write `jwks_uri` into the config, if you trust that address"
+    )]
+    Unsafe {
+        url: String,
+        uri: String,
+        why: PlaceError,
+    },
 }
 
 /// A source of keys that is asked over the network.
@@ -50,7 +62,10 @@ impl Place {
     pub(crate) fn of(source: &KeySource) -> Option<Self> {
         match source {
             KeySource::Url(url) => Some(Self::Jwks(url.clone())),
-            KeySource::Discovery { issuer, url } => Some(Self::Metadata { issuer: issuer.clone(), url: url.clone() }),
+            KeySource::Discovery { issuer, url } => Some(Self::Metadata {
+                issuer: issuer.clone(),
+                url: url.clone(),
+            }),
             KeySource::Pem(_) => None,
         }
     }
@@ -87,7 +102,10 @@ pub(crate) struct Found {
 
 impl Finder {
     pub(crate) fn new(place: Place) -> Self {
-        Self { place, found: Mutex::default() }
+        Self {
+            place,
+            found: Mutex::default(),
+        }
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -99,16 +117,26 @@ impl Finder {
     /// # Errors
     /// What came instead of metadata or keys. What was found before is then not used either: the last good keys stay in force,
     /// and an answer that is wrong is no reason to trust an older one.
-    pub(crate) async fn find(&self, fetcher: &Fetcher, lookup: Lookup) -> Result<Found, DiscoveryError> {
+    pub(crate) async fn find(
+        &self,
+        fetcher: &Fetcher,
+        lookup: Lookup,
+    ) -> Result<Found, DiscoveryError> {
         let (issuer, metadata) = match &self.place {
             Place::Jwks(url) => return keys(fetcher, url.as_str().into()).await,
             Place::Metadata { issuer, url } => (issuer, url),
         };
-        let known = self.found.lock().clone().filter(|_| lookup == Lookup::IfUnknown);
+        let known = self
+            .found
+            .lock()
+            .clone()
+            .filter(|_| lookup == Lookup::IfUnknown);
         if let Some(url) = known {
             match keys(fetcher, url).await {
                 // The keys have moved: the metadata says where to.
-                Err(DiscoveryError::Keys(FetchError::Status { status: 404 | 410, .. })) => {}
+                Err(DiscoveryError::Keys(FetchError::Status {
+                    status: 404 | 410, ..
+                })) => {}
                 other => return other,
             }
         }
@@ -124,7 +152,10 @@ async fn keys(fetcher: &Fetcher, url: Arc<str>) -> Result<Found, DiscoveryError>
 }
 
 async fn look_up(fetcher: &Fetcher, issuer: &str, url: &str) -> Result<String, DiscoveryError> {
-    let body = fetcher.get(url, MAX_METADATA_BYTES).await.map_err(DiscoveryError::Metadata)?;
+    let body = fetcher
+        .get(url, MAX_METADATA_BYTES)
+        .await
+        .map_err(DiscoveryError::Metadata)?;
     read(&body, issuer, url)
 }
 
@@ -144,12 +175,22 @@ fn read(body: &[u8], issuer: &str, url: &str) -> Result<String, DiscoveryError> 
     // Mix-up (RFC 9207, 1): byte for byte, as the `iss` of tokens is.
     if text("issuer") != Some(issuer) {
         let saw = text("issuer").map_or_else(|| "no text".to_owned(), quoted);
-        return Err(DiscoveryError::OtherIssuer { url: url(), saw, expected: issuer.into() });
+        return Err(DiscoveryError::OtherIssuer {
+            url: url(),
+            saw,
+            expected: issuer.into(),
+        });
     }
-    let Some(uri) = text("jwks_uri") else { return Err(DiscoveryError::NoKeys { url: url() }) };
+    let Some(uri) = text("jwks_uri") else {
+        return Err(DiscoveryError::NoKeys { url: url() });
+    };
     match found_jwks(issuer, uri) {
         Ok(()) => Ok(uri.to_owned()),
-        Err(why) => Err(DiscoveryError::Unsafe { url: url(), uri: quoted(uri), why }),
+        Err(why) => Err(DiscoveryError::Unsafe {
+            url: url(),
+            uri: quoted(uri),
+            why,
+        }),
     }
 }
 
@@ -179,17 +220,38 @@ mod tests {
             ("", "answers with nothing"),
             ("  <!doctype html>", "answers with a web page"),
             ("[]", "answers with something else"),
-            (r#"{"issuer": "https://id.example/", "issuer": "https://id.example/"}"#, "answers with something else"),
+            (
+                r#"{"issuer": "https://id.example/", "issuer": "https://id.example/"}"#,
+                "answers with something else",
+            ),
             (
                 r#"{"jwks_uri": "https://id.example/j"}"#,
                 "of another issuer: saw no text, expected `https://id.example/`",
             ),
-            (r#"{"issuer": "https://id.example", "jwks_uri": "https://id.example/j"}"#, "saw `https://id.example`"),
-            (r#"{"issuer": "https://ID.example/", "jwks_uri": "https://id.example/j"}"#, "saw `https://ID.example/`"),
-            (r#"{"issuer": ["https://id.example/"], "jwks_uri": "https://id.example/j"}"#, "saw no text"),
-            (r#"{"issuer": "https://id.example/"}"#, "names no `jwks_uri`"),
-            (r#"{"issuer": "https://id.example/", "jwks_uri": 1}"#, "names no `jwks_uri`"),
-            (r#"{"issuer": "https://id.example/", "jwks_uri": "http://id.example/j"}"#, "which is not https"),
+            (
+                r#"{"issuer": "https://id.example", "jwks_uri": "https://id.example/j"}"#,
+                "saw `https://id.example`",
+            ),
+            (
+                r#"{"issuer": "https://ID.example/", "jwks_uri": "https://id.example/j"}"#,
+                "saw `https://ID.example/`",
+            ),
+            (
+                r#"{"issuer": ["https://id.example/"], "jwks_uri": "https://id.example/j"}"#,
+                "saw no text",
+            ),
+            (
+                r#"{"issuer": "https://id.example/"}"#,
+                "names no `jwks_uri`",
+            ),
+            (
+                r#"{"issuer": "https://id.example/", "jwks_uri": 1}"#,
+                "names no `jwks_uri`",
+            ),
+            (
+                r#"{"issuer": "https://id.example/", "jwks_uri": "http://id.example/j"}"#,
+                "which is not https",
+            ),
             (
                 r#"{"issuer": "https://id.example/", "jwks_uri": "https://169.254.169.254/j"}"#,
                 "which points to an address at which clouds hand out credentials",
@@ -200,7 +262,10 @@ mod tests {
             ),
         ] {
             let said = said(body);
-            assert!(said.starts_with(URL) && said.contains(expected), "{body}\n{said}");
+            assert!(
+                said.starts_with(URL) && said.contains(expected),
+                "{body}\n{said}"
+            );
         }
     }
 }

@@ -63,8 +63,12 @@ fn connect_cure(why: &str) -> &'static str {
 /// What to do about an answer with this status.
 fn status_cure(status: u16) -> &'static str {
     match status {
-        300..=399 => ": a redirect, which is not followed; write the address where it leads to into the config",
-        401 | 403 | 407 => "; public keys are for everybody, so it is a proxy or a firewall in between that refuses",
+        300..=399 => {
+            ": a redirect, which is not followed; write the address where it leads to into the config"
+        }
+        401 | 403 | 407 => {
+            "; public keys are for everybody, so it is a proxy or a firewall in between that refuses"
+        }
         404 | 410 => "; is it the right address? A typo in the domain leads to somebody else",
         429 => "; wait: something at this address asks too much",
         500.. => "; wait, and look at status.clerk.com",
@@ -147,34 +151,68 @@ impl Fetcher {
         let answered = clock::now();
         let status = answer.status().as_u16();
         if status != 200 {
-            return Err(FetchError::Status { url: url.to_owned(), status });
+            return Err(FetchError::Status {
+                url: url.to_owned(),
+                status,
+            });
         }
-        let date = answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-        let age = answer.headers().get(header::AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let date = answer
+            .headers()
+            .get("date")
+            .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        let age = answer
+            .headers()
+            .get(header::AGE)
+            .and_then(|age| age.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
         let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
         let date = date.map(|since| UnixTime(since.as_secs().saturating_add(age)));
         let clock_ahead = date.map(|date| ahead(date, asked, answered));
-        Ok(Fetched { body: body(answer, url, max).await?, date, clock_ahead })
+        Ok(Fetched {
+            body: body(answer, url, max).await?,
+            date,
+            clock_ahead,
+        })
     }
 
     /// The answer to a request that shows a secret, whatever its status is.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, FetchError> {
-        let Ask { method, url, bearer, headers, max } = ask;
+        let Ask {
+            method,
+            url,
+            bearer,
+            headers,
+            max,
+        } = ask;
         let shown = authorization(bearer, url)?;
-        let mut request = self.client(url).request(method, url).header(header::AUTHORIZATION, shown);
+        let mut request = self
+            .client(url)
+            .request(method, url)
+            .header(header::AUTHORIZATION, shown);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let answer = send(request, url).await?;
         let status = answer.status().as_u16();
-        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let retry_after = answer
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|after| after.to_str().ok()?.parse().ok());
         let body = body(answer, url, max).await?;
-        Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body })
+        Ok(Answer {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            body,
+        })
     }
 
     fn client(&self, url: &str) -> &Client {
         // The config takes plain http for loopback and private addresses only.
-        if url.starts_with("http://") { &self.direct } else { &self.outward }
+        if url.starts_with("http://") {
+            &self.direct
+        } else {
+            &self.outward
+        }
     }
 }
 
@@ -193,14 +231,23 @@ fn authorization(bearer: &Secret, url: &str) -> Result<HeaderValue, FetchError> 
 /// By how many seconds our clock is ahead of one that said `date` between `asked` and `answered` of ours.
 fn ahead(date: UnixTime, asked: UnixTime, answered: UnixTime) -> i64 {
     let seconds = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX);
-    if date < asked { seconds(asked.since(date)) } else { seconds(date.since(answered)).saturating_neg() }
+    if date < asked {
+        seconds(asked.since(date))
+    } else {
+        seconds(date.since(answered)).saturating_neg()
+    }
 }
 
 async fn send(request: RequestBuilder, url: &str) -> Result<Response, FetchError> {
-    match request.header(header::ACCEPT, "application/json").send().await {
-        Err(error) if error.is_connect() => {
-            Err(FetchError::Connect { url: url.to_owned(), why: causes(&error.without_url()) })
-        }
+    match request
+        .header(header::ACCEPT, "application/json")
+        .send()
+        .await
+    {
+        Err(error) if error.is_connect() => Err(FetchError::Connect {
+            url: url.to_owned(),
+            why: causes(&error.without_url()),
+        }),
         other => other.map_err(|error| failed(error, url)),
     }
 }
@@ -209,7 +256,10 @@ async fn body(mut answer: Response, url: &str, max: usize) -> Result<Bytes, Fetc
     let mut body = BytesMut::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| failed(error, url))? {
         if body.len() + chunk.len() > max {
-            return Err(FetchError::TooLarge { url: url.to_owned(), max });
+            return Err(FetchError::TooLarge {
+                url: url.to_owned(),
+                max,
+            });
         }
         body.extend_from_slice(&chunk);
     }
@@ -249,21 +299,47 @@ mod tests {
             ("their clock is behind", 40, 60),
             ("their clock is ahead", 129, -20),
         ] {
-            assert_eq!(ahead(UnixTime(date), UnixTime(100), UnixTime(109)), expected, "{given}");
+            assert_eq!(
+                ahead(UnixTime(date), UnixTime(100), UnixTime(109)),
+                expected,
+                "{given}"
+            );
         }
     }
 
     #[test]
     fn every_way_to_get_no_connection_has_its_own_cure() {
         for (why, part) in [
-            ("client error (Connect): dns error: failed to lookup address information", "typo in the domain"),
-            ("client error (Connect): tcp connect error: Connection refused (os error 111)", "nobody listens"),
-            ("client error (Connect): invalid peer certificate: UnknownIssuer", "is not trusted"),
-            ("client error (Connect): tunnel error: proxy authorization required", "HTTPS_PROXY and NO_PROXY"),
-            ("client error (Connect): tcp connect error: Network is unreachable (os error 101)", "egress rules"),
+            (
+                "client error (Connect): dns error: failed to lookup address information",
+                "typo in the domain",
+            ),
+            (
+                "client error (Connect): tcp connect error: Connection refused (os error 111)",
+                "nobody listens",
+            ),
+            (
+                "client error (Connect): invalid peer certificate: UnknownIssuer",
+                "is not trusted",
+            ),
+            (
+                "client error (Connect): tunnel error: proxy authorization required",
+                "HTTPS_PROXY and NO_PROXY",
+            ),
+            (
+                "client error (Connect): tcp connect error: Network is unreachable (os error 101)",
+                "egress rules",
+            ),
         ] {
-            let told = FetchError::Connect { url: "https://clerk.test".to_owned(), why: why.to_owned() }.to_string();
-            assert!(told.contains(part) && told.contains("https://clerk.test"), "{told}");
+            let told = FetchError::Connect {
+                url: "https://clerk.test".to_owned(),
+                why: why.to_owned(),
+            }
+            .to_string();
+            assert!(
+                told.contains(part) && told.contains("https://clerk.test"),
+                "{told}"
+            );
         }
     }
 }

@@ -66,7 +66,9 @@ impl Topic {
     fn pause(&self) -> Duration {
         match self {
             Self::Clock | Self::Expired | Self::Webhook(_) => 5 * MINUTE,
-            Self::OtherInstance(..) | Self::OtherKey | Self::Placeholder | Self::Origin(_) => 60 * MINUTE,
+            Self::OtherInstance(..) | Self::OtherKey | Self::Placeholder | Self::Origin(_) => {
+                60 * MINUTE
+            }
         }
     }
 
@@ -79,7 +81,8 @@ impl Topic {
 impl Seen {
     /// Whether `topic` may be said at `now`; if so, it counts as said.
     fn due(&mut self, topic: Topic, now: Instant) -> bool {
-        self.said.retain(|topic, at| now.duration_since(*at) < topic.pause());
+        self.said
+            .retain(|topic, at| now.duration_since(*at) < topic.pause());
         let like = self.said.keys().filter(|said| said.is_like(&topic)).count();
         if self.said.contains_key(&topic) || like >= STRANGERS {
             return false;
@@ -108,10 +111,20 @@ impl Seen {
 
 impl Hints {
     /// Called for each refused request, also one that a route in report mode let through.
-    pub fn refused(&self, snapshot: &Snapshot, method: &Method, headers: &HeaderMap, reason: Rejection) {
-        let Some(hint) = hint(snapshot, method, headers, reason, clock::now()) else { return };
+    pub fn refused(
+        &self,
+        snapshot: &Snapshot,
+        method: &Method,
+        headers: &HeaderMap,
+        reason: Rejection,
+    ) {
+        let Some(hint) = hint(snapshot, method, headers, reason, clock::now()) else {
+            return;
+        };
         // A flood of refusals does not queue up here: whoever finds it locked has nothing to add.
-        let Some(mut seen) = self.0.try_lock() else { return };
+        let Some(mut seen) = self.0.try_lock() else {
+            return;
+        };
         if !seen.is_worth_saying(&hint, clock::monotonic()) {
             return;
         }

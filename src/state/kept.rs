@@ -92,18 +92,48 @@ struct KeptOrganization {
 /// A user's record as bytes; roles go by their names.
 #[must_use]
 pub fn write_user(record: &Record, roles: &Roles) -> Vec<u8> {
-    let text = |value: &Option<HeaderValue>| value.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |value: &Option<HeaderValue>| {
+        value
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let told = record.told.as_ref().map(|(EventTime(at), change)| {
-        let bare = KeptTold { at: *at, deleted: false, banned: false, overruled: false, email: None, name: None };
+        let bare = KeptTold {
+            at: *at,
+            deleted: false,
+            banned: false,
+            overruled: false,
+            email: None,
+            name: None,
+        };
         match change {
-            UserChange::Deleted => KeptTold { deleted: true, ..bare },
-            UserChange::Overruled { deleted } => KeptTold { deleted: *deleted, overruled: true, ..bare },
-            UserChange::Described { banned, email, name } => {
-                KeptTold { banned: *banned, email: text(email), name: text(name), ..bare }
-            }
+            UserChange::Deleted => KeptTold {
+                deleted: true,
+                ..bare
+            },
+            UserChange::Overruled { deleted } => KeptTold {
+                deleted: *deleted,
+                overruled: true,
+                ..bare
+            },
+            UserChange::Described {
+                banned,
+                email,
+                name,
+            } => KeptTold {
+                banned: *banned,
+                email: text(email),
+                name: text(name),
+                ..bare
+            },
         }
     });
-    let seen = |seen: &Seen| KeptSeen { at: seen.at.0, email: text(&seen.email), name: text(&seen.name) };
+    let seen = |seen: &Seen| KeptSeen {
+        at: seen.at.0,
+        email: text(&seen.email),
+        name: text(&seen.name),
+    };
     let entry = |entry: &Entry| KeptEntry {
         at: entry.at.0,
         access: entry.access.name().to_owned(),
@@ -115,7 +145,14 @@ pub fn write_user(record: &Record, roles: &Roles) -> Vec<u8> {
             MemberChange::Removed | MemberChange::Overruled => None,
         };
         let overruled = entry.change == MemberChange::Overruled;
-        (entry.org.to_string(), KeptMember { at: entry.at.0, role, overruled })
+        (
+            entry.org.to_string(),
+            KeptMember {
+                at: entry.at.0,
+                role,
+                overruled,
+            },
+        )
     };
     json(&KeptUser {
         told,
@@ -133,16 +170,32 @@ pub fn read_user(key: &str, value: &[u8], roles: &Roles) -> Result<(UserId, Reco
     let kept: KeptUser = serde_json::from_slice(value)?;
     let told = match kept.told {
         None => None,
-        Some(told) if told.overruled => Some((EventTime(told.at), UserChange::Overruled { deleted: told.deleted })),
+        Some(told) if told.overruled => Some((
+            EventTime(told.at),
+            UserChange::Overruled {
+                deleted: told.deleted,
+            },
+        )),
         Some(told) if told.deleted => Some((EventTime(told.at), UserChange::Deleted)),
         Some(told) => {
             let (email, name) = (header(told.email)?, header(told.name)?);
-            Some((EventTime(told.at), UserChange::Described { banned: told.banned, email, name }))
+            Some((
+                EventTime(told.at),
+                UserChange::Described {
+                    banned: told.banned,
+                    email,
+                    name,
+                },
+            ))
         }
     };
     let seen = match kept.seen {
         None => None,
-        Some(seen) => Some(Seen { at: EventTime(seen.at), email: header(seen.email)?, name: header(seen.name)? }),
+        Some(seen) => Some(Seen {
+            at: EventTime(seen.at),
+            email: header(seen.email)?,
+            name: header(seen.name)?,
+        }),
     };
     let entry = match kept.entry {
         None => None,
@@ -150,7 +203,11 @@ pub fn read_user(key: &str, value: &[u8], roles: &Roles) -> Result<(UserId, Reco
             let access = AccessStatus::find(&entry.access).ok_or(RowError::Word(entry.access))?;
             let flags = Flags::new(entry.flags.iter().map(String::as_str));
             let flags = flags.ok_or_else(|| RowError::Word(entry.flags.join(",")))?;
-            Some(Entry { at: EventTime(entry.at), access, flags })
+            Some(Entry {
+                at: EventTime(entry.at),
+                access,
+                flags,
+            })
         }
     };
     let member = |(org, kept): (String, KeptMember)| {
@@ -160,28 +217,53 @@ pub fn read_user(key: &str, value: &[u8], roles: &Roles) -> Result<(UserId, Reco
             Some(role) => MemberChange::Role(role),
             None => MemberChange::Removed,
         };
-        Ok::<_, RowError>(OrgEntry { org: OrgId::parse(&org)?, at: EventTime(kept.at), change })
+        Ok::<_, RowError>(OrgEntry {
+            org: OrgId::parse(&org)?,
+            at: EventTime(kept.at),
+            change,
+        })
     };
-    let mut orgs = kept.orgs.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
+    let mut orgs = kept
+        .orgs
+        .into_iter()
+        .map(member)
+        .collect::<Result<Vec<_>, _>>()?;
     orgs.sort_by(|a, b| a.org.cmp(&b.org));
-    Ok((UserId::parse(key)?, Record { told, seen, entry, orgs }))
+    Ok((
+        UserId::parse(key)?,
+        Record {
+            told,
+            seen,
+            entry,
+            orgs,
+        },
+    ))
 }
 
 /// An organization as bytes.
 #[must_use]
 pub fn write_organization(EventTime(at): EventTime, change: OrgChange) -> Vec<u8> {
     let (exists, overruled) = (change == OrgChange::Exists, change == OrgChange::Overruled);
-    json(&KeptOrganization { at, exists, overruled })
+    json(&KeptOrganization {
+        at,
+        exists,
+        overruled,
+    })
 }
 
 /// Reads what [`write_organization`] wrote.
 ///
 /// # Errors
 /// When the row is not understood.
-pub fn read_organization(key: &str, value: &[u8]) -> Result<(OrgId, EventTime, OrgChange), RowError> {
+pub fn read_organization(
+    key: &str,
+    value: &[u8],
+) -> Result<(OrgId, EventTime, OrgChange), RowError> {
     let kept: KeptOrganization = serde_json::from_slice(value)?;
     let change = match kept {
-        KeptOrganization { overruled: true, .. } => OrgChange::Overruled,
+        KeptOrganization {
+            overruled: true, ..
+        } => OrgChange::Overruled,
         KeptOrganization { exists: true, .. } => OrgChange::Exists,
         KeptOrganization { .. } => OrgChange::Deleted,
     };
@@ -222,8 +304,13 @@ pub fn read_revocation(key: &str, value: &[u8]) -> Result<(Revoked, EventTime), 
         ("user", id) => Revoked::User(UserId::parse(id)?),
         _ => return Err(word()),
     };
-    let at = std::str::from_utf8(value).ok().and_then(|at| at.parse().ok());
-    Ok((revoked, EventTime(at.ok_or_else(|| RowError::Word(String::from_utf8_lossy(value).into_owned()))?)))
+    let at = std::str::from_utf8(value)
+        .ok()
+        .and_then(|at| at.parse().ok());
+    Ok((
+        revoked,
+        EventTime(at.ok_or_else(|| RowError::Word(String::from_utf8_lossy(value).into_owned()))?),
+    ))
 }
 
 fn json(row: &impl Serialize) -> Vec<u8> {
@@ -234,7 +321,9 @@ fn header(text: Option<String>) -> Result<Option<HeaderValue>, RowError> {
     let visible = |text: &str| text.bytes().all(|b| (0x20..0x7f).contains(&b));
     match text {
         None => Ok(None),
-        Some(text) if visible(&text) => HeaderValue::from_str(&text).map(Some).map_err(|_| RowError::Word(text)),
+        Some(text) if visible(&text) => HeaderValue::from_str(&text)
+            .map(Some)
+            .map_err(|_| RowError::Word(text)),
         Some(text) => Err(RowError::Word(text)),
     }
 }
@@ -245,17 +334,35 @@ mod tests {
     use crate::domain::ids::text_header;
 
     fn roles(names: &[&str]) -> Roles {
-        Roles::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
+        Roles::new(
+            &names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>(),
+        )
+        .unwrap()
     }
 
     fn full(roles: &Roles) -> Record {
-        let org = |id, change| OrgEntry { org: OrgId::parse(id).unwrap(), at: EventTime(3), change };
+        let org = |id, change| OrgEntry {
+            org: OrgId::parse(id).unwrap(),
+            at: EventTime(3),
+            change,
+        };
         Record {
             told: Some((
                 EventTime(1),
-                UserChange::Described { banned: true, email: text_header("a@x.test"), name: text_header("Zoë") },
+                UserChange::Described {
+                    banned: true,
+                    email: text_header("a@x.test"),
+                    name: text_header("Zoë"),
+                },
             )),
-            seen: Some(Seen { at: EventTime(2), email: text_header("b@x.test"), name: None }),
+            seen: Some(Seen {
+                at: EventTime(2),
+                email: text_header("b@x.test"),
+                name: None,
+            }),
             entry: Some(Entry {
                 at: EventTime(1),
                 access: AccessStatus::Pending,
@@ -272,7 +379,10 @@ mod tests {
     #[test]
     fn a_record_comes_back_as_it_was_written() {
         let roles = roles(&["member", "admin"]);
-        let told = |change| Record { told: Some((EventTime(9), change)), ..Record::default() };
+        let told = |change| Record {
+            told: Some((EventTime(9), change)),
+            ..Record::default()
+        };
         let deleted = told(UserChange::Deleted);
         let back = told(UserChange::Overruled { deleted: true });
         let described = told(UserChange::Overruled { deleted: false });
@@ -281,7 +391,8 @@ mod tests {
             assert_eq!((user.as_str(), back), ("user_a", record));
         }
         for change in [OrgChange::Exists, OrgChange::Deleted, OrgChange::Overruled] {
-            let (org, at, read) = read_organization("org_1", &write_organization(EventTime(5), change)).unwrap();
+            let (org, at, read) =
+                read_organization("org_1", &write_organization(EventTime(5), change)).unwrap();
             assert_eq!((org.as_str(), at, read), ("org_1", EventTime(5), change));
         }
     }
@@ -292,10 +403,14 @@ mod tests {
         let bytes = write_user(&full(&old), &old);
         let more = roles(&["guest", "member", "admin"]);
         let (_, record) = read_user("user_a", &bytes, &more).unwrap();
-        let change = record.entry_of(&OrgId::parse("org_1").unwrap()).map(|entry| entry.change);
+        let change = record
+            .entry_of(&OrgId::parse("org_1").unwrap())
+            .map(|entry| entry.change);
         assert_eq!(change, more.find("admin").map(MemberChange::Role));
         let (_, record) = read_user("user_a", &bytes, &roles(&["member"])).unwrap();
-        let change = record.entry_of(&OrgId::parse("org_1").unwrap()).map(|entry| entry.change);
+        let change = record
+            .entry_of(&OrgId::parse("org_1").unwrap())
+            .map(|entry| entry.change);
         assert_eq!(change, Some(MemberChange::Removed));
     }
 

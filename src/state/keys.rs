@@ -66,8 +66,19 @@ impl Drop for Followed {
 
 impl KeyKeeper {
     #[must_use]
-    pub fn new(world: Arc<World>, fetcher: Fetcher, metrics: Arc<Metrics>, hints: Arc<Hints>) -> Arc<Self> {
-        Arc::new(Self { world, fetcher, metrics, hints, issuers: Mutex::default() })
+    pub fn new(
+        world: Arc<World>,
+        fetcher: Fetcher,
+        metrics: Arc<Metrics>,
+        hints: Arc<Hints>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            world,
+            fetcher,
+            metrics,
+            hints,
+            issuers: Mutex::default(),
+        })
     }
 
     /// Why there are no fresh keys: a line with cause and cure for each issuer whose last fetch failed.
@@ -83,15 +94,24 @@ impl KeyKeeper {
     /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
     /// membership. An issuer that stays where it was keeps its keys; the keys of one that has gone or has moved are dropped with
     /// it, so that they never vouch for anybody again.
-    pub fn apply(self: &Arc<Self>, live: &Live, members: impl FnOnce(&Snapshot) -> Option<Members>) -> u64 {
+    pub fn apply(
+        self: &Arc<Self>,
+        live: &Live,
+        members: impl FnOnce(&Snapshot) -> Option<Members>,
+    ) -> u64 {
         let mut followed = self.issuers.lock();
-        let (mut stay, mut begin, mut fixed, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut stay, mut begin, mut fixed, mut kept) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for issuer in &live.issuers {
             match &issuer.source {
                 KeySource::Pem(keys) => fixed.push((issuer.name.clone(), keys.clone())),
                 source => {
-                    let Some(place) = Place::of(source) else { continue };
-                    let known = followed.iter().find(|f| f.name == issuer.name && *f.finder.place() == place);
+                    let Some(place) = Place::of(source) else {
+                        continue;
+                    };
+                    let known = followed
+                        .iter()
+                        .find(|f| f.name == issuer.name && *f.finder.place() == place);
                     if known.is_some() {
                         kept.push(issuer.name.clone());
                     }
@@ -108,9 +128,18 @@ impl KeyKeeper {
             keys.retain(|name, _| kept.contains(name));
             keys.extend(fixed);
             let (rules, members) = (live.rules.clone(), members(snapshot));
-            Ok::<_, Infallible>(Snapshot { keys, rules, members, ..snapshot.clone() })
+            Ok::<_, Infallible>(Snapshot {
+                keys,
+                rules,
+                members,
+                ..snapshot.clone()
+            })
         });
-        stay.extend(begin.into_iter().map(|(name, place)| self.start(name, place, live.keys)));
+        stay.extend(
+            begin
+                .into_iter()
+                .map(|(name, place)| self.start(name, place, live.keys)),
+        );
         *followed = stay;
         match published {
             Ok(generation) => generation,
@@ -130,7 +159,10 @@ impl KeyKeeper {
         let published = self.world.publish(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.entry(name.clone()).or_insert_with(|| Arc::new(keys));
-            Ok::<_, Infallible>(Snapshot { keys: all, ..snapshot.clone() })
+            Ok::<_, Infallible>(Snapshot {
+                keys: all,
+                ..snapshot.clone()
+            })
         });
         drop(followed);
         match published {
@@ -142,7 +174,10 @@ impl KeyKeeper {
     /// Whether every issuer was asked at least once. Nobody waits longer for one that does not answer.
     #[must_use]
     pub fn all_tried(&self) -> bool {
-        self.issuers.lock().iter().all(|issuer| issuer.tried.load(Ordering::Relaxed))
+        self.issuers
+            .lock()
+            .iter()
+            .all(|issuer| issuer.tried.load(Ordering::Relaxed))
     }
 
     fn start(self: &Arc<Self>, name: Arc<str>, place: Place, times: KeyTimes) -> Arc<Followed> {
@@ -162,7 +197,11 @@ impl KeyKeeper {
             let mut pause = RETRY_FIRST;
             while let Some(issuer) = weak.upgrade() {
                 let good = keeper.fetch(&issuer, Lookup::Again).await;
-                pause = if good { issuer.times.refresh } else { (pause * 2).min(RETRY_LAST).min(issuer.times.refresh) };
+                pause = if good {
+                    issuer.times.refresh
+                } else {
+                    (pause * 2).min(RETRY_LAST).min(issuer.times.refresh)
+                };
                 drop(issuer);
                 tokio::time::sleep(pause).await;
                 if good {
@@ -177,7 +216,15 @@ impl KeyKeeper {
     /// Fetches for the sake of a `kid` that nobody knew: at most once per cool-down whatever is sent (attack A-59), one
     /// fetch for all who wait, and none of them longer than `wait`. The fetch itself goes on.
     pub async fn fetch_for_unknown(self: &Arc<Self>, name: &str) {
-        let Some(issuer) = self.issuers.lock().iter().find(|f| *f.name == *name).cloned() else { return };
+        let Some(issuer) = self
+            .issuers
+            .lock()
+            .iter()
+            .find(|f| *f.name == *name)
+            .cloned()
+        else {
+            return;
+        };
         let wait = issuer.times.wait;
         let due = {
             let mut asked = issuer.asked.lock();
@@ -209,7 +256,8 @@ impl KeyKeeper {
         let read = found.map_err(|e| e.to_string()).and_then(|found| {
             self.compare_clocks(&issuer.name, found.document.clock_ahead);
             let keys = KeySet::from_jwks(&found.document.body, Some(until));
-            keys.map(|keys| (found.url.clone(), keys)).map_err(|e| format!("{}: {e}", found.url))
+            keys.map(|keys| (found.url.clone(), keys))
+                .map_err(|e| format!("{}: {e}", found.url))
         });
         let good = match read {
             Ok((url, (keys, skipped))) => {
@@ -228,7 +276,12 @@ impl KeyKeeper {
                 }
             }
             Err(why) => {
-                let usable = self.world.load().keys.get(&issuer.name).is_some_and(|keys| keys.usable(now));
+                let usable = self
+                    .world
+                    .load()
+                    .keys
+                    .get(&issuer.name)
+                    .is_some_and(|keys| keys.usable(now));
                 issuer.tell(Fault { why, usable });
                 self.metrics.keys_not_fetched(&issuer.name);
                 false
@@ -241,7 +294,11 @@ impl KeyKeeper {
     /// Compares our clock with the issuer's: tokens are dated by that one.
     fn compare_clocks(&self, issuer: &str, ahead: Option<i64>) {
         let snapshot = self.world.load();
-        let issuer = snapshot.rules.issuers.iter().find(|known| *known.name == *issuer);
+        let issuer = snapshot
+            .rules
+            .issuers
+            .iter()
+            .find(|known| *known.name == *issuer);
         if let (Some(issuer), Some(ahead)) = (issuer, ahead) {
             self.hints.measured(issuer, ahead);
         }
@@ -258,7 +315,10 @@ impl KeyKeeper {
         let published = self.world.publish(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.insert(issuer.name.clone(), Arc::new(keys));
-            Ok::<_, Infallible>(Snapshot { keys: all, ..snapshot.clone() })
+            Ok::<_, Infallible>(Snapshot {
+                keys: all,
+                ..snapshot.clone()
+            })
         });
         published.is_ok()
     }

@@ -96,8 +96,17 @@ impl Answer {
 }
 
 impl Expiry<(u64, UserId), Answer> for LookupTimes {
-    fn expire_after_create(&self, _: &(u64, UserId), answer: &Answer, _: Instant) -> Option<Duration> {
-        Some(if answer.known { self.ttl } else { self.negative_ttl })
+    fn expire_after_create(
+        &self,
+        _: &(u64, UserId),
+        answer: &Answer,
+        _: Instant,
+    ) -> Option<Duration> {
+        Some(if answer.known {
+            self.ttl
+        } else {
+            self.negative_ttl
+        })
     }
 }
 
@@ -107,14 +116,32 @@ impl Lookups {
         Self::keeping(MAX_ROWS, directory, times, metrics)
     }
 
-    fn keeping(max: u64, directory: impl Directory, times: LookupTimes, metrics: Arc<Metrics>) -> Self {
-        let fresh = Cache::builder().max_capacity(max).weigher(|_, answer: &Answer| answer.weight());
+    fn keeping(
+        max: u64,
+        directory: impl Directory,
+        times: LookupTimes,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let fresh = Cache::builder()
+            .max_capacity(max)
+            .weigher(|_, answer: &Answer| answer.weight());
         let fresh = fresh.expire_after(times).build();
-        let last = Cache::builder().max_capacity(max).weigher(|_, answer: &Answer| answer.weight());
+        let last = Cache::builder()
+            .max_capacity(max)
+            .weigher(|_, answer: &Answer| answer.weight());
         let last = last.time_to_live(times.max_age).build();
         let room = Semaphore::new(MAX_UNDER_WAY);
         let (epoch, failing) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { directory: Box::new(directory), times, metrics, fresh, epoch, last, failing, room }))
+        Self(Arc::new(Inner {
+            directory: Box::new(directory),
+            times,
+            metrics,
+            fresh,
+            epoch,
+            last,
+            failing,
+            room,
+        }))
     }
 
     /// What the source says of `user`.
@@ -146,7 +173,9 @@ impl Lookups {
         match answered {
             Ok(answer) => Ok(answer),
             Err(why) => {
-                self.0.failing.store(clock::now_ms().saturating_add(REST_MS), Ordering::Relaxed);
+                self.0
+                    .failing
+                    .store(clock::now_ms().saturating_add(REST_MS), Ordering::Relaxed);
                 self.0.stale(user, why).await
             }
         }
@@ -169,15 +198,25 @@ impl Inner {
     async fn ask(&self, user: &UserId) -> Result<Answer, LookupError> {
         // Bound: whoever asked has gone by then, and more come with each request.
         let turn = tokio::time::timeout(WAIT, self.room.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(LookupError::Late) };
+        let Ok(Ok(_turn)) = turn else {
+            return Err(LookupError::Late);
+        };
         let at = clock::now();
         let rows = self.directory.rows(user).await.inspect_err(|why| {
             tracing::warn!(%user, %why, "the membership of a user could not be asked for");
             self.metrics.lookups.count(LookupResult::Failed);
         })?;
         self.metrics.membership_confirmed(at);
-        self.metrics.lookups.count(if rows.is_some() { LookupResult::Found } else { LookupResult::Absent });
-        let answer = Answer { known: rows.is_some(), rows: Arc::new(rows.unwrap_or_default()), at };
+        self.metrics.lookups.count(if rows.is_some() {
+            LookupResult::Found
+        } else {
+            LookupResult::Absent
+        });
+        let answer = Answer {
+            known: rows.is_some(),
+            rows: Arc::new(rows.unwrap_or_default()),
+            at,
+        };
         self.last.insert(user.clone(), answer.clone()).await;
         Ok(answer)
     }
@@ -211,7 +250,12 @@ impl LookupSource {
         snapshot: Arc<Snapshot>,
         user: &UserId,
     ) -> Result<Arc<Snapshot>, LookupError> {
-        let asks = |snapshot: &Snapshot| snapshot.members.as_ref().is_some_and(|members| members.must_ask(user));
+        let asks = |snapshot: &Snapshot| {
+            snapshot
+                .members
+                .as_ref()
+                .is_some_and(|members| members.must_ask(user))
+        };
         if !asks(&snapshot) {
             return Ok(snapshot);
         }
@@ -225,7 +269,9 @@ impl LookupSource {
         }
         // Fail closed: the number of a role means another one in another list.
         if now.rules.roles.as_ref() != Some(roles) {
-            return Err(LookupError::Failed("the config was reloaded meanwhile".into()));
+            return Err(LookupError::Failed(
+                "the config was reloaded meanwhile".into(),
+            ));
         }
         Ok(Arc::new(now.asked(user.clone(), answer.rows, answer.at)))
     }

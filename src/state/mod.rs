@@ -30,4 +30,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 /// Everything in an id that is not unreserved (RFC 3986, 2.3), so that it stays one segment of a path: a `sub` is chosen by
 /// whoever signs tokens, and may hold `/`, `?`, `#` and `%`. Dots stay, as no id is a dot segment: each begins with `user_`, or with
 /// the name of an issuer and a colon.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');

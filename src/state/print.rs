@@ -50,7 +50,9 @@ impl Prints {
     /// The print of all `files` together. A file that cannot be read has a print too: that of its absence.
     pub fn of<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> Print {
         let mut all = digest::Context::new(&digest::SHA256);
-        files.into_iter().for_each(|file| all.update(&self.one(file)));
+        files
+            .into_iter()
+            .for_each(|file| all.update(&self.one(file)));
         finish(all)
     }
 

@@ -90,19 +90,41 @@ impl Profiles {
         Self::with_clock(directory, apply, metrics, clock::monotonic)
     }
 
-    fn with_clock(directory: Arc<dyn Directory>, apply: Apply, metrics: Arc<Metrics>, now: fn() -> Instant) -> Self {
+    fn with_clock(
+        directory: Arc<dyn Directory>,
+        apply: Apply,
+        metrics: Arc<Metrics>,
+        now: fn() -> Instant,
+    ) -> Self {
         // The oldest goes first: the usual policy would rather forget a new user at once, who would then be asked about with
         // each request.
-        let asked = Cache::builder().max_capacity(MAX_USERS).eviction_policy(EvictionPolicy::lru()).time_to_live(AGAIN);
+        let asked = Cache::builder()
+            .max_capacity(MAX_USERS)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(AGAIN);
         let (asked, flights) = (asked.build(), Mutex::default());
-        Self(Arc::new(Inner { directory, apply, metrics, now, asked, flights }))
+        Self(Arc::new(Inner {
+            directory,
+            apply,
+            metrics,
+            now,
+            asked,
+            flights,
+        }))
     }
 
     /// Asks Clerk about `user`, unless somebody has a moment ago, and waits for at most `wait`. All who ask at the same time
     /// share one fetch.
     pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> Outcome {
-        let Some(mut flight) = self.flight(user) else { return Outcome::NotNow };
-        let ended = async { flight.wait_for(Option::is_some).await.map_or(Some(Outcome::Failed), |outcome| *outcome) };
+        let Some(mut flight) = self.flight(user) else {
+            return Outcome::NotNow;
+        };
+        let ended = async {
+            flight
+                .wait_for(Option::is_some)
+                .await
+                .map_or(Some(Outcome::Failed), |outcome| *outcome)
+        };
         match tokio::time::timeout(wait, ended).await {
             Ok(outcome) => outcome.unwrap_or(Outcome::Failed),
             Err(_) => Outcome::Late,
@@ -127,7 +149,11 @@ impl Profiles {
         let (outcome, flight) = watch::channel(None);
         flights.insert(user.clone(), flight.clone());
         drop(flights);
-        let under_way = Flight { inner: self.0.clone(), user: user.clone(), outcome };
+        let under_way = Flight {
+            inner: self.0.clone(),
+            user: user.clone(),
+            outcome,
+        };
         // A task of its own: whoever gives up waiting does not take it along.
         tokio::spawn(async move {
             let outcome = under_way.inner.ask(&under_way.user).await;
@@ -137,7 +163,10 @@ impl Profiles {
     }
 
     fn too_early(&self, user: &ClerkUserId) -> bool {
-        self.0.asked.get(user).is_some_and(|until| (self.0.now)() < until)
+        self.0
+            .asked
+            .get(user)
+            .is_some_and(|until| (self.0.now)() < until)
     }
 }
 
@@ -147,12 +176,21 @@ pub struct ProfileSource(ArcSwapOption<(BackendSettings, Profiles)>);
 
 impl ProfileSource {
     /// Follows the config. `make` makes the new ones if the settings are other than those in force.
-    pub fn follow(&self, settings: Option<&BackendSettings>, make: impl FnOnce(BackendSettings) -> Profiles) {
+    pub fn follow(
+        &self,
+        settings: Option<&BackendSettings>,
+        make: impl FnOnce(BackendSettings) -> Profiles,
+    ) {
         let current = self.0.load();
         match settings {
             None => self.0.store(None),
-            Some(settings) if current.as_ref().is_some_and(|current| current.0 == *settings) => {}
-            Some(settings) => self.0.store(Some(Arc::new((settings.clone(), make(settings.clone()))))),
+            Some(settings)
+                if current
+                    .as_ref()
+                    .is_some_and(|current| current.0 == *settings) => {}
+            Some(settings) => self
+                .0
+                .store(Some(Arc::new((settings.clone(), make(settings.clone()))))),
         }
     }
 
@@ -192,7 +230,11 @@ impl Inner {
             Err(why) => {
                 tracing::warn!(%user, %why, "no profile fetched; the user stays without what is missing");
                 let unknown = matches!(why, BackendError::NotFound { .. });
-                let result = if unknown { ProfileResult::NotFound } else { ProfileResult::Failed };
+                let result = if unknown {
+                    ProfileResult::NotFound
+                } else {
+                    ProfileResult::Failed
+                };
                 (result, Some(AGAIN_FAILED), Outcome::Failed)
             }
         };

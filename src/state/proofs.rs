@@ -34,7 +34,11 @@ impl ProofCache {
             .weigher(|_, (_, bytes): &(Arc<SignedClaims>, u32)| bytes.saturating_add(512))
             .time_to_idle(IDLE)
             .build();
-        Self { cache, hits, misses }
+        Self {
+            cache,
+            hits,
+            misses,
+        }
     }
 }
 

@@ -78,8 +78,16 @@ impl Providers {
             }
         };
         let added = rows.into_iter().filter_map(read).collect();
-        let state = Mutex::new(State { live: live.clone(), added });
-        Arc::new(Self { keeper, fetcher, store, state })
+        let state = Mutex::new(State {
+            live: live.clone(),
+            added,
+        });
+        Arc::new(Self {
+            keeper,
+            fetcher,
+            store,
+            state,
+        })
     }
 
     /// Puts a config in force, with the providers that were added; see [`KeyKeeper::apply`]. One whose name or issuer the config
@@ -107,7 +115,8 @@ impl Providers {
             state.room_for(&provider)?;
             let shown = describe(&provider.issuer, Some(&provider.description));
             state.added.push(provider);
-            self.keeper.apply(&state.together(), |snapshot| snapshot.members.clone());
+            self.keeper
+                .apply(&state.together(), |snapshot| snapshot.members.clone());
             if let Some(keys) = keys {
                 self.keeper.seed(&name, keys);
             }
@@ -128,16 +137,31 @@ impl Providers {
         let written = {
             let mut state = self.state.lock();
             let before = state.added.len();
-            state.added.retain(|provider| *provider.issuer.name != *name);
+            state
+                .added
+                .retain(|provider| *provider.issuer.name != *name);
             if state.added.len() == before {
-                let configured = state.live.rules.issuers.iter().any(|issuer| *issuer.name == *name);
+                let configured = state
+                    .live
+                    .rules
+                    .issuers
+                    .iter()
+                    .any(|issuer| *issuer.name == *name);
                 let name = name.to_owned();
-                return Err(if configured { Refused::Configured(name) } else { Refused::Unknown(name) });
+                return Err(if configured {
+                    Refused::Configured(name)
+                } else {
+                    Refused::Unknown(name)
+                });
             }
-            self.keeper.apply(&state.together(), |snapshot| snapshot.members.clone());
+            self.keeper
+                .apply(&state.together(), |snapshot| snapshot.members.clone());
             store.write(vec![row])
         };
-        tracing::warn!(provider = name, "a provider was removed: its tokens are refused from now on");
+        tracing::warn!(
+            provider = name,
+            "a provider was removed: its tokens are refused from now on"
+        );
         written.wait().await?;
         Ok(())
     }
@@ -146,7 +170,12 @@ impl Providers {
     #[must_use]
     pub fn list(&self) -> Value {
         let state = self.state.lock();
-        let configured = state.live.rules.issuers.iter().map(|issuer| describe(issuer, None));
+        let configured = state
+            .live
+            .rules
+            .issuers
+            .iter()
+            .map(|issuer| describe(issuer, None));
         let added = state.added.iter().map(|provider| {
             let mut shown = describe(&provider.issuer, Some(&provider.description));
             if let Some(shown) = shown.as_object_mut().filter(|_| state.is_taken(provider)) {
@@ -160,7 +189,9 @@ impl Providers {
     /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm. `None` for
     /// one whose keys stand in its description.
     async fn try_keys(&self, provider: &Provider) -> Result<Option<KeySet>, Refused> {
-        let Some(place) = Place::of(&provider.keys.source) else { return Ok(None) };
+        let Some(place) = Place::of(&provider.keys.source) else {
+            return Ok(None);
+        };
         let found = Finder::new(place).find(&self.fetcher, Lookup::Again).await;
         let found = found.map_err(|why| Refused::NoKeys(why.to_string()))?;
         let until = clock::now().plus(self.state.lock().live.keys.max_age);
@@ -173,19 +204,33 @@ impl Providers {
 
 impl State {
     fn room_for(&self, provider: &Provider) -> Result<(), Refused> {
-        let issuers = || self.live.rules.issuers.iter().chain(self.added.iter().map(|added| &added.issuer));
+        let issuers = || {
+            self.live
+                .rules
+                .issuers
+                .iter()
+                .chain(self.added.iter().map(|added| &added.issuer))
+        };
         if let Some(same) = issuers().find(|issuer| issuer.name == provider.issuer.name) {
             return Err(Refused::SameName(same.name.clone()));
         }
         if let Some(same) = issuers().find(|issuer| issuer.iss == provider.issuer.iss) {
             return Err(Refused::SameIssuer(same.name.clone()));
         }
-        if self.added.len() >= MAX_ADDED { Err(Refused::TooMany) } else { Ok(()) }
+        if self.added.len() >= MAX_ADDED {
+            Err(Refused::TooMany)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the config has the name or the issuer of a provider that was added.
     fn is_taken(&self, added: &Provider) -> bool {
-        self.live.rules.issuers.iter().any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss)
+        self.live
+            .rules
+            .issuers
+            .iter()
+            .any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss)
     }
 
     /// The config with the providers that were added behind its own.
@@ -199,20 +244,42 @@ impl State {
             !taken
         };
         let added: Vec<&Provider> = self.added.iter().filter(free).collect();
-        let issuers = configured.iter().cloned().chain(added.iter().map(|added| added.issuer.clone())).collect();
-        let rules = Arc::new(Rules { issuers, ..Rules::clone(&self.live.rules) });
-        let keys = self.live.issuers.iter().cloned().chain(added.iter().map(|added| added.keys.clone())).collect();
-        Live { rules, issuers: keys, ..self.live.clone() }
+        let issuers = configured
+            .iter()
+            .cloned()
+            .chain(added.iter().map(|added| added.issuer.clone()))
+            .collect();
+        let rules = Arc::new(Rules {
+            issuers,
+            ..Rules::clone(&self.live.rules)
+        });
+        let keys = self
+            .live
+            .issuers
+            .iter()
+            .cloned()
+            .chain(added.iter().map(|added| added.keys.clone()))
+            .collect();
+        Live {
+            rules,
+            issuers: keys,
+            ..self.live.clone()
+        }
     }
 }
 
 /// What may be shown of a provider: all of it, as nothing in it is secret.
 fn describe(issuer: &crate::domain::issuer::Issuer, description: Option<&Value>) -> Value {
-    let mut shown = description.cloned().unwrap_or_else(|| serde_json::json!({}));
+    let mut shown = description
+        .cloned()
+        .unwrap_or_else(|| serde_json::json!({}));
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("provider".to_owned(), (*issuer.name).into());
         shown.insert("issuer".to_owned(), (*issuer.iss).into());
-        shown.insert("source".to_owned(), if issuer.added { "added" } else { "config" }.into());
+        shown.insert(
+            "source".to_owned(),
+            if issuer.added { "added" } else { "config" }.into(),
+        );
     }
     shown
 }

@@ -74,23 +74,41 @@ impl Rows {
     /// # Errors
     /// When one is not understood. Fail closed: it may be a ban, so a gate must not start without it.
     pub fn of(contents: &mut Contents) -> Result<Self, Strange> {
-        let rows = Self { users: contents.take(Kind::Users), orgs: contents.take(Kind::Organizations) };
+        let rows = Self {
+            users: contents.take(Kind::Users),
+            orgs: contents.take(Kind::Organizations),
+        };
         // Which roles there are makes no difference to whether a row is understood.
-        let roles = Roles::new(&["member".to_owned()]).unwrap_or_else(|| unreachable!("one word is a list of roles"));
+        let roles = Roles::new(&["member".to_owned()])
+            .unwrap_or_else(|| unreachable!("one word is a list of roles"));
         for (key, value) in &rows.users {
-            let strange = |why| Strange { table: Kind::Users.name(), key: key.clone(), why };
+            let strange = |why| Strange {
+                table: Kind::Users.name(),
+                key: key.clone(),
+                why,
+            };
             read_user(key, value, &roles).map_err(strange)?;
         }
         for (key, value) in &rows.orgs {
-            let strange = |why| Strange { table: Kind::Organizations.name(), key: key.clone(), why };
+            let strange = |why| Strange {
+                table: Kind::Organizations.name(),
+                key: key.clone(),
+                why,
+            };
             read_organization(key, value).map_err(strange)?;
         }
         Ok(rows)
     }
 
     fn into_members(self, members: Members, roles: &Roles) -> Members {
-        let users = self.users.iter().filter_map(|(key, value)| read_user(key, value, roles).ok());
-        let orgs = self.orgs.iter().filter_map(|(key, value)| read_organization(key, value).ok());
+        let users = self
+            .users
+            .iter()
+            .filter_map(|(key, value)| read_user(key, value, roles).ok());
+        let orgs = self
+            .orgs
+            .iter()
+            .filter_map(|(key, value)| read_organization(key, value).ok());
         members.remembering(users, orgs)
     }
 }
@@ -102,7 +120,11 @@ impl Rows {
 pub fn revocations(contents: &mut Contents) -> Result<Revocations, Strange> {
     let mut all = Revocations::default();
     for (key, value) in contents.take(Kind::Revocations) {
-        let strange = |why| Strange { table: Kind::Revocations.name(), key: key.clone(), why };
+        let strange = |why| Strange {
+            table: Kind::Revocations.name(),
+            key: key.clone(),
+            why,
+        };
         let (revoked, at) = read_revocation(&key, &value).map_err(strange)?;
         // More than there is room for were never kept.
         all = all.with(revoked, at).unwrap_or(all);
@@ -130,11 +152,26 @@ pub struct Records {
 
 impl Records {
     #[must_use]
-    pub fn new(world: Arc<World>, metrics: Arc<Metrics>, store: Option<Arc<Store>>, rows: Rows) -> Self {
+    pub fn new(
+        world: Arc<World>,
+        metrics: Arc<Metrics>,
+        store: Option<Arc<Store>>,
+        rows: Rows,
+    ) -> Self {
         let parked = Mutex::new(Parked::of(rows));
         let (source, teller, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
         let (earlier, shared_read) = (Mutex::default(), AtomicU64::new(0));
-        Self { world, metrics, store, parked, source, teller, shared_row, earlier, shared_read }
+        Self {
+            world,
+            metrics,
+            store,
+            parked,
+            source,
+            teller,
+            shared_row,
+            earlier,
+            shared_read,
+        }
     }
 
     /// The source by which this begins.
@@ -146,7 +183,12 @@ impl Records {
     ///
     /// # Errors
     /// See [`NotKept`].
-    pub async fn apply(&self, change: &Change, at: EventTime, read_by: &Arc<Rules>) -> Result<u64, NotKept> {
+    pub async fn apply(
+        &self,
+        change: &Change,
+        at: EventTime,
+        read_by: &Arc<Rules>,
+    ) -> Result<u64, NotKept> {
         self.publish(change, at, Some(read_by))?.kept().await
     }
 
@@ -163,10 +205,16 @@ impl Records {
     /// # Errors
     /// See [`NotKept`].
     pub fn put(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
-        self.publish(change, at, None).map(|published| published.generation)
+        self.publish(change, at, None)
+            .map(|published| published.generation)
     }
 
-    fn publish(&self, change: &Change, at: EventTime, read_by: Option<&Arc<Rules>>) -> Result<Published, NotKept> {
+    fn publish(
+        &self,
+        change: &Change,
+        at: EventTime,
+        read_by: Option<&Arc<Rules>>,
+    ) -> Result<Published, NotKept> {
         let (mut written, mut told) = (None, None);
         let generation = self.world.publish(|now| {
             if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
@@ -177,30 +225,50 @@ impl Records {
             if let Some(store) = &self.store {
                 written = Some(rows_of(now, &next, change).map(|rows| store.write(rows)));
             }
-            let news = Fact::of(change, at).into_iter().filter(|fact| is_news(now, fact));
+            let news = Fact::of(change, at)
+                .into_iter()
+                .filter(|fact| is_news(now, fact));
             told = self.tell(news, &next.rules);
             Ok(next)
         })?;
         if !matches!(change, Change::Revoked(_)) {
             self.metrics.membership_applied(clock::now());
         }
-        Ok(Published { generation, written, told })
+        Ok(Published {
+            generation,
+            written,
+            told,
+        })
     }
 
     /// Forgets the revocations of which no token can be alive, here and in the store.
     pub fn forget(&self, now: UnixTime) {
         let keep = self.world.load().rules.keep_revocations;
-        if self.world.load().revocations.forgotten(now, keep).1.is_empty() {
+        if self
+            .world
+            .load()
+            .revocations
+            .forgotten(now, keep)
+            .1
+            .is_empty()
+        {
             return;
         }
         let published = self.world.publish(|snapshot| {
             let (revocations, gone) = snapshot.revocations.forgotten(now, keep);
             if let Some(store) = &self.store {
-                let ops: Vec<Op> = gone.iter().filter_map(|gone| forget_revocation(gone).ok()).collect();
+                let ops: Vec<Op> = gone
+                    .iter()
+                    .filter_map(|gone| forget_revocation(gone).ok())
+                    .collect();
                 // Not waited for: what stays is forgotten at the next start.
-                ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+                ops.chunks(BATCH)
+                    .for_each(|batch| drop(store.write(batch.to_vec())));
             }
-            Ok::<_, std::convert::Infallible>(Snapshot { revocations, ..snapshot.clone() })
+            Ok::<_, std::convert::Infallible>(Snapshot {
+                revocations,
+                ..snapshot.clone()
+            })
         });
         match published {
             Ok(_) => {}
@@ -210,9 +278,15 @@ impl Records {
 
     /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
     /// was read again.
-    pub fn carried_over(&self, snapshot: &Snapshot, live: &Live, table: Option<Table>) -> Option<Members> {
+    pub fn carried_over(
+        &self,
+        snapshot: &Snapshot,
+        live: &Live,
+        table: Option<Table>,
+    ) -> Option<Members> {
         let before = self.source.lock().replace(live.membership.clone());
-        let from = |source: &Option<MembershipSource>| source.as_ref().map(|source| source.from.clone());
+        let from =
+            |source: &Option<MembershipSource>| source.as_ref().map(|source| source.from.clone());
         let another = before.is_some_and(|before| from(&before) != from(&live.membership));
         let old = snapshot.members.as_ref().zip(snapshot.rules.roles.as_ref());
         let Some((source, roles)) = live.membership.as_ref().zip(live.rules.roles.as_ref()) else {
@@ -222,13 +296,21 @@ impl Records {
             return None;
         };
         let members = old.map(|(members, old_roles)| members.with_roles(old_roles, roles));
-        let members = members.map(|members| if another { members.of_another_source() } else { members });
+        let members = members.map(|members| {
+            if another {
+                members.of_another_source()
+            } else {
+                members
+            }
+        });
         let Some(table) = table else {
             // The source tells it later; until then the last good version stays. One that is asked user by user needs no table.
             return match (members, source.from.is_lookup()) {
                 (Some(members), true) => Some(members.looked_up(source.policy.clone())),
                 (None, true) => Some(self.first(Members::by_lookup(source.policy.clone()), roles)),
-                (members, false) => members.map(|members| members.awaiting(source.policy.clone(), clock::now())),
+                (members, false) => {
+                    members.map(|members| members.awaiting(source.policy.clone(), clock::now()))
+                }
             };
         };
         Some(match members {
@@ -243,11 +325,19 @@ impl Records {
     }
 
     /// As [`Records::reload`], of a source that is asked again and again: `at` is when this was asked.
-    pub fn reload_at(&self, table: Table, source: &MembershipSource, said: Said, at: UnixTime) -> u64 {
+    pub fn reload_at(
+        &self,
+        table: Table,
+        source: &MembershipSource,
+        said: Said,
+        at: UnixTime,
+    ) -> u64 {
         let mut ready = self.ready(&table, source, said);
         let generation = self.put_members(|snapshot, roles| {
             let members = match &snapshot.members {
-                Some(members) => self.finish(ready.take(), members, table, source, &snapshot.rules, said),
+                Some(members) => {
+                    self.finish(ready.take(), members, table, source, &snapshot.rules, said)
+                }
                 None => self.first(Members::new(table, source.policy.clone()), roles),
             };
             Some(members.confirmed(at))
@@ -271,16 +361,29 @@ impl Records {
     /// The source has said at `at` that nothing has changed.
     pub fn confirm(&self, at: UnixTime) {
         self.world.renew(|snapshot| {
-            let members = snapshot.members.as_ref().map(|members| members.confirmed(at));
-            Snapshot { members, ..snapshot.clone() }
+            let members = snapshot
+                .members
+                .as_ref()
+                .map(|members| members.confirmed(at));
+            Snapshot {
+                members,
+                ..snapshot.clone()
+            }
         });
         self.metrics.membership_confirmed(at);
     }
 
     fn put_members(&self, make: impl FnOnce(&Snapshot, &Roles) -> Option<Members>) -> u64 {
         let published = self.world.publish(|snapshot| {
-            let members = snapshot.rules.roles.as_ref().and_then(|roles| make(snapshot, roles));
-            Ok::<_, std::convert::Infallible>(Snapshot { members, ..snapshot.clone() })
+            let members = snapshot
+                .rules
+                .roles
+                .as_ref()
+                .and_then(|roles| make(snapshot, roles));
+            Ok::<_, std::convert::Infallible>(Snapshot {
+                members,
+                ..snapshot.clone()
+            })
         });
         match published {
             Ok(generation) => generation,
@@ -293,11 +396,17 @@ impl Records {
         let mut members = rows.into_members(members, roles);
         for fact in &facts {
             // Where there is no room for it, it is as with a webhook that cannot be kept.
-            members = members.changed(fact.change().clone(), fact.at()).unwrap_or(members);
+            members = members
+                .changed(fact.change().clone(), fact.at())
+                .unwrap_or(members);
         }
         if let Some(store) = &self.store {
-            let ops: Vec<Op> = facts.iter().filter_map(|f| row(&members.kept(f.change())?, roles).ok()).collect();
-            ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+            let ops: Vec<Op> = facts
+                .iter()
+                .filter_map(|f| row(&members.kept(f.change())?, roles).ok())
+                .collect();
+            ops.chunks(BATCH)
+                .for_each(|batch| drop(store.write(batch.to_vec())));
         }
         members
     }
@@ -305,7 +414,9 @@ impl Records {
     /// Once in a while: those that were there the last time.
     fn old_marks(&self, now: UnixTime) -> Vec<Change> {
         let world = self.world.load();
-        let Some(members) = &world.members else { return vec![] };
+        let Some(members) = &world.members else {
+            return vec![];
+        };
         let mut earlier = self.earlier.lock();
         let marks = match &*earlier {
             Some((then, _)) if now.since(*then) < MARKS_LAST.as_secs() => return vec![],
@@ -331,8 +442,12 @@ impl Records {
         self.put_members(|snapshot, roles| {
             let members = snapshot.members.as_ref()?.without_marks(&marks);
             if let Some(store) = &self.store {
-                let ops: Vec<Op> = marks.iter().filter_map(|mark| rest_of(&members, mark, roles).ok()).collect();
-                ops.chunks(BATCH).for_each(|batch| drop(store.write(batch.to_vec())));
+                let ops: Vec<Op> = marks
+                    .iter()
+                    .filter_map(|mark| rest_of(&members, mark, roles).ok())
+                    .collect();
+                ops.chunks(BATCH)
+                    .for_each(|batch| drop(store.write(batch.to_vec())));
             }
             Some(members)
         });

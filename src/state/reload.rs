@@ -68,18 +68,31 @@ impl Seen {
     pub fn now(loaded: &Loaded) -> Self {
         let mut prints = Prints::default();
         let config = prints.of(loaded.files.iter().map(PathBuf::as_path));
-        let members = prints.of(loaded.settings.live.membership.iter().filter_map(|source| source.from.file()));
-        Self { prints, config, members }
+        let members = prints.of(loaded
+            .settings
+            .live
+            .membership
+            .iter()
+            .filter_map(|source| source.from.file()));
+        Self {
+            prints,
+            config,
+            members,
+        }
     }
 }
 
 /// Reads the membership that `live` asks for, where it is a file or nothing. Another source tells it later: see [`super::sources`].
 pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
-    let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else { return Ok(None) };
+    let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else {
+        return Ok(None);
+    };
     if source.from.is_remote() {
         return Ok(None);
     }
-    let Some(file) = source.from.file() else { return Ok(Some((Table::default(), Faults::new()))) };
+    let Some(file) = source.from.file() else {
+        return Ok(Some((Table::default(), Faults::new())));
+    };
     let read = Source::read(file, BOUNDS.bytes)?;
     parse_membership(&read, roles, &live.rules.flags).map(Some)
 }
@@ -95,8 +108,14 @@ impl Reloader {
         overrides: Overrides,
         (loaded, seen): (Loaded, Seen),
     ) -> Self {
-        let Loaded { settings, files, .. } = loaded;
-        let Seen { prints, config: config_print, members: members_print } = seen;
+        let Loaded {
+            settings, files, ..
+        } = loaded;
+        let Seen {
+            prints,
+            config: config_print,
+            members: members_print,
+        } = seen;
         let (unsteady, lacking) = (0, None);
         Self {
             records,
@@ -118,7 +137,10 @@ impl Reloader {
     /// Calls `follow` with each config that is taken.
     #[must_use]
     pub fn telling(self, follow: impl Fn(&Live) + Send + 'static) -> Self {
-        Self { telling: Box::new(follow), ..self }
+        Self {
+            telling: Box::new(follow),
+            ..self
+        }
     }
 
     /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
@@ -126,7 +148,12 @@ impl Reloader {
         let mut watch = Watch::new();
         loop {
             let members = self.membership_file();
-            watch.follow(self.files.iter().map(PathBuf::as_path).chain(members.as_deref()));
+            watch.follow(
+                self.files
+                    .iter()
+                    .map(PathBuf::as_path)
+                    .chain(members.as_deref()),
+            );
             tokio::select! {
                 () = watch.changed() => {}
                 () = told.notified() => {}
@@ -153,7 +180,9 @@ impl Reloader {
                 Taken::StillNot => {}
             }
         }
-        let Some(file) = self.membership_file() else { return };
+        let Some(file) = self.membership_file() else {
+            return;
+        };
         if let Some(print) = self.changed(&[file], self.members_print).await {
             self.members_print = print;
             // A large file takes a while: not on a thread that serves requests.
@@ -207,7 +236,11 @@ impl Reloader {
         };
         if loaded.settings.boot != self.settings.boot {
             let why = "listen, admin, upstream, threads, max_connections, timeouts, shutdown, store or shared differ, and these need a restart";
-            tracing::error!(part = "config", why, "the new config is not taken; the last good one stays");
+            tracing::error!(
+                part = "config",
+                why,
+                "the new config is not taken; the last good one stays"
+            );
             self.lacking = None;
             return Taken::No;
         }
@@ -217,7 +250,11 @@ impl Reloader {
         let other_members = live.membership != old.membership
             || live.rules.roles != old.rules.roles
             || live.rules.flags != old.rules.flags;
-        let members = if other_members { read_membership(live) } else { Ok(None) };
+        let members = if other_members {
+            read_membership(live)
+        } else {
+            Ok(None)
+        };
         let members = match members {
             Ok(members) => members,
             Err(faults) => return self.lacks(&faults),
@@ -228,7 +265,9 @@ impl Reloader {
             tell(&warnings);
             table
         });
-        let generation = self.providers.apply(live, |snapshot| self.records.carried_over(snapshot, live, table));
+        let generation = self.providers.apply(live, |snapshot| {
+            self.records.carried_over(snapshot, live, table)
+        });
         tracing::info!(part = "config", generation, "the new config is in force");
         (self.telling)(live);
         self.settings = loaded.settings;
@@ -253,10 +292,16 @@ impl Reloader {
     }
 
     fn apply_membership(&self, read: Option<(Table, Faults)>) {
-        let (Some((table, warnings)), Some(source)) = (read, self.membership()) else { return };
+        let (Some((table, warnings)), Some(source)) = (read, self.membership()) else {
+            return;
+        };
         tell(&warnings);
         let generation = self.records.reload(table, source, Said::WhenChanged);
-        tracing::info!(part = "membership", generation, "the new membership is in force");
+        tracing::info!(
+            part = "membership",
+            generation,
+            "the new membership is in force"
+        );
     }
 }
 

@@ -65,7 +65,9 @@ mod tests {
         let mut table = TableBuilder::new();
         for i in 0..members {
             let user = UserId::parse(&format!("user_{i}")).unwrap();
-            table.member(&WorkspaceId::parse("ws_1").unwrap(), &user, role).unwrap();
+            table
+                .member(&WorkspaceId::parse("ws_1").unwrap(), &user, role)
+                .unwrap();
         }
         Arc::new(table.build())
     }
@@ -76,7 +78,11 @@ mod tests {
         let (held, held_small) = (table.clone(), small.clone());
         retire(Some(table), None);
         retire(Some(small), None);
-        assert_eq!(Arc::strong_count(&held_small), 1, "a small one is not worth the wait");
+        assert_eq!(
+            Arc::strong_count(&held_small),
+            1,
+            "a small one is not worth the wait"
+        );
         tokio::time::sleep(10 * LOOK).await;
         assert_eq!(Arc::strong_count(&held), 2);
         let watched = Arc::downgrade(&held);

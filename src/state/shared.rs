@@ -65,11 +65,20 @@ pub struct Shared {
 impl Shared {
     /// Begins to follow the others, and to tell them what `records` learn. Needs a runtime.
     #[must_use]
-    pub fn start(settings: &SharedSettings, records: &Arc<Records>, metrics: &Arc<Metrics>, past: Past) -> Self {
+    pub fn start(
+        settings: &SharedSettings,
+        records: &Arc<Records>,
+        metrics: &Arc<Metrics>,
+        past: Past,
+    ) -> Self {
         let (told, committed) = mpsc::channel(MAX_COMMITTED);
         let unsent = Arc::new(AtomicBool::new(false));
-        let writer = settings.write.then(|| Writer::new(settings.clone(), metrics.clone()));
-        let teller = writer.as_ref().map(|writer| writer.start(told, unsent.clone()));
+        let writer = settings
+            .write
+            .then(|| Writer::new(settings.clone(), metrics.clone()));
+        let teller = writer
+            .as_ref()
+            .map(|writer| writer.start(told, unsent.clone()));
         if let Some(teller) = &teller {
             records.tell_others(teller.clone());
         }
@@ -91,7 +100,11 @@ impl Shared {
             due: None,
             telling: None,
         };
-        Self { claims: writer.map(Claims), trouble, task: tokio::spawn(follower.run()) }
+        Self {
+            claims: writer.map(Claims),
+            trouble,
+            task: tokio::spawn(follower.run()),
+        }
     }
 }
 

@@ -50,10 +50,24 @@ impl Sink {
     pub fn loaded(&self, table: Table, said: Said, asked: UnixTime) -> Option<Taken> {
         let (users, workspaces, members) = table.size();
         let (source, roles, flags) = (&self.source, &self.roles, &self.flags);
-        let taken = self.records.take(Asked { table, said, at: asked, source, roles, flags })?;
+        let taken = self.records.take(Asked {
+            table,
+            said,
+            at: asked,
+            source,
+            roles,
+            flags,
+        })?;
         let generation = taken.generation;
         self.metrics.reloaded(Part::Membership, true);
-        tracing::info!(part = "membership", generation, users, workspaces, members, "the new membership is in force");
+        tracing::info!(
+            part = "membership",
+            generation,
+            users,
+            workspaces,
+            members,
+            "the new membership is in force"
+        );
         Some(taken)
     }
 
@@ -114,7 +128,15 @@ impl Sources {
         lookups: Arc<LookupSource>,
         backends: Arc<Backends>,
     ) -> Self {
-        Self { records, metrics, fetcher, lookups, backends, look: Arc::default(), running: Mutex::default() }
+        Self {
+            records,
+            metrics,
+            fetcher,
+            lookups,
+            backends,
+            look: Arc::default(),
+            running: Mutex::default(),
+        }
     }
 
     /// Asks the source now and not when its time comes; whether there is one to ask. Of one that is being asked at this moment once
@@ -130,7 +152,8 @@ impl Sources {
     /// Asks the source of `live` from now on, if it is another one than before.
     pub fn follow(&self, live: &Live) {
         let wanted = live.membership.as_ref().zip(live.rules.roles.as_ref());
-        let wanted = wanted.map(|(source, roles)| (source.clone(), roles.clone(), live.rules.flags.clone()));
+        let wanted =
+            wanted.map(|(source, roles)| (source.clone(), roles.clone(), live.rules.flags.clone()));
         let wanted = wanted.filter(|(source, ..)| source.from.is_remote());
         let mut running = self.running.lock();
         if running.source == wanted {
@@ -144,8 +167,19 @@ impl Sources {
             self.lookups.set(None);
             return;
         };
-        let (records, metrics, look) = (self.records.clone(), self.metrics.clone(), self.look.clone());
-        let sink = Sink { records, metrics, source, roles: roles.clone(), flags, look };
+        let (records, metrics, look) = (
+            self.records.clone(),
+            self.metrics.clone(),
+            self.look.clone(),
+        );
+        let sink = Sink {
+            records,
+            metrics,
+            source,
+            roles: roles.clone(),
+            flags,
+            look,
+        };
         let (task, lookups) = self.start(sink, live);
         running.task = task;
         self.lookups.set(lookups.map(|lookups| (lookups, roles)));
@@ -159,27 +193,69 @@ impl Sources {
             From::Nobody | From::Token | From::File(_) => (None, None),
             From::Clerk(clerk) => {
                 let backend = self.backends.of(&clerk.backend);
-                (Some(tokio::spawn(clerk::follow(clerk.clone(), backend, sink))), None)
+                (
+                    Some(tokio::spawn(clerk::follow(clerk.clone(), backend, sink))),
+                    None,
+                )
             }
             From::Http(endpoint) => match endpoint.mode {
-                HttpMode::Snapshot { .. } => {
-                    (Some(tokio::spawn(http::follow(endpoint.clone(), self.fetcher.clone(), sink))), None)
-                }
+                HttpMode::Snapshot { .. } => (
+                    Some(tokio::spawn(http::follow(
+                        endpoint.clone(),
+                        self.fetcher.clone(),
+                        sink,
+                    ))),
+                    None,
+                ),
                 HttpMode::Lookup { ttl, negative_ttl } => {
                     let max_age = source.policy.max_age.unwrap_or(ttl);
-                    let Sink { metrics, roles, flags, .. } = sink;
+                    let Sink {
+                        metrics,
+                        roles,
+                        flags,
+                        ..
+                    } = sink;
                     let (source, fetcher) = (endpoint.clone(), self.fetcher.clone());
-                    let asking = http::Asking { source, fetcher, roles, flags };
-                    (None, Some(Lookups::new(asking, LookupTimes { ttl, negative_ttl, max_age }, metrics)))
+                    let asking = http::Asking {
+                        source,
+                        fetcher,
+                        roles,
+                        flags,
+                    };
+                    (
+                        None,
+                        Some(Lookups::new(
+                            asking,
+                            LookupTimes {
+                                ttl,
+                                negative_ttl,
+                                max_age,
+                            },
+                            metrics,
+                        )),
+                    )
                 }
             },
             From::Postgres(database) => match database.mode {
-                PostgresMode::Snapshot { .. } => (Some(tokio::spawn(postgres::follow(database.clone(), sink))), None),
+                PostgresMode::Snapshot { .. } => (
+                    Some(tokio::spawn(postgres::follow(database.clone(), sink))),
+                    None,
+                ),
                 PostgresMode::Lookup { ttl, negative_ttl } => {
-                    let words = Words { roles: sink.roles, flags: sink.flags };
+                    let words = Words {
+                        roles: sink.roles,
+                        flags: sink.flags,
+                    };
                     let directory = PostgresDirectory::new(database.clone(), words);
-                    let times = LookupTimes { ttl, negative_ttl, max_age: source.policy.max_age.unwrap_or(ttl) };
-                    (None, Some(Lookups::new(directory, times, self.metrics.clone())))
+                    let times = LookupTimes {
+                        ttl,
+                        negative_ttl,
+                        max_age: source.policy.max_age.unwrap_or(ttl),
+                    };
+                    (
+                        None,
+                        Some(Lookups::new(directory, times, self.metrics.clone())),
+                    )
                 }
             },
         }

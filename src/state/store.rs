@@ -90,15 +90,38 @@ impl Store {
         Self::open_on(FileDisk::at(path)?, path, writes, Size::MAX)
     }
 
-    fn open_on<D: Disk>(disk: D, path: &Path, writes: StoreWrites, max: Size) -> Result<(Self, Contents), OpenError> {
+    fn open_on<D: Disk>(
+        disk: D,
+        path: &Path,
+        writes: StoreWrites,
+        max: Size,
+    ) -> Result<(Self, Contents), OpenError> {
         let (database, contents, size) = open::open(&disk).map_err(|trouble| trouble.at(path))?;
         let shared = Arc::new(Shared::new(path.display().to_string(), writes));
-        let writer = Writer { disk, database: Some(database), size, max, shared: shared.clone() };
+        let writer = Writer {
+            disk,
+            database: Some(database),
+            size,
+            max,
+            shared: shared.clone(),
+        };
         let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
         let (end, ended) = mpsc::channel();
-        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&waiting, end));
-        thread.map_err(|why| OpenError::Io { path: path.to_owned(), why })?;
-        Ok((Self { shared, jobs: Mutex::new(Some(jobs)), ended: Mutex::new(ended) }, contents))
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run(&waiting, end));
+        thread.map_err(|why| OpenError::Io {
+            path: path.to_owned(),
+            why,
+        })?;
+        Ok((
+            Self {
+                shared,
+                jobs: Mutex::new(Some(jobs)),
+                ended: Mutex::new(ended),
+            },
+            contents,
+        ))
     }
 
     /// Hands rows over to be written, all together or none, at the time of the call: of two calls one after the other, also by
@@ -119,7 +142,9 @@ impl Store {
             return Err((job, WriteError::TooMany));
         }
         let jobs = self.jobs.lock();
-        let Some(sender) = &*jobs else { return Err((job, WriteError::Closed)) };
+        let Some(sender) = &*jobs else {
+            return Err((job, WriteError::Closed));
+        };
         let waiting = &self.shared.waiting;
         if waiting.load(Ordering::Relaxed).saturating_add(bytes) > MAX_WAITING_BYTES {
             return Err((job, self.busy()));

@@ -34,8 +34,14 @@ impl Watch {
             }
         };
         let watcher = notify::recommended_watcher(told);
-        let watcher = watcher.map_err(|error| tracing::warn!(%error, "no file events; files are read every 2 s")).ok();
-        Self { events, watcher, folders: BTreeSet::new() }
+        let watcher = watcher
+            .map_err(|error| tracing::warn!(%error, "no file events; files are read every 2 s"))
+            .ok();
+        Self {
+            events,
+            watcher,
+            folders: BTreeSet::new(),
+        }
     }
 
     /// Follows exactly these files from now on.
@@ -45,12 +51,17 @@ impl Watch {
             _ => PathBuf::from("."),
         };
         let wanted: BTreeSet<_> = files.into_iter().map(folder).collect();
-        let Some(watcher) = &mut self.watcher else { return };
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
         for gone in self.folders.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
         // A folder that is not there (yet) is looked at by the clock alone, and watched once it is back.
-        self.folders = wanted.into_iter().filter(|f| watcher.watch(f, RecursiveMode::NonRecursive).is_ok()).collect();
+        self.folders = wanted
+            .into_iter()
+            .filter(|f| watcher.watch(f, RecursiveMode::NonRecursive).is_ok())
+            .collect();
     }
 
     /// Returns when something may have changed, at the latest after two seconds.

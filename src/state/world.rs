@@ -23,7 +23,11 @@ impl World {
     #[must_use]
     pub fn new(first: Snapshot) -> Self {
         let changes = watch::Sender::new(first.generation);
-        Self { current: ArcSwap::from_pointee(first), writing: Mutex::new(()), changes }
+        Self {
+            current: ArcSwap::from_pointee(first),
+            writing: Mutex::new(()),
+            changes,
+        }
     }
 
     /// The snapshot in force. A request asks once and keeps it.
@@ -34,7 +38,10 @@ impl World {
 
     /// Publishes what `change` makes of the snapshot in force; when it fails, nothing has happened. `change` must be quick:
     /// other writers wait for it.
-    pub fn publish<E>(&self, change: impl FnOnce(&Snapshot) -> Result<Snapshot, E>) -> Result<u64, E> {
+    pub fn publish<E>(
+        &self,
+        change: impl FnOnce(&Snapshot) -> Result<Snapshot, E>,
+    ) -> Result<u64, E> {
         let _one_at_a_time = self.writing.lock();
         let before = self.current.load();
         let mut next = change(&before)?;

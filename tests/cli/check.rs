@@ -17,13 +17,18 @@ routes:
   - {path: /public, access: public}
   - {path: \"/ws/{workspace}/**\", access: owner}
 ";
-const MEMBERS: &str = "users: {user_a: {access: active}}\nworkspaces: {ws_1: {members: {user_a: owner}}}\n";
+const MEMBERS: &str =
+    "users: {user_a: {access: active}}\nworkspaces: {ws_1: {members: {user_a: owner}}}\n";
 
 /// A config in a folder of its own.
 fn config(text: &str, members: &str, issuer: &str, upstream: &str) -> String {
     let folder = folder();
     file(&folder, "membership.yaml", members);
-    file(&folder, "bailiff.yaml", &text.replace("ISSUER", issuer).replace("UPSTREAM", upstream))
+    file(
+        &folder,
+        "bailiff.yaml",
+        &text.replace("ISSUER", issuer).replace("UPSTREAM", upstream),
+    )
 }
 
 fn usual(text: &str, members: &str) -> String {
@@ -34,7 +39,9 @@ fn usual(text: &str, members: &str) -> String {
 fn issuer(date: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let keys = serde_json::json!({"keys": [SigningKey::generate("ins_clock").expect("a key").jwk()]}).to_string();
+    let keys =
+        serde_json::json!({"keys": [SigningKey::generate("ins_clock").expect("a key").jwk()]})
+            .to_string();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);
@@ -52,16 +59,27 @@ fn issuer(date: &'static str) -> SocketAddr {
 fn a_good_config_is_summed_up() {
     let ended = run(&["check", "--config", &usual(GOOD, MEMBERS)]);
     assert_eq!(ended.status, 0, "{ended:?}");
-    for part in
-        ["is fine", "http://127.0.0.1:2", "1 user, 1 workspace, 1 membership", "/ws/{workspace}/**", "owner", "public"]
-    {
-        assert!(ended.out.contains(part), "{part} is missing in {}", ended.out);
+    for part in [
+        "is fine",
+        "http://127.0.0.1:2",
+        "1 user, 1 workspace, 1 membership",
+        "/ws/{workspace}/**",
+        "owner",
+        "public",
+    ] {
+        assert!(
+            ended.out.contains(part),
+            "{part} is missing in {}",
+            ended.out
+        );
     }
 }
 
 #[test]
 fn every_fault_is_said_at_once_with_its_place() {
-    let broken = GOOD.replace("listen:", "lisen:").replace("access: owner", "access: onwer");
+    let broken = GOOD
+        .replace("listen:", "lisen:")
+        .replace("access: owner", "access: onwer");
     let path = usual(&broken, MEMBERS);
     let ended = run(&["check", "--config", &path]);
     assert_eq!(ended.status, 78, "{ended:?}");
@@ -73,28 +91,52 @@ fn every_fault_is_said_at_once_with_its_place() {
         "did you mean `owner`",
         "2 errors and 1 warning",
     ] {
-        assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
+        assert!(
+            ended.err.contains(part),
+            "{part} is missing in {}",
+            ended.err
+        );
     }
     let json = run(&["check", "--json", "--config", &path]);
     assert_eq!(json.status, 78);
     assert_eq!(json.json()["ok"], false);
-    assert!(json.json()["faults"].as_array().unwrap().len() >= 2, "{json:?}");
+    assert!(
+        json.json()["faults"].as_array().unwrap().len() >= 2,
+        "{json:?}"
+    );
     assert_eq!(json.json()["faults"][0]["line"], 1);
 }
 
 #[test]
 fn a_broken_membership_is_a_wrong_config_too() {
-    let ended = run(&["check", "--config", &usual(GOOD, "users: {user_a: {acces: active}}\n")]);
+    let ended = run(&[
+        "check",
+        "--config",
+        &usual(GOOD, "users: {user_a: {acces: active}}\n"),
+    ]);
     assert_eq!(ended.status, 78, "{ended:?}");
-    assert!(ended.err.contains("membership.yaml:1:") && ended.err.contains("did you mean `access`"), "{ended:?}");
+    assert!(
+        ended.err.contains("membership.yaml:1:") && ended.err.contains("did you mean `access`"),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn an_issuer_that_does_not_answer_is_69_and_an_upstream_only_a_warning() {
     let ended = run(&["check", "--online", "--config", &usual(GOOD, MEMBERS)]);
     assert_eq!(ended.status, 69, "{ended:?}");
-    for part in ["asking http://127.0.0.1:1/jwks.json", "error[B022]", "warning[B030]", "refused", "fix"] {
-        assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
+    for part in [
+        "asking http://127.0.0.1:1/jwks.json",
+        "error[B022]",
+        "warning[B030]",
+        "refused",
+        "fix",
+    ] {
+        assert!(
+            ended.err.contains(part),
+            "{part} is missing in {}",
+            ended.err
+        );
     }
     assert!(ended.out.contains("cannot work now"), "{ended:?}");
 }
@@ -102,12 +144,28 @@ fn an_issuer_that_does_not_answer_is_69_and_an_upstream_only_a_warning() {
 #[test]
 fn a_clock_that_is_off_is_told_with_what_to_do() {
     let issuer = issuer("Fri, 01 Jan 2021 00:00:00 GMT");
-    let upstream = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let path = config(GOOD, MEMBERS, &format!("http://{issuer}"), &format!("http://{upstream}"));
+    let upstream = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let path = config(
+        GOOD,
+        MEMBERS,
+        &format!("http://{issuer}"),
+        &format!("http://{upstream}"),
+    );
     let ended = run(&["check", "--online", "--config", &path]);
     assert_eq!(ended.status, 0, "a warning is no error: {ended:?}");
-    for part in ["warning[B021]", "s ahead of the issuer `clerk`", "timedatectl"] {
-        assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
+    for part in [
+        "warning[B021]",
+        "s ahead of the issuer `clerk`",
+        "timedatectl",
+    ] {
+        assert!(
+            ended.err.contains(part),
+            "{part} is missing in {}",
+            ended.err
+        );
     }
     assert!(ended.out.contains("found ins_clock"), "{ended:?}");
     let json = run(&["check", "--online", "--json", "--config", &path]).json();

@@ -36,14 +36,21 @@ fn every_line_of_the_screen_does_what_it_says_when_it_is_pasted() {
 #[test]
 fn the_app_is_told_who_alice_is_and_what_she_may_do() {
     let demo = Demo::start(&[], "serve --upstream", &[]);
-    let (_, line) = offered(&demo.screen).into_iter().nth(1).expect("the second line");
+    let (_, line) = offered(&demo.screen)
+        .into_iter()
+        .nth(1)
+        .expect("the second line");
     let seen = shell(&line);
     let (_, body) = seen.split_once("\r\n\r\n").expect("an answer");
     let body: serde_json::Value = serde_json::from_str(body).expect("JSON from the app");
     assert_eq!(body["identity"]["x-clerk-user-id"], "user_alice");
     assert_eq!(body["identity"]["x-workspace-id"], "ws_acme");
     assert_eq!(body["identity"]["x-workspace-role"], "owner");
-    assert_eq!(body["identity"]["x-user-id"].as_str().map(str::len), Some(36), "the app's own id");
+    assert_eq!(
+        body["identity"]["x-user-id"].as_str().map(str::len),
+        Some(36),
+        "the app's own id"
+    );
 }
 
 #[test]
@@ -53,7 +60,10 @@ fn it_ends_with_one_sentence_and_leaves_no_file() {
     assert!(Path::new(&config).exists());
     let (status, err) = demo.interrupt();
     assert_eq!(status, 0, "{err}");
-    assert!(err.ends_with("The demo has ended, and nothing of it is left.\n"), "{err}");
+    assert!(
+        err.ends_with("The demo has ended, and nothing of it is left.\n"),
+        "{err}"
+    );
     assert!(!Path::new(&config).parent().unwrap().exists());
 }
 
@@ -63,7 +73,10 @@ fn editing_the_membership_file_changes_the_next_answer() {
     let members = addresses["membership"].as_str().unwrap();
     let text = std::fs::read_to_string(members).unwrap();
     std::fs::write(members, text.replace("access: suspended", "access: active")).unwrap();
-    let (gate, issuer) = (addresses["gate"].as_str().unwrap(), addresses["issuer"].as_str().unwrap());
+    let (gate, issuer) = (
+        addresses["gate"].as_str().unwrap(),
+        addresses["issuer"].as_str().unwrap(),
+    );
     let asked = format!(
         r#"curl -s -o /dev/null -w '%{{http_code}}' {gate}/api/x -H "Authorization: Bearer $(curl -s {issuer}/token/eve)""#
     );
@@ -86,7 +99,10 @@ fn the_users_own_settings_do_not_leak_in() {
         ("ALL_PROXY", "http://127.0.0.1:1"),
     ];
     let (_demo, addresses) = Demo::json(&own);
-    assert_eq!(get(&format!("{}/readyz", addresses["admin"].as_str().unwrap())), "ready\n");
+    assert_eq!(
+        get(&format!("{}/readyz", addresses["admin"].as_str().unwrap())),
+        "ready\n"
+    );
 }
 
 #[test]
@@ -96,19 +112,37 @@ fn a_taken_port_is_named_with_what_to_do() {
     let ended = run(&["demo", "--port", &port.to_string()]);
     assert_eq!(ended.status, 1, "{ended:?}");
     assert!(ended.out.is_empty(), "{ended:?}");
-    for part in [&format!("127.0.0.1:{port} is taken"), "for its gate", "Address already in use", "--port", "ss -ltnp"]
-    {
-        assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
+    for part in [
+        &format!("127.0.0.1:{port} is taken"),
+        "for its gate",
+        "Address already in use",
+        "--port",
+        "ss -ltnp",
+    ] {
+        assert!(
+            ended.err.contains(part),
+            "{part} is missing in {}",
+            ended.err
+        );
     }
 }
 
 #[test]
 fn a_134_it_does_not_start_beside_a_live_key_or_in_a_cluster() {
-    for (name, value) in [("CLERK_SECRET_KEY", "sk_live_verysecret"), ("KUBERNETES_SERVICE_HOST", "10.0.0.1")] {
-        for args in [&["demo", "--port", "0"][..], &["demo", "--port", "0", "--bind", "0.0.0.0"]] {
+    for (name, value) in [
+        ("CLERK_SECRET_KEY", "sk_live_verysecret"),
+        ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+    ] {
+        for args in [
+            &["demo", "--port", "0"][..],
+            &["demo", "--port", "0", "--bind", "0.0.0.0"],
+        ] {
             let ended = run_with(args, &[(name, value)], "");
             assert_eq!(ended.status, 1, "{ended:?}");
-            assert!(ended.err.contains(name) && ended.err.contains("fix"), "{ended:?}");
+            assert!(
+                ended.err.contains(name) && ended.err.contains("fix"),
+                "{ended:?}"
+            );
             assert!(!ended.all().contains("verysecret"), "{ended:?}");
         }
     }
@@ -117,21 +151,45 @@ fn a_134_it_does_not_start_beside_a_live_key_or_in_a_cluster() {
 #[test]
 fn health_says_ready_and_says_no_when_nobody_answers() {
     let (_demo, addresses) = Demo::json(&[]);
-    let admin = addresses["admin"].as_str().unwrap().trim_start_matches("http://");
+    let admin = addresses["admin"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("http://");
     let ended = run(&["health", "--admin", admin]);
-    assert_eq!((ended.status, ended.out.as_str()), (0, "ready\n"), "{ended:?}");
+    assert_eq!(
+        (ended.status, ended.out.as_str()),
+        (0, "ready\n"),
+        "{ended:?}"
+    );
 
     // The config of `serve` names the address too, whatever else it lacks by itself.
-    let text = format!("admin: {admin}\nclerk: {{issuer: http://127.0.0.1:1, jwks_url: http://127.0.0.1:1/jwks}}\n");
-    let config = file(&folder(), "bailiff.yaml", &(text + "routes: [{path: /**, access: user}]\n"));
+    let text = format!(
+        "admin: {admin}\nclerk: {{issuer: http://127.0.0.1:1, jwks_url: http://127.0.0.1:1/jwks}}\n"
+    );
+    let config = file(
+        &folder(),
+        "bailiff.yaml",
+        &(text + "routes: [{path: /**, access: user}]\n"),
+    );
     let ended = run(&["health", "--config", &config]);
-    assert_eq!((ended.status, ended.out.as_str()), (0, "ready\n"), "{ended:?}");
+    assert_eq!(
+        (ended.status, ended.out.as_str()),
+        (0, "ready\n"),
+        "{ended:?}"
+    );
 
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
     let ended = run(&["health", "--json", "--admin", &free]);
     assert_eq!(ended.status, 1);
     assert_eq!(ended.json()["ready"], false);
-    assert!(ended.err.contains(&free) && ended.err.contains("fix"), "{ended:?}");
+    assert!(
+        ended.err.contains(&free) && ended.err.contains("fix"),
+        "{ended:?}"
+    );
 
     assert_eq!(run(&["health", "--admin", "localhost"]).status, 2);
 }

@@ -32,7 +32,10 @@ impl Ended {
 /// A command with nothing in its environment but `variables`, in a folder where no config is.
 pub fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(BINARY);
-    command.args(args).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command
+        .args(args)
+        .env_clear()
+        .current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(variables.iter().copied());
     command
@@ -41,7 +44,11 @@ pub fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
 /// Runs it to its end, with `input` on stdin.
 pub fn run_with(args: &[&str], variables: &[(&str, &str)], input: &str) -> Ended {
     let mut command = command(args, variables);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = child.expect("the binary starts");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
     // A command that refuses before it reads closes the pipe.
@@ -49,7 +56,11 @@ pub fn run_with(args: &[&str], variables: &[(&str, &str)], input: &str) -> Ended
     drop(stdin);
     let output = child.wait_with_output().expect("the binary ends");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is text");
-    Ended { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Ended {
+        status: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 pub fn run(args: &[&str]) -> Ended {
@@ -59,7 +70,11 @@ pub fn run(args: &[&str]) -> Ended {
 /// A folder for the files of one test.
 pub fn folder() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = format!(
+        "cli-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&path).expect("a folder");
     path
@@ -82,9 +97,17 @@ pub struct Demo {
 impl Demo {
     /// Starts it, and waits until it has said everything.
     pub fn start(args: &[&str], last_line: &str, variables: &[(&str, &str)]) -> Self {
-        let args: Vec<_> = ["demo", "--port", "0"].iter().chain(args).copied().collect();
+        let args: Vec<_> = ["demo", "--port", "0"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         let mut command = command(&args, variables);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = child.expect("the binary starts");
         let mut screen = String::new();
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
@@ -110,7 +133,10 @@ impl Demo {
     /// Presses Ctrl-C: exit status and what it said on stderr.
     pub fn interrupt(mut self) -> (i32, String) {
         let pid = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
+        let killed = Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill runs");
         assert!(killed.success());
         let mut err = String::new();
         let mut stderr = self.child.stderr.take().expect("stderr is a pipe");
@@ -126,7 +152,9 @@ impl Drop for Demo {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
-        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let _ = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
         for _ in 0..200 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
@@ -145,13 +173,20 @@ pub fn get(url: &str) -> String {
 
 /// What a shell line prints on stdout.
 pub fn shell(line: &str) -> String {
-    let output = Command::new("sh").args(["-c", line]).env("NO_PROXY", "*").output().expect("sh runs");
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .env("NO_PROXY", "*")
+        .output()
+        .expect("sh runs");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// The three parts of a token, none of which may ever be printed.
 pub fn assert_no_token(ended: &Ended, token: &str) {
     for part in token.trim().split('.') {
-        assert!(!ended.all().contains(part), "a part of the token was printed: {ended:?}");
+        assert!(
+            !ended.all().contains(part),
+            "a part of the token was printed: {ended:?}"
+        );
     }
 }

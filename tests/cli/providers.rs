@@ -33,8 +33,10 @@ fn provider(issuer: Option<&'static str>) -> SocketAddr {
                 _ => json!({"keys": [key().jwk()]}),
             };
             let body = body.to_string();
-            let answer =
-                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
             let _ = stream.write_all(answer.as_bytes());
         }
     });
@@ -43,7 +45,10 @@ fn provider(issuer: Option<&'static str>) -> SocketAddr {
 
 /// A config whose only issuer is the provider.
 fn config(provider: SocketAddr) -> String {
-    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+    let upstream = TcpListener::bind("127.0.0.1:0")
+        .expect("a free port")
+        .local_addr()
+        .expect("an address");
     let text = format!(
         "upstream: http://{upstream}
 issuers: [{{name: partner, kind: oidc, issuer: \"http://{provider}\", client_id: app-1}}]
@@ -64,13 +69,26 @@ fn check_asks_the_metadata_and_says_where_the_keys_are() {
     let path = config(provider);
     let ended = run(&["check", "--online", "--config", &path]);
     assert_eq!(ended.status, 0, "{ended:?}");
-    assert!(ended.err.contains(&format!("asking http://{provider}/.well-known/openid-configuration for the metadata")));
-    assert!(ended.out.contains(&format!("found key_1 at http://{provider}/keys")), "{ended:?}");
+    assert!(ended.err.contains(&format!(
+        "asking http://{provider}/.well-known/openid-configuration for the metadata"
+    )));
+    assert!(
+        ended
+            .out
+            .contains(&format!("found key_1 at http://{provider}/keys")),
+        "{ended:?}"
+    );
     let json = run(&["check", "--online", "--json", "--config", &path]).json();
     let issuer = &json["issuers"][0];
-    assert_eq!((&issuer["kind"], &issuer["kids"][0]), (&json!("oidc"), &json!("key_1")));
+    assert_eq!(
+        (&issuer["kind"], &issuer["kids"][0]),
+        (&json!("oidc"), &json!("key_1"))
+    );
     assert_eq!(issuer["jwks_url"], format!("http://{provider}/keys"));
-    assert_eq!(issuer["metadata_url"], format!("http://{provider}/.well-known/openid-configuration"));
+    assert_eq!(
+        issuer["metadata_url"],
+        format!("http://{provider}/.well-known/openid-configuration")
+    );
 }
 
 #[test]
@@ -78,14 +96,28 @@ fn metadata_of_another_issuer_are_69_with_what_was_seen_and_what_to_do() {
     let path = config(provider(Some("https://other.test/")));
     let ended = run(&["check", "--online", "--config", &path]);
     assert_eq!(ended.status, 69, "{ended:?}");
-    for part in ["error[B022]", "of another issuer: saw `https://other.test/`", "to the letter", "a typo in the domain"]
-    {
-        assert!(ended.err.contains(part), "{part} is missing in {}", ended.err);
+    for part in [
+        "error[B022]",
+        "of another issuer: saw `https://other.test/`",
+        "to the letter",
+        "a typo in the domain",
+    ] {
+        assert!(
+            ended.err.contains(part),
+            "{part} is missing in {}",
+            ended.err
+        );
     }
 }
 
 fn explain(config: &str, token: &str) -> Ended {
-    let ended = run_with(&["explain", "--config", config, "--path", "/x", "--token", "-"], &[], token);
+    let ended = run_with(
+        &[
+            "explain", "--config", config, "--path", "/x", "--token", "-",
+        ],
+        &[],
+        token,
+    );
     assert_no_token(&ended, token);
     ended
 }
@@ -101,9 +133,16 @@ fn explain_judges_a_token_of_a_provider_and_says_what_the_app_will_miss() {
         "x-auth-issuer: partner",
         "the token has no e-mail address (looked in email): ask for the scope `email`",
     ] {
-        assert!(ended.out.contains(part), "{part} is missing in {}", ended.out);
+        assert!(
+            ended.out.contains(part),
+            "{part} is missing in {}",
+            ended.out
+        );
     }
-    let with_email = explain(&path, &mint(provider).claim("email", "a@x.test").sign(key()));
+    let with_email = explain(
+        &path,
+        &mint(provider).claim("email", "a@x.test").sign(key()),
+    );
     assert!(!with_email.out.contains("note"), "{with_email:?}");
 
     for (given, token, reason, cause) in [
@@ -113,19 +152,33 @@ fn explain_judges_a_token_of_a_provider_and_says_what_the_app_will_miss() {
             "wrong_party",
             "azp `app-2`, client_id none, aud `app-1`; `client_id` is `app-1`",
         ),
-        ("a client", mint(provider).claim("sub", "app-1").azp("app-1"), "missing_subject", "client credentials"),
+        (
+            "a client",
+            mint(provider).claim("sub", "app-1").azp("app-1"),
+            "missing_subject",
+            "client credentials",
+        ),
         (
             "a logout token",
             mint(provider).header("typ", "logout+jwt"),
             "wrong_token_type",
             "access token or the ID token",
         ),
-        ("expired", mint(provider).claim("exp", 1000), "expired", "get a fresh one. If it is fresh"),
+        (
+            "expired",
+            mint(provider).claim("exp", 1000),
+            "expired",
+            "get a fresh one. If it is fresh",
+        ),
     ] {
         let ended = explain(&path, &token.sign(key()));
         assert_eq!(ended.status, 1, "{given}: {ended:?}");
         for part in [&format!("refused: {reason}"), cause] {
-            assert!(ended.out.contains(part), "{given}: {part} is missing in {}", ended.out);
+            assert!(
+                ended.out.contains(part),
+                "{given}: {part} is missing in {}",
+                ended.out
+            );
         }
     }
 }
@@ -134,17 +187,47 @@ fn explain_judges_a_token_of_a_provider_and_says_what_the_app_will_miss() {
 fn inspect_finds_every_fault_by_the_rules_of_the_provider() {
     let provider = provider(None);
     let path = config(provider);
-    let inspect = |token: &Mint| run_with(&["token", "inspect", "--config", &path], &[], &token.sign(key()));
-    let good = inspect(&mint(provider).access_token("app-1").claim("email", "a@x.test"));
+    let inspect = |token: &Mint| {
+        run_with(
+            &["token", "inspect", "--config", &path],
+            &[],
+            &token.sign(key()),
+        )
+    };
+    let good = inspect(
+        &mint(provider)
+            .access_token("app-1")
+            .claim("email", "a@x.test"),
+    );
     assert_eq!(good.status, 0, "{good:?}");
-    assert!(good.out.contains("an OAuth access token") && good.out.contains("nothing is wrong"), "{good:?}");
+    assert!(
+        good.out.contains("an OAuth access token") && good.out.contains("nothing is wrong"),
+        "{good:?}"
+    );
     assert!(!good.out.contains("no e-mail"), "{good:?}");
 
-    let bad = mint(provider).claim("exp", 1000).azp("app-2").claim("sub", 7).header("typ", "dpop+jwt");
-    let ended = inspect(&bad.claim("email", "a@x.test").claim("email_verified", false));
+    let bad = mint(provider)
+        .claim("exp", 1000)
+        .azp("app-2")
+        .claim("sub", 7)
+        .header("typ", "dpop+jwt");
+    let ended = inspect(
+        &bad.claim("email", "a@x.test")
+            .claim("email_verified", false),
+    );
     assert_eq!(ended.status, 1);
-    for part in ["expired", "wrong_party", "missing_subject", "wrong_token_type", "4 faults", "email_verified is false"]
-    {
-        assert!(ended.out.contains(part), "{part} is missing in {}", ended.out);
+    for part in [
+        "expired",
+        "wrong_party",
+        "missing_subject",
+        "wrong_token_type",
+        "4 faults",
+        "email_verified is false",
+    ] {
+        assert!(
+            ended.out.contains(part),
+            "{part} is missing in {}",
+            ended.out
+        );
     }
 }

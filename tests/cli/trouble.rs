@@ -16,7 +16,13 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"))
+    RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    })
 }
 
 /// A Clerk instance with one key of this name. It serves for as long as this lives.
@@ -34,7 +40,10 @@ impl Instance {
         let (serving, shutdown) = watch::channel(false);
         let _inside = runtime().enter();
         let _served = listen::spawn("issuer", issuer.clone(), listener, shutdown);
-        Self { issuer, _serving: serving }
+        Self {
+            issuer,
+            _serving: serving,
+        }
     }
 }
 
@@ -55,7 +64,10 @@ fn online(own: &Instance, api: &str, secret: &str, more: &[&str]) -> Ended {
     let path = file(&folder(), "bailiff.yaml", &text);
     let args = [&["check", "--online", "--config", &path], more].concat();
     let ended = run_with(&args, &[("CLERK_SECRET_KEY", secret)], "");
-    assert!(!ended.all().contains("hunter2"), "the secret key was printed: {ended:?}");
+    assert!(
+        !ended.all().contains("hunter2"),
+        "the secret key was printed: {ended:?}"
+    );
     ended
 }
 
@@ -68,7 +80,13 @@ fn a_secret_key_of_the_same_instance_is_fine() {
     says(&ended.out, &["with a secret key (test)"]);
     let json = online(&own, own.issuer.url(), KEY, &["--json"]).json();
     assert_eq!(json["backend_api"]["url"], own.issuer.url());
-    assert_eq!((&json["backend_api"]["secret_key"], &json["backend_api"]["live"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (
+            &json["backend_api"]["secret_key"],
+            &json["backend_api"]["live"]
+        ),
+        (&true.into(), &false.into())
+    );
 }
 
 #[test]
@@ -78,9 +96,25 @@ fn a_secret_key_of_another_instance_is_told_with_the_keys_of_both() {
         let (own, other) = (Instance::start("ins_own"), Instance::start(kid));
         let ended = online(&own, other.issuer.url(), KEY, &[]);
         assert_eq!(ended.status, 78, "{ended:?}");
-        let saw = format!("{kid} at {}, ins_own of the issuer `clerk`", other.issuer.url());
-        says(&ended.err, &["error[B023]", "the secret key is of another instance than the publishable key", &saw]);
-        says(&ended.err, &["CLERK_PUBLISHABLE_KEY and CLERK_SECRET_KEY", "CLERK_API_URL"]);
+        let saw = format!(
+            "{kid} at {}, ins_own of the issuer `clerk`",
+            other.issuer.url()
+        );
+        says(
+            &ended.err,
+            &[
+                "error[B023]",
+                "the secret key is of another instance than the publishable key",
+                &saw,
+            ],
+        );
+        says(
+            &ended.err,
+            &[
+                "CLERK_PUBLISHABLE_KEY and CLERK_SECRET_KEY",
+                "CLERK_API_URL",
+            ],
+        );
     }
 }
 
@@ -92,13 +126,29 @@ fn a_secret_key_that_opens_nothing_is_told_and_an_api_that_is_down_is_a_warning(
     assert_eq!(ended.status, 78, "{ended:?}");
     says(
         &ended.err,
-        &["error[B024]", &format!("the secret key is not accepted by {base}"), "clerk_key_invalid", "rotated"],
+        &[
+            "error[B024]",
+            &format!("the secret key is not accepted by {base}"),
+            "clerk_key_invalid",
+            "rotated",
+        ],
     );
 
     let ended = online(&own, "http://127.0.0.1:1", KEY, &[]);
     assert_eq!(ended.status, 0, "{ended:?}");
-    says(&ended.err, &["warning[B024]", "http://127.0.0.1:1 could not be asked", "refused", "firewall"]);
-    for (behaviour, part) in [(UserBehaviour::Html, "a web page"), (UserBehaviour::Status(503), "answered 503")] {
+    says(
+        &ended.err,
+        &[
+            "warning[B024]",
+            "http://127.0.0.1:1 could not be asked",
+            "refused",
+            "firewall",
+        ],
+    );
+    for (behaviour, part) in [
+        (UserBehaviour::Html, "a web page"),
+        (UserBehaviour::Status(503), "answered 503"),
+    ] {
         own.issuer.set_user_behaviour(behaviour);
         let ended = online(&own, &base, KEY, &[]);
         assert_eq!(ended.status, 0, "{ended:?}");
@@ -109,7 +159,11 @@ fn a_secret_key_that_opens_nothing_is_told_and_an_api_that_is_down_is_a_warning(
 #[test]
 fn check_says_what_the_gate_asks_and_keeps_and_what_may_surprise() {
     let check = |text: &str, variables: &[(&str, &str)]| {
-        let path = file(&folder(), "bailiff.yaml", &format!("upstream: http://127.0.0.1:1\n{text}"));
+        let path = file(
+            &folder(),
+            "bailiff.yaml",
+            &format!("upstream: http://127.0.0.1:1\n{text}"),
+        );
         let ended = run_with(&["check", "--config", &path], variables, "");
         assert_eq!(ended.status, 0, "{ended:?}");
         let json = run_with(&["check", "--json", "--config", &path], variables, "").json();
@@ -119,15 +173,31 @@ fn check_says_what_the_gate_asks_and_keeps_and_what_may_surprise() {
     let (out, json) = check(issuer, &[]);
     says(
         &out,
-        &["backend api not asked, as there is no secret key", "store       none", "almost like clerk.accounts.dev"],
+        &[
+            "backend api not asked, as there is no secret key",
+            "store       none",
+            "almost like clerk.accounts.dev",
+        ],
     );
-    assert_eq!((&json["backend_api"]["secret_key"], &json["first_sight"]), (&false.into(), &false.into()));
+    assert_eq!(
+        (&json["backend_api"]["secret_key"], &json["first_sight"]),
+        (&false.into(), &false.into())
+    );
     assert_eq!(json["hints"].as_array().map(Vec::len), Some(1), "{json}");
 
     let clerk = "clerk: {issuer: https://clerk.test, jwks_url: https://clerk.test/jwks.json}\n";
-    let seen = format!("{clerk}store: s.redb\nmembership: {{first_sight: true, roles: [member]}}\n");
+    let seen =
+        format!("{clerk}store: s.redb\nmembership: {{first_sight: true, roles: [member]}}\n");
     let (out, json) = check(&seen, &[]);
-    says(&out, &["s.redb", "recorded as pending", "session tokens have none by themselves", "CLERK_SECRET_KEY"]);
+    says(
+        &out,
+        &[
+            "s.redb",
+            "recorded as pending",
+            "session tokens have none by themselves",
+            "CLERK_SECRET_KEY",
+        ],
+    );
     assert_eq!(json["first_sight"], true);
     let (out, json) = check(&seen, &[("CLERK_SECRET_KEY", KEY)]);
     assert!(!out.contains("hint") && !out.contains("hunter2"), "{out}");
@@ -139,14 +209,36 @@ fn check_says_what_the_gate_asks_and_keeps_and_what_may_surprise() {
 fn check_says_why_users_are_never_created() {
     let check = |text: &str| {
         let clerk = "clerk: {issuer: https://clerk.test, jwks_url: https://clerk.test/jwks.json}\n";
-        let path = file(&folder(), "bailiff.yaml", &format!("upstream: http://127.0.0.1:1\n{clerk}{text}"));
-        run_with(&["check", "--config", &path], &[("CLERK_WEBHOOK_SECRET", SECRET)], "")
+        let path = file(
+            &folder(),
+            "bailiff.yaml",
+            &format!("upstream: http://127.0.0.1:1\n{clerk}{text}"),
+        );
+        run_with(
+            &["check", "--config", &path],
+            &[("CLERK_WEBHOOK_SECRET", SECRET)],
+            "",
+        )
     };
     let ended = check("routes: [{path: /**, access: user}]\n");
-    says(&ended.out, &["no route for them, so Clerk's are refused and users are not created", "access: webhook"]);
+    says(
+        &ended.out,
+        &[
+            "no route for them, so Clerk's are refused and users are not created",
+            "access: webhook",
+        ],
+    );
     let routes = "routes: [{path: /hooks, access: webhook}]\n";
     let ended = check(&format!("listen: 127.0.0.1:8484\n{routes}"));
-    says(&ended.out, &["webhooks to /hooks", "publicly accessible", "ngrok", "bailiff webhook send"]);
+    says(
+        &ended.out,
+        &[
+            "webhooks to /hooks",
+            "publicly accessible",
+            "ngrok",
+            "bailiff webhook send",
+        ],
+    );
     let ended = check(&format!("listen: 0.0.0.0:8484\n{routes}"));
     assert!(!ended.out.contains("hint"), "{ended:?}");
 }
@@ -157,20 +249,31 @@ fn a_wrong_webhook_secret_is_called_what_it_is_and_one_without_its_prefix_is_fin
         let text = "upstream: http://127.0.0.1:1\nclerk: {issuer: https://clerk.test, jwks_url: https://clerk.test/j}\n\
                     routes: [{path: /hooks, access: webhook}]\n";
         let path = file(&folder(), "bailiff.yaml", text);
-        run_with(&["check", "--config", &path], &[("CLERK_WEBHOOK_SECRET", secret), ("CLERK_SECRET_KEY", key)], "")
+        run_with(
+            &["check", "--config", &path],
+            &[("CLERK_WEBHOOK_SECRET", secret), ("CLERK_SECRET_KEY", key)],
+            "",
+        )
     };
     assert_eq!(check(SECRET, KEY).status, 0);
     assert_eq!(check(SECRET.trim_start_matches("whsec_"), KEY).status, 0);
     for (secret, key, part) in [
         ("whsec_not base64", KEY, "no base64 after `whsec_`"),
-        ("whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", KEY, "`whpk_`, `whsk_`"),
+        (
+            "whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            KEY,
+            "`whpk_`, `whsk_`",
+        ),
         (KEY, KEY, "is a Clerk API key"),
         (SECRET, SECRET, "is the signing secret of a webhook"),
     ] {
         let ended = check(secret, key);
         assert_eq!(ended.status, 78, "{ended:?}");
         says(&ended.err, &[part]);
-        assert!(!ended.all().contains("hunter2") && !ended.all().contains("MfKQ9r8G"), "{ended:?}");
+        assert!(
+            !ended.all().contains("hunter2") && !ended.all().contains("MfKQ9r8G"),
+            "{ended:?}"
+        );
     }
 }
 
@@ -183,7 +286,15 @@ fn keys_that_cannot_be_had_are_named_with_address_cause_and_cure() {
     );
     let ended = run(&["check", "--online", "--config", &path]);
     assert_eq!(ended.status, 69, "{ended:?}");
-    says(&ended.err, &["error[B022]", "http://127.0.0.1:1/jwks.json", "Connection refused", "nobody listens there"]);
+    says(
+        &ended.err,
+        &[
+            "error[B022]",
+            "http://127.0.0.1:1/jwks.json",
+            "Connection refused",
+            "nobody listens there",
+        ],
+    );
 }
 
 const GATE: &str = "upstream: http://127.0.0.1:1
@@ -215,19 +326,45 @@ impl Asking {
         file(&folder, "membership.yaml", MEMBERS);
         let (config, key) = (file(&folder, "bailiff.yaml", text), folder.join("dev.pem"));
         let key = key.to_str().expect("a path in ASCII").to_owned();
-        run(&["token", "mint", "--issuer", "https://clerk.test", "--user", "user_a", "--key", &key]);
+        run(&[
+            "token",
+            "mint",
+            "--issuer",
+            "https://clerk.test",
+            "--user",
+            "user_a",
+            "--key",
+            &key,
+        ]);
         let public = std::fs::read_to_string(format!("{key}.pub")).expect("the public half");
-        Self { config, key, public }
+        Self {
+            config,
+            key,
+            public,
+        }
     }
 
     fn token(&self, user: &str, more: &[&str]) -> String {
-        let args = ["token", "mint", "--issuer", "https://clerk.test", "--user", user, "--key", &self.key];
+        let args = [
+            "token",
+            "mint",
+            "--issuer",
+            "https://clerk.test",
+            "--user",
+            user,
+            "--key",
+            &self.key,
+        ];
         run(&[&args[..], more].concat()).out
     }
 
     fn run(&self, args: &[&str], variables: &[(&str, &str)], input: &str) -> Ended {
         let variables = [&[("CLERK_JWT_KEY", self.public.as_str())], variables].concat();
-        run_with(&[args, &["--config", &self.config]].concat(), &variables, input)
+        run_with(
+            &[args, &["--config", &self.config]].concat(),
+            &variables,
+            input,
+        )
     }
 
     fn explain(&self, path: &str, token: &str) -> Ended {
@@ -244,9 +381,19 @@ fn explain_says_by_how_much_a_clock_is_off_and_inspect_too() {
     let asking = Asking::new(GATE);
     let token = asking.token("user_a", &["--claim", "iat=9999999999"]);
     let ended = asking.explain("/me", &token);
-    says(&ended.out, &["refused: issued_in_future", "s in the future, and the leeway is 10 s", "timedatectl set-ntp"]);
+    says(
+        &ended.out,
+        &[
+            "refused: issued_in_future",
+            "s in the future, and the leeway is 10 s",
+            "timedatectl set-ntp",
+        ],
+    );
     let ended = asking.run(&["token", "inspect"], &[], &token);
-    says(&ended.out, &["issued_in_future", "iat is in", "is a clock wrong?"]);
+    says(
+        &ended.out,
+        &["issued_in_future", "iat is in", "is a clock wrong?"],
+    );
 }
 
 #[test]
@@ -255,45 +402,130 @@ fn explain_says_that_null_is_no_token() {
     for word in ["null", "undefined"] {
         let ended = asking.explain("/me", word);
         assert_eq!(ended.status, 1, "{ended:?}");
-        says(&ended.out, &["refused: malformed_token", &format!("`Bearer {word}`"), "not signed in", "<SignedIn>"]);
+        says(
+            &ended.out,
+            &[
+                "refused: malformed_token",
+                &format!("`Bearer {word}`"),
+                "not signed in",
+                "<SignedIn>",
+            ],
+        );
         let ended = asking.run(&["token", "inspect"], &[], word);
-        says(&ended.out, &[&format!("the word `{word}` and no token"), "nobody is signed in"]);
+        says(
+            &ended.out,
+            &[
+                &format!("the word `{word}` and no token"),
+                "nobody is signed in",
+            ],
+        );
     }
-    let promise = file(&folder(), "headers", "Authorization: Bearer [object Promise]\n");
-    let ended = asking.run(&["explain", "--path", "/me", "-H", &format!("@{promise}")], &[], "");
-    says(&ended.out, &["refused: malformed_token", "await getToken()"]);
+    let promise = file(
+        &folder(),
+        "headers",
+        "Authorization: Bearer [object Promise]\n",
+    );
+    let ended = asking.run(
+        &["explain", "--path", "/me", "-H", &format!("@{promise}")],
+        &[],
+        "",
+    );
+    says(
+        &ended.out,
+        &["refused: malformed_token", "await getToken()"],
+    );
 }
 
 #[test]
 fn explain_says_whether_an_origin_is_listed_and_what_to_add() {
     let asking = Asking::new(GATE);
     let preflight = |origin: &str| {
-        let (origin, asks) = (format!("Origin: {origin}"), "Access-Control-Request-Method: GET");
-        asking.run(&["explain", "--method", "OPTIONS", "--path", "/me", "-H", &origin, "-H", asks], &[], "")
+        let (origin, asks) = (
+            format!("Origin: {origin}"),
+            "Access-Control-Request-Method: GET",
+        );
+        asking.run(
+            &[
+                "explain", "--method", "OPTIONS", "--path", "/me", "-H", &origin, "-H", asks,
+            ],
+            &[],
+            "",
+        )
     };
     let ended = preflight("https://new.test");
     assert_eq!(ended.status, 1, "{ended:?}");
-    says(&ended.out, &["refused: origin_not_listed", "401", "`https://new.test`", "https://app.test", "CORS_ORIGINS"]);
+    says(
+        &ended.out,
+        &[
+            "refused: origin_not_listed",
+            "401",
+            "`https://new.test`",
+            "https://app.test",
+            "CORS_ORIGINS",
+        ],
+    );
     let ended = preflight("https://app.test");
     assert_eq!(ended.status, 0, "{ended:?}");
-    says(&ended.out, &["answered by bailiff: 204", "`https://app.test` is listed in `cors.origins`"]);
+    says(
+        &ended.out,
+        &[
+            "answered by bailiff: 204",
+            "`https://app.test` is listed in `cors.origins`",
+        ],
+    );
 
-    let args = ["explain", "--path", "/me", "--json", "-H", "Origin: https://new.test"];
+    let args = [
+        "explain",
+        "--path",
+        "/me",
+        "--json",
+        "-H",
+        "Origin: https://new.test",
+    ];
     let json = asking.run(&args, &[], "").json();
     assert_eq!(json["reason"], "missing_token", "no preflight: {json}");
-    says(&json["hints"].to_string(), &["https://new.test", "is not listed", "lists https://app.test"]);
+    says(
+        &json["hints"].to_string(),
+        &[
+            "https://new.test",
+            "is not listed",
+            "lists https://app.test",
+        ],
+    );
     let without = Asking::new(&GATE.replace("cors: {origins: [https://app.test]}\n", ""));
-    says(&without.run(&args, &[], "").out, &["there is no `cors.origins` (CORS_ORIGINS)"]);
+    says(
+        &without.run(&args, &[], "").out,
+        &["there is no `cors.origins` (CORS_ORIGINS)"],
+    );
 }
 
 #[test]
 fn explain_says_who_is_refused_where_and_in_which_role() {
     let asking = Asking::new(GATE);
     for (user, path, parts) in [
-        ("user_a", "/ws/ws_1", ["refused: role_too_low", "user_a in ws_1 is `member`, and the route asks for `owner`"]),
-        ("user_a", "/ws/ws_2", ["refused: not_a_member", "gives user_a no role in ws_2"]),
-        ("user_s", "/named", ["refused: suspended", "says of user_s: suspended"]),
-        ("user_x", "/named", ["refused: unknown_user", "does not list user_x"]),
+        (
+            "user_a",
+            "/ws/ws_1",
+            [
+                "refused: role_too_low",
+                "user_a in ws_1 is `member`, and the route asks for `owner`",
+            ],
+        ),
+        (
+            "user_a",
+            "/ws/ws_2",
+            ["refused: not_a_member", "gives user_a no role in ws_2"],
+        ),
+        (
+            "user_s",
+            "/named",
+            ["refused: suspended", "says of user_s: suspended"],
+        ),
+        (
+            "user_x",
+            "/named",
+            ["refused: unknown_user", "does not list user_x"],
+        ),
     ] {
         let ended = asking.explain(path, &asking.token(user, &[]));
         assert_eq!(ended.status, 1, "{ended:?}");
@@ -308,13 +540,25 @@ fn explain_says_what_row_level_security_compares() {
     let asking = Asking::new(GATE);
     let ended = asking.explain("/me", &asking.token("user_a", &[]));
     assert_eq!(ended.status, 0, "{ended:?}");
-    says(&ended.out, &["a 403 to this request would be the app's own", "x-user-id `app-1`", "sub is `user_a`"]);
+    says(
+        &ended.out,
+        &[
+            "a 403 to this request would be the app's own",
+            "x-user-id `app-1`",
+            "sub is `user_a`",
+        ],
+    );
 }
 
 #[test]
 fn explain_and_inspect_say_where_a_missing_email_or_name_comes_from() {
     let asking = Asking::new(GATE);
-    let whole = ["--claim", "email=\"a@example.com\"", "--claim", "name=\"Alex\""];
+    let whole = [
+        "--claim",
+        "email=\"a@example.com\"",
+        "--claim",
+        "name=\"Alex\"",
+    ];
     for (user, claims, what) in [
         ("user_a", &[][..], Some("no e-mail address and no name")),
         ("user_a", &whole[..2], Some("no name")),
@@ -325,20 +569,50 @@ fn explain_and_inspect_say_where_a_missing_email_or_name_comes_from() {
         let ended = asking.explain("/me", &asking.token(user, claims));
         assert_eq!(ended.status, 0, "{ended:?}");
         match what {
-            Some(what) => says(&ended.out, &[&format!("the app gets {what}:"), "session token", "CLERK_SECRET_KEY"]),
+            Some(what) => says(
+                &ended.out,
+                &[
+                    &format!("the app gets {what}:"),
+                    "session token",
+                    "CLERK_SECRET_KEY",
+                ],
+            ),
             None => assert!(!ended.out.contains("the app gets"), "{ended:?}"),
         }
     }
     let token = asking.token("user_a", &[]);
     let explain = ["explain", "--path", "/me", "--token", "-"];
     let ended = asking.run(&explain, &[("CLERK_SECRET_KEY", KEY)], &token);
-    says(&ended.out, &["A running gate asks https://api.clerk.com for it", "at sign-up"]);
-    let ended = asking.run(&explain, &[("CLERK_SECRET_KEY", KEY)], &asking.token("user_x", &[]));
-    says(&ended.out, &["Clerk is not asked about a user whom the membership does not know", "first_sight: true"]);
+    says(
+        &ended.out,
+        &[
+            "A running gate asks https://api.clerk.com for it",
+            "at sign-up",
+        ],
+    );
+    let ended = asking.run(
+        &explain,
+        &[("CLERK_SECRET_KEY", KEY)],
+        &asking.token("user_x", &[]),
+    );
+    says(
+        &ended.out,
+        &[
+            "Clerk is not asked about a user whom the membership does not know",
+            "first_sight: true",
+        ],
+    );
 
     let ended = asking.run(&["token", "inspect"], &[], &token);
     assert_eq!(ended.status, 0, "a hint is no fault: {ended:?}");
-    says(&ended.out, &["the token has no e-mail address and no name", "JWT template", "CLERK_SECRET_KEY"]);
+    says(
+        &ended.out,
+        &[
+            "the token has no e-mail address and no name",
+            "JWT template",
+            "CLERK_SECRET_KEY",
+        ],
+    );
     let ended = asking.run(&["token", "inspect"], &[], &asking.token("user_a", &whole));
     assert!(!ended.out.contains("hint"), "{ended:?}");
 }

@@ -43,12 +43,23 @@ impl Campaign {
         let tokens = Tokens::of(&clerk);
         let servers: Vec<Server> = App::ALL.into_iter().map(App::start).collect();
         let pairs = || App::ALL.into_iter().zip(&servers);
-        let each = pairs().flat_map(|(app, server)| Variant::ALL.map(|variant| (app, server, variant)));
+        let each =
+            pairs().flat_map(|(app, server)| Variant::ALL.map(|variant| (app, server, variant)));
         let door = |(app, server, variant): (App, &Server, Variant)| {
-            let gate = scene::gate(&scene::config(variant, &clerk, &server.url(), app.paths().as_ref()));
+            let gate = scene::gate(&scene::config(
+                variant,
+                &clerk,
+                &server.url(),
+                app.paths().as_ref(),
+            ));
             Door { app, variant, gate }
         };
-        Self { doors: each.map(door).collect(), tokens, _servers: servers, _clerk: clerk }
+        Self {
+            doors: each.map(door).collect(),
+            tokens,
+            _servers: servers,
+            _clerk: clerk,
+        }
     }
 
     /// Sends about `count` requests: each case goes to every app.
@@ -60,13 +71,28 @@ impl Campaign {
         let trouble = thread::scope(|scope| {
             let client = |_| scope.spawn(|| self.send_cases(seed, cases, deadline, &next, &tally));
             let clients: Vec<_> = (0..CLIENTS).map(client).collect();
-            clients.into_iter().filter_map(|client| client.join().expect("a client ends").err()).next()
+            clients
+                .into_iter()
+                .filter_map(|client| client.join().expect("a client ends").err())
+                .next()
         });
         let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let late = || format!("only {} of {count} requests were sent in {patience:?}", tally.requests);
+        let late = || {
+            format!(
+                "only {} of {count} requests were sent in {patience:?}",
+                tally.requests
+            )
+        };
         let trouble = trouble.or_else(|| (tally.requests < count).then(late));
-        let found = std::mem::take(&mut tally.found).into_values().flat_map(|found| shrink::smallest(&self, found));
-        Report { seed, trouble, found: found.collect(), tally }
+        let found = std::mem::take(&mut tally.found)
+            .into_values()
+            .flat_map(|found| shrink::smallest(&self, found));
+        Report {
+            seed,
+            trouble,
+            found: found.collect(),
+            tally,
+        }
     }
 
     fn send_cases(
@@ -84,9 +110,15 @@ impl Campaign {
                 return Ok(());
             }
             let case = Case::numbered(seed, number);
-            for line in lines.iter_mut().filter(|line| line.door.variant == case.variant) {
+            for line in lines
+                .iter_mut()
+                .filter(|line| line.door.variant == case.variant)
+            {
                 let answer = line.ask(&case, &self.tokens)?;
-                tally.lock().unwrap_or_else(PoisonError::into_inner).note(line.door, number, &case, &answer);
+                tally
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .note(line.door, number, &case, &answer);
             }
         }
     }
@@ -100,7 +132,10 @@ pub struct Line<'s> {
 
 impl<'s> Line<'s> {
     pub fn new(door: &'s Door) -> Self {
-        Self { door, connection: None }
+        Self {
+            door,
+            connection: None,
+        }
     }
 
     /// The one answer. A connection that was kept may have ended meanwhile, a new one may not.
@@ -114,7 +149,10 @@ impl<'s> Line<'s> {
                 self.connection = (!answer.head.says("connection", "close")).then_some(connection);
                 Ok(answer)
             }
-            Ok(answer) => Err(format!("more than one answer of {:?} to\n{case}\n{answer:?}", self.door.app)),
+            Ok(answer) => Err(format!(
+                "more than one answer of {:?} to\n{case}\n{answer:?}",
+                self.door.app
+            )),
             Err(_) if again => self.ask(case, tokens),
             Err(e) => Err(format!("no answer of {:?} ({e}) to\n{case}", self.door.app)),
         }
@@ -132,8 +170,19 @@ pub struct Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, app, case, fault } = self;
-        writeln!(f, "{}, {:?}: {} (case {number})", app.name(), case.variant, fault.kind)?;
+        let Self {
+            number,
+            app,
+            case,
+            fault,
+        } = self;
+        writeln!(
+            f,
+            "{}, {:?}: {} (case {number})",
+            app.name(),
+            case.variant,
+            fault.kind
+        )?;
         writeln!(f, "  {}\n{case}", fault.text)
     }
 }
@@ -164,7 +213,12 @@ impl Tally {
             let kind = (door.app.name(), case.variant == Variant::Open, fault.kind);
             let kept = self.found.entry(kind).or_default();
             if kept.len() < KEPT {
-                kept.push(Found { number, app: door.app, case: case.clone(), fault });
+                kept.push(Found {
+                    number,
+                    app: door.app,
+                    case: case.clone(),
+                    fault,
+                });
             }
         }
     }
@@ -181,9 +235,22 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { requests, ran, refused, handlers, faults, .. } = &self.tally;
-        write!(f, "{requests} requests, seed {}, {ran} handlers ran, {refused} refused, {faults} faults", self.seed)?;
-        handlers.iter().try_for_each(|(handler, times)| write!(f, "\n  {times:>6} {handler}"))
+        let Tally {
+            requests,
+            ran,
+            refused,
+            handlers,
+            faults,
+            ..
+        } = &self.tally;
+        write!(
+            f,
+            "{requests} requests, seed {}, {ran} handlers ran, {refused} refused, {faults} faults",
+            self.seed
+        )?;
+        handlers
+            .iter()
+            .try_for_each(|(handler, times)| write!(f, "\n  {times:>6} {handler}"))
     }
 }
 
@@ -194,9 +261,20 @@ impl Report {
             panic!("{trouble}");
         }
         let found: Vec<_> = self.found.iter().map(ToString::to_string).collect();
-        assert!(found.is_empty(), "the smallest cases of {} faults:\n\n{}", self.tally.faults, found.join("\n"));
+        assert!(
+            found.is_empty(),
+            "the smallest cases of {} faults:\n\n{}",
+            self.tally.faults,
+            found.join("\n")
+        );
         // A scene in which little runs would find little.
-        assert!(self.tally.ran * 5 > self.tally.requests, "handlers ran: {self}");
-        assert!(self.tally.handlers.len() > 15, "different handlers ran: {self}");
+        assert!(
+            self.tally.ran * 5 > self.tally.requests,
+            "handlers ran: {self}"
+        );
+        assert!(
+            self.tally.handlers.len() > 15,
+            "different handlers ran: {self}"
+        );
     }
 }

@@ -109,14 +109,45 @@ const OFTEN: usize = 8;
 /// Names that the gate itself speaks for, by a beginning or by the whole name.
 const RESERVED: &[&str] = &["X-Clerk-Auth-Status", "X-Bailiff-Verified", "X-Request-Id"];
 
-const PATHS: &[&str] = &["/public", "/admin", "/admin/x", "/items", "/api", "/api/special", "/closed", "/", "x", ""];
+const PATHS: &[&str] = &[
+    "/public",
+    "/admin",
+    "/admin/x",
+    "/items",
+    "/api",
+    "/api/special",
+    "/closed",
+    "/",
+    "x",
+    "",
+];
 const METHODS: &[&str] = &["DELETE", "GET", "POST", "TRACE", "delete", ""];
 const SCHEMES: &[&str] = &["https", "on", "ssl", "wss", "443", "1", "ftp", ""];
 const HOSTS: &[&str] = &["evil.test", "evil.test:443", "localhost", ""];
-const USERS: &[&str] = &["user_admin", "user_a", "admin", "is_admin", "active", "SUCCESS", ""];
-const ADDRESSES: &[&str] = &["10.0.0.9", "127.0.0.1", "::1", "unix:", "10.0.0.9, 127.0.0.1", ""];
-const SEVERAL: &[&str] =
-    &["for=10.0.0.9;proto=https;host=evil.test", "proto=https", "1.1 evil.test", "http://evil.test", ""];
+const USERS: &[&str] = &[
+    "user_admin",
+    "user_a",
+    "admin",
+    "is_admin",
+    "active",
+    "SUCCESS",
+    "",
+];
+const ADDRESSES: &[&str] = &[
+    "10.0.0.9",
+    "127.0.0.1",
+    "::1",
+    "unix:",
+    "10.0.0.9, 127.0.0.1",
+    "",
+];
+const SEVERAL: &[&str] = &[
+    "for=10.0.0.9;proto=https;host=evil.test",
+    "proto=https",
+    "1.1 evil.test",
+    "http://evil.test",
+    "",
+];
 
 /// One forged field, sometimes more than once and sometimes beside its honest form. `path` is the one of the request: some
 /// servers believe only a prefix of it.
@@ -141,8 +172,12 @@ pub fn forge(dice: &mut Dice, path: &str, fields: &mut Vec<(String, String)>) {
 }
 
 fn value(dice: &mut Dice, moves: Moves, path: &str) -> String {
-    let own_prefix =
-        || path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at).collect::<Vec<_>>();
+    let own_prefix = || {
+        path.char_indices()
+            .filter(|(at, c)| *c == '/' && *at > 0)
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>()
+    };
     let values = match moves {
         // Half of them: the beginning of the very path, up to one of its slashes.
         Moves::Path if dice.once_in(2) => match own_prefix().as_slice() {
@@ -179,7 +214,16 @@ pub fn spelling(dice: &mut Dice, name: &str) -> String {
         _ if dice.once_in(2) => c.to_ascii_uppercase(),
         _ => c.to_ascii_lowercase(),
     };
-    let spelt: String = name.chars().map(|c| if c == '-' { separator(dice) } else { letter(dice, c) }).collect();
+    let spelt: String = name
+        .chars()
+        .map(|c| {
+            if c == '-' {
+                separator(dice)
+            } else {
+                letter(dice, c)
+            }
+        })
+        .collect();
     // What a lenient reader takes away, or for the rest of the line before.
     match dice.below(96) {
         0 => spelt + " ",

@@ -10,7 +10,14 @@ use crate::targets;
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// No words of any route.
 const ODD_METHODS: &[&str] = &["TRACE", "PROPFIND", "FOO", "get", "QUERY"];
-const HOSTS: &[&str] = &["app.test", "app.test", "app.test", "app.test:8443", "127.0.0.1", "APP.test"];
+const HOSTS: &[&str] = &[
+    "app.test",
+    "app.test",
+    "app.test",
+    "app.test:8443",
+    "127.0.0.1",
+    "APP.test",
+];
 
 /// A request head without a body, and who sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +37,11 @@ impl Case {
         let host = *dice.one_of(HOSTS);
         // A third bends the path alone, a third forges fields alone, a third does both.
         let part = dice.below(3);
-        let path = if part == 1 { targets::plain(dice) } else { targets::bent(dice) };
+        let path = if part == 1 {
+            targets::plain(dice)
+        } else {
+            targets::bent(dice)
+        };
         let mut fields = Vec::new();
         if part > 0 {
             (0..*dice.one_of(&[1, 1, 2, 4])).for_each(|_| fields::forge(dice, &path, &mut fields));
@@ -39,7 +50,11 @@ impl Case {
         if dice.once_in(10) {
             fields.push(("Content-Length".to_owned(), "0".to_owned()));
         }
-        let methods = if dice.once_in(16) { ODD_METHODS } else { METHODS };
+        let methods = if dice.once_in(16) {
+            ODD_METHODS
+        } else {
+            METHODS
+        };
         Self {
             variant: *dice.one_of(&Variant::ALL),
             sender: *dice.one_of(&Sender::ALL),
@@ -56,7 +71,10 @@ impl Case {
     }
 
     fn head(&self, token: Option<&str>) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: {}\r\n",
+            self.method, self.target, self.host
+        );
         let token = token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}")));
         for (name, value) in token.iter().chain(&self.fields) {
             head.extend([name, ": ", value, "\r\n"]);
@@ -69,7 +87,10 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.sender.name().map(|name| format!("<token of {name}>"));
         let head = self.head(token.as_deref());
-        let lines = head.trim_end().lines().map(|line| format!("    {}", line.escape_debug()));
+        let lines = head
+            .trim_end()
+            .lines()
+            .map(|line| format!("    {}", line.escape_debug()));
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }

@@ -1,7 +1,9 @@
 //! By which routes the gate judges a case, asked of the gate's own table.
 
 use bailiff::domain::path::Target;
-use bailiff::domain::routes::{Access, Condition, LetterCase, Methods, Mode, PathRules, Route, RouteTable, Streams};
+use bailiff::domain::routes::{
+    Access, Condition, LetterCase, Methods, Mode, PathRules, Route, RouteTable, Streams,
+};
 use http::Method;
 
 use crate::generate::Case;
@@ -28,9 +30,19 @@ pub fn judged(app: App, case: &Case) -> Vec<String> {
 }
 
 fn table(app: App, variant: Variant) -> RouteTable {
-    let case = if app.ignores_case() { LetterCase::Insensitive } else { LetterCase::Sensitive };
-    let rules = PathRules { case, ..PathRules::default() };
-    let routes = variant.routes().map(|(pattern, demand)| route(pattern, demand)).collect();
+    let case = if app.ignores_case() {
+        LetterCase::Insensitive
+    } else {
+        LetterCase::Sensitive
+    };
+    let rules = PathRules {
+        case,
+        ..PathRules::default()
+    };
+    let routes = variant
+        .routes()
+        .map(|(pattern, demand)| route(pattern, demand))
+        .collect();
     RouteTable::new(routes, rules).expect("the routes of the scene do not contradict each other")
 }
 
@@ -42,7 +54,9 @@ fn route(pattern: &str, demand: Demand) -> Route {
         Demand::Nobody => (Access::Deny, vec![]),
     };
     Route {
-        pattern: pattern.parse().expect("the patterns of the scene are patterns"),
+        pattern: pattern
+            .parse()
+            .expect("the patterns of the scene are patterns"),
         methods: Methods::Usual,
         access,
         require,

@@ -11,7 +11,11 @@
     reason = "tests wait in real time, and a panic is how a test fails"
 )]
 
-#[expect(dead_code, unused_imports, reason = "this target needs less of it than the one it belongs to")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "this target needs less of it than the one it belongs to"
+)]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
@@ -36,7 +40,10 @@ const COUNT: u64 = 20_000;
 
 fn number(variable: &str, default: u64) -> u64 {
     let text = std::env::var(variable).ok().filter(|text| !text.is_empty());
-    text.map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{variable}={text}: {e}")))
+    text.map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|e| panic!("{variable}={text}: {e}"))
+    })
 }
 
 #[test]

@@ -65,7 +65,10 @@ fn seen(answer: &Response) -> Seen {
 
 /// What counts of an observation: all but the names and values of what came along.
 fn moved(seen: Seen) -> Seen {
-    Seen { fields: Vec::new(), ..seen }
+    Seen {
+        fields: Vec::new(),
+        ..seen
+    }
 }
 
 #[track_caller]
@@ -74,22 +77,44 @@ fn only_the_server_believes(server: &Server, movers: &[Mover]) {
     let tokens = Tokens::of(&clerk);
     let gate = scene::gate(&scene::config(Variant::Open, &clerk, &server.url(), None));
     let ask = |address, fields: &[(String, String)]| {
-        let case = Case { fields: fields.to_vec(), ..posted() };
-        let fields = case.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let request = Request::new(address, &case.method, &case.target).header("Content-Length", "0");
-        let request = request.headers(fields).bearer(tokens.of_sender(Sender::User).unwrap_or_default());
+        let case = Case {
+            fields: fields.to_vec(),
+            ..posted()
+        };
+        let fields = case
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let request =
+            Request::new(address, &case.method, &case.target).header("Content-Length", "0");
+        let request = request
+            .headers(fields)
+            .bearer(tokens.of_sender(Sender::User).unwrap_or_default());
         request.send()
     };
     let straight = seen(&ask(server.address(), &[]));
     let through = moved(seen(&ask(gate.address(), &[])));
     let mut believed = Vec::new();
     for (name, value, belief) in movers {
-        assert!(!belief.is_held(&straight), "{name}: {belief:?} would prove nothing, it is so anyway: {straight:?}");
+        assert!(
+            !belief.is_held(&straight),
+            "{name}: {belief:?} would prove nothing, it is so anyway: {straight:?}"
+        );
         // Daphne reads further words of a proxy only beside this one.
         let proxy = (FOR.0.to_owned(), "127.0.0.1".to_owned());
         let fields = [(name.to_string(), value.to_string()), proxy];
-        let answer = ask(server.address(), if *name == FOR.0 { &fields[..1] } else { &fields });
-        assert!(belief.is_held(&seen(&answer)), "this server does not read {name}: {value}\n{answer:?}");
+        let answer = ask(
+            server.address(),
+            if *name == FOR.0 {
+                &fields[..1]
+            } else {
+                &fields
+            },
+        );
+        assert!(
+            belief.is_held(&seen(&answer)),
+            "this server does not read {name}: {value}\n{answer:?}"
+        );
 
         let dice = &mut Dice::of(0, 0);
         let spellings = (0..SPELLINGS).map(|_| spelling(dice, name));
@@ -98,12 +123,19 @@ fn only_the_server_believes(server: &Server, movers: &[Mover]) {
             // A spelling that is no name is refused; one that is believed may also break the server.
             let seen = Seen::of(&answer).map(moved);
             if seen.as_ref() != Some(&through) {
-                believed.push(format!("{spelt}: {value}\n  {} {seen:?}", answer.head.first_line));
+                believed.push(format!(
+                    "{spelt}: {value}\n  {} {seen:?}",
+                    answer.head.first_line
+                ));
                 break;
             }
         }
     }
-    assert!(believed.is_empty(), "through the gate the server believed\n{}", believed.join("\n"));
+    assert!(
+        believed.is_empty(),
+        "through the gate the server believed\n{}",
+        believed.join("\n")
+    );
 }
 
 #[test]
@@ -126,9 +158,23 @@ fn uvicorn_believes_its_proxy_and_no_client() {
 
 #[test]
 fn hypercorns_proxy_fix_believes_its_proxy_and_no_client() {
-    only_the_server_believes(&Server::hypercorn("fastapi_behind:legacy"), &[PROTO, FOR, HOST]);
-    let forwarded = |belief| ("Forwarded", "for=10.0.0.9;proto=https;host=evil.test", belief);
-    let three = [Belief::Client("10.0.0.9"), Belief::Scheme("https"), Belief::Host("evil.test")].map(forwarded);
+    only_the_server_believes(
+        &Server::hypercorn("fastapi_behind:legacy"),
+        &[PROTO, FOR, HOST],
+    );
+    let forwarded = |belief| {
+        (
+            "Forwarded",
+            "for=10.0.0.9;proto=https;host=evil.test",
+            belief,
+        )
+    };
+    let three = [
+        Belief::Client("10.0.0.9"),
+        Belief::Scheme("https"),
+        Belief::Host("evil.test"),
+    ]
+    .map(forwarded);
     only_the_server_believes(&Server::hypercorn("fastapi_behind:modern"), &three);
 }
 
@@ -136,7 +182,10 @@ fn hypercorns_proxy_fix_believes_its_proxy_and_no_client() {
 fn daphne_believes_its_proxy_and_no_client() {
     let root = ("Daphne-Root-Path", "/public", Belief::Handler("/admin/**"));
     only_the_server_believes(&App::Daphne.start(), &[root]);
-    only_the_server_believes(&Server::daphne(&["--proxy-headers", "django_app:app"], &[]), &[root, FOR, PROTO]);
+    only_the_server_believes(
+        &Server::daphne(&["--proxy-headers", "django_app:app"], &[]),
+        &[root, FOR, PROTO],
+    );
 }
 
 #[test]
@@ -144,23 +193,39 @@ fn waitress_believes_its_proxy_and_no_client() {
     let trusting = |names: &str| {
         let names = format!("--trusted-proxy-headers={names}");
         let count = "--trusted-proxy-count=1";
-        Server::waitress(&["--trusted-proxy=127.0.0.1", count, &names, "flask_app:app"], &[])
+        Server::waitress(
+            &["--trusted-proxy=127.0.0.1", count, &names, "flask_app:app"],
+            &[],
+        )
     };
-    only_the_server_believes(&trusting("x-forwarded-for x-forwarded-proto x-forwarded-host"), &[FOR, PROTO, HOST]);
-    let forwarded = ("Forwarded", "for=10.0.0.9;proto=https;host=evil.test", Belief::Client("10.0.0.9"));
+    only_the_server_believes(
+        &trusting("x-forwarded-for x-forwarded-proto x-forwarded-host"),
+        &[FOR, PROTO, HOST],
+    );
+    let forwarded = (
+        "Forwarded",
+        "for=10.0.0.9;proto=https;host=evil.test",
+        Belief::Client("10.0.0.9"),
+    );
     only_the_server_believes(&trusting("forwarded"), &[forwarded]);
 }
 
 #[test]
 fn werkzeugs_proxy_fix_believes_its_proxy_and_no_client() {
-    only_the_server_believes(&Server::gunicorn("flask_behind:fixed"), &[FOR, PROTO, HOST, PREFIX]);
+    only_the_server_believes(
+        &Server::gunicorn("flask_behind:fixed"),
+        &[FOR, PROTO, HOST, PREFIX],
+    );
 }
 
 #[test]
 fn flasks_snippets_believe_their_proxy_and_no_client() {
     only_the_server_believes(
         &Server::waitress(&["flask_behind:reverse_proxied"], &[]),
-        &[("X-Script-Name", "/public", Belief::Handler("/admin/**")), ("X-Scheme", "https", Belief::Scheme("https"))],
+        &[
+            ("X-Script-Name", "/public", Belief::Handler("/admin/**")),
+            ("X-Scheme", "https", Belief::Scheme("https")),
+        ],
     );
     let server = ("X-Forwarded-Server", "evil.test", Belief::Host("evil.test"));
     only_the_server_believes(&Server::gunicorn("flask_behind:reverse_proxied"), &[server]);
@@ -177,8 +242,14 @@ fn django_believes_its_proxy_and_no_client() {
 
 #[test]
 fn express_believes_its_proxy_and_no_client() {
-    only_the_server_believes(&Server::express(&[("EXPRESS_TRUST_PROXY", "1")]), &[FOR, PROTO, HOST]);
-    only_the_server_believes(&Server::express(&[("EXPRESS_METHOD_OVERRIDE", "1")]), &[OVERRIDE]);
+    only_the_server_believes(
+        &Server::express(&[("EXPRESS_TRUST_PROXY", "1")]),
+        &[FOR, PROTO, HOST],
+    );
+    only_the_server_believes(
+        &Server::express(&[("EXPRESS_METHOD_OVERRIDE", "1")]),
+        &[OVERRIDE],
+    );
 }
 
 #[test]
@@ -198,5 +269,8 @@ fn rack_believes_its_proxy_and_no_client() {
 
 #[test]
 fn symfony_believes_its_proxy_and_no_client() {
-    only_the_server_believes(&Server::php("php_app.php"), &[FOR, HOST, PROTO, PREFIX, OVERRIDE]);
+    only_the_server_believes(
+        &Server::php("php_app.php"),
+        &[FOR, HOST, PROTO, PREFIX, OVERRIDE],
+    );
 }

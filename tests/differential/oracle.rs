@@ -28,9 +28,11 @@ impl Seen {
     /// From an answer; `None` for one that no handler has given. Answers to HEAD have the same in a field.
     pub fn of(answer: &Response) -> Option<Self> {
         let said = answer.head.values("seen").pop()?;
-        let said: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("not JSON ({e}): {answer:?}"));
+        let said: Value =
+            serde_json::from_str(&said).unwrap_or_else(|e| panic!("not JSON ({e}): {answer:?}"));
         let text = |member: &str| said[member].as_str().unwrap_or_default().to_owned();
-        let pair = |pair: &Value| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned()));
+        let pair =
+            |pair: &Value| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned()));
         Some(Self {
             handler: text("handler"),
             method: text("method"),
@@ -40,7 +42,12 @@ impl Seen {
             host: text("host"),
             user: text("user"),
             client: text("client"),
-            fields: said["fields"].as_array().into_iter().flatten().filter_map(pair).collect(),
+            fields: said["fields"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(pair)
+                .collect(),
         })
     }
 
@@ -51,7 +58,12 @@ impl Seen {
             is_trusted(&folded).then(|| format!("{}: {value}", folded.replace('_', "-")))
         };
         // nginx has no word for a header that is not there.
-        let mut lines: Vec<_> = self.fields.iter().filter_map(line).filter(|line| !line.ends_with(": ")).collect();
+        let mut lines: Vec<_> = self
+            .fields
+            .iter()
+            .filter_map(line)
+            .filter(|line| !line.ends_with(": "))
+            .collect();
         lines.sort();
         lines
     }
@@ -73,11 +85,18 @@ pub struct Fault {
 pub fn judge(app: App, case: &Case, seen: &Seen) -> Vec<Fault> {
     let judged = judged(app, case);
     if is_the_apps_own_slash(case, seen, &judged) {
-        return identity(case, seen).into_iter().chain(request(case, seen)).collect();
+        return identity(case, seen)
+            .into_iter()
+            .chain(request(case, seen))
+            .collect();
     }
     // Whoever runs for the wrong people has the wrong identity too.
     let reach = reach(case, seen).or_else(|| identity(case, seen));
-    reach.into_iter().chain(route(&judged, seen)).chain(request(case, seen)).collect()
+    reach
+        .into_iter()
+        .chain(route(&judged, seen))
+        .chain(request(case, seen))
+        .collect()
 }
 
 /// A route covers its path with a slash at the end as well, by contract. An app that has another handler there, which no route
@@ -96,16 +115,33 @@ fn reach(case: &Case, seen: &Seen) -> Option<Fault> {
         Demand::Nobody => "a handler ran that is closed or that no route declares",
         _ => "a handler ran whose route its sender does not satisfy",
     };
-    let text = || format!("{} was run for {:?} and demands {demand:?}", seen.handler, case.sender);
+    let text = || {
+        format!(
+            "{} was run for {:?} and demands {demand:?}",
+            seen.handler, case.sender
+        )
+    };
     (!case.sender.satisfies(demand)).then(|| Fault { kind, text: text() })
 }
 
 /// The handler is that of a route which the gate judged by.
 fn route(judged: &[String], seen: &Seen) -> Option<Fault> {
-    let name = if seen.handler.starts_with(UNDECLARED) { "/**" } else { &seen.handler };
+    let name = if seen.handler.starts_with(UNDECLARED) {
+        "/**"
+    } else {
+        &seen.handler
+    };
     let among = judged.iter().any(|pattern| pattern == name);
-    let text = || format!("{} was run, and the gate judged by {judged:?}", seen.handler);
-    (!among).then(|| Fault { kind: "a handler ran whose route the gate did not judge by", text: text() })
+    let text = || {
+        format!(
+            "{} was run, and the gate judged by {judged:?}",
+            seen.handler
+        )
+    };
+    (!among).then(|| Fault {
+        kind: "a handler ran whose route the gate did not judge by",
+        text: text(),
+    })
 }
 
 /// What the app may read as the gate's word is the gate's word, and all of it.
@@ -113,15 +149,24 @@ fn identity(case: &Case, seen: &Seen) -> Option<Fault> {
     let found = seen.trusted();
     let silent = found == expected(case, Sender::Nobody);
     if silent && case.variant.demand(&seen.handler) != Demand::Anybody {
-        let text = format!("{} was run for {:?} and is not told so", seen.handler, case.sender);
-        return Some(Fault { kind: "a handler of users ran without the gate's word", text });
+        let text = format!(
+            "{} was run for {:?} and is not told so",
+            seen.handler, case.sender
+        );
+        return Some(Fault {
+            kind: "a handler of users ran without the gate's word",
+            text,
+        });
     }
     let expected = expected(case, case.sender);
     if silent || found == expected {
         return None;
     }
     let text = format!("{found:?} in the place of {expected:?}");
-    Some(Fault { kind: "the app read something else than the gate's word", text })
+    Some(Fault {
+        kind: "the app read something else than the gate's word",
+        text,
+    })
 }
 
 /// The gate's word about this sender, or about nobody on open routes.
@@ -154,15 +199,26 @@ fn expected(case: &Case, sender: Sender) -> Vec<String> {
 /// The app takes the request for what was sent.
 fn request(case: &Case, seen: &Seen) -> impl Iterator<Item = Fault> {
     let same = |kind, found: &str, sent: &str| {
-        (found != sent).then(|| Fault { kind, text: format!("{found:?} in the place of {sent:?}") })
+        (found != sent).then(|| Fault {
+            kind,
+            text: format!("{found:?} in the place of {sent:?}"),
+        })
     };
     [
         same("the app read another method", &seen.method, &case.method),
         same("the app read another host", &seen.host, &case.host),
         same("the app read another scheme", &seen.scheme, "http"),
-        same("the app believes to be mounted under a path", &seen.root, ""),
+        same(
+            "the app believes to be mounted under a path",
+            &seen.root,
+            "",
+        ),
         same("the app read a user of its server", &seen.user, ""),
-        same("the app read another address of its client", &seen.client, "127.0.0.1"),
+        same(
+            "the app read another address of its client",
+            &seen.client,
+            "127.0.0.1",
+        ),
     ]
     .into_iter()
     .flatten()

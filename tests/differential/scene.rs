@@ -86,12 +86,18 @@ impl Variant {
     }
 
     pub fn routes(self) -> impl Iterator<Item = (&'static str, Demand)> {
-        ROUTES.into_iter().filter(move |(pattern, _)| self.declares(pattern))
+        ROUTES
+            .into_iter()
+            .filter(move |(pattern, _)| self.declares(pattern))
     }
 
     /// What the handler with this name demands.
     pub fn demand(self, handler: &str) -> Demand {
-        let name = if handler.starts_with(UNDECLARED) { "/**" } else { handler };
+        let name = if handler.starts_with(UNDECLARED) {
+            "/**"
+        } else {
+            handler
+        };
         let declared = self.routes().find(|(pattern, _)| *pattern == name);
         declared.map_or(Demand::Nobody, |(_, demand)| demand)
     }
@@ -107,7 +113,9 @@ fn route((pattern, demand): (&str, Demand)) -> Value {
     match demand {
         Demand::Anybody => json!({"path": pattern, "access": "public"}),
         Demand::User => json!({"path": pattern, "access": "user"}),
-        Demand::Admin => json!({"path": pattern, "access": "user", "require": {"flag": "is_admin"}}),
+        Demand::Admin => {
+            json!({"path": pattern, "access": "user", "require": {"flag": "is_admin"}})
+        }
         Demand::Nobody => json!({"path": pattern, "access": "deny"}),
     }
 }
@@ -132,7 +140,9 @@ pub fn config(variant: Variant, clerk: &Clerk, upstream: &str, paths: Option<&Va
 /// Starts it.
 #[track_caller]
 pub fn gate(config: &Value) -> Gate {
-    Launch::with_config(&format!("{config:#}\n")).file("membership.yaml", MEMBERSHIP).start()
+    Launch::with_config(&format!("{config:#}\n"))
+        .file("membership.yaml", MEMBERSHIP)
+        .start()
 }
 
 /// The tokens of the two users, for as long as a run may take.
@@ -145,9 +155,15 @@ impl Tokens {
     pub fn of(clerk: &Clerk) -> Self {
         let sign = |sender: Sender| {
             let name = sender.name().unwrap_or_default();
-            Mint::new(&clerk.url(), name, now()).azp(APP).lifetime(24 * 3600).sign(&clerk.key())
+            Mint::new(&clerk.url(), name, now())
+                .azp(APP)
+                .lifetime(24 * 3600)
+                .sign(&clerk.key())
         };
-        Self { user: sign(Sender::User), admin: sign(Sender::Admin) }
+        Self {
+            user: sign(Sender::User),
+            admin: sign(Sender::Admin),
+        }
     }
 
     pub fn of_sender(&self, sender: Sender) -> Option<&str> {

@@ -28,12 +28,24 @@ impl Server {
         let mut command = Command::new(python());
         command.arg("-m").args(args).current_dir(APPS);
         // No compiled leftovers beside the sources.
-        Self::that_says_its_port(command, &[env, &[("PYTHONDONTWRITEBYTECODE", "1")]].concat())
+        Self::that_says_its_port(
+            command,
+            &[env, &[("PYTHONDONTWRITEBYTECODE", "1")]].concat(),
+        )
     }
 
     #[track_caller]
     pub fn gunicorn(app: &str) -> Self {
-        Self::python(&["gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket", app], &[])
+        Self::python(
+            &[
+                "gunicorn",
+                "--bind",
+                "127.0.0.1:0",
+                "--no-control-socket",
+                app,
+            ],
+            &[],
+        )
     }
 
     #[track_caller]
@@ -48,7 +60,15 @@ impl Server {
 
     #[track_caller]
     pub fn daphne(args: &[&str], env: &[(&str, &str)]) -> Self {
-        let quiet = ["daphne", "-b", "127.0.0.1", "-p", "0", "--access-log", "/dev/null"];
+        let quiet = [
+            "daphne",
+            "-b",
+            "127.0.0.1",
+            "-p",
+            "0",
+            "--access-log",
+            "/dev/null",
+        ];
         Self::python(&[&quiet, args].concat(), env)
     }
 
@@ -69,7 +89,9 @@ impl Server {
     #[track_caller]
     pub fn puma(app: &str) -> Self {
         let mut command = Command::new("puma");
-        command.args(["--bind", "tcp://127.0.0.1:0", app]).current_dir(APPS);
+        command
+            .args(["--bind", "tcp://127.0.0.1:0", app])
+            .current_dir(APPS);
         Self::that_says_its_port(command, &[])
     }
 
@@ -86,17 +108,24 @@ impl Server {
     pub fn nginx() -> Self {
         let address = free_address();
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let text = std::fs::read_to_string(Path::new(APPS).join("nginx.conf")).expect("the config of nginx is there");
+        let text = std::fs::read_to_string(Path::new(APPS).join("nginx.conf"))
+            .expect("the config of nginx is there");
         let text = text.replace("PORT", &address.port().to_string());
         std::fs::write(folder.path().join("nginx.conf"), text).expect("a file can be written");
         let mut command = Command::new(nginx());
-        command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder.path());
+        command
+            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
+            .arg(folder.path());
         let mut process = Process::start(command, &[], b"");
         eventually("nginx listened", || {
             assert!(process.ended().is_none(), "nginx ended before it listened");
             TcpStream::connect(address).ok()
         });
-        Self { process, address, _folder: Some(folder) }
+        Self {
+            process,
+            address,
+            _folder: Some(folder),
+        }
     }
 
     /// Starts a server that prints where it listens.
@@ -108,10 +137,17 @@ impl Server {
         let address = eventually("the server listened", || {
             let said = [process.stderr.all(), process.stdout.all()].concat();
             let address = said.iter().find_map(|line| listening(line));
-            assert!(address.is_some() || process.ended().is_none(), "a server ended before it listened");
+            assert!(
+                address.is_some() || process.ended().is_none(),
+                "a server ended before it listened"
+            );
             address
         });
-        Self { process, address, _folder: None }
+        Self {
+            process,
+            address,
+            _folder: None,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -145,7 +181,9 @@ fn listening(line: &str) -> Option<SocketAddr> {
 /// An address that was free a moment ago.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address")
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
 }
 
 /// nginx where `./run tests` puts it, or of the system.
@@ -153,7 +191,10 @@ fn nginx() -> PathBuf {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join(".nginx/usr/sbin/nginx");
     let system = PathBuf::from("/usr/sbin/nginx");
     let named = std::env::var_os("BAILIFF_TEST_NGINX").map(PathBuf::from);
-    let found = named.into_iter().chain([system, ours]).find(|program| program.is_file());
+    let found = named
+        .into_iter()
+        .chain([system, ours])
+        .find(|program| program.is_file());
     found.unwrap_or_else(|| PathBuf::from("nginx"))
 }
 
@@ -169,7 +210,14 @@ pub enum App {
 }
 
 impl App {
-    pub const ALL: [Self; 6] = [Self::Flask, Self::FastApi, Self::Hypercorn, Self::Daphne, Self::Express, Self::Nginx];
+    pub const ALL: [Self; 6] = [
+        Self::Flask,
+        Self::FastApi,
+        Self::Hypercorn,
+        Self::Daphne,
+        Self::Express,
+        Self::Nginx,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {

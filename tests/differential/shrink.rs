@@ -28,8 +28,13 @@ pub fn smallest(campaign: &Campaign, found: Vec<Found>) -> Vec<Found> {
 
 /// What two cases have in common that tell of one thing: letter cases and escapes aside, the target and the names of the fields.
 fn alike(case: &Case) -> (String, Vec<String>) {
-    let target = percent_decode_str(&case.target).decode_utf8_lossy().to_lowercase();
-    (target, case.fields.iter().map(|(name, _)| fold(name)).collect())
+    let target = percent_decode_str(&case.target)
+        .decode_utf8_lossy()
+        .to_lowercase();
+    (
+        target,
+        case.fields.iter().map(|(name, _)| fold(name)).collect(),
+    )
 }
 
 fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
@@ -41,11 +46,19 @@ fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
     let (mut tries, kind) = (0, found.fault.kind);
     let mut still = |case: &Case| -> Option<Fault> {
         tries += 1;
-        let answer = line.ask(case, &campaign.tokens).ok().filter(|_| tries <= TRIES)?;
+        let answer = line
+            .ask(case, &campaign.tokens)
+            .ok()
+            .filter(|_| tries <= TRIES)?;
         let seen = Seen::of(&answer)?;
-        judge(door.app, case, &seen).into_iter().find(|fault| fault.kind == kind)
+        judge(door.app, case, &seen)
+            .into_iter()
+            .find(|fault| fault.kind == kind)
     };
-    while let Some((case, fault)) = smaller(&found.case).into_iter().find_map(|case| still(&case).map(|f| (case, f))) {
+    while let Some((case, fault)) = smaller(&found.case)
+        .into_iter()
+        .find_map(|case| still(&case).map(|f| (case, f)))
+    {
         (found.case, found.fault) = (case, fault);
     }
     found
@@ -62,11 +75,21 @@ fn smaller(case: &Case) -> Vec<Case> {
         with(&|c| c.method = "GET".to_owned()),
         with(&|c| c.host = "app.test".to_owned()),
         with(&|c| c.sender = Sender::Nobody),
-        with(&|c| c.sender = if c.sender == Sender::Admin { Sender::User } else { c.sender }),
+        with(&|c| {
+            c.sender = if c.sender == Sender::Admin {
+                Sender::User
+            } else {
+                c.sender
+            }
+        }),
         with(&|c| c.target = c.target.split('?').next().unwrap_or_default().to_owned()),
     ];
     cases.extend((0..case.fields.len()).map(|at| with(&|c| drop(c.fields.remove(at)))));
-    cases.extend(shorter(&case.target).into_iter().map(|target| with(&|c| c.target.clone_from(&target))));
+    cases.extend(
+        shorter(&case.target)
+            .into_iter()
+            .map(|target| with(&|c| c.target.clone_from(&target))),
+    );
     cases.retain(|smaller| smaller != case);
     cases
 }
@@ -74,15 +97,29 @@ fn smaller(case: &Case) -> Vec<Case> {
 /// Targets without their host, without one of their segments, or with an escape that was undone.
 fn shorter(target: &str) -> Vec<String> {
     if let Some((_, rest)) = target.split_once("://") {
-        return rest.find('/').map(|slash| rest[slash..].to_owned()).into_iter().collect();
+        return rest
+            .find('/')
+            .map(|slash| rest[slash..].to_owned())
+            .into_iter()
+            .collect();
     }
     let segments: Vec<&str> = target.split('/').collect();
     let without = |at: usize| [&segments[..at], &segments[at + 1..]].concat().join("/");
-    let mut targets: Vec<String> = (1..segments.len()).map(without).filter(|t| t.starts_with('/')).collect();
+    let mut targets: Vec<String> = (1..segments.len())
+        .map(without)
+        .filter(|t| t.starts_with('/'))
+        .collect();
     for (at, _) in target.match_indices('%') {
-        let byte = target.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte = target
+            .get(at + 1..at + 3)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         if let Some(byte) = byte.filter(u8::is_ascii_graphic) {
-            targets.push(format!("{}{}{}", &target[..at], char::from(byte), &target[at + 3..]));
+            targets.push(format!(
+                "{}{}{}",
+                &target[..at],
+                char::from(byte),
+                &target[at + 3..]
+            ));
         }
     }
     targets

@@ -43,8 +43,16 @@ const PATHS: &[&str] = &[
 ];
 
 /// Beginnings under which a path is another one: of open routes, and those that servers take away.
-const PREFIXES: &[&str] =
-    &["/public", "/items", "/tenant", "/login", "/api/special", "/index.php", "/app", "/index.html"];
+const PREFIXES: &[&str] = &[
+    "/public",
+    "/items",
+    "/tenant",
+    "/login",
+    "/api/special",
+    "/index.php",
+    "/app",
+    "/index.html",
+];
 
 const SUFFIXES: &[&str] = &[
     ".json",
@@ -138,19 +146,29 @@ const QUERIES: &[&str] = &[
 
 /// A path of the scene, sometimes under another one.
 pub fn plain(dice: &mut Dice) -> String {
-    let before = if dice.once_in(2) { *dice.one_of(PREFIXES) } else { "" };
+    let before = if dice.once_in(2) {
+        *dice.one_of(PREFIXES)
+    } else {
+        ""
+    };
     format!("{before}{}", dice.one_of(PATHS))
 }
 
 /// A path of the scene with up to three changes.
 pub fn bent(dice: &mut Dice) -> String {
     let changes = *dice.one_of(&[0, 1, 1, 1, 1, 1, 2, 2, 3]);
-    (0..changes).fold((*dice.one_of(PATHS)).to_owned(), |path, _| changed(dice, path))
+    (0..changes).fold((*dice.one_of(PATHS)).to_owned(), |path, _| {
+        changed(dice, path)
+    })
 }
 
 /// The whole target: most often the path alone.
 pub fn target(dice: &mut Dice, path: &str, host: &str) -> String {
-    let query = if dice.once_in(6) { *dice.one_of(QUERIES) } else { "" };
+    let query = if dice.once_in(6) {
+        *dice.one_of(QUERIES)
+    } else {
+        ""
+    };
     let before = match dice.below(32) {
         0 => format!("http://{host}"),
         1 => "http://evil.test".to_owned(),
@@ -176,15 +194,27 @@ fn changed(dice: &mut Dice, path: String) -> String {
 fn hex(dice: &mut Dice, c: char) -> String {
     let mut buffer = [0; 4];
     let upper = dice.once_in(2);
-    let byte = |b: &u8| if upper { format!("%{b:02X}") } else { format!("%{b:02x}") };
-    c.encode_utf8(&mut buffer).as_bytes().iter().map(byte).collect()
+    let byte = |b: &u8| {
+        if upper {
+            format!("%{b:02X}")
+        } else {
+            format!("%{b:02x}")
+        }
+    };
+    c.encode_utf8(&mut buffer)
+        .as_bytes()
+        .iter()
+        .map(byte)
+        .collect()
 }
 
 /// The places that hold something else than a slash or a part of an escape.
 fn places(path: &str) -> Vec<usize> {
     let bytes = path.as_bytes();
     let escape = |at: usize| (0..3).any(|back| at >= back && bytes.get(at - back) == Some(&b'%'));
-    (0..bytes.len()).filter(|at| path.is_char_boundary(*at) && bytes[*at] != b'/' && !escape(*at)).collect()
+    (0..bytes.len())
+        .filter(|at| path.is_char_boundary(*at) && bytes[*at] != b'/' && !escape(*at))
+        .collect()
 }
 
 /// One sign percent-encoded, which is no other path for RFC 3986 as long as it is not reserved.
@@ -195,7 +225,12 @@ fn encoded(dice: &mut Dice, path: &str) -> String {
     }
     let at = *dice.one_of(&places);
     let c = path[at..].chars().next().unwrap_or_default();
-    format!("{}{}{}", &path[..at], hex(dice, c), &path[at + c.len_utf8()..])
+    format!(
+        "{}{}{}",
+        &path[..at],
+        hex(dice, c),
+        &path[at + c.len_utf8()..]
+    )
 }
 
 /// A whole segment percent-encoded.
@@ -203,23 +238,45 @@ fn all_encoded(dice: &mut Dice, path: &str) -> String {
     let mut segments: Vec<String> = path.split('/').map(str::to_owned).collect();
     let which = dice.below(segments.len());
     if !segments[which].contains('%') {
-        segments[which] = segments[which].clone().chars().map(|c| hex(dice, c)).collect();
+        segments[which] = segments[which]
+            .clone()
+            .chars()
+            .map(|c| hex(dice, c))
+            .collect();
     }
     segments.join("/")
 }
 
 /// Letters of another case: one, or all of a segment. Those of an escape change with them, which means nothing.
 fn recased(dice: &mut Dice, path: &str) -> String {
-    let turn = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-    let letters: Vec<usize> = path.char_indices().filter(|(_, c)| c.is_ascii_alphabetic()).map(|(at, _)| at).collect();
+    let turn = |c: char| {
+        if c.is_ascii_lowercase() {
+            c.to_ascii_uppercase()
+        } else {
+            c.to_ascii_lowercase()
+        }
+    };
+    let letters: Vec<usize> = path
+        .char_indices()
+        .filter(|(_, c)| c.is_ascii_alphabetic())
+        .map(|(at, _)| at)
+        .collect();
     if letters.is_empty() {
         return path.to_owned();
     }
     let one = *dice.one_of(&letters);
     let segment = |at: usize| path[..at].matches('/').count();
     let whole = dice.once_in(2);
-    let turned = |at: usize| if whole { segment(at) == segment(one) } else { at == one };
-    path.char_indices().map(|(at, c)| if turned(at) { turn(c) } else { c }).collect()
+    let turned = |at: usize| {
+        if whole {
+            segment(at) == segment(one)
+        } else {
+            at == one
+        }
+    };
+    path.char_indices()
+        .map(|(at, c)| if turned(at) { turn(c) } else { c })
+        .collect()
 }
 
 fn in_place_of_a_slash(dice: &mut Dice, path: &str) -> String {

@@ -10,7 +10,9 @@ const ASKS_METHOD: (&str, &str) = ("Access-Control-Request-Method", "PUT");
 const ALLOWED: &str = "access-control-allow-origin";
 
 fn preflight(world: &World, target: &str, origin: &str) -> Request {
-    world.request("OPTIONS", target).headers([(ORIGIN, origin), ASKS_METHOD])
+    world
+        .request("OPTIONS", target)
+        .headers([(ORIGIN, origin), ASKS_METHOD])
 }
 
 /// Asserts that nobody's page may read this answer.
@@ -26,13 +28,36 @@ fn a_120_a_preflight_of_a_listed_origin_is_answered_by_the_gate() {
     let world = World::start();
     for target in ["/admin/x", "/api/me", "/public/x", "/nowhere"] {
         let request = preflight(&world, target, APP);
-        let answer = request.header("Access-Control-Request-Headers", "authorization,content-type").send();
+        let answer = request
+            .header(
+                "Access-Control-Request-Headers",
+                "authorization,content-type",
+            )
+            .send();
 
-        assert!([200, 204].contains(&answer.status), "given: {target}, {answer:?}");
-        assert_eq!(answer.header(ALLOWED).as_deref(), Some(APP), "given: {target}");
-        assert_eq!(answer.header("access-control-allow-credentials").as_deref(), Some("true"));
-        assert!(answer.head.says("access-control-allow-methods", "PUT"), "{answer:?}");
-        assert!(answer.head.says("access-control-allow-headers", "authorization"), "{answer:?}");
+        assert!(
+            [200, 204].contains(&answer.status),
+            "given: {target}, {answer:?}"
+        );
+        assert_eq!(
+            answer.header(ALLOWED).as_deref(),
+            Some(APP),
+            "given: {target}"
+        );
+        assert_eq!(
+            answer.header("access-control-allow-credentials").as_deref(),
+            Some("true")
+        );
+        assert!(
+            answer.head.says("access-control-allow-methods", "PUT"),
+            "{answer:?}"
+        );
+        assert!(
+            answer
+                .head
+                .says("access-control-allow-headers", "authorization"),
+            "{answer:?}"
+        );
         assert!(answer.head.says("vary", "origin"), "{answer:?}");
         assert_eq!(answer.text(), "");
     }
@@ -47,10 +72,19 @@ fn a_120_less_than_a_whole_preflight_opens_nothing() {
         ("no origin", options().headers([ASKS_METHOD])),
         ("no method asked for", options().header(ORIGIN, APP)),
         ("neither", options()),
-        ("an origin that is not listed", preflight(&world, "/admin/x", "https://evil.test")),
-        ("two origins", preflight(&world, "/admin/x", APP).header(ORIGIN, "https://evil.test")),
+        (
+            "an origin that is not listed",
+            preflight(&world, "/admin/x", "https://evil.test"),
+        ),
+        (
+            "two origins",
+            preflight(&world, "/admin/x", APP).header(ORIGIN, "https://evil.test"),
+        ),
         ("a body", preflight(&world, "/admin/x", APP).body("x=1")),
-        ("a method that is none", options().headers([(ORIGIN, APP), ("Access-Control-Request-Method", "P U T")])),
+        (
+            "a method that is none",
+            options().headers([(ORIGIN, APP), ("Access-Control-Request-Method", "P U T")]),
+        ),
     ] {
         let answer = request.send();
         assert_eq!(answer.status, 401, "given: {given}, {answer:?}");
@@ -92,7 +126,10 @@ fn a_121_an_origin_counts_to_the_letter() {
         unreadable(&preflight(&world, "/api/me", origin).send(), origin);
         let refusal = world.get("/api/me").header(ORIGIN, origin).send();
         unreadable(&refusal, origin);
-        assert!(refusal.head.says("vary", "origin"), "given: {origin}, {refusal:?}");
+        assert!(
+            refusal.head.says("vary", "origin"),
+            "given: {origin}, {refusal:?}"
+        );
     }
     world.upstream.saw_nothing();
 }
@@ -121,16 +158,28 @@ fn a_122_every_refusal_of_ours_can_be_read_by_the_browser_app() {
         (400, world.get("/public/../x")),
     ] {
         let answer = request.header(ORIGIN, APP).send().refused(status);
-        assert_eq!(answer.header(ALLOWED).as_deref(), Some(APP), "given: {status}, {answer:?}");
-        assert_eq!(answer.header("access-control-allow-credentials").as_deref(), Some("true"));
-        assert!(answer.head.says("vary", "origin"), "given: {status}, {answer:?}");
+        assert_eq!(
+            answer.header(ALLOWED).as_deref(),
+            Some(APP),
+            "given: {status}, {answer:?}"
+        );
+        assert_eq!(
+            answer.header("access-control-allow-credentials").as_deref(),
+            Some("true")
+        );
+        assert!(
+            answer.head.says("vary", "origin"),
+            "given: {status}, {answer:?}"
+        );
     }
 }
 
 #[test]
 fn a_122_what_the_app_says_about_origins_is_left_alone() {
     let world = World::start();
-    world.upstream.play(Script::Headers(&["Access-Control-Allow-Origin: https://other.test"]));
+    world.upstream.play(Script::Headers(&[
+        "Access-Control-Allow-Origin: https://other.test",
+    ]));
 
     let answer = world.get("/public/x").header(ORIGIN, APP).send().passed();
 
@@ -154,10 +203,16 @@ fn a_123_the_gate_never_redirects() {
     ] {
         for accept in ["application/json", "text/html"] {
             let answer = world.get(target).header("Accept", accept).send();
-            assert!((400..500).contains(&answer.status), "given: {target}, {answer:?}");
+            assert!(
+                (400..500).contains(&answer.status),
+                "given: {target}, {answer:?}"
+            );
             assert_eq!(answer.header("location"), None, "given: {target}");
             assert_eq!(answer.header("refresh"), None, "given: {target}");
-            assert!(!answer.text().contains("evil"), "given: {target}, {answer:?}");
+            assert!(
+                !answer.text().contains("evil"),
+                "given: {target}, {answer:?}"
+            );
         }
     }
 }
@@ -165,12 +220,32 @@ fn a_123_the_gate_never_redirects() {
 #[test]
 fn a_124_health_checks_open_nothing() {
     let world = World::start();
-    for agent in ["GoogleHC/1.0", "kube-probe/1.30", "ELB-HealthChecker/2.0", "bailiff/0.1.0"] {
-        world.get("/admin/x").header("User-Agent", agent).send().not_authenticated();
+    for agent in [
+        "GoogleHC/1.0",
+        "kube-probe/1.30",
+        "ELB-HealthChecker/2.0",
+        "bailiff/0.1.0",
+    ] {
+        world
+            .get("/admin/x")
+            .header("User-Agent", agent)
+            .send()
+            .not_authenticated();
     }
-    for target in ["/healthz/../admin", "/healthz/admin", "/healthz;/admin", "/healthz%2fadmin"] {
-        let answer = world.get(target).header("User-Agent", "kube-probe/1.30").send();
-        assert!([400, 404].contains(&answer.status), "given: {target}, {answer:?}");
+    for target in [
+        "/healthz/../admin",
+        "/healthz/admin",
+        "/healthz;/admin",
+        "/healthz%2fadmin",
+    ] {
+        let answer = world
+            .get(target)
+            .header("User-Agent", "kube-probe/1.30")
+            .send();
+        assert!(
+            [400, 404].contains(&answer.status),
+            "given: {target}, {answer:?}"
+        );
     }
     world.upstream.saw_nothing();
 }
@@ -181,7 +256,11 @@ fn a_127_the_admin_pages_are_not_on_the_traffic_port() {
     for path in ["/metrics", "/livez", "/readyz", "/status", "/"] {
         let admin_host = world.gate.admin_address().to_string();
         world.get(path).send().refused(404);
-        world.get(path).header("Host", admin_host).send().refused(404);
+        world
+            .get(path)
+            .header("Host", admin_host)
+            .send()
+            .refused(404);
         world.get(path).bearer(SERVICE_TOKEN).send().refused(404);
     }
     world.upstream.saw_nothing();
@@ -193,24 +272,42 @@ fn a_127_a_page_of_another_site_cannot_use_the_admin_port() {
     let admin = world.gate.admin_address();
     let port = admin.port();
 
-    for host in ["evil.test".to_owned(), format!("evil.test:{port}"), "127.0.0.1.evil.test".to_owned()] {
+    for host in [
+        "evil.test".to_owned(),
+        format!("evil.test:{port}"),
+        "127.0.0.1.evil.test".to_owned(),
+    ] {
         for path in ["/metrics", "/status"] {
-            let answer = Request::new(admin, "GET", path).header("Host", &host).send();
-            assert!((400..500).contains(&answer.status), "given: {host}, {answer:?}");
+            let answer = Request::new(admin, "GET", path)
+                .header("Host", &host)
+                .send();
+            assert!(
+                (400..500).contains(&answer.status),
+                "given: {host}, {answer:?}"
+            );
         }
     }
     for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
-        Request::new(admin, "GET", "/metrics").header("Host", &host).send().passed();
+        Request::new(admin, "GET", "/metrics")
+            .header("Host", &host)
+            .send()
+            .passed();
     }
     for method in ["POST", "PUT", "DELETE", "PATCH"] {
         for path in ["/metrics", "/status", "/readyz", "/livez", "/reload"] {
             let request = Request::new(admin, method, path).header("Host", admin.to_string());
             let answer = request.body("x").send();
-            assert!((400..500).contains(&answer.status), "given: {method} {path}, {answer:?}");
+            assert!(
+                (400..500).contains(&answer.status),
+                "given: {method} {path}, {answer:?}"
+            );
         }
     }
     let readable = Request::new(admin, "GET", "/metrics").header("Host", admin.to_string());
-    unreadable(&readable.header(ORIGIN, "https://evil.test").send(), "the admin port");
+    unreadable(
+        &readable.header(ORIGIN, "https://evil.test").send(),
+        "the admin port",
+    );
 }
 
 #[test]
@@ -236,19 +333,41 @@ fn a_128_a_forwarded_uri_never_changes_a_verdict() {
         ("X-Auth-Request-Redirect", "/public/x"),
         ("Cookie", "__session=; ;;=\"; __session"),
     ] {
-        world.get("/admin/x").header(name, value).send().not_authenticated();
-        world.get("/nowhere").header(name, value).send().refused(404);
+        world
+            .get("/admin/x")
+            .header(name, value)
+            .send()
+            .not_authenticated();
+        world
+            .get("/nowhere")
+            .header(name, value)
+            .send()
+            .refused(404);
         world.upstream.saw_nothing();
 
-        world.get("/public/x").header(name, value.replace("public", "admin")).send().passed();
-        assert_eq!(world.upstream.only().target(), "/public/x", "given: {name}: {value}");
+        world
+            .get("/public/x")
+            .header(name, value.replace("public", "admin"))
+            .send()
+            .passed();
+        assert_eq!(
+            world.upstream.only().target(),
+            "/public/x",
+            "given: {name}: {value}"
+        );
     }
 }
 
 #[test]
 fn a_refusal_looks_the_same_whatever_the_fault_of_the_token() {
     let world = World::start();
-    let bad = |token: &str| world.get("/api/me").bearer(token).send().not_authenticated();
+    let bad = |token: &str| {
+        world
+            .get("/api/me")
+            .bearer(token)
+            .send()
+            .not_authenticated()
+    };
     let faults = [
         bad("x"),
         bad(&world.sign(&world.mint("user_a").claim("exp", 1))),
@@ -257,15 +376,25 @@ fn a_refusal_looks_the_same_whatever_the_fault_of_the_token() {
     ];
     let without_id = |answer: &Response| {
         let id = answer.header("x-request-id").unwrap_or_default();
-        let varying = |line: &&str| !line.contains(&id) && !line.to_lowercase().starts_with("date:");
+        let varying =
+            |line: &&str| !line.contains(&id) && !line.to_lowercase().starts_with("date:");
         let text = format!("{answer:?}");
-        text.lines().filter(varying).map(str::to_owned).collect::<Vec<_>>()
+        text.lines()
+            .filter(varying)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let first = without_id(&faults[0]);
-    assert!(faults.iter().all(|answer| without_id(answer) == first), "{faults:?}");
+    assert!(
+        faults.iter().all(|answer| without_id(answer) == first),
+        "{faults:?}"
+    );
 
     let missing = world.get("/api/me").send().not_authenticated();
-    assert_eq!(missing.header("www-authenticate").as_deref(), Some("Bearer"));
+    assert_eq!(
+        missing.header("www-authenticate").as_deref(),
+        Some("Bearer")
+    );
 }
 
 #[test]
@@ -277,7 +406,10 @@ fn a_body_of_the_operator_replaces_ours_and_nothing_else() {
 
     let answer = world.get("/api/me").send().refused(401);
 
-    assert_eq!(answer.json(), json!({"detail": "Please sign in", "hint": "/login"}));
+    assert_eq!(
+        answer.json(),
+        json!({"detail": "Please sign in", "hint": "/login"})
+    );
     assert_eq!(answer.header("www-authenticate").as_deref(), Some("Bearer"));
     world.get("/nowhere").send().refused(404);
 }
@@ -285,7 +417,9 @@ fn a_body_of_the_operator_replaces_ours_and_nothing_else() {
 #[test]
 fn an_unknown_word_in_the_config_never_starts() {
     for change in ["\"leway\": \"10s\"", "\"acess\": \"public\""] {
-        let config = format!("{{\"listen\": \"127.0.0.1:0\", \"upstream\": \"http://127.0.0.1:9\", {change}}}");
+        let config = format!(
+            "{{\"listen\": \"127.0.0.1:0\", \"upstream\": \"http://127.0.0.1:9\", {change}}}"
+        );
         Launch::with_config(&config).run().exits(78);
     }
 }

@@ -13,25 +13,48 @@ fn a_58_of_two_tokens_none_wins() {
     let bearer = |token: &str| format!("Bearer {token}");
 
     for (given, request) in [
-        ("two users", world.get("/api/x").bearer(&ours).bearer(&other)),
-        ("the same twice", world.get("/api/x").bearer(&ours).bearer(&ours)),
-        ("a list", world.get("/api/x").header("Authorization", format!("{}, {}", bearer(&ours), bearer(&other)))),
+        (
+            "two users",
+            world.get("/api/x").bearer(&ours).bearer(&other),
+        ),
+        (
+            "the same twice",
+            world.get("/api/x").bearer(&ours).bearer(&ours),
+        ),
+        (
+            "a list",
+            world.get("/api/x").header(
+                "Authorization",
+                format!("{}, {}", bearer(&ours), bearer(&other)),
+            ),
+        ),
         (
             "a cookie of another user",
-            world.get("/api/x").bearer(&ours).header("Cookie", format!("a=1; __session={other}")),
+            world
+                .get("/api/x")
+                .bearer(&ours)
+                .header("Cookie", format!("a=1; __session={other}")),
         ),
         (
             "a suffixed cookie",
-            world.get("/api/x").bearer(&ours).header("Cookie", format!("__session_ab12cd34={other}")),
+            world
+                .get("/api/x")
+                .bearer(&ours)
+                .header("Cookie", format!("__session_ab12cd34={other}")),
         ),
     ] {
         let answer = request.send();
-        assert!([400, 401].contains(&answer.status), "given: {given}, {answer:?}");
+        assert!(
+            [400, 401].contains(&answer.status),
+            "given: {given}, {answer:?}"
+        );
         world.upstream.saw_nothing();
     }
 
     let same = world.get("/api/x").bearer(&ours);
-    same.header("Cookie", format!("__session={ours}; theme=dark")).send().passed();
+    same.header("Cookie", format!("__session={ours}; theme=dark"))
+        .send()
+        .passed();
     assert_eq!(world.upstream.only().identity(), USER_A);
 }
 
@@ -40,9 +63,14 @@ fn a_58_a_cookie_or_a_query_alone_is_no_token() {
     let world = World::start();
     let token = world.token("user_a");
 
-    let cookie = world.get("/api/x").header("Cookie", format!("__session={token}"));
+    let cookie = world
+        .get("/api/x")
+        .header("Cookie", format!("__session={token}"));
     cookie.send().not_authenticated();
-    world.get(&format!("/api/x?token={token}&access_token={token}")).send().not_authenticated();
+    world
+        .get(&format!("/api/x?token={token}&access_token={token}"))
+        .send()
+        .not_authenticated();
     world.upstream.saw_nothing();
 }
 
@@ -78,17 +106,28 @@ fn a_60_huge_and_odd_tokens_are_refused_before_they_cost_anything() {
     let good = world.token("user_a");
     let nested = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let header = world.mint("user_a").header_json("ins_standard").to_string();
-    let deep = world.clerk.key().sign_raw(header.as_bytes(), format!(r#"{{"a":{nested}}}"#).as_bytes());
+    let deep = world
+        .clerk
+        .key()
+        .sign_raw(header.as_bytes(), format!(r#"{{"a":{nested}}}"#).as_bytes());
 
     for (given, token) in [
         ("beyond 16 KiB", "a".repeat(17 << 10)),
         ("many dots", ".".repeat(10_000)),
         ("nested", deep),
-        ("nested header", format!("{}.e30.e30", URL_SAFE_NO_PAD.encode(&nested))),
+        (
+            "nested header",
+            format!("{}.e30.e30", URL_SAFE_NO_PAD.encode(&nested)),
+        ),
         ("padding", format!("{good}=")),
         ("a space inside", good.replacen('.', ". ", 1)),
         ("a fourth part", format!("{good}.e30")),
-        ("no signature", good.rsplit_once('.').map(|(rest, _)| format!("{rest}.")).unwrap_or_default()),
+        (
+            "no signature",
+            good.rsplit_once('.')
+                .map(|(rest, _)| format!("{rest}."))
+                .unwrap_or_default(),
+        ),
         ("another alphabet", good.replace(['-', '_'], "+")),
     ] {
         let answer = world.get("/api/me").bearer(&token).send();
@@ -97,7 +136,10 @@ fn a_60_huge_and_odd_tokens_are_refused_before_they_cost_anything() {
     }
     for size in [100 << 10, 1 << 20] {
         let answer = world.get("/api/me").bearer(&"a.".repeat(size / 2)).send();
-        assert!([400, 401, 431].contains(&answer.status), "given: {size} bytes, {answer:?}");
+        assert!(
+            [400, 401, 431].contains(&answer.status),
+            "given: {size} bytes, {answer:?}"
+        );
         world.upstream.saw_nothing();
     }
     world.get("/api/me").bearer(&good).send().passed();
@@ -108,12 +150,18 @@ fn a_61_the_scheme_is_bearer_in_any_case_with_one_space() {
     let world = World::start();
     let token = world.token("user_a");
     for scheme in ["Bearer ", "bearer ", "BEARER "] {
-        let request = world.get("/api/x").header("authorization", format!("{scheme}{token}"));
+        let request = world
+            .get("/api/x")
+            .header("authorization", format!("{scheme}{token}"));
         assert_eq!(request.send().status, 200, "given: {scheme:?}");
         assert_eq!(world.upstream.only().identity(), USER_A);
     }
-    for scheme in ["", "Bearer  ", "Bearer\t", "Bearer", "Token ", "JWT ", "Basic ", "Bearer: ", "Bearer="] {
-        let request = world.get("/api/x").header("Authorization", format!("{scheme}{token}"));
+    for scheme in [
+        "", "Bearer  ", "Bearer\t", "Bearer", "Token ", "JWT ", "Basic ", "Bearer: ", "Bearer=",
+    ] {
+        let request = world
+            .get("/api/x")
+            .header("Authorization", format!("{scheme}{token}"));
         assert_eq!(request.send().status, 401, "given: {scheme:?}");
         world.upstream.saw_nothing();
     }
@@ -125,29 +173,50 @@ fn a_61_a_bad_token_is_not_no_token_where_identity_is_optional() {
 
     world.get("/optional/x").send().passed();
     assert_eq!(world.upstream.only().identity(), NOBODY);
-    world.get("/optional/x").bearer(&world.token("user_a")).send().passed();
+    world
+        .get("/optional/x")
+        .bearer(&world.token("user_a"))
+        .send()
+        .passed();
     assert_eq!(world.upstream.only().identity(), USER_A);
-    world.get("/optional/x").bearer("e30.e30.e30").send().not_authenticated();
+    world
+        .get("/optional/x")
+        .bearer("e30.e30.e30")
+        .send()
+        .not_authenticated();
     world.upstream.saw_nothing();
 }
 
 #[test]
 fn a_62_a_service_token_is_compared_whole() {
     let world = World::start();
-    let (shorter, wrong) = (SERVICE_TOKEN.get(1..).unwrap_or_default(), SERVICE_TOKEN.replacen('s', "t", 1));
+    let (shorter, wrong) = (
+        SERVICE_TOKEN.get(1..).unwrap_or_default(),
+        SERVICE_TOKEN.replacen('s', "t", 1),
+    );
     for (given, token) in [
         ("one wrong byte", wrong.as_str()),
         ("a part of it", shorter),
-        ("a prefix of it", SERVICE_TOKEN.get(..16).unwrap_or_default()),
+        (
+            "a prefix of it",
+            SERVICE_TOKEN.get(..16).unwrap_or_default(),
+        ),
         ("one byte more", &format!("{SERVICE_TOKEN}x")),
         ("another case", &SERVICE_TOKEN.to_uppercase()),
         ("a user's", &world.token("user_owner")),
     ] {
         let answer = world.get("/internal/x").bearer(token).send();
-        assert!([401, 403].contains(&answer.status), "given: {given}, {answer:?}");
+        assert!(
+            [401, 403].contains(&answer.status),
+            "given: {given}, {answer:?}"
+        );
         world.upstream.saw_nothing();
     }
-    world.get("/internal/x").header("Authorization", "Bearer ").send().not_authenticated();
+    world
+        .get("/internal/x")
+        .header("Authorization", "Bearer ")
+        .send()
+        .not_authenticated();
     world.get("/internal/x").send().not_authenticated();
     world.upstream.saw_nothing();
 }
@@ -156,13 +225,21 @@ fn a_62_a_service_token_is_compared_whole() {
 fn a_62_a_service_token_is_good_on_service_routes_only() {
     let world = World::start();
 
-    world.get("/internal/x").bearer(SERVICE_TOKEN).send().passed();
+    world
+        .get("/internal/x")
+        .bearer(SERVICE_TOKEN)
+        .send()
+        .passed();
     let seen = world.upstream.only();
     assert_eq!(seen.values("x-auth-kind"), ["service"]);
     assert_eq!(seen.values("x-user-id"), [""; 0], "a service is no user");
 
     for path in ["/api/me", "/api/x", "/api/ws/ws_1/x", "/optional/x"] {
-        world.get(path).bearer(SERVICE_TOKEN).send().not_authenticated();
+        world
+            .get(path)
+            .bearer(SERVICE_TOKEN)
+            .send()
+            .not_authenticated();
         world.upstream.saw_nothing();
     }
 }
@@ -208,9 +285,15 @@ fn a_63_of_combined_conditions_each_must_hold() {
         ("an old second factor", good().claim("fva", json!([0, 11]))),
         ("an unknown second factor", good().without("fva")),
         ("a free plan", good().claim("pla", "o:free")),
-        ("a plan that begins alike", good().claim("pla", "o:professional")),
+        (
+            "a plan that begins alike",
+            good().claim("pla", "o:professional"),
+        ),
         ("no plan", good().without("pla")),
-        ("another permission", good().org("org_one", "one", "admin", &["org:invoices:read"])),
+        (
+            "another permission",
+            good().org("org_one", "one", "admin", &["org:invoices:read"]),
+        ),
         ("no organization", good().without("o").without("fea")),
         ("no feature", good().without("fea")),
         ("impersonated", good().actor("user_support")),
@@ -223,7 +306,9 @@ fn a_63_of_combined_conditions_each_must_hold() {
     let unreadable = pay(good().claim("fva", json!([0, "3"])));
     assert!([401, 403].contains(&unreadable.status), "{unreadable:?}");
     world.upstream.saw_nothing();
-    let member = world.mint("user_a").org("org_one", "one", "admin", &["org:invoices:pay"]);
+    let member = world
+        .mint("user_a")
+        .org("org_one", "one", "admin", &["org:invoices:pay"]);
     pay(member.claim("pla", "o:pro").claim("fva", json!([1, 3]))).forbidden();
     world.upstream.saw_nothing();
 }
@@ -235,7 +320,12 @@ users: {user_a: {access: active}, user_b: {access: active}}
 workspaces: {ws_1: {members: {user_a: \"org:admin\", user_b: member}}}
 ";
     let world = World::plan().membership(membership).start();
-    let settings = |user| world.get("/api/ws/ws_1/settings/x").bearer(&world.token(user)).send();
+    let settings = |user| {
+        world
+            .get("/api/ws/ws_1/settings/x")
+            .bearer(&world.token(user))
+            .send()
+    };
 
     settings("user_a").passed();
     assert_eq!(world.upstream.only().values("x-workspace-role"), ["admin"]);
@@ -245,7 +335,15 @@ workspaces: {ws_1: {members: {user_a: \"org:admin\", user_b: member}}}
 
 #[test]
 fn a_64_a_role_that_only_looks_like_one_never_starts() {
-    for role in ["administrator", "ADMIN", "adm", "org:", "org:org:admin", " admin", "a.min"] {
+    for role in [
+        "administrator",
+        "ADMIN",
+        "adm",
+        "org:",
+        "org:org:admin",
+        " admin",
+        "a.min",
+    ] {
         let membership = format!(
             "users: {{user_a: {{access: active}}}}\nworkspaces: {{ws_1: {{members: {{user_a: \"{role}\"}}}}}}\n"
         );

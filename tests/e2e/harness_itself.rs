@@ -6,7 +6,9 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Connection, Delivery, Postgres, Request, Scrape, Script, Upstream, event, raw};
+use crate::harness::{
+    Connection, Delivery, Postgres, Request, Scrape, Script, Upstream, event, raw,
+};
 
 fn get(upstream: &Upstream, target: &str) -> Request {
     Request::new(upstream.address(), "GET", target)
@@ -15,7 +17,8 @@ fn get(upstream: &Upstream, target: &str) -> Request {
 #[test]
 fn the_app_writes_down_the_very_bytes_of_a_request() {
     let upstream = Upstream::start();
-    let sent = b"POST /a%20b?c HTTP/1.1\r\nhOsT: x\r\nX_User-Id:  \xff \r\nContent-Length: 3\r\n\r\nabc";
+    let sent =
+        b"POST /a%20b?c HTTP/1.1\r\nhOsT: x\r\nX_User-Id:  \xff \r\nContent-Length: 3\r\n\r\nabc";
 
     let answer = raw(upstream.address(), sent).only();
 
@@ -43,10 +46,17 @@ fn a_chunked_body_is_put_together_whatever_its_pieces() {
 fn several_answers_on_one_connection_are_told_apart() {
     let upstream = Upstream::start();
 
-    let both = raw(upstream.address(), b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+    let both = raw(
+        upstream.address(),
+        b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n",
+    );
 
     assert_eq!(both.answers.len(), 2);
-    let targets: Vec<_> = upstream.take(2).iter().map(|r| r.target().to_owned()).collect();
+    let targets: Vec<_> = upstream
+        .take(2)
+        .iter()
+        .map(|r| r.target().to_owned())
+        .collect();
     assert_eq!(targets, ["/1", "/2"]);
 }
 
@@ -149,11 +159,15 @@ fn an_answer_cut_off_in_its_body_is_no_answer() {
     let liar = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
         let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab";
-        stream.write_all(cut).and_then(|()| stream.shutdown(Shutdown::Write))
+        stream
+            .write_all(cut)
+            .and_then(|()| stream.shutdown(Shutdown::Write))
     });
 
     assert!(Connection::open(address).try_answer("GET").is_err());
-    liar.join().expect("the liar ends").expect("and could write");
+    liar.join()
+        .expect("the liar ends")
+        .expect("and could write");
 }
 
 #[test]
@@ -166,7 +180,10 @@ fn a_scrape_is_read_with_labels_of_any_content() {
     ));
 
     assert_eq!(scrape.sum("a_total", &[]).to_bits(), 5_f64.to_bits());
-    assert_eq!(scrape.sum("a_total", &[("route", "/z, b")]).to_bits(), 3_f64.to_bits());
+    assert_eq!(
+        scrape.sum("a_total", &[("route", "/z, b")]).to_bits(),
+        3_f64.to_bits()
+    );
     assert_eq!(scrape.sum("b", &[]).to_bits(), 1500_f64.to_bits());
     assert!(scrape.has("a_total", &["route", "reason"]));
     assert_eq!(scrape.samples[0].labels["reason"], r#"say "no""#);
@@ -179,8 +196,14 @@ fn a_delivery_carries_a_signature_that_was_published_as_an_example() {
 
     let signed = example.at(1_649_367_553);
 
-    assert_eq!(signed.signature, "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
-    assert_eq!(event("user.deleted", json!({"id": "user_a"}), 7)["timestamp"], 7);
+    assert_eq!(
+        signed.signature,
+        "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="
+    );
+    assert_eq!(
+        event("user.deleted", json!({"id": "user_a"}), 7)["timestamp"],
+        7
+    );
 }
 
 #[test]
@@ -188,9 +211,13 @@ fn a_database_takes_its_processes_and_its_folder_with_it() {
     let server = Postgres::start();
     let folder = server.folder().to_owned();
     assert_eq!(server.psql("postgres", "SELECT 6 * 7").succeeded(), "42");
-    server.psql("postgres", "SELECT * FROM nowhere").refused("42P01");
-    let pid = std::fs::read_to_string(folder.join("data/postmaster.pid")).expect("a running server says its pid");
-    let process = std::path::Path::new("/proc").join(pid.lines().next().expect("the first line is the pid"));
+    server
+        .psql("postgres", "SELECT * FROM nowhere")
+        .refused("42P01");
+    let pid = std::fs::read_to_string(folder.join("data/postmaster.pid"))
+        .expect("a running server says its pid");
+    let process =
+        std::path::Path::new("/proc").join(pid.lines().next().expect("the first line is the pid"));
     assert!(process.exists());
 
     drop(server);

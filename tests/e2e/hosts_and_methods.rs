@@ -36,8 +36,14 @@ fn a_37_host_tricks_change_no_verdict() {
         world.get("/public/x").header("Host", host).send().passed();
         world.upstream.only();
     }
-    for hosts in [vec!["app.test", "app.test"], vec!["app.test", "other.test"], vec!["u:p@app.test"]] {
-        let request = world.get("/public/x").headers(hosts.iter().map(|host| ("Host", *host)));
+    for hosts in [
+        vec!["app.test", "app.test"],
+        vec!["app.test", "other.test"],
+        vec!["u:p@app.test"],
+    ] {
+        let request = world
+            .get("/public/x")
+            .headers(hosts.iter().map(|host| ("Host", *host)));
         check(&request.send(), Ends::Ambiguous, &format!("{hosts:?}"));
         world.upstream.saw_nothing();
     }
@@ -56,7 +62,9 @@ fn a_37_a_request_without_a_host_is_refused() {
 #[test]
 fn a_38_targets_without_a_path_reach_nothing() {
     let world = World::start();
-    let options = world.raw("OPTIONS * HTTP/1.1\r\nHost: app.test\r\n\r\n").only();
+    let options = world
+        .raw("OPTIONS * HTTP/1.1\r\nHost: app.test\r\n\r\n")
+        .only();
     check(&options, Ends::Ambiguous, "OPTIONS *");
 
     let connect = "CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n";
@@ -72,7 +80,9 @@ fn a_38_targets_without_a_path_reach_nothing() {
 #[test]
 fn a_39_methods_are_case_sensitive_and_unknown_ones_are_refused() {
     let world = World::start();
-    for method in ["get", "Get", "PROPFIND", "TRACE", "FOO", "DEBUG", "M-SEARCH"] {
+    for method in [
+        "get", "Get", "PROPFIND", "TRACE", "FOO", "DEBUG", "M-SEARCH",
+    ] {
         for target in ["/admin/x", "/public/x"] {
             let answer = world.request(method, target).send();
             check(&answer, Ends::Refused, &format!("{method} {target}"));
@@ -83,7 +93,8 @@ fn a_39_methods_are_case_sensitive_and_unknown_ones_are_refused() {
 
 #[test]
 fn a_39_override_headers_change_no_verdict_and_do_not_reach_the_app() {
-    let plan = World::plan().route(json!({"path": "/only/get", "methods": ["GET"], "access": "public"}));
+    let plan =
+        World::plan().route(json!({"path": "/only/get", "methods": ["GET"], "access": "public"}));
     let world = plan.start();
     let overrides = [
         ("X-HTTP-Method-Override", "GET"),
@@ -92,11 +103,18 @@ fn a_39_override_headers_change_no_verdict_and_do_not_reach_the_app() {
         ("x_http_method_override", "GET"),
     ];
 
-    let answer = world.request("DELETE", "/only/get").headers(overrides).send();
+    let answer = world
+        .request("DELETE", "/only/get")
+        .headers(overrides)
+        .send();
     check(&answer, Ends::Nowhere, "DELETE dressed up as GET");
     world.upstream.saw_nothing();
 
-    world.get("/only/get").headers(overrides.map(|(name, _)| (name, "DELETE"))).send().passed();
+    world
+        .get("/only/get")
+        .headers(overrides.map(|(name, _)| (name, "DELETE")))
+        .send()
+        .passed();
     let seen = world.upstream.only();
     assert!(!seen.contains("DELETE"), "the app got {:?}", seen.head);
 }
@@ -104,11 +122,17 @@ fn a_39_override_headers_change_no_verdict_and_do_not_reach_the_app() {
 #[test]
 fn a_39_a_method_of_a_megabyte_is_refused() {
     let world = World::start();
-    let huge = format!("{} /public/x HTTP/1.1\r\nHost: app.test\r\n\r\n", "M".repeat(1 << 20));
+    let huge = format!(
+        "{} /public/x HTTP/1.1\r\nHost: app.test\r\n\r\n",
+        "M".repeat(1 << 20)
+    );
 
     let answers = world.raw(huge).answers;
 
-    assert!(answers.iter().all(|a| (400..500).contains(&a.status)), "{answers:?}");
+    assert!(
+        answers.iter().all(|a| (400..500).contains(&a.status)),
+        "{answers:?}"
+    );
     world.upstream.saw_nothing();
     world.get("/public/alive").send().passed();
 }

@@ -34,7 +34,12 @@ fn a_01_a_client_cannot_speak_under_a_trusted_name() {
     assert_eq!(world.upstream.only().identity(), NOBODY);
 
     let token = world.token("user_a");
-    world.get("/api/x").headers(forged()).bearer(&token).send().passed();
+    world
+        .get("/api/x")
+        .headers(forged())
+        .bearer(&token)
+        .send()
+        .passed();
     assert_eq!(world.upstream.only().identity(), USER_A);
 }
 
@@ -45,7 +50,10 @@ fn a_02_a_name_that_the_gate_has_no_value_for_is_absent_and_not_the_clients() {
 
     let request = world.get("/api/me").bearer(&token);
     let request = request.header("X-Workspace-Role", "owner");
-    request.header("X-User-Email", "root@app.test").send().passed();
+    request
+        .header("X-User-Email", "root@app.test")
+        .send()
+        .passed();
 
     let seen = world.upstream.only();
     assert_eq!(seen.values("x-workspace-role"), [""; 0]);
@@ -68,29 +76,57 @@ fn a_03_letter_case_makes_no_other_name() {
     let world = World::start();
     let token = world.token("user_a");
     for name in ["x-USER-id", "X-USER-ID", "X-User-Id", "x-user-iD"] {
-        world.get("/api/x").header(name, "user_admin").bearer(&token).send().passed();
+        world
+            .get("/api/x")
+            .header(name, "user_admin")
+            .bearer(&token)
+            .send()
+            .passed();
         assert_eq!(world.upstream.only().identity(), USER_A, "given: {name}");
     }
 }
 
 #[test]
 fn a_03_a_name_from_the_config_is_guarded_in_every_letter_case() {
-    let with = |name: &str| World::plan().config(|c| c["headers"] = json!({"claims": {name: "pla"}}));
+    let with =
+        |name: &str| World::plan().config(|c| c["headers"] = json!({"claims": {name: "pla"}}));
     let world = with("x-plan").start();
     let token = world.sign(&world.mint("user_a").claim("pla", "u:free"));
 
     for name in ["x-plan", "X-PLAN", "x_plan", "X.Plan"] {
-        world.get("/api/x").header(name, "o:pro").bearer(&token).send().passed();
+        world
+            .get("/api/x")
+            .header(name, "o:pro")
+            .bearer(&token)
+            .send()
+            .passed();
         let seen = world.upstream.only();
         assert_eq!(seen.values("x-plan"), ["u:free"], "given: {name}");
-        assert!(!seen.contains("o:pro"), "given: {name}, the app got {:?}", seen.head);
+        assert!(
+            !seen.contains("o:pro"),
+            "given: {name}, the app got {:?}",
+            seen.head
+        );
     }
     let world = with("X-PLAN").start();
     let token = world.sign(&world.mint("user_a").claim("pla", "u:free"));
-    world.get("/api/x").header("x-plan", "o:pro").bearer(&token).send().passed();
+    world
+        .get("/api/x")
+        .header("x-plan", "o:pro")
+        .bearer(&token)
+        .send()
+        .passed();
     assert_eq!(world.upstream.only().values("x-plan"), ["u:free"]);
     // No claim can take a name that is the gate's own, or that an app server could read as another.
-    for name in ["x_plan", "X-User-Id", "x-user-id", "x-clerk-plan", "x-forwarded-for", "authorization", "host"] {
+    for name in [
+        "x_plan",
+        "X-User-Id",
+        "x-user-id",
+        "x-clerk-plan",
+        "x-forwarded-for",
+        "authorization",
+        "host",
+    ] {
         let finished = with(name).run();
         assert_eq!(finished.code(), 78, "given: {name}\n{}", finished.stderr);
     }
@@ -113,7 +149,12 @@ fn a_04_an_underscore_alias_never_reaches_the_app() {
         assert_eq!(open.identity(), NOBODY, "given: {name}");
         assert!(!open.contains("forged"), "given: {name}");
 
-        world.get("/api/x").headers(aliases).bearer(&token).send().passed();
+        world
+            .get("/api/x")
+            .headers(aliases)
+            .bearer(&token)
+            .send()
+            .passed();
         assert_eq!(world.upstream.only().identity(), USER_A, "given: {name}");
     }
 }
@@ -127,7 +168,12 @@ fn a_05_a_trusted_name_sent_twice_is_stripped_twice() {
     assert_eq!(world.upstream.only().identity(), NOBODY);
 
     let token = world.token("user_a");
-    world.get("/api/x").headers(twice).bearer(&token).send().passed();
+    world
+        .get("/api/x")
+        .headers(twice)
+        .bearer(&token)
+        .send()
+        .passed();
     assert_eq!(world.upstream.only().identity(), USER_A);
 }
 
@@ -138,20 +184,39 @@ fn a_05_a_header_that_a_rule_reads_counts_only_when_it_is_there_once() {
     let admin = || world.get("/admin/x").bearer(&token);
 
     for (given, request) in [
-        ("two lines", admin().headers([("x-workspace-id", "ws_1"), ("x-workspace-id", "ws_2")])),
-        ("two lines alike", admin().headers([("x-workspace-id", "ws_1"), ("X-Workspace-Id", "ws_1")])),
+        (
+            "two lines",
+            admin().headers([("x-workspace-id", "ws_1"), ("x-workspace-id", "ws_2")]),
+        ),
+        (
+            "two lines alike",
+            admin().headers([("x-workspace-id", "ws_1"), ("X-Workspace-Id", "ws_1")]),
+        ),
         ("a list", admin().header("x-workspace-id", "ws_1,ws_2")),
-        ("a list with a space", admin().header("x-workspace-id", "ws_1, ws_1")),
+        (
+            "a list with a space",
+            admin().header("x-workspace-id", "ws_1, ws_1"),
+        ),
     ] {
-        assert_eq!(request.send().refused(400).json()["detail"], "Bad request", "given: {given}");
+        assert_eq!(
+            request.send().refused(400).json()["detail"],
+            "Bad request",
+            "given: {given}"
+        );
         world.upstream.saw_nothing();
     }
 
     // An alias beside it is stripped like any other: the app sees one workspace, the judged one.
-    admin().headers([("x-workspace-id", "ws_1"), ("x_workspace_id", "ws_2")]).send().passed();
+    admin()
+        .headers([("x-workspace-id", "ws_1"), ("x_workspace_id", "ws_2")])
+        .send()
+        .passed();
     let seen = world.upstream.only();
     assert_eq!(
-        (seen.values("x-workspace-id"), seen.values("x-workspace-role")),
+        (
+            seen.values("x-workspace-id"),
+            seen.values("x-workspace-role")
+        ),
         (vec!["ws_1".into()], vec!["admin".into()])
     );
     assert!(!seen.contains("ws_2"), "{:?}", seen.head);
@@ -163,7 +228,10 @@ fn a_06_a_client_cannot_delete_our_headers_by_naming_them_in_connection() {
     let token = world.token("user_a");
 
     let request = world.get("/api/x").bearer(&token);
-    request.header("Connection", "close, x-user-id").send().passed();
+    request
+        .header("Connection", "close, x-user-id")
+        .send()
+        .passed();
 
     assert_eq!(world.upstream.only().identity(), USER_A);
 }
@@ -175,7 +243,10 @@ fn a_07_nor_in_any_other_spelling_nor_in_a_second_connection_field() {
 
     let request = world.get("/api/ws/ws_1/x").bearer(&token);
     let request = request.header("connection", "X-WORKSPACE-ROLE, X-USER-ID");
-    request.header("Connection", "x-workspace-id,X-Auth-Kind").send().passed();
+    request
+        .header("Connection", "x-workspace-id,X-Auth-Kind")
+        .send()
+        .passed();
 
     let mut expected = USER_A.map(str::to_owned).to_vec();
     expected.extend(["x-workspace-id: ws_1", "x-workspace-role: member"].map(str::to_owned));
@@ -197,7 +268,11 @@ fn a_08_internal_headers_of_gates_and_sdks_are_removed_at_the_door() {
     world.get("/public/x").headers(internal).send().passed();
     assert_eq!(world.upstream.only().identity(), NOBODY);
 
-    world.get("/api/x").headers(internal).send().not_authenticated();
+    world
+        .get("/api/x")
+        .headers(internal)
+        .send()
+        .not_authenticated();
     world.upstream.saw_nothing();
 }
 
@@ -206,8 +281,16 @@ fn a_09_an_assertion_from_the_client_is_not_passed_on() {
     let world = World::start();
     let replayed = world.token("user_owner");
 
-    for name in ["X-Bailiff-Assertion", "x_bailiff_assertion", "X-Clerk-Auth-Signature"] {
-        world.get("/public/x").header(name, &replayed).send().passed();
+    for name in [
+        "X-Bailiff-Assertion",
+        "x_bailiff_assertion",
+        "X-Clerk-Auth-Signature",
+    ] {
+        world
+            .get("/public/x")
+            .header(name, &replayed)
+            .send()
+            .passed();
         assert!(!world.upstream.only().contains(&replayed), "given: {name}");
     }
 }
@@ -215,16 +298,31 @@ fn a_09_an_assertion_from_the_client_is_not_passed_on() {
 #[test]
 fn a_10_a_value_that_is_not_header_safe_never_splits_a_header() {
     let name = "Zo\\u00eb\\r\\nX-User-Id: root 100%";
-    let membership = format!("users: {{user_a: {{access: active, name: \"{name}\"}}}}\nworkspaces: {{}}\n");
+    let membership =
+        format!("users: {{user_a: {{access: active, name: \"{name}\"}}}}\nworkspaces: {{}}\n");
     let world = World::plan().membership(&membership).start();
 
-    world.get("/api/x").bearer(&world.token("user_a")).send().passed();
+    world
+        .get("/api/x")
+        .bearer(&world.token("user_a"))
+        .send()
+        .passed();
     let seen = world.upstream.only();
-    assert_eq!(seen.values("x-user-name"), ["Zo%C3%AB%0D%0AX-User-Id: root 100%25"]);
+    assert_eq!(
+        seen.values("x-user-name"),
+        ["Zo%C3%AB%0D%0AX-User-Id: root 100%25"]
+    );
     assert_eq!(seen.values("x-user-id"), ["user_a"]);
 
-    let claims = world.mint("user_new").claim("name", "n".repeat(10_000)).claim("email", "a\0b@example.com\r\nx: y");
-    world.get("/api/me").bearer(&world.sign(&claims)).send().passed();
+    let claims = world
+        .mint("user_new")
+        .claim("name", "n".repeat(10_000))
+        .claim("email", "a\0b@example.com\r\nx: y");
+    world
+        .get("/api/me")
+        .bearer(&world.sign(&claims))
+        .send()
+        .passed();
     let seen = world.upstream.only();
     assert_eq!(seen.values("x-user-name"), [""; 0], "too long to be sent");
     assert_eq!(seen.values("x-user-email"), ["a%00b@example.com%0D%0Ax: y"]);
@@ -235,9 +333,18 @@ fn a_10_a_value_that_is_not_header_safe_never_splits_a_header() {
 fn a_10_an_identifier_that_is_not_header_safe_is_no_identity() {
     let world = World::start();
     for claim in ["sub", "sid"] {
-        for value in ["user_a\r\nX-User-Id: root", "user_a, user_b", "user_\u{e4}", "user_a\0"] {
+        for value in [
+            "user_a\r\nX-User-Id: root",
+            "user_a, user_b",
+            "user_\u{e4}",
+            "user_a\0",
+        ] {
             let token = world.sign(&world.mint("user_a").claim(claim, value));
-            world.get("/api/me").bearer(&token).send().not_authenticated();
+            world
+                .get("/api/me")
+                .bearer(&token)
+                .send()
+                .not_authenticated();
             world.upstream.saw_nothing();
         }
     }
@@ -286,7 +393,9 @@ fn a_12_headers_of_a_trusted_proxy_from_a_stranger_are_removed_or_rebuilt() {
 
 #[test]
 fn a_field_by_which_an_app_would_override_what_was_judged_never_arrives() {
-    let world = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"])).start();
+    let world = World::plan()
+        .config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"]))
+        .start();
     let token = world.token("user_a");
     let fields = [
         "SCRIPT_NAME",
@@ -310,27 +419,50 @@ fn a_field_by_which_an_app_would_override_what_was_judged_never_arrives() {
         "spring.cloud.function.definition",
     ];
     for path in ["/public/x", "/api/me"] {
-        let twice = fields.iter().chain(&fields).map(|name| (*name, "forged")).chain(fields.map(|name| (name, "")));
-        world.get(path).headers(twice).bearer(&token).send().passed();
+        let twice = fields
+            .iter()
+            .chain(&fields)
+            .map(|name| (*name, "forged"))
+            .chain(fields.map(|name| (name, "")));
+        world
+            .get(path)
+            .headers(twice)
+            .bearer(&token)
+            .send()
+            .passed();
         let seen = world.upstream.only();
         assert!(!seen.contains("forged"), "the app got {:?}", seen.head);
         for name in fields {
-            assert_eq!(seen.values(&name.to_lowercase()), [""; 0], "the app got {name}");
+            assert_eq!(
+                seen.values(&name.to_lowercase()),
+                [""; 0],
+                "the app got {name}"
+            );
         }
     }
 }
 
 #[test]
 fn a_field_that_the_config_names_gets_through_in_its_own_spelling() {
-    let pass = json!({"pass": ["x-http-method-override"], "pass_from_proxies": ["x-forwarded-prefix"]});
-    for (proxies, expected) in [(json!(["10.0.0.0/8"]), vec![]), (json!(["127.0.0.0/8"]), vec!["/app"])] {
+    let pass =
+        json!({"pass": ["x-http-method-override"], "pass_from_proxies": ["x-forwarded-prefix"]});
+    for (proxies, expected) in [
+        (json!(["10.0.0.0/8"]), vec![]),
+        (json!(["127.0.0.0/8"]), vec!["/app"]),
+    ] {
         let plan = World::plan().config(|c| {
             c["headers"] = pass.clone();
             c["trusted_proxies"] = proxies;
         });
         let world = plan.start();
-        let request = world.get("/public/x").header("X-HTTP-Method-Override", "PUT");
-        request.header("X_HTTP_Method_Override", "DELETE").header("X-Forwarded-Prefix", "/app").send().passed();
+        let request = world
+            .get("/public/x")
+            .header("X-HTTP-Method-Override", "PUT");
+        request
+            .header("X_HTTP_Method_Override", "DELETE")
+            .header("X-Forwarded-Prefix", "/app")
+            .send()
+            .passed();
         let seen = world.upstream.only();
         assert_eq!(seen.values("x-http-method-override"), ["PUT"]);
         assert_eq!(seen.values("x-forwarded-prefix"), expected);
@@ -342,7 +474,10 @@ fn a_field_that_the_config_names_gets_through_in_its_own_spelling() {
 fn a_12_a_proxy_on_the_list_is_believed() {
     let plan = World::plan().config(|c| c["trusted_proxies"] = json!(["127.0.0.0/8"]));
     let world = plan.start();
-    let request = world.get("/public/x").headers([("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")]);
+    let request = world.get("/public/x").headers([
+        ("X-Forwarded-For", "203.0.113.7"),
+        ("X-Forwarded-Proto", "https"),
+    ]);
 
     request.send().passed();
 
@@ -357,7 +492,9 @@ fn a_12_another_spelling_passes_not_even_from_a_proxy_on_the_list() {
     let world = plan.start();
 
     // The proxy writes the plain name; the alias beside it is what its client smuggled through.
-    let request = world.get("/public/x").header("X-Forwarded-For", "203.0.113.7");
+    let request = world
+        .get("/public/x")
+        .header("X-Forwarded-For", "203.0.113.7");
     let request = request.header("X_Forwarded_For", "10.6.6.6");
     request.header("X-Original-URL", "/evil").send().passed();
 
@@ -369,7 +506,15 @@ fn a_12_another_spelling_passes_not_even_from_a_proxy_on_the_list() {
 #[test]
 fn a_13_a_host_that_is_no_plain_host_is_refused() {
     let world = World::start();
-    for host in ["a\";proto=https;x=\"", "app.test/x", "app.test x", "user@app.test", "", "app.test:", "[::1"] {
+    for host in [
+        "a\";proto=https;x=\"",
+        "app.test/x",
+        "app.test x",
+        "user@app.test",
+        "",
+        "app.test:",
+        "[::1",
+    ] {
         let answer = world.get("/public/x").header("Host", host).send();
         assert_eq!(answer.status, 400, "given: {host:?}, {answer:?}");
         world.upstream.saw_nothing();

@@ -18,7 +18,10 @@ fn restless() -> Plan {
 #[track_caller]
 fn refetched(world: &World) {
     let before = world.clerk.hits();
-    let unknown = world.mint("user_a").header("kid", "ins_unknown").sign(&foreign_key());
+    let unknown = world
+        .mint("user_a")
+        .header("kid", "ins_unknown")
+        .sign(&foreign_key());
     eventually("the keys were fetched again", || {
         assert_eq!(status(world, &unknown), 401);
         (world.clerk.hits() > before).then_some(())
@@ -31,14 +34,22 @@ fn status(world: &World, token: &str) -> u16 {
 
 #[test]
 fn a_70_without_keys_the_gate_is_not_ready_and_protected_routes_say_503() {
-    for behaviour in [Behaviour::Status(503), Behaviour::Html, Behaviour::EmptyKeys] {
+    for behaviour in [
+        Behaviour::Status(503),
+        Behaviour::Html,
+        Behaviour::EmptyKeys,
+    ] {
         let plan = restless();
         plan.clerk.behave(behaviour.clone());
         let world = plan.start_unready();
         let token = world.token("user_a");
 
         assert_eq!(world.gate.admin("/livez").status, 200);
-        assert_eq!(world.gate.admin("/readyz").status, 503, "given: {behaviour:?}");
+        assert_eq!(
+            world.gate.admin("/readyz").status,
+            503,
+            "given: {behaviour:?}"
+        );
         let answer = world.get("/api/me").bearer(&token).send().refused(503);
         assert_eq!(answer.json()["detail"], "Temporarily unavailable");
         assert!(answer.header("retry-after").is_some(), "{answer:?}");
@@ -46,7 +57,9 @@ fn a_70_without_keys_the_gate_is_not_ready_and_protected_routes_say_503() {
         world.upstream.saw_nothing();
 
         world.clerk.behave(Behaviour::Normal);
-        eventually("the gate was ready", || (world.gate.admin("/readyz").status == 200).then_some(()));
+        eventually("the gate was ready", || {
+            (world.gate.admin("/readyz").status == 200).then_some(())
+        });
         world.get("/api/me").bearer(&token).send().passed();
     }
 }
@@ -58,7 +71,10 @@ fn a_70_a_forged_token_is_not_accepted_while_there_are_no_keys() {
     let world = plan.start_unready();
     let mint = world.mint("user_a");
 
-    for token in [mint.sign(&foreign_key()), world.sign(&mint.clone().header("alg", "none"))] {
+    for token in [
+        mint.sign(&foreign_key()),
+        world.sign(&mint.clone().header("alg", "none")),
+    ] {
         let status = status(&world, &token);
         assert!([401, 503].contains(&status), "got {status}");
     }
@@ -80,7 +96,9 @@ fn a_71_cached_keys_go_on_through_an_outage_and_metrics_and_log_say_so() {
         let good = scrape.sum(name, &[("issuer", "clerk"), ("result", "ok")]);
         all > good
     };
-    eventually("the metrics told of it", || failed("bailiff_key_fetches_total").then_some(()));
+    eventually("the metrics told of it", || {
+        failed("bailiff_key_fetches_total").then_some(())
+    });
     world.gate.log_line("a warning about keys", |line| {
         let serious = line["level"] == "WARN" || line["level"] == "ERROR";
         serious && line.to_string().contains("key")
@@ -105,12 +123,16 @@ fn a_71_keys_that_are_too_old_mean_503_and_not_401_nor_open() {
     assert_eq!(world.gate.admin("/readyz").status, 503);
 
     world.clerk.behave(Behaviour::Normal);
-    eventually("new keys were believed", || (status(&world, &token) == 200).then_some(()));
+    eventually("new keys were believed", || {
+        (status(&world, &token) == 200).then_some(())
+    });
 }
 
 #[test]
 fn a_72_a_rotated_key_is_picked_up_without_a_failed_request() {
-    let world = World::plan().config(|c| c["keys"] = json!({"wait": "5s"})).start();
+    let world = World::plan()
+        .config(|c| c["keys"] = json!({"wait": "5s"}))
+        .start();
     let next = world.clerk.next_key();
     let (old, new) = (world.token("user_a"), world.mint("user_a").sign(&next));
     let before = world.clerk.hits();
@@ -134,7 +156,11 @@ fn a_72_a_removed_key_is_refused_after_the_next_refresh() {
     refetched(&world);
 
     world.get("/api/me").bearer(&old).send().not_authenticated();
-    world.get("/api/me").bearer(&world.mint("user_a").sign(&next)).send().passed();
+    world
+        .get("/api/me")
+        .bearer(&world.mint("user_a").sign(&next))
+        .send()
+        .passed();
 }
 
 #[test]
@@ -151,12 +177,19 @@ fn a_73_a_key_set_that_is_none_changes_nothing() {
         Behaviour::Raw(b"{\"keys\":".to_vec()),
         Behaviour::Raw(b"[]".to_vec()),
         Behaviour::Raw(b"{\"keys\": {}}".to_vec()),
-        Behaviour::Raw(json!({"keys": [weak_jwk("ins_standard")]}).to_string().into_bytes()),
+        Behaviour::Raw(
+            json!({"keys": [weak_jwk("ins_standard")]})
+                .to_string()
+                .into_bytes(),
+        ),
         Behaviour::Raw(json!({ "keys": many }).to_string().into_bytes()),
     ] {
         world.clerk.behave(behaviour.clone());
         refetched(&world);
-        let name = format!("{behaviour:?}").chars().take(60).collect::<String>();
+        let name = format!("{behaviour:?}")
+            .chars()
+            .take(60)
+            .collect::<String>();
         assert_eq!(status(&world, &token), 200, "given: {name}");
     }
 }
@@ -183,21 +216,37 @@ fn a_73_unusable_keys_are_skipped_and_the_good_one_beside_them_counts() {
     ]);
     let world = plan.start();
 
-    world.get("/api/me").bearer(&world.token("user_a")).send().passed();
+    world
+        .get("/api/me")
+        .bearer(&world.token("user_a"))
+        .send()
+        .passed();
     let bent = world.clerk.next_key().renamed("ins_bent");
-    world.get("/api/me").bearer(&world.mint("user_a").sign(&bent)).send().not_authenticated();
+    world
+        .get("/api/me")
+        .bearer(&world.mint("user_a").sign(&bent))
+        .send()
+        .not_authenticated();
 }
 
 #[test]
 fn a_73_a_name_that_two_keys_bear_opens_nothing_for_the_second() {
     let plan = World::plan();
     let impostor = foreign_key().renamed("ins_standard");
-    plan.clerk.publish_raw(&[plan.clerk.next_key().jwk(), plan.clerk.key().jwk(), impostor.jwk()]);
+    plan.clerk.publish_raw(&[
+        plan.clerk.next_key().jwk(),
+        plan.clerk.key().jwk(),
+        impostor.jwk(),
+    ]);
     let world = plan.start();
 
     let forged = world.mint("user_a").sign(&impostor);
 
-    world.get("/api/me").bearer(&forged).send().not_authenticated();
+    world
+        .get("/api/me")
+        .bearer(&forged)
+        .send()
+        .not_authenticated();
     world.upstream.saw_nothing();
 }
 
@@ -213,11 +262,22 @@ fn a_74_a_token_never_chooses_a_key_or_an_address() {
         ("jku", mint().header("jku", url.as_str()).sign(&key)),
         ("x5u", mint().header("x5u", url.as_str()).sign(&key)),
         ("jwk", mint().header("jwk", key.jwk()).sign(&key)),
-        ("jwk under our kid", mint().header("jwk", key.jwk()).sign(&key.renamed("ins_standard"))),
+        (
+            "jwk under our kid",
+            mint()
+                .header("jwk", key.jwk())
+                .sign(&key.renamed("ins_standard")),
+        ),
         ("x5c", mint().header("x5c", json!(["MIIB"])).sign(&key)),
         ("iss", mint().claim("iss", trap.url()).sign(&key)),
-        ("kid as address", mint().header("kid", url.as_str()).sign(&key)),
-        ("kid as path", mint().header("kid", "../../etc/passwd").sign(&key)),
+        (
+            "kid as address",
+            mint().header("kid", url.as_str()).sign(&key),
+        ),
+        (
+            "kid as path",
+            mint().header("kid", "../../etc/passwd").sign(&key),
+        ),
     ] {
         assert_eq!(status(&world, &token), 401, "given: {given}");
     }
@@ -230,11 +290,17 @@ fn a_74_a_redirect_of_the_key_address_is_not_followed() {
     let trap = Upstream::start();
     let world = restless().start();
 
-    world.clerk.behave(Behaviour::Redirect(format!("{}/jwks.json", trap.url())));
+    world
+        .clerk
+        .behave(Behaviour::Redirect(format!("{}/jwks.json", trap.url())));
     refetched(&world);
 
     trap.saw_nothing();
-    assert_eq!(status(&world, &world.token("user_a")), 200, "the last good set stays");
+    assert_eq!(
+        status(&world, &world.token("user_a")),
+        200,
+        "the last good set stays"
+    );
 }
 
 #[test]
@@ -271,12 +337,17 @@ fn a_75_one_token_gets_two_verdicts_where_two_rules_apply() {
 fn a_75_a_token_once_found_good_does_not_outlive_its_end() {
     let world = World::start();
     // The leeway of ten seconds is almost used up: three more remain.
-    let mint = world.mint("user_a").issued_at(now() - 60).claim("exp", now() - 7);
+    let mint = world
+        .mint("user_a")
+        .issued_at(now() - 60)
+        .claim("exp", now() - 7);
     let token = world.sign(&mint);
 
     world.get("/api/me").bearer(&token).send().passed();
 
-    eventually("the token was over", || (status(&world, &token) == 401).then_some(()));
+    eventually("the token was over", || {
+        (status(&world, &token) == 401).then_some(())
+    });
 }
 
 #[test]
@@ -287,7 +358,9 @@ fn a_75_a_token_once_found_good_does_not_outlive_the_rules_it_was_good_under() {
 
     world.rewrite_config(|c| c["clerk"]["authorized_parties"] = json!(["https://new.test"]));
 
-    eventually("the new party alone counted", || (status(&world, &token) == 401).then_some(()));
+    eventually("the new party alone counted", || {
+        (status(&world, &token) == 401).then_some(())
+    });
 }
 
 #[test]
@@ -307,7 +380,11 @@ fn keys_may_come_from_a_pem_without_any_network() {
         });
         plan.clerk.behave(Behaviour::Status(500));
         let world = plan.start();
-        assert_eq!(status(&world, &world.token("user_a")), 200, "given: {given}");
+        assert_eq!(
+            status(&world, &world.token("user_a")),
+            200,
+            "given: {given}"
+        );
         let foreign = world.mint("user_a").sign(&foreign_key());
         assert_eq!(status(&world, &foreign), 401, "given: {given}");
         assert_eq!(world.clerk.hits(), 0, "given: {given}");

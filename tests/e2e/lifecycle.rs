@@ -19,7 +19,9 @@ fn sigterm_lets_a_running_request_end_and_exits_0() {
 
     world.gate.sigterm();
     let address = world.gate.address();
-    eventually("new connections were refused", || TcpStream::connect(address).err());
+    eventually("new connections were refused", || {
+        TcpStream::connect(address).err()
+    });
     world.upstream.release();
 
     running.answer("GET").passed();
@@ -30,7 +32,9 @@ fn sigterm_lets_a_running_request_end_and_exits_0() {
 
 #[test]
 fn sigterm_without_a_running_request_ends_at_once() {
-    let world = World::plan().config(|c| c["shutdown"] = json!({"delay": "0s", "drain": "10m"})).start();
+    let world = World::plan()
+        .config(|c| c["shutdown"] = json!({"delay": "0s", "drain": "10m"}))
+        .start();
     world.get("/public/x").send().passed();
 
     world.gate.sigterm();
@@ -41,7 +45,9 @@ fn sigterm_without_a_running_request_ends_at_once() {
 
 #[test]
 fn sigterm_does_not_wait_for_ever() {
-    let world = World::plan().config(|c| c["shutdown"] = json!({"delay": "0s", "drain": "200ms"})).start();
+    let world = World::plan()
+        .config(|c| c["shutdown"] = json!({"delay": "0s", "drain": "200ms"}))
+        .start();
     world.upstream.play(Script::Hold);
     let mut running = world.connect();
     running.send(&world.get("/public/x").bytes());
@@ -49,19 +55,31 @@ fn sigterm_does_not_wait_for_ever() {
 
     world.gate.sigterm();
 
-    let World { gate, upstream: _held, .. } = world;
+    let World {
+        gate,
+        upstream: _held,
+        ..
+    } = world;
     gate.finish();
 }
 
 #[test]
 fn before_the_ports_close_the_gate_says_that_it_is_not_ready() {
-    let world = World::plan().config(|c| c["shutdown"] = json!({"delay": "2s", "drain": "1s"})).start();
+    let world = World::plan()
+        .config(|c| c["shutdown"] = json!({"delay": "2s", "drain": "1s"}))
+        .start();
 
     world.gate.sigterm();
 
-    eventually("/readyz said no", || (world.gate.admin("/readyz").status == 503).then_some(()));
+    eventually("/readyz said no", || {
+        (world.gate.admin("/readyz").status == 503).then_some(())
+    });
     world.get("/public/x").send().passed();
-    let World { gate, upstream: _app, .. } = world;
+    let World {
+        gate,
+        upstream: _app,
+        ..
+    } = world;
     gate.finish().exits(0);
 }
 
@@ -86,13 +104,27 @@ fn publishable_key(host: &str) -> String {
 
 /// `serve --upstream`, with a file that says no more than the ports.
 fn bare(upstream: &Upstream) -> Launch {
-    let args = ["serve", "--config", "ports.yaml", "--upstream", &upstream.url()];
+    let args = [
+        "serve",
+        "--config",
+        "ports.yaml",
+        "--upstream",
+        &upstream.url(),
+    ];
     Launch::with_args(&args).file("ports.yaml", "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n")
 }
 
 #[track_caller]
 fn everything_is_closed(gate: &Gate, upstream: &Upstream) {
-    for path in ["/", "/healthz", "/api/x", "/public/x", "/metrics", "/favicon.ico", "/api/webhooks/clerk"] {
+    for path in [
+        "/",
+        "/healthz",
+        "/api/x",
+        "/public/x",
+        "/metrics",
+        "/favicon.ico",
+        "/api/webhooks/clerk",
+    ] {
         for method in ["GET", "POST", "HEAD", "OPTIONS", "DELETE"] {
             let answer = gate.request(method, path).send();
             assert_eq!(answer.status, 401, "given: {method} {path}, {answer:?}");
@@ -106,11 +138,16 @@ fn a_publishable_key_alone_gates_everything() {
     let upstream = Upstream::start();
     // Nobody listens there: without keys every token is refused, and none is let through.
     let key = publishable_key("nowhere.invalid");
-    let gate = bare(&upstream).env("CLERK_PUBLISHABLE_KEY", &key).start_unready();
+    let gate = bare(&upstream)
+        .env("CLERK_PUBLISHABLE_KEY", &key)
+        .start_unready();
 
     everything_is_closed(&gate, &upstream);
     let token = Mint::new("https://nowhere.invalid", "user_a", now()).sign(&foreign_key());
-    assert_eq!(gate.request("GET", "/api/x").bearer(&token).send().status, 503);
+    assert_eq!(
+        gate.request("GET", "/api/x").bearer(&token).send().status,
+        503
+    );
     upstream.saw_nothing();
     assert_eq!(gate.admin("/readyz").status, 503);
 }
@@ -119,7 +156,10 @@ fn a_publishable_key_alone_gates_everything() {
 fn with_keys_any_valid_session_passes_as_a_user() {
     let upstream = Upstream::start();
     let gate = bare(&upstream)
-        .env("CLERK_PUBLISHABLE_KEY", &publishable_key("clerk.example.com"))
+        .env(
+            "CLERK_PUBLISHABLE_KEY",
+            &publishable_key("clerk.example.com"),
+        )
         .env("CLERK_JWT_KEY", &foreign_key().public_pem())
         .start();
     let mint = || Mint::new("https://clerk.example.com", "user_anybody", now());
@@ -127,7 +167,10 @@ fn with_keys_any_valid_session_passes_as_a_user() {
     everything_is_closed(&gate, &upstream);
     for mint in [mint(), mint().azp("https://anywhere.test")] {
         let token = mint.sign(&foreign_key());
-        gate.request("GET", "/any/path").bearer(&token).send().passed();
+        gate.request("GET", "/any/path")
+            .bearer(&token)
+            .send()
+            .passed();
         assert_eq!(
             upstream.only().identity(),
             [
@@ -139,8 +182,13 @@ fn with_keys_any_valid_session_passes_as_a_user() {
             ],
         );
     }
-    let other = mint().claim("iss", "https://clerk.other.com").sign(&foreign_key());
-    gate.request("GET", "/any/path").bearer(&other).send().not_authenticated();
+    let other = mint()
+        .claim("iss", "https://clerk.other.com")
+        .sign(&foreign_key());
+    gate.request("GET", "/any/path")
+        .bearer(&other)
+        .send()
+        .not_authenticated();
     upstream.saw_nothing();
 }
 
@@ -148,9 +196,20 @@ fn with_keys_any_valid_session_passes_as_a_user() {
 fn without_any_key_the_gate_does_not_start() {
     let upstream = Upstream::start();
     let finished = bare(&upstream).run().exits(78);
-    assert!(finished.stderr.contains("CLERK_PUBLISHABLE_KEY"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("CLERK_PUBLISHABLE_KEY"),
+        "{}",
+        finished.stderr
+    );
 
-    for key in ["", "pk_test_", "pk_test_!!!", "sk_test_abc", "pk_prod_Y2xlcms", "pk_test_bm9kb2xsYXI="] {
+    for key in [
+        "",
+        "pk_test_",
+        "pk_test_!!!",
+        "sk_test_abc",
+        "pk_prod_Y2xlcms",
+        "pk_test_bm9kb2xsYXI=",
+    ] {
         let finished = bare(&upstream).env("CLERK_PUBLISHABLE_KEY", key).run();
         assert_eq!(finished.code(), 78, "given: {key}\n{}", finished.stderr);
     }

@@ -37,8 +37,17 @@ fn refused(world: &World, answer: Response, reason: &str) {
 #[test]
 fn the_shared_token_is_the_local_user_and_the_app_does_not_get_it() {
     let world = plan().start();
-    let forged = [("x-user-id", "root"), ("X_Auth_Issuer", "clerk"), ("x-user-flags", "is_admin")];
-    world.get("/api/x").bearer(SHARED).headers(forged).send().passed();
+    let forged = [
+        ("x-user-id", "root"),
+        ("X_Auth_Issuer", "clerk"),
+        ("x-user-flags", "is_admin"),
+    ];
+    world
+        .get("/api/x")
+        .bearer(SHARED)
+        .headers(forged)
+        .send()
+        .passed();
     let seen = world.upstream.only();
     assert_eq!(seen.identity(), LOCAL);
     assert!(!seen.contains(SHARED));
@@ -46,9 +55,15 @@ fn the_shared_token_is_the_local_user_and_the_app_does_not_get_it() {
 
 #[test]
 fn two_variables_do_the_same() {
-    let world = bare().env("AUTH_MODE", "local").env("LOCAL_AUTH_TOKEN", SHARED).start();
+    let world = bare()
+        .env("AUTH_MODE", "local")
+        .env("LOCAL_AUTH_TOKEN", SHARED)
+        .start();
     world.get("/api/me").bearer(SHARED).send().passed();
-    assert_eq!(world.upstream.only().header("x-user-id").as_deref(), Some("local:local"));
+    assert_eq!(
+        world.upstream.only().header("x-user-id").as_deref(),
+        Some("local:local")
+    );
     refused(&world, world.get("/api/me").send(), "missing_token");
 }
 
@@ -56,7 +71,11 @@ fn two_variables_do_the_same() {
 fn everything_that_is_not_the_shared_token_is_refused_alike() {
     let world = plan().start();
     refused(&world, world.get("/api/x").send(), "missing_token");
-    refused(&world, world.get("/api/x").bearer(SERVICE_TOKEN).send(), "service_route");
+    refused(
+        &world,
+        world.get("/api/x").bearer(SERVICE_TOKEN).send(),
+        "service_route",
+    );
     for (given, token) in [
         ("one letter less", SHARED[1..].to_owned()),
         ("one letter more", format!("{SHARED}0")),
@@ -69,10 +88,23 @@ fn everything_that_is_not_the_shared_token_is_refused_alike() {
         refused(&world, answer, "wrong_local_token");
     }
     for (given, request) in [
-        ("another scheme", world.get("/api/x").header("Authorization", format!("Basic {SHARED}"))),
-        ("no scheme", world.get("/api/x").header("Authorization", SHARED)),
+        (
+            "another scheme",
+            world
+                .get("/api/x")
+                .header("Authorization", format!("Basic {SHARED}")),
+        ),
+        (
+            "no scheme",
+            world.get("/api/x").header("Authorization", SHARED),
+        ),
         ("the query", world.get(&format!("/api/x?token={SHARED}"))),
-        ("a cookie", world.get("/api/x").header("Cookie", format!("__session={SHARED}"))),
+        (
+            "a cookie",
+            world
+                .get("/api/x")
+                .header("Cookie", format!("__session={SHARED}")),
+        ),
         ("twice", world.get("/api/x").bearer(SHARED).bearer(SHARED)),
     ] {
         assert_eq!(request.send().status, 401, "given: {given}");
@@ -83,13 +115,27 @@ fn everything_that_is_not_the_shared_token_is_refused_alike() {
 #[test]
 fn the_shared_token_is_no_service_and_a_service_no_local_user() {
     let world = plan().start();
-    refused(&world, world.get("/internal/x").bearer(SHARED).send(), "unknown_service");
-    world.get("/internal/x").bearer(SERVICE_TOKEN).send().passed();
-    assert_eq!(world.upstream.only().identity(), ["x-auth-kind: service", "x-service-name: engine"]);
+    refused(
+        &world,
+        world.get("/internal/x").bearer(SHARED).send(),
+        "unknown_service",
+    );
+    world
+        .get("/internal/x")
+        .bearer(SERVICE_TOKEN)
+        .send()
+        .passed();
+    assert_eq!(
+        world.upstream.only().identity(),
+        ["x-auth-kind: service", "x-service-name: engine"]
+    );
     world.get("/public/x").bearer(SHARED).send().passed();
     let seen = world.upstream.only();
     assert_eq!(seen.identity(), NOBODY);
-    assert!(!seen.contains(SHARED), "an open route is no way to the token either");
+    assert!(
+        !seen.contains(SHARED),
+        "an open route is no way to the token either"
+    );
 }
 
 #[test]
@@ -101,12 +147,18 @@ fn roles_come_from_the_row_of_the_local_user() {
     world.gate.write_membership(
         "users: {\"local:local\": {id: me}}\nworkspaces: {ws_1: {members: {\"local:local\": admin}}}\n",
     );
-    eventually("the local user was a member", || (ws(&world).status == 200).then_some(()));
+    eventually("the local user was a member", || {
+        (ws(&world).status == 200).then_some(())
+    });
     let seen = world.upstream.only();
     assert_eq!(seen.header("x-user-id").as_deref(), Some("me"));
     assert_eq!(seen.header("x-workspace-role").as_deref(), Some("admin"));
-    world.gate.write_membership("users: {\"local:local\": {access: suspended}}\n");
-    eventually("the local user was out", || (ws(&world).status == 403).then_some(()));
+    world
+        .gate
+        .write_membership("users: {\"local:local\": {access: suspended}}\n");
+    eventually("the local user was out", || {
+        (ws(&world).status == 403).then_some(())
+    });
 }
 
 #[test]
@@ -118,39 +170,84 @@ fn a_shared_token_is_replaced_without_a_restart() {
     eventually("both counted", || (status(next) == 200).then_some(()));
     assert_eq!(status(SHARED), 200);
     world.rewrite_config(|c| c["local"] = json!({"token": next}));
-    eventually("the old one was out", || (status(SHARED) == 401).then_some(()));
+    eventually("the old one was out", || {
+        (status(SHARED) == 401).then_some(())
+    });
     assert_eq!(status(next), 200);
 }
 
 #[test]
 fn a_shared_token_beside_clerk_does_not_start() {
     for (given, plan, expected) in [
-        ("both sections", World::plan().config(|c| c["local"] = json!({"token": SHARED})), "`clerk` beside local mode"),
         (
-            "AUTH_MODE=local",
-            World::plan().env("AUTH_MODE", "local").env("LOCAL_AUTH_TOKEN", SHARED),
+            "both sections",
+            World::plan().config(|c| c["local"] = json!({"token": SHARED})),
             "`clerk` beside local mode",
         ),
-        ("AUTH_MODE=clerk", plan().env("AUTH_MODE", "clerk"), "`local` beside `AUTH_MODE` `clerk`"),
-        ("a short token", bare().env("AUTH_MODE", "local").env("LOCAL_AUTH_TOKEN", "hunter2"), "openssl rand -hex 32"),
-        ("no token", bare().env("AUTH_MODE", "local"), "openssl rand -hex 32"),
-        ("AUTH_MODE=none", World::plan().env("AUTH_MODE", "none"), "is not a mode of this version"),
+        (
+            "AUTH_MODE=local",
+            World::plan()
+                .env("AUTH_MODE", "local")
+                .env("LOCAL_AUTH_TOKEN", SHARED),
+            "`clerk` beside local mode",
+        ),
+        (
+            "AUTH_MODE=clerk",
+            plan().env("AUTH_MODE", "clerk"),
+            "`local` beside `AUTH_MODE` `clerk`",
+        ),
+        (
+            "a short token",
+            bare()
+                .env("AUTH_MODE", "local")
+                .env("LOCAL_AUTH_TOKEN", "hunter2"),
+            "openssl rand -hex 32",
+        ),
+        (
+            "no token",
+            bare().env("AUTH_MODE", "local"),
+            "openssl rand -hex 32",
+        ),
+        (
+            "AUTH_MODE=none",
+            World::plan().env("AUTH_MODE", "none"),
+            "is not a mode of this version",
+        ),
     ] {
         let finished = plan.run().exits(78);
-        assert!(finished.stderr.contains(expected), "given: {given}\n{}", finished.stderr);
-        assert!(!finished.stderr.contains(SHARED) && !finished.stderr.contains("hunter2"), "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains(expected),
+            "given: {given}\n{}",
+            finished.stderr
+        );
+        assert!(
+            !finished.stderr.contains(SHARED) && !finished.stderr.contains("hunter2"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 
 #[test]
 fn the_shared_token_is_in_no_log_and_no_metric() {
-    let world = plan().env("RUST_LOG", "trace").env("BAILIFF_LOG", "trace").start();
+    let world = plan()
+        .env("RUST_LOG", "trace")
+        .env("BAILIFF_LOG", "trace")
+        .start();
     world.get("/api/x").bearer(SHARED).send().passed();
     world.get(&format!("/api/x?token={SHARED}")).send();
-    let last = world.get("/api/x").header("Authorization", format!("Token {SHARED}")).send();
-    world.gate.access_line(&last.header("x-request-id").expect("an id"));
+    let last = world
+        .get("/api/x")
+        .header("Authorization", format!("Token {SHARED}"))
+        .send();
+    world
+        .gate
+        .access_line(&last.header("x-request-id").expect("an id"));
     let metrics = world.gate.admin("/metrics").text();
-    for (place, text) in [("the log", world.gate.logs().join("\n")), ("the metrics", metrics)] {
+    for (place, text) in [
+        ("the log", world.gate.logs().join("\n")),
+        ("the metrics", metrics),
+    ] {
         assert!(!text.contains(SHARED), "in {place}");
     }
 }
@@ -166,8 +263,14 @@ fn verify_and_profile_speak_of_the_local_user() {
         verified,
         json!({"valid": true, "provider": "local", "user_id": "local:local", "email": "me@home.test"})
     );
-    assert_eq!(world.get("/verify").bearer("x").send().json(), json!({"valid": false, "reason": "invalid_token"}));
+    assert_eq!(
+        world.get("/verify").bearer("x").send().json(),
+        json!({"valid": false, "reason": "invalid_token"})
+    );
     let profile = world.get("/me").bearer(SHARED).send().json();
-    assert_eq!((&profile["name"], &profile["hasProductAccess"]), (&json!("Zoë"), &json!(true)));
+    assert_eq!(
+        (&profile["name"], &profile["hasProductAccess"]),
+        (&json!("Zoë"), &json!(true))
+    );
     world.upstream.saw_nothing();
 }

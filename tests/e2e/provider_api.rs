@@ -24,7 +24,9 @@ fn admin(gate: &Gate, method: &str, path: &str) -> Request {
 /// As [`admin`], without the token.
 fn anybody(gate: &Gate, method: &str, path: &str) -> Request {
     let host = gate.admin_address().to_string();
-    Request::new(gate.admin_address(), method, path).header("Host", host).header("Connection", "close")
+    Request::new(gate.admin_address(), method, path)
+        .header("Host", host)
+        .header("Connection", "close")
 }
 
 fn add(gate: &Gate, provider: &Value) -> Response {
@@ -38,12 +40,18 @@ fn remove(gate: &Gate, name: &str) -> Response {
 
 fn list(gate: &Gate) -> Vec<Value> {
     let answer = admin(gate, "GET", "/providers").send().passed();
-    answer.json()["providers"].as_array().expect("a list").clone()
+    answer.json()["providers"]
+        .as_array()
+        .expect("a list")
+        .clone()
 }
 
 /// The names of all who may sign tokens, those of the config first.
 fn names(gate: &Gate) -> Vec<String> {
-    list(gate).iter().map(|provider| provider["provider"].as_str().unwrap_or_default().to_owned()).collect()
+    list(gate)
+        .iter()
+        .map(|provider| provider["provider"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// The standard scene with a store and a token that opens the admin listener.
@@ -72,18 +80,26 @@ fn oidc(name: &str, url: &str) -> Value {
 
 /// A good access token of the provider.
 fn access(provider: &Clerk, sub: &str) -> Mint {
-    Mint::new(&provider.url(), sub, now()).oidc(API).access_token("app-1")
+    Mint::new(&provider.url(), sub, now())
+        .oidc(API)
+        .access_token("app-1")
 }
 
 fn asked(gate: &Gate, provider: &Clerk, mint: &Mint) -> Response {
-    gate.request("GET", "/api/me").bearer(&mint.sign(&provider.key())).send()
+    gate.request("GET", "/api/me")
+        .bearer(&mint.sign(&provider.key()))
+        .send()
 }
 
 /// Clerk's users come in, whatever the others do.
 #[track_caller]
 fn clerk_is_unharmed(world: &World) {
     assert_eq!(world.gate.admin("/readyz").status, 200);
-    world.get("/api/me").bearer(&world.token("user_a")).send().passed();
+    world
+        .get("/api/me")
+        .bearer(&world.token("user_a"))
+        .send()
+        .passed();
 }
 
 #[test]
@@ -97,10 +113,18 @@ fn an_added_provider_is_in_force_at_once_and_its_users_are_known_by_its_name() {
     let added = add(&world.gate, &described);
     assert_eq!(added.status, 201, "{added:?}");
     described["source"] = json!("added");
-    assert_eq!(added.json(), described, "what was added is shown as it was described");
-    world.gate.log_line("about the new provider", |line| line["level"] == "WARN" && line["provider"] == "partner");
+    assert_eq!(
+        added.json(),
+        described,
+        "what was added is shown as it was described"
+    );
+    world.gate.log_line("about the new provider", |line| {
+        line["level"] == "WARN" && line["provider"] == "partner"
+    });
 
-    let mint = access(&partner, "user_a").claim("mail", "a@partner.test").claim("tid", "org_one");
+    let mint = access(&partner, "user_a")
+        .claim("mail", "a@partner.test")
+        .claim("tid", "org_one");
     asked(&world.gate, &partner, &mint).passed();
     assert_eq!(
         world.upstream.only().identity(),
@@ -132,8 +156,14 @@ fn whoever_is_told_that_a_provider_was_added_can_send_its_tokens_whatever_it_doe
 fn everybody_who_may_sign_tokens_is_listed_with_where_that_is_said() {
     let partner = provider();
     let world = plan().start();
-    assert_eq!(list(&world.gate), [json!({"provider": "clerk", "issuer": world.clerk.url(), "source": "config"})]);
-    assert_eq!(add(&world.gate, &described("partner", &partner)).status, 201);
+    assert_eq!(
+        list(&world.gate),
+        [json!({"provider": "clerk", "issuer": world.clerk.url(), "source": "config"})]
+    );
+    assert_eq!(
+        add(&world.gate, &described("partner", &partner)).status,
+        201
+    );
     assert_eq!(names(&world.gate), ["clerk", "partner"]);
     let head = admin(&world.gate, "HEAD", "/providers").send();
     assert_eq!((head.status, head.text()), (200, String::new()));
@@ -144,19 +174,32 @@ fn everybody_who_may_sign_tokens_is_listed_with_where_that_is_said() {
 fn a_removed_provider_is_out_at_once_although_its_tokens_were_proven_before() {
     let partner = provider();
     let world = plan().start();
-    assert_eq!(add(&world.gate, &described("partner", &partner)).status, 201);
+    assert_eq!(
+        add(&world.gate, &described("partner", &partner)).status,
+        201
+    );
     let token = access(&partner, "a").sign(&partner.key());
     let me = || world.get("/api/me").bearer(&token).send();
     me().passed();
     me().passed();
-    assert!(world.gate.metrics().sum("bailiff_token_cache_total", &[("result", "hit")]) >= 1.0);
+    assert!(
+        world
+            .gate
+            .metrics()
+            .sum("bailiff_token_cache_total", &[("result", "hit")])
+            >= 1.0
+    );
 
     let removed = remove(&world.gate, "partner").passed();
     assert_eq!(removed.json(), json!({"removed": "partner"}));
     let answer = me().not_authenticated();
     assert_eq!(world.gate.reason(&answer), "wrong_issuer");
     assert_eq!(names(&world.gate), ["clerk"]);
-    assert_eq!(remove(&world.gate, "partner").status, 404, "a second time nobody is there");
+    assert_eq!(
+        remove(&world.gate, "partner").status,
+        404,
+        "a second time nobody is there"
+    );
 
     // Under the same name somebody else: what the first one signed is nobody's.
     let other = Clerk::with_key(foreign_key().renamed("ins_other"));
@@ -168,35 +211,68 @@ fn a_removed_provider_is_out_at_once_although_its_tokens_were_proven_before() {
 
 #[test]
 fn no_token_of_one_provider_passes_for_one_of_another() {
-    let (partner, staff) = (provider(), Clerk::with_key(foreign_key().renamed("ins_staff")));
+    let (partner, staff) = (
+        provider(),
+        Clerk::with_key(foreign_key().renamed("ins_staff")),
+    );
     let world = plan().start();
     for (name, provider) in [("partner", &partner), ("staff", &staff)] {
         assert_eq!(add(&world.gate, &described(name, provider)).status, 201);
     }
     for (given, token, reason) in [
-        ("the partner as Clerk", world.mint("user_a").sign(&partner.key()), "bad_signature"),
-        ("Clerk as the partner", access(&partner, "a").sign(&world.clerk.key()), "bad_signature"),
-        ("the partner as staff", access(&staff, "a").sign(&partner.key()), "unknown_key"),
+        (
+            "the partner as Clerk",
+            world.mint("user_a").sign(&partner.key()),
+            "bad_signature",
+        ),
+        (
+            "Clerk as the partner",
+            access(&partner, "a").sign(&world.clerk.key()),
+            "bad_signature",
+        ),
+        (
+            "the partner as staff",
+            access(&staff, "a").sign(&partner.key()),
+            "unknown_key",
+        ),
         (
             "Clerk's token in the partner's name",
-            world.mint("user_a").claim("iss", partner.url()).sign(&partner.key()),
+            world
+                .mint("user_a")
+                .claim("iss", partner.url())
+                .sign(&partner.key()),
             "wrong_audience",
         ),
         (
             "for another app",
-            access(&partner, "a").claim("aud", "https://else.test").sign(&partner.key()),
+            access(&partner, "a")
+                .claim("aud", "https://else.test")
+                .sign(&partner.key()),
             "wrong_audience",
         ),
-        ("a client's own", access(&partner, "app-1").sign(&partner.key()), "missing_subject"),
+        (
+            "a client's own",
+            access(&partner, "app-1").sign(&partner.key()),
+            "missing_subject",
+        ),
     ] {
-        let answer = world.get("/api/me").bearer(&token).send().not_authenticated();
+        let answer = world
+            .get("/api/me")
+            .bearer(&token)
+            .send()
+            .not_authenticated();
         assert_eq!(world.gate.reason(&answer), reason, "given: {given}");
     }
     world.upstream.saw_nothing();
     asked(&world.gate, &partner, &access(&partner, "a")).passed();
     asked(&world.gate, &staff, &access(&staff, "a")).passed();
     // Two users of one name are two users.
-    let seen: Vec<_> = world.upstream.take(2).iter().map(|request| request.values("x-user-id")).collect();
+    let seen: Vec<_> = world
+        .upstream
+        .take(2)
+        .iter()
+        .map(|request| request.values("x-user-id"))
+        .collect();
     assert_eq!(seen, [["partner:a"], ["staff:a"]]);
 }
 
@@ -205,7 +281,9 @@ fn a_provider_that_does_not_work_is_refused_with_the_reason_and_nobody_else_noti
     let good = provider();
     let world = plan().start();
     assert_eq!(add(&world.gate, &described("good", &good)).status, 201);
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
     let weak = json!([{"kty": "RSA", "kid": "k", "alg": "RS256", "n": "AQAB", "e": "AQAB"}]);
 
     for (given, metadata, keys, why) in [
@@ -221,10 +299,30 @@ fn a_provider_that_does_not_work_is_refused_with_the_reason_and_nobody_else_noti
             Behaviour::Normal,
             "a web page and not with the metadata",
         ),
-        ("no metadata", Metadata::Instead(Behaviour::Status(404)), Behaviour::Normal, "answered 404"),
-        ("HTML for keys", Metadata::Normal, Behaviour::Html, "jwks.json: the answer is"),
-        ("no keys", Metadata::Normal, Behaviour::EmptyKeys, "none of the 0 keys"),
-        ("too many bytes", Metadata::Normal, Behaviour::Huge, "more than"),
+        (
+            "no metadata",
+            Metadata::Instead(Behaviour::Status(404)),
+            Behaviour::Normal,
+            "answered 404",
+        ),
+        (
+            "HTML for keys",
+            Metadata::Normal,
+            Behaviour::Html,
+            "jwks.json: the answer is",
+        ),
+        (
+            "no keys",
+            Metadata::Normal,
+            Behaviour::EmptyKeys,
+            "none of the 0 keys",
+        ),
+        (
+            "too many bytes",
+            Metadata::Normal,
+            Behaviour::Huge,
+            "more than",
+        ),
         (
             "no usable key",
             Metadata::Normal,
@@ -249,15 +347,25 @@ fn a_provider_that_does_not_work_is_refused_with_the_reason_and_nobody_else_noti
         bad.behave(keys);
         let answer = add(&world.gate, &described("bad", &bad));
         assert_eq!(answer.status, 502, "given: {given}, {answer:?}");
-        let said = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+        let said = answer.json()["detail"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         assert!(said.contains(why), "given: {given}, said: {said}");
         asked(&world.gate, &bad, &access(&bad, "a")).not_authenticated();
     }
-    let answer = add(&world.gate, &json!({"provider": "bad", "issuer": format!("http://{closed}"), "client_id": "x"}));
+    let answer = add(
+        &world.gate,
+        &json!({"provider": "bad", "issuer": format!("http://{closed}"), "client_id": "x"}),
+    );
     assert_eq!(answer.status, 502);
     assert!(answer.text().contains("no connection to"), "{answer:?}");
 
-    assert_eq!(names(&world.gate), ["clerk", "good"], "nothing is kept of what was refused");
+    assert_eq!(
+        names(&world.gate),
+        ["clerk", "good"],
+        "nothing is kept of what was refused"
+    );
     asked(&world.gate, &good, &access(&good, "a")).passed();
     clerk_is_unharmed(&world);
 }
@@ -276,7 +384,10 @@ fn a_provider_that_hangs_is_given_up_and_holds_nobody_up_meanwhile() {
         clerk_is_unharmed(&world);
         let answer = waiting.join().expect("an answer");
         assert_eq!(answer.status, 502, "{answer:?}");
-        assert!(answer.text().contains("did not answer within"), "{answer:?}");
+        assert!(
+            answer.text().contains("did not answer within"),
+            "{answer:?}"
+        );
     });
     assert_eq!(names(&world.gate), ["clerk", "good"]);
 }
@@ -285,9 +396,16 @@ fn a_provider_that_hangs_is_given_up_and_holds_nobody_up_meanwhile() {
 fn a_second_one_of_the_same_name_or_issuer_is_refused() {
     let (partner, other) = (provider(), provider());
     let world = plan().start();
-    assert_eq!(add(&world.gate, &described("partner", &partner)).status, 201);
+    assert_eq!(
+        add(&world.gate, &described("partner", &partner)).status,
+        201
+    );
     for (given, described, why) in [
-        ("the name of an added one", described("partner", &other), "the provider `partner` is there already"),
+        (
+            "the name of an added one",
+            described("partner", &other),
+            "the provider `partner` is there already",
+        ),
         (
             "the issuer of an added one",
             described("other", &partner),
@@ -306,11 +424,21 @@ fn a_second_one_of_the_same_name_or_issuer_is_refused() {
     ] {
         let answer = add(&world.gate, &described);
         assert_eq!(answer.status, 409, "given: {given}, {answer:?}");
-        assert!(answer.json()["detail"].as_str().is_some_and(|said| said.contains(why)), "given: {given}, {answer:?}");
+        assert!(
+            answer.json()["detail"]
+                .as_str()
+                .is_some_and(|said| said.contains(why)),
+            "given: {given}, {answer:?}"
+        );
     }
     let answer = remove(&world.gate, "clerk");
     assert_eq!(answer.status, 409, "{answer:?}");
-    assert!(answer.text().contains("stands in the config: remove it there"), "{answer:?}");
+    assert!(
+        answer
+            .text()
+            .contains("stands in the config: remove it there"),
+        "{answer:?}"
+    );
     assert_eq!(names(&world.gate), ["clerk", "partner"]);
     clerk_is_unharmed(&world);
 }

@@ -6,7 +6,9 @@ use bailiff::dev::issuer::{Behaviour, Metadata};
 use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
 
-use crate::harness::{Clerk, MEMBERSHIP, Plan, Response, Upstream, World, eventually, foreign_key, now};
+use crate::harness::{
+    Clerk, MEMBERSHIP, Plan, Response, Upstream, World, eventually, foreign_key, now,
+};
 
 const API: &str = "https://api.test";
 
@@ -30,28 +32,48 @@ fn provider() -> Clerk {
 
 /// A good access token of the provider.
 fn access(provider: &Clerk, sub: &str) -> Mint {
-    Mint::new(&provider.url(), sub, now()).oidc(API).access_token("app-1")
+    Mint::new(&provider.url(), sub, now())
+        .oidc(API)
+        .access_token("app-1")
 }
 
 fn asked(world: &World, provider: &Clerk, mint: &Mint) -> Response {
-    world.get("/api/me").bearer(&mint.sign(&provider.key())).send()
+    world
+        .get("/api/me")
+        .bearer(&mint.sign(&provider.key()))
+        .send()
 }
 
 /// Clerk's users come in, whatever the others do.
 #[track_caller]
 fn clerk_is_unharmed(world: &World) {
     assert_eq!(world.gate.admin("/readyz").status, 200);
-    world.get("/api/me").bearer(&world.token("user_a")).send().passed();
+    world
+        .get("/api/me")
+        .bearer(&world.token("user_a"))
+        .send()
+        .passed();
 }
 
 #[test]
 fn a_provider_is_found_by_its_metadata_and_the_app_is_told_whose_user_came() {
     let partner = provider();
     let world = beside(&[oidc("partner", &partner.url())]).start();
-    let token = access(&partner, "user_a").claim("email", "a@partner.test").claim("name", "Alex").sign(&partner.key());
+    let token = access(&partner, "user_a")
+        .claim("email", "a@partner.test")
+        .claim("name", "Alex")
+        .sign(&partner.key());
 
-    let request = world.get("/api/me").bearer(&token).header("x-auth-issuer", "clerk").header("X_Auth_Issuer", "clerk");
-    request.header("x-clerk-user-id", "user_a").header("x-user-id", "user_a").send().passed();
+    let request = world
+        .get("/api/me")
+        .bearer(&token)
+        .header("x-auth-issuer", "clerk")
+        .header("X_Auth_Issuer", "clerk");
+    request
+        .header("x-clerk-user-id", "user_a")
+        .header("x-user-id", "user_a")
+        .send()
+        .passed();
 
     assert_eq!(
         world.upstream.only().identity(),
@@ -68,36 +90,64 @@ fn a_provider_is_found_by_its_metadata_and_the_app_is_told_whose_user_came() {
 
 #[test]
 fn no_token_of_one_provider_passes_for_one_of_another() {
-    let (partner, staff) = (provider(), Clerk::with_key(foreign_key().renamed("ins_staff")));
+    let (partner, staff) = (
+        provider(),
+        Clerk::with_key(foreign_key().renamed("ins_staff")),
+    );
     let world = beside(&[oidc("partner", &partner.url()), oidc("staff", &staff.url())]).start();
     let clerk = world.clerk.url();
 
     for (given, token, reason) in [
-        ("the partner as Clerk", world.mint("user_a").sign(&partner.key()), "bad_signature"),
-        ("Clerk as the partner", access(&partner, "a").sign(&world.clerk.key()), "bad_signature"),
-        ("the partner as staff", access(&staff, "a").sign(&partner.key()), "unknown_key"),
+        (
+            "the partner as Clerk",
+            world.mint("user_a").sign(&partner.key()),
+            "bad_signature",
+        ),
+        (
+            "Clerk as the partner",
+            access(&partner, "a").sign(&world.clerk.key()),
+            "bad_signature",
+        ),
+        (
+            "the partner as staff",
+            access(&staff, "a").sign(&partner.key()),
+            "unknown_key",
+        ),
         (
             "an access token in Clerk's name",
-            access(&partner, "user_a").claim("iss", clerk).sign(&world.clerk.key()),
+            access(&partner, "user_a")
+                .claim("iss", clerk)
+                .sign(&world.clerk.key()),
             "wrong_token_type",
         ),
         (
             "a session token in the partner's name",
-            world.mint("user_a").claim("iss", partner.url()).sign(&partner.key()),
+            world
+                .mint("user_a")
+                .claim("iss", partner.url())
+                .sign(&partner.key()),
             "wrong_audience",
         ),
         (
             "for another app",
-            access(&partner, "a").claim("aud", "https://else.test").sign(&partner.key()),
+            access(&partner, "a")
+                .claim("aud", "https://else.test")
+                .sign(&partner.key()),
             "wrong_audience",
         ),
         (
             "nobody's",
-            access(&partner, "a").claim("iss", format!("{}/", partner.url())).sign(&partner.key()),
+            access(&partner, "a")
+                .claim("iss", format!("{}/", partner.url()))
+                .sign(&partner.key()),
             "wrong_issuer",
         ),
     ] {
-        let answer = world.get("/api/me").bearer(&token).send().not_authenticated();
+        let answer = world
+            .get("/api/me")
+            .bearer(&token)
+            .send()
+            .not_authenticated();
         assert_eq!(world.gate.reason(&answer), reason, "given: {given}");
     }
     world.upstream.saw_nothing();
@@ -109,19 +159,37 @@ fn no_token_of_one_provider_passes_for_one_of_another() {
 #[test]
 fn a_row_of_the_membership_is_for_one_users_of_one_provider() {
     let partner = provider();
-    let rows = MEMBERSHIP.replace("workspaces:\n", "  partner:auth0|7: {id: p-7, access: active}\nworkspaces:\n");
-    let rows =
-        rows.replace("  ws_2: {org: org_two, members: {", "  ws_2: {org: org_two, members: {partner:auth0|7: owner, ");
+    let rows = MEMBERSHIP.replace(
+        "workspaces:\n",
+        "  partner:auth0|7: {id: p-7, access: active}\nworkspaces:\n",
+    );
+    let rows = rows.replace(
+        "  ws_2: {org: org_two, members: {",
+        "  ws_2: {org: org_two, members: {partner:auth0|7: owner, ",
+    );
     let issuer = json!({"name": "partner", "kind": "oidc", "issuer": partner.url(), "client_id": "app-1", "claims": {"tenant": "tid"}});
     let world = beside(&[issuer]).membership(&rows).start();
     let get = |path: &str, sub: &str| {
-        world.get(path).bearer(&access(&partner, sub).claim("tid", "org_two").sign(&partner.key())).send()
+        world
+            .get(path)
+            .bearer(
+                &access(&partner, sub)
+                    .claim("tid", "org_two")
+                    .sign(&partner.key()),
+            )
+            .send()
     };
 
     get("/api/ws/ws_2/settings/x", "auth0|7").passed();
     let seen = world.upstream.only();
-    assert_eq!((seen.values("x-user-id"), seen.values("x-workspace-role")), (vec!["p-7".into()], vec!["owner".into()]));
-    assert_eq!((seen.values("x-org-id"), seen.values("x-org-role")), (vec!["partner:org_two".into()], vec![]));
+    assert_eq!(
+        (seen.values("x-user-id"), seen.values("x-workspace-role")),
+        (vec!["p-7".into()], vec!["owner".into()])
+    );
+    assert_eq!(
+        (seen.values("x-org-id"), seen.values("x-org-role")),
+        (vec!["partner:org_two".into()], vec![])
+    );
     get("/org/x", "auth0|7").passed();
     assert_eq!(world.upstream.only().values("x-workspace-id"), ["ws_2"]);
     get("/api/ws/ws_1/x", "auth0|7").forbidden();
@@ -139,8 +207,16 @@ fn a_rotated_key_costs_one_fetch_and_keys_that_moved_are_looked_up_again() {
 
     let next = partner.next_key();
     partner.publish(&[next.clone(), partner.key()]);
-    world.get("/api/me").bearer(&access(&partner, "a").sign(&next)).send().passed();
-    assert_eq!((partner.metadata_hits(), partner.hits()), (1, 2), "the address was known");
+    world
+        .get("/api/me")
+        .bearer(&access(&partner, "a").sign(&next))
+        .send()
+        .passed();
+    assert_eq!(
+        (partner.metadata_hits(), partner.hits()),
+        (1, 2),
+        "the address was known"
+    );
 
     // The old address ends, and the metadata name another one.
     partner.behave(Behaviour::Status(404));
@@ -162,8 +238,7 @@ fn an_address_of_keys_in_the_config_needs_no_metadata() {
     partner.say_in_metadata(Metadata::Instead(Behaviour::Status(404)));
     // An issuer with a slash, as Auth0's: what counts is what the token says, byte for byte.
     let url = format!("{}/", partner.url());
-    let issuer =
-        json!({"name": "partner", "kind": "oidc", "issuer": url, "audience": API, "jwks_uri": partner.jwks_url()});
+    let issuer = json!({"name": "partner", "kind": "oidc", "issuer": url, "audience": API, "jwks_uri": partner.jwks_url()});
     let world = beside(&[issuer]).start();
 
     asked(&world, &partner, &access(&partner, "a").claim("iss", url)).passed();
@@ -184,7 +259,9 @@ fn an_issuer_with_a_slash_is_found_under_the_address_without_it() {
 #[test]
 fn a_provider_that_answers_wrongly_is_refused_with_the_reason_and_the_others_are_unharmed() {
     let trap = Upstream::start();
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port");
     let as_told = Metadata::Instead;
     let cases = [
         (
@@ -192,15 +269,43 @@ fn a_provider_that_answers_wrongly_is_refused_with_the_reason_and_the_others_are
             Metadata::Issuer("https://evil.test".into()),
             "the metadata of another issuer: saw `https://evil.test`",
         ),
-        ("html", as_told(Behaviour::Html), "answers with a web page and not with the metadata of an issuer"),
-        ("empty", as_told(Behaviour::Raw(vec![])), "answers with nothing"),
+        (
+            "html",
+            as_told(Behaviour::Html),
+            "answers with a web page and not with the metadata of an issuer",
+        ),
+        (
+            "empty",
+            as_told(Behaviour::Raw(vec![])),
+            "answers with nothing",
+        ),
         ("huge", as_told(Behaviour::Huge), "more than 65536 bytes"),
         ("status", as_told(Behaviour::Status(500)), "answered 500"),
-        ("redirect", as_told(Behaviour::Redirect(trap.url())), "answered 302: a redirect, which is not followed"),
-        ("keyless", as_told(Behaviour::EmptyKeys), "names no `jwks_uri`"),
-        ("metadata", Metadata::JwksUri("http://169.254.169.254/j".into()), "at which clouds hand out credentials"),
-        ("plain", Metadata::JwksUri("http://keys.example/j".into()), "is not https"),
-        ("inner", Metadata::JwksUri(format!("{}/jwks.json", trap.url())), "keys` (does the URL end in"),
+        (
+            "redirect",
+            as_told(Behaviour::Redirect(trap.url())),
+            "answered 302: a redirect, which is not followed",
+        ),
+        (
+            "keyless",
+            as_told(Behaviour::EmptyKeys),
+            "names no `jwks_uri`",
+        ),
+        (
+            "metadata",
+            Metadata::JwksUri("http://169.254.169.254/j".into()),
+            "at which clouds hand out credentials",
+        ),
+        (
+            "plain",
+            Metadata::JwksUri("http://keys.example/j".into()),
+            "is not https",
+        ),
+        (
+            "inner",
+            Metadata::JwksUri(format!("{}/jwks.json", trap.url())),
+            "keys` (does the URL end in",
+        ),
     ];
     let providers: Vec<_> = cases
         .iter()
@@ -211,24 +316,43 @@ fn a_provider_that_answers_wrongly_is_refused_with_the_reason_and_the_others_are
         })
         .collect();
     let good = provider();
-    let mut issuers: Vec<_> = providers.iter().map(|(name, provider)| oidc(name, &provider.url())).collect();
-    issuers.extend([oidc("good", &good.url()), oidc("dead", &format!("http://{closed}"))]);
+    let mut issuers: Vec<_> = providers
+        .iter()
+        .map(|(name, provider)| oidc(name, &provider.url()))
+        .collect();
+    issuers.extend([
+        oidc("good", &good.url()),
+        oidc("dead", &format!("http://{closed}")),
+    ]);
     let world = beside(&issuers).start();
 
     for ((name, provider), (_, _, why)) in providers.iter().zip(&cases) {
         let answer = asked(&world, provider, &access(provider, "a")).refused(503);
-        assert_eq!(world.gate.reason(&answer), "keys_unavailable", "given: {name}");
-        world.gate.log_line(&format!("about {name}: {why}"), |line| {
-            line["issuer"] == *name
-                && line["level"] == "WARN"
-                && line["why"].as_str().is_some_and(|said| said.contains(why))
-        });
+        assert_eq!(
+            world.gate.reason(&answer),
+            "keys_unavailable",
+            "given: {name}"
+        );
+        world
+            .gate
+            .log_line(&format!("about {name}: {why}"), |line| {
+                line["issuer"] == *name
+                    && line["level"] == "WARN"
+                    && line["why"].as_str().is_some_and(|said| said.contains(why))
+            });
     }
     world.gate.log_line("about the dead one", |line| {
-        line["issuer"] == "dead" && line["why"].as_str().is_some_and(|why| why.contains("a typo in the domain"))
+        line["issuer"] == "dead"
+            && line["why"]
+                .as_str()
+                .is_some_and(|why| why.contains("a typo in the domain"))
     });
     // Where the metadata of an inner issuer lead, is its own affair; a redirect is never followed.
-    assert!(trap.recorded().iter().all(|request| request.target() == "/jwks.json"));
+    assert!(
+        trap.recorded()
+            .iter()
+            .all(|request| request.target() == "/jwks.json")
+    );
     asked(&world, &good, &access(&good, "a")).passed();
     clerk_is_unharmed(&world);
 }
@@ -243,11 +367,19 @@ fn a_provider_that_is_down_takes_only_its_own_users_with_it_and_comes_back_by_it
     clerk_is_unharmed(&world);
 
     // The same fault twice is one line.
-    let failed =
-        || world.gate.metrics().sum("bailiff_key_fetches_total", &[("issuer", "partner"), ("result", "failed")]);
+    let failed = || {
+        world.gate.metrics().sum(
+            "bailiff_key_fetches_total",
+            &[("issuer", "partner"), ("result", "failed")],
+        )
+    };
     eventually("it was asked again", || (failed() >= 2.0).then_some(()));
-    let told =
-        world.gate.logs().iter().filter(|line| line.contains("no keys fetched") && line.contains("partner")).count();
+    let told = world
+        .gate
+        .logs()
+        .iter()
+        .filter(|line| line.contains("no keys fetched") && line.contains("partner"))
+        .count();
     assert_eq!(told, 1, "{:#?}", world.gate.logs());
 
     partner.behave(Behaviour::Normal);
@@ -260,7 +392,9 @@ fn a_provider_that_is_down_takes_only_its_own_users_with_it_and_comes_back_by_it
 fn keys_of_a_provider_that_are_too_old_are_given_up_and_the_gate_stays_ready() {
     let partner = provider();
     let plan = beside(&[oidc("partner", &partner.url())]);
-    let world = plan.config(|c| c["keys"] = json!({"refresh": "1s", "max_age": "3s"})).start();
+    let world = plan
+        .config(|c| c["keys"] = json!({"refresh": "1s", "max_age": "3s"}))
+        .start();
     let mint = access(&partner, "a");
     asked(&world, &partner, &mint).passed();
 
@@ -271,9 +405,14 @@ fn keys_of_a_provider_that_are_too_old_are_given_up_and_the_gate_stays_ready() {
         (status == 503).then_some(())
     });
     clerk_is_unharmed(&world);
-    world.gate.log_line("about keys that no longer serve", |line| {
-        line["issuer"] == "partner" && line["message"].as_str().is_some_and(|said| said.contains("its tokens get 503"))
-    });
+    world
+        .gate
+        .log_line("about keys that no longer serve", |line| {
+            line["issuer"] == "partner"
+                && line["message"]
+                    .as_str()
+                    .is_some_and(|said| said.contains("its tokens get 503"))
+        });
 }
 
 #[test]
@@ -296,10 +435,16 @@ fn without_clerk_the_first_issuer_decides_whether_the_gate_is_ready() {
 
     assert_eq!(world.gate.admin("/readyz").status, 503);
     first.behave(Behaviour::Normal);
-    eventually("the gate was ready", || (world.gate.admin("/readyz").status == 200).then_some(()));
+    eventually("the gate was ready", || {
+        (world.gate.admin("/readyz").status == 200).then_some(())
+    });
     asked(&world, &first, &access(&first, "a")).passed();
     asked(&world, &second, &access(&second, "a")).passed();
-    world.get("/api/me").bearer(&world.token("user_a")).send().not_authenticated();
+    world
+        .get("/api/me")
+        .bearer(&world.token("user_a"))
+        .send()
+        .not_authenticated();
 }
 
 #[test]
@@ -315,11 +460,24 @@ fn a_template_token_is_refused_by_default_and_let_in_by_the_option_with_its_addr
         world.sign(&mint.claim("primary_email_address_id", "idn_2"))
     };
     let world = World::start();
-    let answer = world.get("/api/me").bearer(&template(&world)).send().not_authenticated();
+    let answer = world
+        .get("/api/me")
+        .bearer(&template(&world))
+        .send()
+        .not_authenticated();
     assert_eq!(world.gate.reason(&answer), "wrong_token_type");
 
-    let world = World::plan().config(|c| c["clerk"]["allow_jwt_templates"] = json!(true)).start();
-    world.get("/api/me").bearer(&template(&world)).send().passed();
+    let world = World::plan()
+        .config(|c| c["clerk"]["allow_jwt_templates"] = json!(true))
+        .start();
+    world
+        .get("/api/me")
+        .bearer(&template(&world))
+        .send()
+        .passed();
     let seen = world.upstream.only();
-    assert_eq!((seen.values("x-user-email"), seen.values("x-session-id")), (vec!["b@app.test".into()], vec![]));
+    assert_eq!(
+        (seen.values("x-user-email"), seen.values("x-session-id")),
+        (vec!["b@app.test".into()], vec![])
+    );
 }

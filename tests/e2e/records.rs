@@ -16,7 +16,11 @@ fn plan(new_users: &str) -> Plan {
 /// What the app sees of a good request with this token.
 #[track_caller]
 fn seen(world: &World, mint: &Mint) -> Recorded {
-    world.get("/api/me").bearer(&world.sign(mint)).send().passed();
+    world
+        .get("/api/me")
+        .bearer(&world.sign(mint))
+        .send()
+        .passed();
     world.upstream.only()
 }
 
@@ -34,7 +38,11 @@ fn told(email: &str, name: &str) -> [Option<String>; 2] {
 /// Asserts that the user is refused on an `active` route, and why.
 #[track_caller]
 fn refused(world: &World, user: &str, reason: &str) {
-    let answer = world.get("/api/x").bearer(&world.token(user)).send().forbidden();
+    let answer = world
+        .get("/api/x")
+        .bearer(&world.token(user))
+        .send()
+        .forbidden();
     assert_eq!(world.gate.reason(&answer), reason, "{user}");
     world.upstream.saw_nothing();
 }
@@ -42,17 +50,33 @@ fn refused(world: &World, user: &str, reason: &str) {
 /// Asserts that the user passes an `active` route, and gives the status that the app is told.
 #[track_caller]
 fn active(world: &World, user: &str) {
-    world.get("/api/x").bearer(&world.token(user)).send().passed();
-    assert_eq!(world.upstream.only().header("x-access-status").as_deref(), Some("active"), "{user}");
+    world
+        .get("/api/x")
+        .bearer(&world.token(user))
+        .send()
+        .passed();
+    assert_eq!(
+        world.upstream.only().header("x-access-status").as_deref(),
+        Some("active"),
+        "{user}"
+    );
 }
 
 fn banned(user: &str, banned: bool, secs_ago: u64) -> Delivery {
     let at = (now() - secs_ago) * 1000;
-    Delivery::event(&event("user.updated", json!({"id": user, "banned": banned, "updated_at": at}), at))
+    Delivery::event(&event(
+        "user.updated",
+        json!({"id": user, "banned": banned, "updated_at": at}),
+        at,
+    ))
 }
 
 fn deleted(user: &str) -> Delivery {
-    Delivery::event(&event("user.deleted", json!({"id": user, "deleted": true}), now() * 1000))
+    Delivery::event(&event(
+        "user.deleted",
+        json!({"id": user, "deleted": true}),
+        now() * 1000,
+    ))
 }
 
 #[test]
@@ -62,27 +86,50 @@ fn whoever_is_seen_first_has_the_access_of_new_users_from_the_first_request_on()
 
     let world = plan("pending").start();
     refused(&world, "user_new", "not_active");
-    assert_eq!(seen(&world, &world.mint("user_new")).header("x-access-status").as_deref(), Some("pending"));
+    assert_eq!(
+        seen(&world, &world.mint("user_new"))
+            .header("x-access-status")
+            .as_deref(),
+        Some("pending")
+    );
 
-    let world = plan("active").config(|c| c["membership"]["first_sight"] = json!(false)).start();
+    let world = plan("active")
+        .config(|c| c["membership"]["first_sight"] = json!(false))
+        .start();
     refused(&world, "user_new", "unknown_user");
-    assert_eq!(seen(&world, &world.mint("user_new")).header("x-access-status"), None);
+    assert_eq!(
+        seen(&world, &world.mint("user_new")).header("x-access-status"),
+        None
+    );
 }
 
 #[test]
 fn a_record_survives_a_kill_right_after_the_first_answer() {
     let world = plan("active").start();
-    let token = world.mint("user_new").claim("email", "new@example.com").claim("name", "Nia New");
-    world.get("/api/x").bearer(&world.sign(&token)).send().passed();
+    let token = world
+        .mint("user_new")
+        .claim("email", "new@example.com")
+        .claim("name", "Nia New");
+    world
+        .get("/api/x")
+        .bearer(&world.sign(&token))
+        .send()
+        .passed();
 
     let world = world.killed();
 
     world.upstream.only();
-    assert_eq!(contact(&world, &world.mint("user_new")), told("new@example.com", "Nia New"));
+    assert_eq!(
+        contact(&world, &world.mint("user_new")),
+        told("new@example.com", "Nia New")
+    );
     let world = world.restarted_with(|c| c["membership"]["new_users"] = json!("pending"));
     active(&world, "user_new");
     refused(&world, "user_newer", "not_active");
-    assert_eq!(contact(&world, &world.mint("user_new")), told("new@example.com", "Nia New"));
+    assert_eq!(
+        contact(&world, &world.mint("user_new")),
+        told("new@example.com", "Nia New")
+    );
 }
 
 #[test]
@@ -90,7 +137,11 @@ fn a_reload_of_new_users_is_for_those_who_come_after_it() {
     let world = plan("active").start();
     active(&world, "user_early");
     let reloaded = |times| {
-        world.gate.metric_becomes("bailiff_reloads_total", &[("part", "config"), ("result", "ok")], times);
+        world.gate.metric_becomes(
+            "bailiff_reloads_total",
+            &[("part", "config"), ("result", "ok")],
+            times,
+        );
     };
 
     world.rewrite_config(|c| c["membership"]["new_users"] = json!("pending"));
@@ -114,18 +165,37 @@ fn a_reload_of_new_users_is_for_those_who_come_after_it() {
 fn of_two_tokens_the_one_that_was_issued_later_says_the_address_and_the_first_says_the_name() {
     let world = plan("active").start();
     let token = |age: u64, email: &str, name: &str| {
-        world.mint("user_new").issued_at(now() - age).claim("email", email).claim("name", name)
+        world
+            .mint("user_new")
+            .issued_at(now() - age)
+            .claim("email", email)
+            .claim("name", name)
     };
-    let (first, later) = (token(20, "old@example.com", "Nia"), token(10, "new@example.com", "Other"));
+    let (first, later) = (
+        token(20, "old@example.com", "Nia"),
+        token(10, "new@example.com", "Other"),
+    );
     assert_eq!(contact(&world, &first), told("old@example.com", "Nia"));
 
     // Already with the request that brings it.
     assert_eq!(contact(&world, &later), told("new@example.com", "Nia"));
 
-    assert_eq!(contact(&world, &first), told("new@example.com", "Nia"), "an older token");
-    assert_eq!(contact(&world, &world.mint("user_new")), told("new@example.com", "Nia"), "a token that says neither");
+    assert_eq!(
+        contact(&world, &first),
+        told("new@example.com", "Nia"),
+        "an older token"
+    );
+    assert_eq!(
+        contact(&world, &world.mint("user_new")),
+        told("new@example.com", "Nia"),
+        "a token that says neither"
+    );
     let world = world.killed();
-    assert_eq!(contact(&world, &first), told("new@example.com", "Nia"), "after a restart");
+    assert_eq!(
+        contact(&world, &first),
+        told("new@example.com", "Nia"),
+        "after a restart"
+    );
 }
 
 #[test]
@@ -134,25 +204,51 @@ fn what_the_membership_says_of_a_user_counts_more_than_a_token() {
     let token = {
         let issuer = world.clerk.url();
         move |user: &str| {
-            Mint::new(&issuer, user, now()).azp(APP).claim("email", "token@example.com").claim("name", "Token")
+            Mint::new(&issuer, user, now())
+                .azp(APP)
+                .claim("email", "token@example.com")
+                .claim("name", "Token")
         }
     };
-    assert_eq!(contact(&world, &token("user_a")), told("alex@example.com", "Alex Chen"));
+    assert_eq!(
+        contact(&world, &token("user_a")),
+        told("alex@example.com", "Alex Chen")
+    );
     // The row says neither.
-    assert_eq!(contact(&world, &token("user_b")), told("token@example.com", "Token"));
-    assert_eq!(contact(&world, &world.mint("user_b")), told("token@example.com", "Token"));
+    assert_eq!(
+        contact(&world, &token("user_b")),
+        told("token@example.com", "Token")
+    );
+    assert_eq!(
+        contact(&world, &world.mint("user_b")),
+        told("token@example.com", "Token")
+    );
     active(&world, "user_b");
 
     refused(&world, "user_new", "not_active");
-    assert_eq!(contact(&world, &token("user_new")), told("token@example.com", "Token"));
+    assert_eq!(
+        contact(&world, &token("user_new")),
+        told("token@example.com", "Token")
+    );
     let row = "users:\n  user_new: {access: active, email: row@example.com}\n";
-    world.gate.write_membership(&MEMBERSHIP.replacen("users:\n", row, 1));
+    world
+        .gate
+        .write_membership(&MEMBERSHIP.replacen("users:\n", row, 1));
     eventually("the row was in force", || {
-        (world.get("/api/x").bearer(&world.token("user_new")).send().status == 200).then_some(())
+        (world
+            .get("/api/x")
+            .bearer(&world.token("user_new"))
+            .send()
+            .status
+            == 200)
+            .then_some(())
     });
     let world = world.killed();
     world.upstream.forget();
-    assert_eq!(contact(&world, &token("user_new")), told("row@example.com", "Token"));
+    assert_eq!(
+        contact(&world, &token("user_new")),
+        told("row@example.com", "Token")
+    );
     active(&world, "user_new");
 }
 
@@ -162,7 +258,11 @@ fn a_token_does_not_bring_back_who_was_banned_or_deleted_not_even_after_a_restar
     for user in ["user_banned", "user_gone"] {
         active(&world, user);
     }
-    for delivery in [banned("user_banned", true, 10), deleted("user_gone"), deleted("user_never_seen")] {
+    for delivery in [
+        banned("user_banned", true, 10),
+        deleted("user_gone"),
+        deleted("user_never_seen"),
+    ] {
         delivery.to(&world).send().passed();
         world.upstream.only();
     }
@@ -170,8 +270,16 @@ fn a_token_does_not_bring_back_who_was_banned_or_deleted_not_even_after_a_restar
         refused(&world, "user_banned", "user_banned");
         refused(&world, "user_gone", "user_deleted");
         refused(&world, "user_never_seen", "user_deleted");
-        world.get("/api/me").bearer(&world.token("user_gone")).send().forbidden();
-        world = if round == 0 { world.killed() } else { world.restarted() };
+        world
+            .get("/api/me")
+            .bearer(&world.token("user_gone"))
+            .send()
+            .forbidden();
+        world = if round == 0 {
+            world.killed()
+        } else {
+            world.restarted()
+        };
     }
     // What lifts the ban is Clerk.
     banned("user_banned", false, 5).to(&world).send().passed();
@@ -197,11 +305,20 @@ fn flags_reach_the_app_and_open_the_routes_that_ask_for_them() {
             c["membership"]["new_user_flags"] = json!(["is_active"]);
         });
     let world = plan.start();
-    let status = |world: &World, user: &str, path: &str| world.get(path).bearer(&world.token(user)).send().status;
+    let status = |world: &World, user: &str, path: &str| {
+        world.get(path).bearer(&world.token(user)).send().status
+    };
 
-    assert_eq!(flags(&world, "user_flagged").as_deref(), Some("is_active,is_admin"));
+    assert_eq!(
+        flags(&world, "user_flagged").as_deref(),
+        Some("is_active,is_admin")
+    );
     assert_eq!(flags(&world, "user_new").as_deref(), Some("is_active"));
-    assert_eq!(flags(&world, "user_a"), None, "a row has the flags that it says");
+    assert_eq!(
+        flags(&world, "user_a"),
+        None,
+        "a row has the flags that it says"
+    );
     for (user, path, expected) in [
         ("user_flagged", "/api/staff/x", 200),
         ("user_flagged", "/api/both/x", 200),
@@ -210,23 +327,37 @@ fn flags_reach_the_app_and_open_the_routes_that_ask_for_them() {
         ("user_new", "/api/staff/x", 403),
         ("user_a", "/api/living/x", 403),
     ] {
-        assert_eq!(status(&world, user, path), expected, "given: {user} at {path}");
+        assert_eq!(
+            status(&world, user, path),
+            expected,
+            "given: {user} at {path}"
+        );
     }
-    let answer = world.get("/api/staff/x").bearer(&world.token("user_new")).send();
+    let answer = world
+        .get("/api/staff/x")
+        .bearer(&world.token("user_new"))
+        .send();
     assert_eq!(world.gate.reason(&answer), "no_flag");
     world.upstream.take(3);
 
     // Flags are given once, as the access is.
-    let world = world.restarted_with(|c| c["membership"]["new_user_flags"] = json!(["is_approved"]));
+    let world =
+        world.restarted_with(|c| c["membership"]["new_user_flags"] = json!(["is_approved"]));
     assert_eq!(flags(&world, "user_new").as_deref(), Some("is_active"));
     assert_eq!(flags(&world, "user_newer").as_deref(), Some("is_approved"));
 }
 
 #[test]
 fn a_flag_that_no_client_was_given_cannot_be_claimed() {
-    let world = plan("active").config(|c| c["membership"]["flags"] = json!(["is_admin"])).start();
+    let world = plan("active")
+        .config(|c| c["membership"]["flags"] = json!(["is_admin"]))
+        .start();
     let request = world.get("/api/x").bearer(&world.token("user_new"));
-    request.header("X-User-Flags", "is_admin").header("x_user_flags", "is_admin").send().passed();
+    request
+        .header("X-User-Flags", "is_admin")
+        .header("x_user_flags", "is_admin")
+        .send()
+        .passed();
     assert!(!world.upstream.only().contains("is_admin"));
 }
 
@@ -234,10 +365,18 @@ fn a_flag_that_no_client_was_given_cannot_be_claimed() {
 fn a_misspelt_flag_refuses_the_start_and_names_the_nearest_one() {
     for wrong in [
         plan("active").config(|c| c["membership"]["new_user_flags"] = json!(["is_actve"])),
-        plan("active").route(json!({"path": "/x", "access": "user", "require": {"flag": "is_actve"}})),
+        plan("active")
+            .route(json!({"path": "/x", "access": "user", "require": {"flag": "is_actve"}})),
         plan("active").membership("users: {user_a: {flags: [is_actve]}}"),
     ] {
-        let ended = wrong.config(|c| c["membership"]["flags"] = json!(["is_admin", "is_active"])).run().exits(78);
-        assert!(ended.stderr.contains("is_actve") && ended.stderr.contains("`is_active`"), "{}", ended.stderr);
+        let ended = wrong
+            .config(|c| c["membership"]["flags"] = json!(["is_admin", "is_active"]))
+            .run()
+            .exits(78);
+        assert!(
+            ended.stderr.contains("is_actve") && ended.stderr.contains("`is_active`"),
+            "{}",
+            ended.stderr
+        );
     }
 }

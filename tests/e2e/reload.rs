@@ -10,12 +10,18 @@ use serde_json::json;
 use crate::harness::{Launch, MEMBERSHIP, World, eventually};
 
 fn status(world: &World, user: &str) -> u16 {
-    world.get("/api/ws/ws_1/x").bearer(&world.token(user)).send().status
+    world
+        .get("/api/ws/ws_1/x")
+        .bearer(&world.token(user))
+        .send()
+        .status
 }
 
 #[track_caller]
 fn becomes(world: &World, user: &str, expected: u16) {
-    eventually(&format!("{user} got {expected}"), || (status(world, user) == expected).then_some(()));
+    eventually(&format!("{user} got {expected}"), || {
+        (status(world, user) == expected).then_some(())
+    });
 }
 
 /// The standard membership without one line.
@@ -38,9 +44,10 @@ fn failures(world: &World, part: &str) -> f64 {
 fn fails(world: &World, part: &str, change: impl FnOnce()) {
     let before = failures(world, part);
     change();
-    eventually(&format!("a failed reload of the {part} was counted"), || {
-        (failures(world, part) > before).then_some(())
-    });
+    eventually(
+        &format!("a failed reload of the {part} was counted"),
+        || (failures(world, part) > before).then_some(()),
+    );
 }
 
 #[test]
@@ -71,7 +78,9 @@ fn a_change_that_comes_while_the_gate_waits_for_its_first_keys_is_not_lost() {
     let world = plan.with(gate);
 
     becomes(&world, "user_a", 403);
-    eventually("the new route counted", || (world.get("/healthy").send().status == 200).then_some(()));
+    eventually("the new route counted", || {
+        (world.get("/healthy").send().status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -85,8 +94,15 @@ fn a_file_that_is_written_in_place_counts_once_it_is_whole() {
     assert!([200, 403].contains(&status(&world, "user_admin")));
     fs::write(&path, &next).expect("can be written");
 
-    let settings = || world.get("/api/ws/ws_1/settings/x").bearer(&world.token("user_a")).send();
-    eventually("the new role counted", || (settings().status == 200).then_some(()));
+    let settings = || {
+        world
+            .get("/api/ws/ws_1/settings/x")
+            .bearer(&world.token("user_a"))
+            .send()
+    };
+    eventually("the new role counted", || {
+        (settings().status == 200).then_some(())
+    });
 }
 
 /// Files as a mounted ConfigMap has them: `name -> ..data/name`, `..data -> ..version`.
@@ -112,32 +128,52 @@ fn a_config_map_is_followed_through_the_swap_of_its_link() {
     let launch = Launch::with_args(&["serve", "--config", "mounted/bailiff.yaml"]);
     // Relative paths in the config are looked up beside the config.
     let config = config.replace("mounted/membership.yaml", "membership.yaml");
-    let files = [("bailiff.yaml", config.as_str()), ("membership.yaml", MEMBERSHIP)];
-    let gate = launch.prepare(|dir| mount(&dir.join("mounted"), "..1", &files)).start();
+    let files = [
+        ("bailiff.yaml", config.as_str()),
+        ("membership.yaml", MEMBERSHIP),
+    ];
+    let gate = launch
+        .prepare(|dir| mount(&dir.join("mounted"), "..1", &files))
+        .start();
     let world = plan.with(gate);
     assert_eq!(status(&world, "user_a"), 200);
     let mounted = world.gate.path("mounted");
 
     let less = without(A_IN_WS_1);
-    mount(&mounted, "..2", &[("bailiff.yaml", &config), ("membership.yaml", &less)]);
+    mount(
+        &mounted,
+        "..2",
+        &[("bailiff.yaml", &config), ("membership.yaml", &less)],
+    );
     fs::remove_dir_all(mounted.join("..1")).expect("the old version goes");
     becomes(&world, "user_a", 403);
 
     let open = config.replacen("\"/healthz\"", "\"/healthy\"", 1);
-    mount(&mounted, "..3", &[("bailiff.yaml", &open), ("membership.yaml", MEMBERSHIP)]);
+    mount(
+        &mounted,
+        "..3",
+        &[("bailiff.yaml", &open), ("membership.yaml", MEMBERSHIP)],
+    );
     becomes(&world, "user_a", 200);
-    eventually("the new route counted", || (world.get("/healthy").send().status == 200).then_some(()));
+    eventually("the new route counted", || {
+        (world.get("/healthy").send().status == 200).then_some(())
+    });
     assert_eq!(world.get("/healthz").send().status, 404);
 }
 
 #[test]
 fn a_file_that_is_deleted_changes_nothing_and_counts_again_when_it_returns() {
     let world = World::start();
-    for (part, name) in [("membership", "membership.yaml"), ("config", "bailiff.yaml")] {
+    for (part, name) in [
+        ("membership", "membership.yaml"),
+        ("config", "bailiff.yaml"),
+    ] {
         let path = world.gate.path(name);
         let content = fs::read_to_string(&path).expect("it is there");
 
-        fails(&world, part, || fs::remove_file(&path).expect("can be deleted"));
+        fails(&world, part, || {
+            fs::remove_file(&path).expect("can be deleted")
+        });
         assert_eq!(status(&world, "user_a"), 200, "without {name}");
         fs::write(&path, content).expect("can be written");
     }
@@ -153,16 +189,40 @@ fn a_broken_membership_leaves_the_last_good_one_and_says_where_it_is_broken() {
     for (given, content, place) in [
         ("no YAML", "users: {\n", "membership.yaml:"),
         ("empty", "", "membership.yaml"),
-        ("unknown status", "users:\n  user_a: {access: actve}\n", "membership.yaml:2:20"),
-        ("unknown key", "users: {}\nworkspace: {}\n", "membership.yaml:2:1"),
-        ("unknown role", "users: {}\nworkspaces:\n  ws_1: {members: {user_a: king}}\n", "membership.yaml:3:28"),
-        ("a user twice", "users:\n  user_a: {}\n  user_a: {}\n", "membership.yaml:3:3"),
-        ("no Clerk id", "users:\n  alice: {access: active}\n", "membership.yaml:2:3"),
+        (
+            "unknown status",
+            "users:\n  user_a: {access: actve}\n",
+            "membership.yaml:2:20",
+        ),
+        (
+            "unknown key",
+            "users: {}\nworkspace: {}\n",
+            "membership.yaml:2:1",
+        ),
+        (
+            "unknown role",
+            "users: {}\nworkspaces:\n  ws_1: {members: {user_a: king}}\n",
+            "membership.yaml:3:28",
+        ),
+        (
+            "a user twice",
+            "users:\n  user_a: {}\n  user_a: {}\n",
+            "membership.yaml:3:3",
+        ),
+        (
+            "no Clerk id",
+            "users:\n  alice: {access: active}\n",
+            "membership.yaml:2:3",
+        ),
     ] {
-        fails(&world, "membership", || world.gate.write_membership(content));
-        world.gate.log_line(&format!("about {place} ({given})"), |line| {
-            line["level"] != "INFO" && line.to_string().contains(place)
+        fails(&world, "membership", || {
+            world.gate.write_membership(content)
         });
+        world
+            .gate
+            .log_line(&format!("about {place} ({given})"), |line| {
+                line["level"] != "INFO" && line.to_string().contains(place)
+            });
         assert_eq!(status(&world, "user_a"), 200, "given: {given}");
     }
 
@@ -180,7 +240,9 @@ fn the_live_part_of_the_config_is_followed() {
         routes.push(json!({"path": "/new/**", "access": "public"}));
     });
 
-    eventually("the new route counted", || (world.get("/new/x").send().status == 200).then_some(()));
+    eventually("the new route counted", || {
+        (world.get("/new/x").send().status == 200).then_some(())
+    });
     let route = [("route", "/new/**"), ("verdict", "forward")];
     eventually("it has a metric of its own", || {
         (world.gate.metrics().sum("bailiff_requests_total", &route) >= 1.0).then_some(())
@@ -198,9 +260,16 @@ fn a_broken_config_leaves_the_old_one_serving_and_says_where_it_is_broken() {
     fails(&world, "config", || world.gate.write_config(&misspelt));
 
     let place = format!("bailiff.yaml:{line}:3");
-    world.gate.log_line(&format!("about {place}"), |line| line.to_string().contains(&place));
+    world.gate.log_line(&format!("about {place}"), |line| {
+        line.to_string().contains(&place)
+    });
     assert_eq!(status(&world, "user_a"), 200);
-    for broken in ["", "listen: [", "upstream: http://127.0.0.1:1\n", &good.replacen("public", "pubic", 1)] {
+    for broken in [
+        "",
+        "listen: [",
+        "upstream: http://127.0.0.1:1\n",
+        &good.replacen("public", "pubic", 1),
+    ] {
         fails(&world, "config", || world.gate.write_config(broken));
         assert_eq!(status(&world, "user_a"), 200);
         world.get("/api/x").send().not_authenticated();
@@ -215,7 +284,8 @@ fn a_config_whose_secret_comes_a_moment_later_counts_once_the_secret_is_there() 
     fails(&world, "config", || {
         world.rewrite_config(|c| {
             let services = c["service_tokens"].as_array_mut().expect("a list");
-            services.push(json!({"name": "late", "token": format!("${{file:{}}}", secret.display())}));
+            services
+                .push(json!({"name": "late", "token": format!("${{file:{}}}", secret.display())}));
         });
     });
     let token = "token-of-a-late-service-0123456789";
@@ -224,7 +294,11 @@ fn a_config_whose_secret_comes_a_moment_later_counts_once_the_secret_is_there() 
 
     world.gate.replace("secret", token);
     eventually("the config counted", || (late() == 200).then_some(()));
-    assert_eq!(failures(&world, "config").to_bits(), 1_f64.to_bits(), "told once, however often it is tried");
+    assert_eq!(
+        failures(&world, "config").to_bits(),
+        1_f64.to_bits(),
+        "told once, however often it is tried"
+    );
 }
 
 #[test]
@@ -240,9 +314,9 @@ fn what_needs_a_restart_is_refused_by_name_and_not_half_applied() {
         });
     });
 
-    world
-        .gate
-        .log_line("a word about `upstream`", |line| line["level"] != "INFO" && line.to_string().contains("upstream"));
+    world.gate.log_line("a word about `upstream`", |line| {
+        line["level"] != "INFO" && line.to_string().contains("upstream")
+    });
     assert_eq!(world.get("/half/x").send().status, 404);
     assert_eq!(status(&world, "user_a"), 200);
 }
@@ -250,19 +324,30 @@ fn what_needs_a_restart_is_refused_by_name_and_not_half_applied() {
 #[test]
 fn each_request_sees_one_whole_version_while_files_change() {
     const ROUNDS: usize = 40;
-    let version =
-        |n: usize| format!("users: {{user_a: {{id: id-{n}, name: name-{n}, access: active}}}}\nworkspaces: {{}}\n");
+    let version = |n: usize| {
+        format!(
+            "users: {{user_a: {{id: id-{n}, name: name-{n}, access: active}}}}\nworkspaces: {{}}\n"
+        )
+    };
     let world = World::plan().membership(&version(0)).start();
     let token = world.token("user_a");
     let mut connection = world.connect();
     for round in 1..=ROUNDS {
         world.gate.write_membership(&version(round));
         for _ in 0..10 {
-            world.get("/api/x").bearer(&token).send_on(&mut connection).passed();
+            world
+                .get("/api/x")
+                .bearer(&token)
+                .send_on(&mut connection)
+                .passed();
             let seen = world.upstream.only();
             let id = seen.header("x-user-id").unwrap_or_default();
             let name = seen.header("x-user-name").unwrap_or_default();
-            assert_eq!(id.replace("id", "name"), name, "two versions in one request");
+            assert_eq!(
+                id.replace("id", "name"),
+                name,
+                "two versions in one request"
+            );
         }
     }
     let last = format!("id-{ROUNDS}");

@@ -6,7 +6,9 @@ mod script;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Delivery, Gate, Launch, Plan, Redis, Relay, Request, Response, World, event, eventually, now};
+use crate::harness::{
+    Delivery, Gate, Launch, Plan, Redis, Relay, Request, Response, World, event, eventually, now,
+};
 
 /// Gates that share a store, each with a way of its own to it.
 pub struct Fleet {
@@ -31,7 +33,12 @@ impl Fleet {
 
     #[track_caller]
     pub fn of(count: usize, plan: Plan, redis: Redis) -> Self {
-        let mut fleet = Self { gates: vec![], relays: vec![], redis, plan };
+        let mut fleet = Self {
+            gates: vec![],
+            relays: vec![],
+            redis,
+            plan,
+        };
         for _ in 0..count {
             fleet.join(|_| ());
         }
@@ -44,7 +51,10 @@ impl Fleet {
         let mut config = self.plan.config.clone();
         config["shared"] = json!({"redis": relay.url(), "spread": "100ms"});
         change(&mut config);
-        let launch = self.plan.launch().file("bailiff.yaml", &format!("{config:#}\n"));
+        let launch = self
+            .plan
+            .launch()
+            .file("bailiff.yaml", &format!("{config:#}\n"));
         (launch, relay)
     }
 
@@ -73,10 +83,13 @@ impl Fleet {
     /// Waits until this gate refuses the token for this reason.
     #[track_caller]
     pub fn refuses(&self, gate: usize, token: &str, path: &str, reason: &str) {
-        eventually(&format!("gate {gate} refused {path} because of {reason}"), || {
-            let answer = self.ask(gate, token, path);
-            (answer.status >= 400 && self.gates[gate].reason(&answer) == reason).then_some(())
-        });
+        eventually(
+            &format!("gate {gate} refused {path} because of {reason}"),
+            || {
+                let answer = self.ask(gate, token, path);
+                (answer.status >= 400 && self.gates[gate].reason(&answer) == reason).then_some(())
+            },
+        );
     }
 
     #[track_caller]
@@ -98,19 +111,26 @@ impl Fleet {
     }
 
     pub fn deliver(&self, gate: usize, delivery: &Delivery) -> Response {
-        delivery.sent_as(self.gates[gate].request("POST", "/webhooks/clerk")).send()
+        delivery
+            .sent_as(self.gates[gate].request("POST", "/webhooks/clerk"))
+            .send()
     }
 
     /// Delivers an event to this gate, of which the app is told.
     #[track_caller]
     pub fn tell(&self, gate: usize, kind: &str, data: Value) {
-        self.deliver(gate, &Delivery::event(&event(kind, data, now() * 1000))).passed();
+        self.deliver(gate, &Delivery::event(&event(kind, data, now() * 1000)))
+            .passed();
         self.plan.upstream.forget();
     }
 
     #[track_caller]
     pub fn ban(&self, gate: usize, user: &str) {
-        self.tell(gate, "user.updated", json!({"id": user, "banned": true, "updated_at": now() * 1000}));
+        self.tell(
+            gate,
+            "user.updated",
+            json!({"id": user, "banned": true, "updated_at": now() * 1000}),
+        );
     }
 
     /// Says that this session has ended.
@@ -129,9 +149,10 @@ impl Fleet {
     /// Waits until a number of this gate's metrics is at least this.
     #[track_caller]
     pub fn reaches(&self, gate: usize, name: &str, labels: &[(&str, &str)], least: f64) {
-        eventually(&format!("{name}{labels:?} of gate {gate} was {least}"), || {
-            (self.metric(gate, name, labels) >= least).then_some(())
-        });
+        eventually(
+            &format!("{name}{labels:?} of gate {gate} was {least}"),
+            || (self.metric(gate, name, labels) >= least).then_some(()),
+        );
     }
 }
 
@@ -141,15 +162,23 @@ fn membership(org: &str, user: &str, role: &str) -> Value {
 }
 
 fn admin_delete(gate: &Gate, path: &str) -> Response {
-    let request = Request::new(gate.admin_address(), "DELETE", path).header("Host", gate.admin_address().to_string());
+    let request = Request::new(gate.admin_address(), "DELETE", path)
+        .header("Host", gate.admin_address().to_string());
     request.bearer(TOKEN).header("Connection", "close").send()
 }
 
 #[test]
 fn what_one_gate_refuses_all_refuse() {
     let fleet = Fleet::start(3);
-    let (a, b, owner) = (fleet.token("user_a"), fleet.token("user_b"), fleet.token("user_owner"));
-    let (ended, other) = (fleet.of_session("user_a", "sess_1"), fleet.of_session("user_a", "sess_2"));
+    let (a, b, owner) = (
+        fleet.token("user_a"),
+        fleet.token("user_b"),
+        fleet.token("user_owner"),
+    );
+    let (ended, other) = (
+        fleet.of_session("user_a", "sess_1"),
+        fleet.of_session("user_a", "sess_2"),
+    );
     fleet.all_admit(&ended, "/api/ws/ws_1/x");
     fleet.all_admit(&owner, "/api/ws/ws_1/settings/x");
 
@@ -157,10 +186,18 @@ fn what_one_gate_refuses_all_refuse() {
     fleet.all_refuse(&ended, "/api/x", "session_revoked");
     fleet.all_admit(&other, "/api/x");
 
-    fleet.tell(1, "organizationMembership.updated", membership("org_one", "user_owner", "org:member"));
+    fleet.tell(
+        1,
+        "organizationMembership.updated",
+        membership("org_one", "user_owner", "org:member"),
+    );
     fleet.all_refuse(&owner, "/api/ws/ws_1/settings/x", "role_too_low");
     fleet.all_admit(&owner, "/api/ws/ws_1/x");
-    fleet.tell(2, "organizationMembership.deleted", membership("org_one", "user_owner", "org:member"));
+    fleet.tell(
+        2,
+        "organizationMembership.deleted",
+        membership("org_one", "user_owner", "org:member"),
+    );
     fleet.all_refuse(&owner, "/api/ws/ws_1/x", "not_a_member");
 
     fleet.ban(2, "user_b");
@@ -171,7 +208,10 @@ fn what_one_gate_refuses_all_refuse() {
     admin_delete(&fleet.gates[0], "/users/user_a/tokens").passed();
     fleet.all_refuse(&a, "/api/x", "user_revoked");
     for gate in 0..3 {
-        assert!(fleet.metric(gate, "bailiff_shared_gaps_total", &[]) < 0.5, "nothing went amiss");
+        assert!(
+            fleet.metric(gate, "bailiff_shared_gaps_total", &[]) < 0.5,
+            "nothing went amiss"
+        );
         fleet.reaches(gate, "bailiff_shared_contact_timestamp_seconds", &[], 1.0);
         assert!(fleet.metric(gate, "bailiff_shared_snapshots_total", &[]) < 1.5);
     }
@@ -184,8 +224,10 @@ fn a_file_that_overrules_a_ban_overrules_it_everywhere() {
     fleet.ban(0, "user_suspended");
     fleet.all_refuse(&suspended, "/api/me", "user_banned");
     // One operator gives access; the other gate has the old file still.
-    let file =
-        crate::harness::MEMBERSHIP.replace("user_suspended: {access: suspended}", "user_suspended: {access: active}");
+    let file = crate::harness::MEMBERSHIP.replace(
+        "user_suspended: {access: suspended}",
+        "user_suspended: {access: active}",
+    );
     fleet.gates[0].write_membership(&file);
     fleet.refuses(1, &suspended, "/api/me", "suspended");
     // Where the ban is lifted, the tokens from before it are still none.
@@ -195,11 +237,17 @@ fn a_file_that_overrules_a_ban_overrules_it_everywhere() {
 #[test]
 fn a_webhook_that_comes_to_two_gates_reaches_the_app_once() {
     let fleet = Fleet::start(3);
-    let delivery = Delivery::event(&event("user.updated", json!({"id": "user_a", "updated_at": 5}), now() * 1000));
+    let delivery = Delivery::event(&event(
+        "user.updated",
+        json!({"id": "user_a", "updated_at": 5}),
+        now() * 1000,
+    ));
     fleet.deliver(0, &delivery).passed();
     eventually("the claim was done", || {
         let keys: Vec<String> = fleet.redis.run(&["KEYS", "{bailiff}:hook:*"]);
-        let done = keys.iter().all(|key| fleet.redis.run::<String>(&["GET", key]) == "done");
+        let done = keys
+            .iter()
+            .all(|key| fleet.redis.run::<String>(&["GET", key]) == "done");
         (!keys.is_empty() && done).then_some(())
     });
     for gate in [1, 2, 0] {
@@ -209,10 +257,19 @@ fn a_webhook_that_comes_to_two_gates_reaches_the_app_once() {
     fleet.gates[1].metric_becomes("bailiff_webhooks_total", &[("result", "duplicate")], 1.0);
 
     // What the app refuses it gets again, at whichever gate the retry arrives.
-    let delivery = Delivery::event(&event("user.updated", json!({"id": "user_a", "updated_at": 6}), now() * 1000));
-    fleet.plan.upstream.once(crate::harness::Script::Status(500));
+    let delivery = Delivery::event(&event(
+        "user.updated",
+        json!({"id": "user_a", "updated_at": 6}),
+        now() * 1000,
+    ));
+    fleet
+        .plan
+        .upstream
+        .once(crate::harness::Script::Status(500));
     assert_eq!(fleet.deliver(0, &delivery).status, 500);
-    eventually("the retry was delivered", || (fleet.deliver(1, &delivery).status == 200).then_some(()));
+    eventually("the retry was delivered", || {
+        (fleet.deliver(1, &delivery).status == 200).then_some(())
+    });
     let seen = fleet.plan.upstream.recorded().len();
     assert_eq!(seen, 2, "refused once, taken once");
 }
@@ -220,7 +277,11 @@ fn a_webhook_that_comes_to_two_gates_reaches_the_app_once() {
 #[test]
 fn a_webhook_that_one_gate_is_delivering_is_for_no_other() {
     let fleet = Fleet::start(2);
-    let delivery = Delivery::event(&event("user.updated", json!({"id": "user_a", "updated_at": 5}), now() * 1000));
+    let delivery = Delivery::event(&event(
+        "user.updated",
+        json!({"id": "user_a", "updated_at": 5}),
+        now() * 1000,
+    ));
     fleet.plan.upstream.once(crate::harness::Script::Hold);
     std::thread::scope(|scope| {
         let first = scope.spawn(|| fleet.deliver(0, &delivery));
@@ -240,13 +301,26 @@ fn a_gate_that_starts_late_or_again_has_everything() {
     fleet.ban(0, "user_b");
     fleet.ends(0, "sess_1");
     for n in 0..300 {
-        fleet.tell(0, "user.created", json!({"id": format!("user_n{n}"), "updated_at": 5}));
+        fleet.tell(
+            0,
+            "user.created",
+            json!({"id": format!("user_n{n}"), "updated_at": 5}),
+        );
     }
     fleet.join(|_| ());
     // Not eventually: it must not be ready before it knows.
-    assert_eq!(fleet.gates[1].reason(&fleet.ask(1, &fleet.token("user_b"), "/api/x")), "user_banned");
-    assert_eq!(fleet.gates[1].reason(&fleet.ask(1, &ended, "/api/x")), "session_revoked");
+    assert_eq!(
+        fleet.gates[1].reason(&fleet.ask(1, &fleet.token("user_b"), "/api/x")),
+        "user_banned"
+    );
+    assert_eq!(
+        fleet.gates[1].reason(&fleet.ask(1, &ended, "/api/x")),
+        "session_revoked"
+    );
     let again = fleet.gates.remove(0).killed().start();
     fleet.gates.insert(0, again);
-    assert_eq!(fleet.gates[0].reason(&fleet.ask(0, &fleet.token("user_b"), "/api/x")), "user_banned");
+    assert_eq!(
+        fleet.gates[0].reason(&fleet.ask(0, &fleet.token("user_b"), "/api/x")),
+        "user_banned"
+    );
 }

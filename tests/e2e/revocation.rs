@@ -14,14 +14,20 @@ pub fn plan() -> Plan {
 pub fn session_ends(world: &World, kind: &str, session: &str, secs_ago: u64) {
     let at = (now() - secs_ago) * 1000;
     let data = json!({"id": session, "object": "session", "status": "ended", "user_id": "user_a", "updated_at": at});
-    Delivery::event(&event(kind, data, at)).to(world).send().passed();
+    Delivery::event(&event(kind, data, at))
+        .to(world)
+        .send()
+        .passed();
     world.upstream.only();
 }
 
 #[track_caller]
 pub fn user_is_banned(world: &World, user: &str, banned: bool, at_ms: u64) {
     let data = json!({"id": user, "object": "user", "banned": banned, "updated_at": at_ms});
-    Delivery::event(&event("user.updated", data, at_ms)).to(world).send().passed();
+    Delivery::event(&event("user.updated", data, at_ms))
+        .to(world)
+        .send()
+        .passed();
     world.upstream.only();
 }
 
@@ -43,7 +49,10 @@ pub fn of_session(world: &World, user: &str, session: &str) -> String {
 fn a_session_that_ended_is_refused_at_once_and_over_a_restart_and_no_other_is() {
     for kind in ["session.ended", "session.removed", "session.revoked"] {
         let world = plan().start();
-        let (ended, other) = (of_session(&world, "user_a", "sess_1"), of_session(&world, "user_a", "sess_2"));
+        let (ended, other) = (
+            of_session(&world, "user_a", "sess_1"),
+            of_session(&world, "user_a", "sess_2"),
+        );
         get(&world, &ended).send().passed();
         world.upstream.only();
         session_ends(&world, kind, "sess_1", 0);
@@ -51,14 +60,23 @@ fn a_session_that_ended_is_refused_at_once_and_over_a_restart_and_no_other_is() 
         get(&world, &other).send().passed();
         let world = world.killed();
         refused(&world, &ended, "session_revoked");
-        refused(&world, &of_session(&world, "user_a", "sess_1"), "session_revoked");
+        refused(
+            &world,
+            &of_session(&world, "user_a", "sess_1"),
+            "session_revoked",
+        );
     }
 }
 
 #[test]
 fn a_ban_that_is_lifted_does_not_bring_the_old_tokens_back() {
     let world = plan().start();
-    let before = world.sign(&world.mint("user_a").issued_at(now() - 10).claim("exp", now() + 600));
+    let before = world.sign(
+        &world
+            .mint("user_a")
+            .issued_at(now() - 10)
+            .claim("exp", now() + 600),
+    );
     get(&world, &before).send().passed();
     world.upstream.only();
     let at = (now() - 5) * 1000;
@@ -80,14 +98,20 @@ fn without_a_membership_a_deleted_users_tokens_are_refused_all_the_same() {
     let token = world.token("user_a");
     get(&world, &token).send().passed();
     world.upstream.only();
-    let deleted = event("user.deleted", json!({"id": "user_a", "deleted": true}), now() * 1000);
+    let deleted = event(
+        "user.deleted",
+        json!({"id": "user_a", "deleted": true}),
+        now() * 1000,
+    );
     Delivery::event(&deleted).to(&world).send().passed();
     refused(&world, &token, "user_revoked");
 }
 
 #[test]
 fn no_token_may_outlive_the_memory_of_its_revocation() {
-    let world = plan().config(|c| c["revocations"] = json!({"keep": "10m"})).start();
+    let world = plan()
+        .config(|c| c["revocations"] = json!({"keep": "10m"}))
+        .start();
     let lives = |secs: u64| world.sign(&world.mint("user_a").claim("exp", now() + secs));
     get(&world, &lives(590)).send().passed();
     refused(&world, &lives(700), "token_lives_too_long");
@@ -99,17 +123,26 @@ const ADMIN: &str = "admin-0123456789abcdef";
 fn revoke(world: &World, token: &str, args: &[&str]) -> Finished {
     let args: Vec<&str> = ["revoke"].iter().chain(args).copied().collect();
     let admin = world.gate.admin_address().to_string();
-    Launch::with_args(&args).env("BAILIFF_ADMIN", &admin).env("BAILIFF_ADMIN_TOKEN", token).run()
+    Launch::with_args(&args)
+        .env("BAILIFF_ADMIN", &admin)
+        .env("BAILIFF_ADMIN_TOKEN", token)
+        .run()
 }
 
 #[test]
 fn an_operator_who_cannot_wait_ends_a_session_or_a_user_by_command() {
     let world = plan().env("BAILIFF_ADMIN_TOKEN", ADMIN).start();
-    let of = |user: &str, session: &str| world.sign(&world.mint(user).issued_at(now() - 5).claim("sid", session));
+    let of = |user: &str, session: &str| {
+        world.sign(&world.mint(user).issued_at(now() - 5).claim("sid", session))
+    };
     let (one, two) = (of("user_a", "sess_1"), of("user_a", "sess_2"));
     let mut live = web_socket(&world, "/api/ws/ws_1/live", &two);
     let said = revoke(&world, ADMIN, &["--session", "sess_1"]).exits(0);
-    assert!(said.stdout.contains("session sess_1 is revoked"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("session sess_1 is revoked"),
+        "{}",
+        said.stdout
+    );
     refused(&world, &one, "session_revoked");
     is_open(&mut live);
     let said = revoke(&world, ADMIN, &["--user", "user_a", "--json"]).exits(0);
@@ -126,16 +159,26 @@ fn an_operator_who_cannot_wait_ends_a_session_or_a_user_by_command() {
 fn nobody_else_revokes_anything() {
     let world = plan().env("BAILIFF_ADMIN_TOKEN", ADMIN).start();
     let wrong = revoke(&world, "another-0123456789", &["--user", "user_a"]).exits(1);
-    assert!(wrong.stderr.contains("is not revoked") && wrong.stderr.contains("401"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("is not revoked") && wrong.stderr.contains("401"),
+        "{}",
+        wrong.stderr
+    );
     revoke(&world, ADMIN, &["--user", "a b"]).exits(2);
     revoke(&world, ADMIN, &[]).exits(2);
     for path in ["/sessions/sess_1", "/users/user_a/tokens"] {
         let admin = world.gate.admin_address();
-        let asked = Request::new(admin, "DELETE", path).header("Host", admin.to_string()).header("Connection", "close");
+        let asked = Request::new(admin, "DELETE", path)
+            .header("Host", admin.to_string())
+            .header("Connection", "close");
         assert_eq!(asked.send().status, 401, "{path}");
     }
     get(&world, &world.token("user_a")).send().passed();
     let closed = plan().start();
     let nobody = revoke(&closed, ADMIN, &["--user", "user_a"]).exits(1);
-    assert!(nobody.stderr.contains("403"), "the gate was started without a token: {}", nobody.stderr);
+    assert!(
+        nobody.stderr.contains("403"),
+        "the gate was started without a token: {}",
+        nobody.stderr
+    );
 }

@@ -51,22 +51,44 @@ fn both_tokens_of_a_rotation_are_good_and_so_is_one_that_only_its_hash_is_known_
     ] {
         world.get(path).bearer(token).send().passed();
         let seen = world.upstream.only();
-        assert_eq!(seen.identity(), ["x-auth-kind: service".to_owned(), format!("x-service-name: {name}")], "{name}");
-        assert!(!seen.contains(token), "the app got the token: {:?}", seen.head);
+        assert_eq!(
+            seen.identity(),
+            [
+                "x-auth-kind: service".to_owned(),
+                format!("x-service-name: {name}")
+            ],
+            "{name}"
+        );
+        assert!(
+            !seen.contains(token),
+            "the app got the token: {:?}",
+            seen.head
+        );
     }
-    world.get("/internal/x").bearer(HASH).send().not_authenticated();
+    world
+        .get("/internal/x")
+        .bearer(HASH)
+        .send()
+        .not_authenticated();
     world.upstream.saw_nothing();
 }
 
 #[test]
 fn an_agent_is_let_in_on_its_own_routes_and_with_its_own_methods_alone() {
     let world = plan().start();
-    for (method, path) in
-        [("GET", "/api/me"), ("DELETE", "/api/me"), ("GET", "/api/x"), ("HEAD", "/api/x"), ("POST", "/api/ws/ws_1/x")]
-    {
+    for (method, path) in [
+        ("GET", "/api/me"),
+        ("DELETE", "/api/me"),
+        ("GET", "/api/x"),
+        ("HEAD", "/api/x"),
+        ("POST", "/api/ws/ws_1/x"),
+    ] {
         let answer = world.request(method, path).bearer(AGENT).send();
         assert_eq!(answer.status, 200, "given: {method} {path}");
-        assert_eq!(world.upstream.only().identity(), ["x-auth-kind: service", "x-service-name: agent"]);
+        assert_eq!(
+            world.upstream.only().identity(),
+            ["x-auth-kind: service", "x-service-name: agent"]
+        );
     }
     for (method, path) in [
         ("POST", "/api/x"),
@@ -78,7 +100,11 @@ fn an_agent_is_let_in_on_its_own_routes_and_with_its_own_methods_alone() {
         let (answer, reason) = refused(&world, world.request(method, path).bearer(AGENT));
         assert_eq!(reason, "service_route", "given: {method} {path}");
         let id = answer.header("x-request-id").expect("an id");
-        assert_eq!(world.gate.access_line(&id)["service"], "agent", "the log says whose token it was");
+        assert_eq!(
+            world.gate.access_line(&id)["service"],
+            "agent",
+            "the log says whose token it was"
+        );
     }
     world.get("/closed/x").bearer(AGENT).send().forbidden();
     world.upstream.saw_nothing();
@@ -88,11 +114,28 @@ fn an_agent_is_let_in_on_its_own_routes_and_with_its_own_methods_alone() {
 fn on_a_route_of_services_and_users_a_user_is_judged_as_before() {
     let world = plan().start();
 
-    world.get("/api/x").bearer(&world.token("user_a")).send().passed();
+    world
+        .get("/api/x")
+        .bearer(&world.token("user_a"))
+        .send()
+        .passed();
     assert_eq!(world.upstream.only().values("x-clerk-user-id"), ["user_a"]);
-    world.get("/api/ws/ws_1/x").bearer(&world.token("user_b")).send().forbidden();
-    world.get("/api/x").bearer(&world.token("user_pending")).send().forbidden();
-    let (_, reason) = refused(&world, world.get("/api/x").bearer("token-of-the-agent-0123456789-odd"));
+    world
+        .get("/api/ws/ws_1/x")
+        .bearer(&world.token("user_b"))
+        .send()
+        .forbidden();
+    world
+        .get("/api/x")
+        .bearer(&world.token("user_pending"))
+        .send()
+        .forbidden();
+    let (_, reason) = refused(
+        &world,
+        world
+            .get("/api/x")
+            .bearer("token-of-the-agent-0123456789-odd"),
+    );
     assert_eq!(reason, "malformed_token");
     let (_, reason) = refused(&world, world.get("/api/x"));
     assert_eq!(reason, "missing_token");
@@ -104,21 +147,54 @@ fn a_good_token_from_another_network_looks_like_any_bad_one() {
 
     let (good, reason) = refused(&world, world.get("/api/me").bearer(AGENT));
     assert_eq!(reason, "service_network");
-    let (bad, _) = refused(&world, world.get("/api/me").bearer("token-of-nobody-0123456789"));
+    let (bad, _) = refused(
+        &world,
+        world.get("/api/me").bearer("token-of-nobody-0123456789"),
+    );
     assert_eq!(good.body, bad.body);
-    assert_eq!(good.header("www-authenticate"), bad.header("www-authenticate"));
-    let names = |answer: &Response| answer.head.fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        good.header("www-authenticate"),
+        bad.header("www-authenticate")
+    );
+    let names = |answer: &Response| {
+        answer
+            .head
+            .fields
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(&good), names(&bad));
-    world.get("/internal/x").bearer(SERVICE_TOKEN).send().passed();
+    world
+        .get("/internal/x")
+        .bearer(SERVICE_TOKEN)
+        .send()
+        .passed();
 }
 
 #[test]
 fn a_declared_proxy_says_from_where_a_service_calls() {
-    let world = plan().config(|config| config["trusted_proxies"] = json!(["127.0.0.1"])).start();
-    let through = |chain: &str| world.get("/internal/x").bearer(SERVICE_TOKEN).header("X-Forwarded-For", chain);
-    for chain in ["10.2.3.4", "10.2.3.4:5555", "[fd00::7]:80", "10.2.3.4, 127.0.0.1"] {
+    let world = plan()
+        .config(|config| config["trusted_proxies"] = json!(["127.0.0.1"]))
+        .start();
+    let through = |chain: &str| {
+        world
+            .get("/internal/x")
+            .bearer(SERVICE_TOKEN)
+            .header("X-Forwarded-For", chain)
+    };
+    for chain in [
+        "10.2.3.4",
+        "10.2.3.4:5555",
+        "[fd00::7]:80",
+        "10.2.3.4, 127.0.0.1",
+    ] {
         through(chain).send().passed();
-        assert_eq!(world.upstream.only().values("x-service-name"), ["engine"], "given: {chain}");
+        assert_eq!(
+            world.upstream.only().values("x-service-name"),
+            ["engine"],
+            "given: {chain}"
+        );
     }
     for (chain, expected) in [
         ("203.0.113.9", "service_network"),
@@ -134,7 +210,11 @@ fn a_declared_proxy_says_from_where_a_service_calls() {
     let two_lines = through("10.2.3.4").header("X-Forwarded-For", "203.0.113.9");
     assert_eq!(refused(&world, two_lines).1, "undeclared_proxy");
     let silent = world.get("/internal/x").bearer(SERVICE_TOKEN);
-    assert_eq!(refused(&world, silent).1, "service_network", "the address of the proxy is nobody's");
+    assert_eq!(
+        refused(&world, silent).1,
+        "service_network",
+        "the address of the proxy is nobody's"
+    );
 }
 
 #[test]
@@ -152,11 +232,20 @@ fn a_request_that_an_undeclared_proxy_forwarded_is_nobodys() {
         ("Via", "1.1 ingress"),
     ] {
         for path in ["/internal/x", "/api/me"] {
-            let token = if path == "/api/me" { AGENT } else { SERVICE_TOKEN };
+            let token = if path == "/api/me" {
+                AGENT
+            } else {
+                SERVICE_TOKEN
+            };
             let (_, reason) = refused(&world, world.get(path).bearer(token).header(name, value));
             assert_eq!(reason, "undeclared_proxy", "given: {name} on {path}");
         }
-        world.get("/api/me").bearer(&world.token("user_a")).header(name, value).send().passed();
+        world
+            .get("/api/me")
+            .bearer(&world.token("user_a"))
+            .header(name, value)
+            .send()
+            .passed();
         assert_eq!(
             world.upstream.only().values("x-clerk-user-id"),
             ["user_a"],
@@ -168,16 +257,34 @@ fn a_request_that_an_undeclared_proxy_forwarded_is_nobodys() {
 #[test]
 fn nobody_calls_himself_a_service() {
     let world = plan().start();
-    let names = ["x-service-name", "X_Service_Name", "x.service.name", "x-auth-kind", "X_AUTH_KIND"];
-    let forge = |request: Request| names.iter().fold(request, |request, name| request.header(name, "engine"));
+    let names = [
+        "x-service-name",
+        "X_Service_Name",
+        "x.service.name",
+        "x-auth-kind",
+        "X_AUTH_KIND",
+    ];
+    let forge = |request: Request| {
+        names
+            .iter()
+            .fold(request, |request, name| request.header(name, "engine"))
+    };
 
     forge(world.get("/public/x")).send().passed();
     assert_eq!(world.upstream.only().identity(), ["x-auth-kind: none"]);
-    forge(world.get("/api/me").bearer(&world.token("user_a"))).send().passed();
+    forge(world.get("/api/me").bearer(&world.token("user_a")))
+        .send()
+        .passed();
     let seen = world.upstream.only();
-    assert_eq!((seen.values("x-auth-kind"), seen.values("x-service-name")), (vec!["user".to_owned()], vec![]));
+    assert_eq!(
+        (seen.values("x-auth-kind"), seen.values("x-service-name")),
+        (vec!["user".to_owned()], vec![])
+    );
     forge(world.get("/api/me").bearer(AGENT)).send().passed();
-    assert_eq!(world.upstream.only().identity(), ["x-auth-kind: service", "x-service-name: agent"]);
+    assert_eq!(
+        world.upstream.only().identity(),
+        ["x-auth-kind: service", "x-service-name: agent"]
+    );
 }
 
 #[test]
@@ -185,27 +292,49 @@ fn a_service_token_reaches_the_app_only_where_somebody_asked_for_it() {
     let report = json!({"path": "/report/**", "access": "user", "mode": "report"});
     let wanted = json!({"path": "/wanted/**", "access": "service", "forward_token": true});
     let world = plan().route(report).route(wanted).start();
-    for (path, kind) in [("/internal/x", "service"), ("/public/x", "none"), ("/report/x", "none")] {
+    for (path, kind) in [
+        ("/internal/x", "service"),
+        ("/public/x", "none"),
+        ("/report/x", "none"),
+    ] {
         world.get(path).bearer(SERVICE_TOKEN).send().passed();
         let seen = world.upstream.only();
         assert_eq!(seen.values("x-auth-kind"), [kind], "given: {path}");
-        assert!(!seen.contains(SERVICE_TOKEN), "given: {path}, {:?}", seen.head);
+        assert!(
+            !seen.contains(SERVICE_TOKEN),
+            "given: {path}, {:?}",
+            seen.head
+        );
     }
     world.get("/wanted/x").bearer(SERVICE_TOKEN).send().passed();
-    assert_eq!(world.upstream.only().values("authorization"), [format!("Bearer {SERVICE_TOKEN}")]);
+    assert_eq!(
+        world.upstream.only().values("authorization"),
+        [format!("Bearer {SERVICE_TOKEN}")]
+    );
 }
 
 #[test]
 fn the_token_of_the_environment_counts_from_private_networks_alone() {
     let plan = World::plan().config(|config| {
-        config.as_object_mut().expect("a mapping").remove("service_tokens");
+        config
+            .as_object_mut()
+            .expect("a mapping")
+            .remove("service_tokens");
         config["trusted_proxies"] = json!(["127.0.0.1"]);
     });
     let world = plan.env("SERVICE_AUTH_TOKEN", SERVICE_TOKEN).start();
-    let from = |address: &str| world.get("/internal/x").bearer(SERVICE_TOKEN).header("X-Forwarded-For", address);
+    let from = |address: &str| {
+        world
+            .get("/internal/x")
+            .bearer(SERVICE_TOKEN)
+            .header("X-Forwarded-For", address)
+    };
 
     from("172.16.0.4").send().passed();
-    assert_eq!(world.upstream.only().identity(), ["x-auth-kind: service", "x-service-name: service"]);
+    assert_eq!(
+        world.upstream.only().identity(),
+        ["x-auth-kind: service", "x-service-name: service"]
+    );
     assert_eq!(refused(&world, from("203.0.113.9")).1, "service_network");
 }
 
@@ -214,9 +343,15 @@ fn a_token_that_was_taken_out_of_the_config_ends_with_the_reload() {
     let world = plan().start();
     world.get("/api/me").bearer(AGENT).send().passed();
     world.rewrite_config(|config| config["service_tokens"][1]["token"] = json!([AGENT_NEXT]));
-    eventually("the old token ended", || (world.get("/api/me").bearer(AGENT).send().status == 401).then_some(()));
+    eventually("the old token ended", || {
+        (world.get("/api/me").bearer(AGENT).send().status == 401).then_some(())
+    });
 
-    let answer = world.get("/api/me").bearer(AGENT).send().not_authenticated();
+    let answer = world
+        .get("/api/me")
+        .bearer(AGENT)
+        .send()
+        .not_authenticated();
     assert_eq!(world.gate.reason(&answer), "malformed_token");
     world.get("/api/me").bearer(AGENT_NEXT).send().passed();
 }
@@ -226,21 +361,41 @@ fn a_unix_socket_is_where_a_service_calls_from_only_if_it_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let socket = folder.path().join("gate.sock");
     let listen = json!(["127.0.0.1:0", format!("unix:{}", socket.display())]);
-    let world = agent(|agent| agent["networks"] = json!(["unix"])).config(|config| config["listen"] = listen).start();
+    let world = agent(|agent| agent["networks"] = json!(["unix"]))
+        .config(|config| config["listen"] = listen)
+        .start();
     let over_socket = |path: &str, token: &str, more: &str| {
         let mut stream = eventually("the socket was open", || UnixStream::connect(&socket).ok());
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout can be set");
         let head = format!("GET {path} HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n{more}");
-        stream.write_all(format!("{head}Authorization: Bearer {token}\r\n\r\n").as_bytes()).expect("the gate reads");
+        stream
+            .write_all(format!("{head}Authorization: Bearer {token}\r\n\r\n").as_bytes())
+            .expect("the gate reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer.get(9..12).unwrap_or_default().to_owned()
     };
 
     assert_eq!(over_socket("/api/me", AGENT, ""), "200");
-    assert_eq!(world.upstream.only().identity(), ["x-auth-kind: service", "x-service-name: agent"]);
-    assert_eq!(over_socket("/internal/x", SERVICE_TOKEN, ""), "401", "loopback is not the socket");
-    assert_eq!(over_socket("/api/me", AGENT, "X-Real-IP: 127.0.0.1\r\n"), "401", "a proxy at the other end");
+    assert_eq!(
+        world.upstream.only().identity(),
+        ["x-auth-kind: service", "x-service-name: agent"]
+    );
+    assert_eq!(
+        over_socket("/internal/x", SERVICE_TOKEN, ""),
+        "401",
+        "loopback is not the socket"
+    );
+    assert_eq!(
+        over_socket("/api/me", AGENT, "X-Real-IP: 127.0.0.1\r\n"),
+        "401",
+        "a proxy at the other end"
+    );
     world.upstream.saw_nothing();
-    assert_eq!(refused(&world, world.get("/api/me").bearer(AGENT)).1, "service_network");
+    assert_eq!(
+        refused(&world, world.get("/api/me").bearer(AGENT)).1,
+        "service_network"
+    );
 }

@@ -24,14 +24,19 @@ fn plan() -> Plan {
 /// A ban, with a name that takes up so many bytes in the store.
 fn ban(user: &str, bytes: usize) -> Delivery {
     let at = now() * 1000;
-    let data = json!({"id": user, "banned": true, "first_name": "x".repeat(bytes), "updated_at": at});
+    let data =
+        json!({"id": user, "banned": true, "first_name": "x".repeat(bytes), "updated_at": at});
     Delivery::event(&event("user.updated", data, at))
 }
 
 /// Whether the ban of this user is in force: whom nobody has banned passes.
 #[track_caller]
 fn is_out(world: &World, user: &str) -> bool {
-    let status = world.get("/api/me").bearer(&world.token(user)).send().status;
+    let status = world
+        .get("/api/me")
+        .bearer(&world.token(user))
+        .send()
+        .status;
     assert!([200, 403].contains(&status), "{user} got {status}");
     status == 403
 }
@@ -39,7 +44,10 @@ fn is_out(world: &World, user: &str) -> bool {
 #[track_caller]
 fn all_are_out(world: &World, users: &[String]) {
     let lost: Vec<_> = users.iter().filter(|user| !is_out(world, user)).collect();
-    assert!(lost.is_empty(), "{lost:?} were banned with an answer of 2xx, and pass after a restart");
+    assert!(
+        lost.is_empty(),
+        "{lost:?} were banned with an answer of 2xx, and pass after a restart"
+    );
     world.upstream.forget();
 }
 
@@ -72,7 +80,9 @@ fn banned_until_killed(world: &World, round: usize, acknowledgements: usize) -> 
                 }
             });
         }
-        eventually("enough was acknowledged", || (acknowledged() >= acknowledgements).then_some(()));
+        eventually("enough was acknowledged", || {
+            (acknowledged() >= acknowledgements).then_some(())
+        });
         world.gate.sigkill();
     });
     kept.into_inner().expect("no test thread has panicked")
@@ -118,11 +128,19 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept_and_nothing_is_lost()
 
     assert_eq!(world.gate.reason(&answer.refused(503)), "webhook_not_kept");
     delivery.to(&world).send().refused(503);
-    assert_eq!(world.upstream.recorded().len(), kept.len(), "the app hears of nothing that is not kept");
+    assert_eq!(
+        world.upstream.recorded().len(),
+        kept.len(),
+        "the app hears of nothing that is not kept"
+    );
     world.upstream.forget();
     world.gate.log_line("about the disk", |line| {
-        line["message"].as_str().is_some_and(|said| said.starts_with("the store cannot be written"))
-            && line["error"].as_str().is_some_and(|why| why.contains("File too large"))
+        line["message"]
+            .as_str()
+            .is_some_and(|said| said.starts_with("the store cannot be written"))
+            && line["error"]
+                .as_str()
+                .is_some_and(|why| why.contains("File too large"))
     });
     let count = |name, result| world.gate.metrics().sum(name, &[("result", result)]);
     assert!(count("bailiff_store_writes_total", "failed") >= 2.0);
@@ -131,18 +149,42 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept_and_nothing_is_lost()
     // Fail closed and open to good tokens: the ban counts, and who has none passes, known or not.
     assert!(is_out(&world, &late));
     for user in ["user_a", "user_new"] {
-        world.get("/api/x").bearer(&world.token(user)).send().passed();
+        world
+            .get("/api/x")
+            .bearer(&world.token(user))
+            .send()
+            .passed();
     }
     world.upstream.forget();
 
     // Killed and started while the disk is still full.
-    let World { gate, upstream, clerk, config } = world;
-    let world = World { gate: gate.killed().start(), upstream, clerk, config };
+    let World {
+        gate,
+        upstream,
+        clerk,
+        config,
+    } = world;
+    let world = World {
+        gate: gate.killed().start(),
+        upstream,
+        clerk,
+        config,
+    };
     all_are_out(&world, &kept);
     delivery.to(&world).send().refused(503);
 
-    let World { gate, upstream, clerk, config } = world;
-    let world = World { gate: gate.killed().on_disk(None).start(), upstream, clerk, config };
+    let World {
+        gate,
+        upstream,
+        clerk,
+        config,
+    } = world;
+    let world = World {
+        gate: gate.killed().on_disk(None).start(),
+        upstream,
+        clerk,
+        config,
+    };
     all_are_out(&world, &kept);
     delivery.to(&world).send().passed();
     world.upstream.only();
@@ -154,11 +196,16 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept_and_nothing_is_lost()
 /// A store with something in it, as a gate leaves it.
 fn used(folder: &Path) -> Vec<u8> {
     let path = folder.join("bailiff.store");
-    let (store, _) = Store::open(&path, Metrics::new().store_writes.clone()).unwrap_or_else(|why| panic!("{why}"));
-    let rows = (0..200).map(|n| Op::put(Table::Users, format!("user_{n}"), "{}").expect("a row")).collect();
+    let (store, _) = Store::open(&path, Metrics::new().store_writes.clone())
+        .unwrap_or_else(|why| panic!("{why}"));
+    let rows = (0..200)
+        .map(|n| Op::put(Table::Users, format!("user_{n}"), "{}").expect("a row"))
+        .collect();
     let written = store.write(rows);
     drop(store);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     runtime.block_on(written.wait()).expect("a write");
     fs::read(path).expect("a store")
 }
@@ -203,31 +250,49 @@ const FAULTS: &[Fault] = &[
             used(path.parent().expect("a folder"));
             in_redb(path, "bailiff", "format", 2);
         },
-        ["has format 2, and this version of bailiff knows 1", "run the version that wrote it"],
+        [
+            "has format 2, and this version of bailiff knows 1",
+            "run the version that wrote it",
+        ],
     ),
     (
         "another program's database",
         |path| in_redb(path, "theirs", "key", 7),
-        ["is no store of bailiff but a redb database of another program", "let `store` name another file"],
+        [
+            "is no store of bailiff but a redb database of another program",
+            "let `store` name another file",
+        ],
     ),
     (
         "SQLite",
         |path| fs::write(path, [&b"SQLite format 3\0"[..], &[7; 8192]].concat()).expect("a file"),
-        ["is no store of bailiff but an SQLite database", "let `store` name another file"],
+        [
+            "is no store of bailiff but an SQLite database",
+            "let `store` name another file",
+        ],
     ),
     (
         "a text",
         |path| fs::write(path, "listen: 0.0.0.0:8484\n".repeat(500)).expect("a file"),
-        ["is no store of bailiff but a text file", "let `store` name another file"],
+        [
+            "is no store of bailiff but a text file",
+            "let `store` name another file",
+        ],
     ),
-    ("a folder", |path| fs::create_dir(path).expect("a folder"), ["a folder, a device or a pipe", "name another file"]),
+    (
+        "a folder",
+        |path| fs::create_dir(path).expect("a folder"),
+        ["a folder, a device or a pipe", "name another file"],
+    ),
 ];
 
 #[test]
 fn a_store_that_is_not_wholly_in_order_refuses_the_start_says_why_and_stays_as_it_is() {
     for (given, spoil, parts) in FAULTS {
         let plan = plan();
-        let launch = plan.launch().prepare(|folder| spoil(&folder.join("bailiff.store")));
+        let launch = plan
+            .launch()
+            .prepare(|folder| spoil(&folder.join("bailiff.store")));
         let path = launch.path("bailiff.store");
         let before = fs::read(&path).ok();
 
@@ -236,16 +301,24 @@ fn a_store_that_is_not_wholly_in_order_refuses_the_start_says_why_and_stays_as_i
         let ended = ended.exits(78);
         let said = |part: &str| ended.stderr.contains(part);
         let named = said(&path.display().to_string()) || said("bailiff.store");
-        assert!(named && parts.iter().all(|part| said(part)), "{given}: {}", ended.stderr);
+        assert!(
+            named && parts.iter().all(|part| said(part)),
+            "{given}: {}",
+            ended.stderr
+        );
         assert!(!said("panicked"), "{given}: {}", ended.stderr);
-        assert!(fs::read(&path).ok() == before, "{given}: the file was changed");
+        assert!(
+            fs::read(&path).ok() == before,
+            "{given}: the file was changed"
+        );
         drop(folder);
     }
 }
 
 #[test]
 fn a_row_that_is_not_understood_refuses_the_start_and_stays_as_it_is() {
-    let open = |path: &Path| Store::open(path, Metrics::new().store_writes.clone()).expect("a store");
+    let open =
+        |path: &Path| Store::open(path, Metrics::new().store_writes.clone()).expect("a store");
     let launch = plan().launch();
     let path = launch.path("bailiff.store");
     let later = Op::put(Table::Users, "user_later", r#"{"later": 1}"#).expect("a row");
@@ -255,25 +328,61 @@ fn a_row_that_is_not_understood_refuses_the_start_and_stays_as_it_is() {
 
     let ended = ended.exits(78);
     let said = |part: &str| ended.stderr.contains(part);
-    assert!(said(r#"a row that this version does not understand (users, "user_later")"#), "{}", ended.stderr);
-    assert!(said("use the version of bailiff that wrote it, or restore a copy"), "{}", ended.stderr);
+    assert!(
+        said(r#"a row that this version does not understand (users, "user_later")"#),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        said("use the version of bailiff that wrote it, or restore a copy"),
+        "{}",
+        ended.stderr
+    );
     let kept = open(&path).1.take(Table::Users);
-    assert_eq!(kept, [("user_later".to_owned(), br#"{"later": 1}"#.to_vec())]);
+    assert_eq!(
+        kept,
+        [("user_later".to_owned(), br#"{"later": 1}"#.to_vec())]
+    );
     drop(folder);
 }
 
 #[test]
 fn a_store_whose_folder_is_not_there_or_that_another_gate_has_open_refuses_the_start() {
-    let ended = plan().config(|c| c["store"] = json!("nowhere/bailiff.store")).run().exits(78);
-    assert!(ended.stderr.contains("its folder is not there; create the folder"), "{}", ended.stderr);
+    let ended = plan()
+        .config(|c| c["store"] = json!("nowhere/bailiff.store"))
+        .run()
+        .exits(78);
+    assert!(
+        ended
+            .stderr
+            .contains("its folder is not there; create the folder"),
+        "{}",
+        ended.stderr
+    );
 
     let world = plan().start();
     let theirs = world.gate.path("bailiff.store");
-    let ended = plan().config(|c| c["store"] = json!(theirs)).run().exits(78);
-    assert!(ended.stderr.contains(&theirs.display().to_string()), "{}", ended.stderr);
-    assert!(ended.stderr.contains("another process has it open; end that one"), "{}", ended.stderr);
+    let ended = plan()
+        .config(|c| c["store"] = json!(theirs))
+        .run()
+        .exits(78);
+    assert!(
+        ended.stderr.contains(&theirs.display().to_string()),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("another process has it open; end that one"),
+        "{}",
+        ended.stderr
+    );
     ban("user_a", 1).to(&world).send().passed();
-    assert!(is_out(&world.killed(), "user_a"), "the first one was not disturbed");
+    assert!(
+        is_out(&world.killed(), "user_a"),
+        "the first one was not disturbed"
+    );
 }
 
 #[test]
@@ -281,7 +390,11 @@ fn a_store_is_made_for_its_user_alone_and_its_writes_are_counted() {
     let world = plan().start();
     let store = fs::metadata(world.gate.path("bailiff.store")).expect("a store");
     assert_eq!(store.permissions().mode() & 0o777, 0o600);
-    let writes = |result, value| world.gate.metric_becomes("bailiff_store_writes_total", &[("result", result)], value);
+    let writes = |result, value| {
+        world
+            .gate
+            .metric_becomes("bailiff_store_writes_total", &[("result", result)], value)
+    };
     writes("ok", 0.0);
 
     // The ban, and that it was delivered.
@@ -294,13 +407,21 @@ fn a_store_is_made_for_its_user_alone_and_its_writes_are_counted() {
     writes("ok", 3.0);
     writes("failed", 0.0);
     let files = fs::read_dir(world.gate.path("")).expect("a folder").count();
-    assert_eq!(files, 3, "config, membership and store, and no draft of one");
+    assert_eq!(
+        files, 3,
+        "config, membership and store, and no draft of one"
+    );
 }
 
 const FORGETS: &str = "no `store` is configured";
 
 fn forgets(world: &World) -> usize {
-    world.gate.logs().iter().filter(|line| line.contains(FORGETS)).count()
+    world
+        .gate
+        .logs()
+        .iter()
+        .filter(|line| line.contains(FORGETS))
+        .count()
 }
 
 #[test]
@@ -309,17 +430,35 @@ fn without_a_store_everything_works_in_memory_and_the_log_says_once_what_a_resta
     let world = without(plan()).start();
     assert_eq!(forgets(&world), 1);
     ban("user_a", 1).to(&world).send().passed();
-    world.gate.metric_becomes("bailiff_webhook_changes_total", &[("result", "applied")], 1.0);
+    world.gate.metric_becomes(
+        "bailiff_webhook_changes_total",
+        &[("result", "applied")],
+        1.0,
+    );
     assert!(is_out(&world, "user_a"));
     assert!(!is_out(&world, "user_new"));
-    assert_eq!(world.gate.metrics().sum("bailiff_store_writes_total", &[]).to_bits(), 0.0_f64.to_bits());
+    assert_eq!(
+        world
+            .gate
+            .metrics()
+            .sum("bailiff_store_writes_total", &[])
+            .to_bits(),
+        0.0_f64.to_bits()
+    );
 
     let world = world.restarted();
     assert!(!is_out(&world, "user_a"), "the file counts again");
     assert_eq!(forgets(&world), 1);
     assert_eq!(forgets(&plan().start()), 0, "with a store");
     let tokens_only = without(plan()).routes(json!([{"path": "/**", "access": "user"}]));
-    let tokens_only =
-        tokens_only.config(|c| _ = c.as_object_mut().map(|c| (c.remove("membership"), c.remove("webhooks"))));
-    assert_eq!(forgets(&tokens_only.start()), 0, "without a membership there is nothing to forget");
+    let tokens_only = tokens_only.config(|c| {
+        _ = c
+            .as_object_mut()
+            .map(|c| (c.remove("membership"), c.remove("webhooks")))
+    });
+    assert_eq!(
+        forgets(&tokens_only.start()),
+        0,
+        "without a membership there is nothing to forget"
+    );
 }

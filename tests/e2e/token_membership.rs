@@ -13,7 +13,10 @@ fn plan() -> Plan {
 
 /// A token of `user_a` in `org_one` with this role, issued so many seconds ago.
 fn token(world: &World, role: &str, secs_ago: u64) -> String {
-    let mint = world.mint("user_a").issued_at(now() - secs_ago).claim("exp", now() + 600);
+    let mint = world
+        .mint("user_a")
+        .issued_at(now() - secs_ago)
+        .claim("exp", now() + 600);
     world.sign(&mint.org("org_one", "one", role, &[]))
 }
 
@@ -26,7 +29,14 @@ fn tell(world: &World, verb: &str, role: &str, secs_ago: u64) {
     let at_ms = (now() - secs_ago) * 1000;
     let data = json!({"id": "orgmem_a", "object": "organization_membership", "role": role, "updated_at": at_ms,
         "organization": {"id": "org_one"}, "public_user_data": {"user_id": "user_a"}});
-    Delivery::event(&event(&format!("organizationMembership.{verb}"), data, at_ms)).to(world).send().passed();
+    Delivery::event(&event(
+        &format!("organizationMembership.{verb}"),
+        data,
+        at_ms,
+    ))
+    .to(world)
+    .send()
+    .passed();
     world.upstream.forget();
 }
 
@@ -50,9 +60,17 @@ fn the_role_is_the_one_of_the_token_in_its_own_organization_alone() {
         ("/api/ws/org_one/x", "superuser", 403),
         ("/org/x", "member", 200),
     ] {
-        assert_eq!(get(&world, path, &token(&world, role, 0)), expected, "{role} at {path}");
+        assert_eq!(
+            get(&world, path, &token(&world, role, 0)),
+            expected,
+            "{role} at {path}"
+        );
     }
-    assert_eq!(get(&world, "/api/ws/org_one/x", &world.token("user_a")), 403, "a token without an organization");
+    assert_eq!(
+        get(&world, "/api/ws/org_one/x", &world.token("user_a")),
+        403,
+        "a token without an organization"
+    );
 }
 
 #[test]
@@ -62,22 +80,53 @@ fn a_member_who_was_removed_is_out_though_the_token_still_says_otherwise_until_a
     assert_eq!(get(&world, "/api/ws/org_one/x", &earlier), 200);
     tell(&world, "deleted", "org:member", 10);
     assert_eq!(get(&world, "/api/ws/org_one/x", &earlier), 403);
-    assert_eq!(get(&world, "/api/ws/org_one/x", &token(&world, "member", 10)), 403, "of the same second");
-    assert_eq!(get(&world, "/api/ws/org_one/x", &token(&world, "member", 5)), 200, "somebody has let them in again");
+    assert_eq!(
+        get(&world, "/api/ws/org_one/x", &token(&world, "member", 10)),
+        403,
+        "of the same second"
+    );
+    assert_eq!(
+        get(&world, "/api/ws/org_one/x", &token(&world, "member", 5)),
+        200,
+        "somebody has let them in again"
+    );
     tell(&world, "updated", "org:member", 3);
-    assert_eq!(get(&world, "/api/ws/org_one/settings/x", &token(&world, "owner", 5)), 403, "a lower role since");
+    assert_eq!(
+        get(
+            &world,
+            "/api/ws/org_one/settings/x",
+            &token(&world, "owner", 5)
+        ),
+        403,
+        "a lower role since"
+    );
 }
 
 #[test]
 fn a_claim_of_another_issuer_is_no_membership() {
     let other = Clerk::with_key(foreign_key().renamed("ins_other"));
-    let world = plan().beside(&other).route(json!({"path": "/both/{workspace}/**", "access": "member"})).start();
+    let world = plan()
+        .beside(&other)
+        .route(json!({"path": "/both/{workspace}/**", "access": "member"}))
+        .start();
     let claim = |url: &str, key| {
-        let mint = bailiff::dev::mint::Mint::new(url, "user_a", now()).azp(APP).org("org_one", "one", "owner", &[]);
+        let mint = bailiff::dev::mint::Mint::new(url, "user_a", now())
+            .azp(APP)
+            .org("org_one", "one", "owner", &[]);
         mint.sign(&key)
     };
-    assert_eq!(get(&world, "/both/org_one/x", &claim(&world.clerk.url(), world.clerk.key())), 200);
-    assert_eq!(get(&world, "/both/org_one/x", &claim(&other.url(), other.key())), 403);
+    assert_eq!(
+        get(
+            &world,
+            "/both/org_one/x",
+            &claim(&world.clerk.url(), world.clerk.key())
+        ),
+        200
+    );
+    assert_eq!(
+        get(&world, "/both/org_one/x", &claim(&other.url(), other.key())),
+        403
+    );
 }
 
 #[test]

@@ -17,7 +17,11 @@ fn refused(world: &World, token: &str, given: &str) -> String {
     assert_eq!(answer.status, 401, "given: {given}");
     let answer = answer.not_authenticated();
     let challenge = answer.header("www-authenticate");
-    assert_eq!(challenge.as_deref(), Some(r#"Bearer error="invalid_token""#), "given: {given}");
+    assert_eq!(
+        challenge.as_deref(),
+        Some(r#"Bearer error="invalid_token""#),
+        "given: {given}"
+    );
     world.upstream.saw_nothing();
     world.gate.reason(&answer)
 }
@@ -67,7 +71,12 @@ fn a_51_a_public_key_is_no_secret() {
     let (pem, jwk) = (key.public_pem(), key.jwk().to_string());
     let modulus = key.jwk()["n"].as_str().unwrap_or_default().to_owned();
     let mint = world.mint("user_a");
-    for (given, secret) in [("pem", pem.as_str()), ("trimmed", pem.trim()), ("jwk", &jwk), ("n", &modulus)] {
+    for (given, secret) in [
+        ("pem", pem.as_str()),
+        ("trimmed", pem.trim()),
+        ("jwk", &jwk),
+        ("n", &modulus),
+    ] {
         let header = mint.clone().header("alg", "HS256").header_json(key.kid());
         let forged = assemble(&header, &mint.claims(), |signed| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -75,9 +84,15 @@ fn a_51_a_public_key_is_no_secret() {
         });
         assert_eq!(refused(&world, &forged, given), "wrong_algorithm");
     }
-    for alg in ["RS384", "RS512", "PS256", "ES256", "EdDSA", "HS512", "rs256", "RS256 "] {
+    for alg in [
+        "RS384", "RS512", "PS256", "ES256", "EdDSA", "HS512", "rs256", "RS256 ",
+    ] {
         let dressed = mint.clone().header("alg", alg);
-        assert_eq!(refused_mint(&world, &dressed, alg), "wrong_algorithm", "given: {alg}");
+        assert_eq!(
+            refused_mint(&world, &dressed, alg),
+            "wrong_algorithm",
+            "given: {alg}"
+        );
     }
 }
 
@@ -124,7 +139,12 @@ fn a_52_a_time_that_is_no_time_is_refused() {
         let mint = world.mint("user_a").without(claim);
         refused_mint(&world, &mint, &format!("no {claim}"));
     }
-    for (claim, value) in [("sub", json!("")), ("sub", json!(7)), ("iss", json!(["x"])), ("azp", json!([APP]))] {
+    for (claim, value) in [
+        ("sub", json!("")),
+        ("sub", json!(7)),
+        ("iss", json!(["x"])),
+        ("azp", json!([APP])),
+    ] {
         let mint = world.mint("user_a").claim(claim, value.clone());
         refused_mint(&world, &mint, &format!("{claim} = {value}"));
     }
@@ -133,7 +153,10 @@ fn a_52_a_time_that_is_no_time_is_refused() {
 #[test]
 fn a_52_a_fraction_of_a_second_changes_no_verdict_about_a_dead_token() {
     let world = World::start();
-    #[expect(clippy::cast_precision_loss, reason = "seconds of this century fit into 52 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds of this century fit into 52 bits"
+    )]
     let long_ago = now() as f64 - 3600.5;
 
     let mint = world.mint("user_a").claim("exp", long_ago);
@@ -151,9 +174,21 @@ fn a_52_a_claim_written_twice_is_refused() {
     let twice = claims.replacen('{', r#"{"sub":"user_owner","#, 1);
     let kid_twice = header.replacen('{', r#"{"kid":"other","#, 1);
 
-    refused(&world, &key.sign_raw(header.as_bytes(), twice.as_bytes()), "sub twice");
-    refused(&world, &key.sign_raw(kid_twice.as_bytes(), claims.as_bytes()), "kid twice");
-    accepted(&world, &key.sign_raw(header.as_bytes(), claims.as_bytes()), "as it should be");
+    refused(
+        &world,
+        &key.sign_raw(header.as_bytes(), twice.as_bytes()),
+        "sub twice",
+    );
+    refused(
+        &world,
+        &key.sign_raw(kid_twice.as_bytes(), claims.as_bytes()),
+        "kid twice",
+    );
+    accepted(
+        &world,
+        &key.sign_raw(header.as_bytes(), claims.as_bytes()),
+        "as it should be",
+    );
 }
 
 #[test]
@@ -174,11 +209,23 @@ fn a_53_the_leeway_of_ten_seconds_is_all_that_a_clock_may_be_off() {
     }
     for (given, token, reason) in [
         ("expired beyond it", mint().claim("exp", ago(11)), "expired"),
-        ("starts beyond it", mint().claim("nbf", ahead(25)), "not_yet_valid"),
-        ("issued beyond it", mint().claim("iat", ahead(25)), "issued_in_future"),
+        (
+            "starts beyond it",
+            mint().claim("nbf", ahead(25)),
+            "not_yet_valid",
+        ),
+        (
+            "issued beyond it",
+            mint().claim("iat", ahead(25)),
+            "issued_in_future",
+        ),
         ("expired long ago", mint().claim("exp", 1), "expired"),
     ] {
-        assert_eq!(refused_mint(&world, &token, given), reason, "given: {given}");
+        assert_eq!(
+            refused_mint(&world, &token, given),
+            reason,
+            "given: {given}"
+        );
     }
 }
 
@@ -190,7 +237,10 @@ fn a_54_a_perfect_token_of_another_instance_is_refused() {
     let strange = mint.sign(&foreign_key());
     assert_eq!(refused(&world, &strange, "other kid"), "unknown_key");
     let same_kid = mint.sign(&foreign_key().renamed(world.clerk.key().kid()));
-    assert_eq!(refused(&world, &same_kid, "our kid, another key"), "bad_signature");
+    assert_eq!(
+        refused(&world, &same_kid, "our kid, another key"),
+        "bad_signature"
+    );
     for iss in ["https://clerk.other.test", "", "http://127.0.0.1"] {
         let mint = world.mint("user_a").claim("iss", iss);
         assert_eq!(refused_mint(&world, &mint, iss), "wrong_issuer");
@@ -206,25 +256,42 @@ fn a_54_two_instances_in_one_process_do_not_vouch_for_each_other() {
     let plan = World::plan().beside(&other);
     let world = plan.start();
     let ours = world.token("user_a");
-    let theirs = Mint::new(&other.url(), "user_a", now()).azp(APP).sign(&other.key());
+    let theirs = Mint::new(&other.url(), "user_a", now())
+        .azp(APP)
+        .sign(&other.key());
 
     accepted(&world, &ours, "ours");
     world.get("/other/x").bearer(&theirs).send().passed();
     world.upstream.only();
     world.get("/other/x").bearer(&ours).send().forbidden();
 
-    let crossed = Mint::new(&world.clerk.url(), "user_a", now()).azp(APP).sign(&other.key());
+    let crossed = Mint::new(&world.clerk.url(), "user_a", now())
+        .azp(APP)
+        .sign(&other.key());
     refused(&world, &crossed, "our name, their key");
-    let crossed = Mint::new(&other.url(), "user_a", now()).azp(APP).sign(&world.clerk.key());
+    let crossed = Mint::new(&other.url(), "user_a", now())
+        .azp(APP)
+        .sign(&world.clerk.key());
     refused(&world, &crossed, "their name, our key");
 }
 
 #[test]
 fn a_55_a_token_for_another_party_is_refused_and_so_is_one_for_none() {
     let world = World::start();
-    for azp in ["https://evil.test", "", "https://app.test/", "https://APP.test", "https://app.test.evil.com", "null"] {
+    for azp in [
+        "https://evil.test",
+        "",
+        "https://app.test/",
+        "https://APP.test",
+        "https://app.test.evil.com",
+        "null",
+    ] {
         let mint = world.mint("user_a").claim("azp", azp);
-        assert_eq!(refused_mint(&world, &mint, azp), "wrong_party", "given: {azp:?}");
+        assert_eq!(
+            refused_mint(&world, &mint, azp),
+            "wrong_party",
+            "given: {azp:?}"
+        );
     }
     let without = world.mint("user_a").without("azp");
     assert_eq!(refused_mint(&world, &without, "no azp"), "wrong_party");
@@ -232,7 +299,9 @@ fn a_55_a_token_for_another_party_is_refused_and_so_is_one_for_none() {
 
 #[test]
 fn a_55_a_token_without_a_party_passes_only_where_the_config_says_so() {
-    let world = World::plan().config(|c| c["clerk"]["azp"] = json!("optional")).start();
+    let world = World::plan()
+        .config(|c| c["clerk"]["azp"] = json!("optional"))
+        .start();
 
     let without = world.sign(&world.mint("user_a").without("azp"));
     accepted(&world, &without, "no azp");
@@ -255,15 +324,31 @@ fn a_56_tokens_of_another_kind_are_no_session() {
         ("oauth in full", mint().header("typ", "application/at+jwt")),
         ("small letters", mint().header("typ", "jwt")),
         ("machine subject", mint().claim("sub", "mch_1")),
-        ("handshake", mint().without("sub").claim("handshake", json!(["__session=x"]))),
-        ("critical extension", mint().header("crit", json!(["b64"])).header("b64", false)),
+        (
+            "handshake",
+            mint()
+                .without("sub")
+                .claim("handshake", json!(["__session=x"])),
+        ),
+        (
+            "critical extension",
+            mint().header("crit", json!(["b64"])).header("b64", false),
+        ),
         ("unencoded payload", mint().header("b64", false)),
         ("kid as list", mint().header("kid", json!(["ins_standard"]))),
         ("no kid", mint().without_header("kid")),
     ] {
         refused_mint(&world, &token, given);
     }
-    for opaque in ["oat_abc", "mt_abc", "ak_abc", "m2m_abc", "a.b.c", "...", "e30.e30.e30"] {
+    for opaque in [
+        "oat_abc",
+        "mt_abc",
+        "ak_abc",
+        "m2m_abc",
+        "a.b.c",
+        "...",
+        "e30.e30.e30",
+    ] {
         refused(&world, opaque, opaque);
     }
     let ignored = mint().header("cat", "cl_I7d4PD111III");
@@ -289,9 +374,15 @@ fn a_57_a_session_with_open_tasks_is_signed_out() {
         let mint = world.mint("user_a").claim("sts", sts.clone());
         refused_mint(&world, &mint, &format!("sts = {sts}"));
     }
-    accepted(&world, &world.sign(&world.mint("user_a").without("sts")), "no sts");
+    accepted(
+        &world,
+        &world.sign(&world.mint("user_a").without("sts")),
+        "no sts",
+    );
 
-    let world = World::plan().config(|c| c["clerk"]["allow_pending"] = json!(true)).start();
+    let world = World::plan()
+        .config(|c| c["clerk"]["allow_pending"] = json!(true))
+        .start();
     let pending = world.mint("user_a").claim("sts", "pending");
     accepted(&world, &world.sign(&pending), "allowed by the config");
 }

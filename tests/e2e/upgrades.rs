@@ -15,7 +15,11 @@ fn a_web_socket_opens_for_a_member_and_for_nobody_else() {
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ]);
-        if token.is_empty() { request } else { request.bearer(token) }
+        if token.is_empty() {
+            request
+        } else {
+            request.bearer(token)
+        }
     };
     upgrade("").send().not_authenticated();
     upgrade(&world.token("user_b")).send().forbidden();
@@ -25,8 +29,15 @@ fn a_web_socket_opens_for_a_member_and_for_nobody_else() {
     let answer = upgrade(&world.token("user_a")).send_on(&mut connection);
 
     assert_eq!(answer.status, 101, "{answer:?}");
-    assert_eq!(world.upstream.head().header("x-workspace-role").as_deref(), Some("member"));
-    for message in [&b"\x81\x02hi"[..], b"\x82\x00", b"GET /admin HTTP/1.1\r\n\r\n"] {
+    assert_eq!(
+        world.upstream.head().header("x-workspace-role").as_deref(),
+        Some("member")
+    );
+    for message in [
+        &b"\x81\x02hi"[..],
+        b"\x82\x00",
+        b"GET /admin HTTP/1.1\r\n\r\n",
+    ] {
         connection.send(message);
         assert_eq!(connection.exactly(message.len()), message);
     }
@@ -35,10 +46,13 @@ fn a_web_socket_opens_for_a_member_and_for_nobody_else() {
 
 /// Asks for another protocol on a route for which nobody needs a token.
 fn asks_for(world: &World, method: &str, protocols: &[&str]) -> Request {
-    let request = world
-        .request(method, "/public/x")
-        .headers([("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")]);
-    protocols.iter().fold(request, |request, protocol| request.header("Upgrade", protocol))
+    let request = world.request(method, "/public/x").headers([
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+    ]);
+    protocols.iter().fold(request, |request, protocol| {
+        request.header("Upgrade", protocol)
+    })
 }
 
 const OTHERS: [(&str, &[&str]); 5] = [
@@ -60,23 +74,35 @@ fn a_89_an_app_is_asked_for_no_other_protocol_than_a_web_socket() {
             assert_eq!(head.header(name), None, "given: {method} {protocols:?}");
         }
         let connection = head.header("connection").unwrap_or_default().to_lowercase();
-        assert!(!connection.contains("upgrade") && !connection.contains("http2"), "given: {protocols:?}: {connection}");
+        assert!(
+            !connection.contains("upgrade") && !connection.contains("http2"),
+            "given: {protocols:?}: {connection}"
+        );
     }
     // A version that knows no upgrades is sent on as one that does.
-    let old = world.get("/public/x").headers([("Connection", "Upgrade"), ("Upgrade", "websocket")]);
-    let old = String::from_utf8(old.bytes()).expect("text").replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let old = world
+        .get("/public/x")
+        .headers([("Connection", "Upgrade"), ("Upgrade", "websocket")]);
+    let old = String::from_utf8(old.bytes())
+        .expect("text")
+        .replacen("HTTP/1.1", "HTTP/1.0", 1);
     assert_eq!(world.connect().send(old.as_bytes()).head().word(1), "200");
     assert_eq!(world.upstream.only().header("upgrade"), None);
 }
 
 #[test]
 fn a_89_an_app_that_changes_the_protocol_unasked_gets_nothing_from_behind_the_request() {
-    const TUNNEL: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nPRI";
+    const TUNNEL: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nPRI";
     for protocols in [&["h2c"][..], &[]] {
         let world = World::start();
         world.upstream.once(Script::Raw(TUNNEL));
         let mut connection = world.connect();
-        let request = [&asks_for(&world, "GET", protocols).bytes()[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"].concat();
+        let request = [
+            &asks_for(&world, "GET", protocols).bytes()[..],
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ]
+        .concat();
         let head = connection.send(&request).head();
         assert_eq!(head.word(1), "502", "given: {protocols:?}: {head:?}");
         world.upstream.only();
@@ -95,7 +121,11 @@ fn a_88_what_is_sent_behind_an_upgrade_reaches_the_app_only_after_it_has_agreed(
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ])
     };
-    for (path, status) in [("/public/live", 200), ("/public/live", 403), ("/api/live", 401)] {
+    for (path, status) in [
+        ("/public/live", 200),
+        ("/public/live", 403),
+        ("/api/live", 401),
+    ] {
         let world = World::start();
         let asked = path != "/api/live";
         if status == 403 {
@@ -105,7 +135,10 @@ fn a_88_what_is_sent_behind_an_upgrade_reaches_the_app_only_after_it_has_agreed(
         let answers = raw(world.gate.address(), &bytes).answers;
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         // Whether the connection goes on is Pingora's to say; if it does, the next answer is for somebody without a token.
-        assert!([&[status][..], &[status, 401]].contains(&&statuses[..]), "{path}: {statuses:?}");
+        assert!(
+            [&[status][..], &[status, 401]].contains(&&statuses[..]),
+            "{path}: {statuses:?}"
+        );
         let seen = world.upstream.recorded();
         assert_eq!(seen.len(), usize::from(asked), "{path} {status}: {seen:?}");
     }
@@ -113,10 +146,13 @@ fn a_88_what_is_sent_behind_an_upgrade_reaches_the_app_only_after_it_has_agreed(
 
 #[test]
 fn what_a_web_socket_says_is_no_body_and_may_be_longer_than_one() {
-    let plan = World::plan().route(json!({"path": "/small/**", "access": "public", "max_body": "1KiB"}));
+    let plan =
+        World::plan().route(json!({"path": "/small/**", "access": "public", "max_body": "1KiB"}));
     let world = plan.start();
     world.upstream.play(Script::WebSocket);
-    let upgrade = world.get("/small/live").headers([("Connection", "Upgrade"), ("Upgrade", "websocket")]);
+    let upgrade = world
+        .get("/small/live")
+        .headers([("Connection", "Upgrade"), ("Upgrade", "websocket")]);
     let mut connection = world.connect();
     assert_eq!(upgrade.send_on(&mut connection).status, 101);
 

@@ -25,13 +25,18 @@ fn membership(change: &str, user: &str, role: &str, at_ms: u64) -> Value {
 }
 
 fn ws_1(world: &World, user: &str) -> Response {
-    world.get("/api/ws/ws_1/x").bearer(&world.token(user)).send()
+    world
+        .get("/api/ws/ws_1/x")
+        .bearer(&world.token(user))
+        .send()
 }
 
 /// Waits until the verdict is this one: the app's answer may come before the change is published.
 #[track_caller]
 fn becomes(world: &World, user: &str, status: u16) {
-    eventually(&format!("{user} got {status} in ws_1"), || (ws_1(world, user).status == status).then_some(()));
+    eventually(&format!("{user} got {status} in ws_1"), || {
+        (ws_1(world, user).status == status).then_some(())
+    });
 }
 
 #[test]
@@ -39,17 +44,35 @@ fn a_114_an_older_event_never_undoes_a_newer_one() {
     let world = World::start();
     assert_eq!(ws_1(&world, "user_a").status, 200);
 
-    Delivery::event(&membership("deleted", "user_a", "org:member", ago_ms(10))).to(&world).send().passed();
+    Delivery::event(&membership("deleted", "user_a", "org:member", ago_ms(10)))
+        .to(&world)
+        .send()
+        .passed();
     becomes(&world, "user_a", 403);
     for (change, at) in [("updated", ago_ms(20)), ("created", ago_ms(30))] {
         let older = membership(change, "user_a", "org:owner", at);
         Delivery::event(&older).to(&world).send().passed();
-        assert_eq!(ws_1(&world, "user_a").status, 403, "after an older {change}");
+        assert_eq!(
+            ws_1(&world, "user_a").status,
+            403,
+            "after an older {change}"
+        );
     }
 
-    Delivery::event(&membership("created", "user_a", "org:admin", ago_ms(5))).to(&world).send().passed();
+    Delivery::event(&membership("created", "user_a", "org:admin", ago_ms(5)))
+        .to(&world)
+        .send()
+        .passed();
     becomes(&world, "user_a", 200);
-    assert_eq!(world.upstream.recorded().last().and_then(|r| r.header("x-workspace-role")).as_deref(), Some("admin"));
+    assert_eq!(
+        world
+            .upstream
+            .recorded()
+            .last()
+            .and_then(|r| r.header("x-workspace-role"))
+            .as_deref(),
+        Some("admin")
+    );
 }
 
 #[test]
@@ -57,26 +80,46 @@ fn a_114_a_banned_or_deleted_user_is_out_at_once_and_stays_out() {
     let world = World::start();
     let banned = |banned: bool, at: u64| {
         let user = json!({"id": "user_a", "object": "user", "banned": banned, "locked": false, "updated_at": at});
-        Delivery::event(&event("user.updated", user, at)).to(&world).send().passed();
+        Delivery::event(&event("user.updated", user, at))
+            .to(&world)
+            .send()
+            .passed();
     };
     banned(true, ago_ms(10));
     becomes(&world, "user_a", 403);
-    world.get("/api/me").bearer(&world.token("user_a")).send().forbidden();
+    world
+        .get("/api/me")
+        .bearer(&world.token("user_a"))
+        .send()
+        .forbidden();
     banned(false, ago_ms(20));
-    assert_eq!(ws_1(&world, "user_a").status, 403, "an older event does not lift the ban");
+    assert_eq!(
+        ws_1(&world, "user_a").status,
+        403,
+        "an older event does not lift the ban"
+    );
     banned(false, ago_ms(5));
     becomes(&world, "user_a", 200);
 
     let gone = json!({"id": "user_a", "object": "user", "deleted": true});
-    Delivery::event(&event("user.deleted", gone, ago_ms(3))).to(&world).send().passed();
+    Delivery::event(&event("user.deleted", gone, ago_ms(3)))
+        .to(&world)
+        .send()
+        .passed();
     becomes(&world, "user_a", 403);
     banned(false, ago_ms(4));
-    assert_eq!(ws_1(&world, "user_a").status, 403, "who was deleted does not come back by an older event");
+    assert_eq!(
+        ws_1(&world, "user_a").status,
+        403,
+        "who was deleted does not come back by an older event"
+    );
 }
 
 #[test]
 fn a_115_an_event_of_another_instance_changes_nothing_and_is_logged() {
-    let world = World::plan().config(|c| c["clerk"]["instance_id"] = json!("ins_standard")).start();
+    let world = World::plan()
+        .config(|c| c["clerk"]["instance_id"] = json!("ins_standard"))
+        .start();
     let mut foreign = membership("deleted", "user_a", "org:member", ago_ms(1));
     foreign["instance_id"] = json!("ins_other");
 
@@ -98,7 +141,11 @@ fn a_118_what_the_app_says_goes_back_and_the_change_holds_all_the_same() {
     let removal = Delivery::event(&membership("deleted", "user_a", "org:member", ago_ms(5)));
 
     world.upstream.once(Script::Status(503));
-    assert_eq!(removal.to(&world).send().status, 503, "so that the sender tries again");
+    assert_eq!(
+        removal.to(&world).send().status,
+        503,
+        "so that the sender tries again"
+    );
     world.upstream.only();
     becomes(&world, "user_a", 403);
 

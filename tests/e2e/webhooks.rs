@@ -11,7 +11,11 @@ const OTHER_SECRET: &str = "whsec_b3RoZXItb3RoZXItb3RoZXItb3RoZXI=";
 fn refused(world: &World, delivery: &Delivery, given: &str) {
     let answer = delivery.to(world).send();
     assert_eq!(answer.status, 401, "given: {given}, {answer:?}");
-    assert_eq!(answer.text(), r#"{"detail":"Not authenticated"}"#, "given: {given}");
+    assert_eq!(
+        answer.text(),
+        r#"{"detail":"Not authenticated"}"#,
+        "given: {given}"
+    );
     world.upstream.saw_nothing();
 }
 
@@ -19,7 +23,11 @@ fn refused(world: &World, delivery: &Delivery, given: &str) {
 fn a_110_empty_short_and_foreign_signatures_are_refused() {
     let world = World::start();
     let good = Delivery::of("{}");
-    let bare = good.signature.strip_prefix("v1,").unwrap_or_default().to_owned();
+    let bare = good
+        .signature
+        .strip_prefix("v1,")
+        .unwrap_or_default()
+        .to_owned();
     for signature in [
         "",
         "v1,",
@@ -77,8 +85,16 @@ fn a_111_a_signature_is_good_for_its_body_its_id_and_its_time_alone() {
     let good = Delivery::of(body);
     let later = (now() + 1).to_string();
 
-    refused(&world, &good.clone().body(body.replace("updated", "deleted")), "another body");
-    refused(&world, &good.clone().body(format!("{body} ")), "a byte more");
+    refused(
+        &world,
+        &good.clone().body(body.replace("updated", "deleted")),
+        "another body",
+    );
+    refused(
+        &world,
+        &good.clone().body(format!("{body} ")),
+        "a byte more",
+    );
     refused(&world, &good.clone().body(""), "no body");
     refused(&world, &good.clone().timestamp(&later), "another time");
     let mut renamed = good.clone();
@@ -95,23 +111,43 @@ fn a_111_of_several_signatures_one_good_one_is_enough() {
     let good = Delivery::of("{}");
     let bad = good.clone().signed(OTHER_SECRET).signature;
 
-    for signature in [format!("{bad} {}", good.signature), format!("{} v2,x {bad}", good.signature)] {
-        let again = Delivery { id: good.id.clone(), ..good.clone() };
-        assert_eq!(again.signature(&signature).to(&world).send().status, 200, "{signature}");
+    for signature in [
+        format!("{bad} {}", good.signature),
+        format!("{} v2,x {bad}", good.signature),
+    ] {
+        let again = Delivery {
+            id: good.id.clone(),
+            ..good.clone()
+        };
+        assert_eq!(
+            again.signature(&signature).to(&world).send().status,
+            200,
+            "{signature}"
+        );
     }
     // The second list has the same id: it was good, and so it was acknowledged, and not delivered again.
     world.upstream.only();
-    refused(&world, &good.signature(&format!("{bad} {bad}")), "two bad ones");
+    refused(
+        &world,
+        &good.signature(&format!("{bad} {bad}")),
+        "two bad ones",
+    );
 }
 
 #[test]
 fn a_111_while_secrets_rotate_both_are_good() {
     let world = World::plan()
-        .config(|c| c["webhooks"]["secrets"] = json!([OTHER_SECRET, crate::harness::WEBHOOK_SECRET]))
+        .config(|c| {
+            c["webhooks"]["secrets"] = json!([OTHER_SECRET, crate::harness::WEBHOOK_SECRET])
+        })
         .start();
 
     Delivery::of("{}").to(&world).send().passed();
-    Delivery::of("{}").signed(OTHER_SECRET).to(&world).send().passed();
+    Delivery::of("{}")
+        .signed(OTHER_SECRET)
+        .to(&world)
+        .send()
+        .passed();
     assert_eq!(world.upstream.take(2).len(), 2);
 }
 
@@ -140,13 +176,21 @@ fn a_112_a_timestamp_far_from_now_or_no_number_is_refused() {
     }
 
     good.clone().at(now() - 280).to(&world).send().passed();
-    good.id("msg_ahead").at(now() + 280).to(&world).send().passed();
+    good.id("msg_ahead")
+        .at(now() + 280)
+        .to(&world)
+        .send()
+        .passed();
 }
 
 #[test]
 fn a_113_a_delivery_that_the_app_took_is_acknowledged_and_not_delivered_again() {
     let world = World::start();
-    let delivery = Delivery::event(&event("user.updated", json!({"id": "user_a"}), now() * 1000));
+    let delivery = Delivery::event(&event(
+        "user.updated",
+        json!({"id": "user_a"}),
+        now() * 1000,
+    ));
 
     delivery.to(&world).send().passed();
     assert_eq!(world.upstream.only().body, delivery.body);
@@ -158,7 +202,11 @@ fn a_113_a_delivery_that_the_app_took_is_acknowledged_and_not_delivered_again() 
     world.upstream.saw_nothing();
 
     // A forger learns nothing from an id that is known.
-    refused(&world, &delivery.signed(OTHER_SECRET), "known id, bad signature");
+    refused(
+        &world,
+        &delivery.signed(OTHER_SECRET),
+        "known id, bad signature",
+    );
 }
 
 #[test]
@@ -183,15 +231,28 @@ fn a_118_a_delivery_whose_answer_broke_off_is_delivered_again() {
     world.upstream.once(Script::BreakOff);
     let delivery = Delivery::event(&event("session.created", json!({"id": "sess_1"}), 1));
     let mut connection = world.connect();
-    let answer = connection.send(&delivery.to(&world).bytes()).try_answer("POST");
-    assert!(answer.as_ref().is_ok_and(|answer| answer.status == 502) || answer.is_err(), "no success: {answer:?}");
+    let answer = connection
+        .send(&delivery.to(&world).bytes())
+        .try_answer("POST");
+    assert!(
+        answer.as_ref().is_ok_and(|answer| answer.status == 502) || answer.is_err(),
+        "no success: {answer:?}"
+    );
     world.upstream.take(1);
-    world.gate.metric_becomes("bailiff_webhooks_total", &[("result", "not_taken")], 1.0);
+    world
+        .gate
+        .metric_becomes("bailiff_webhooks_total", &[("result", "not_taken")], 1.0);
 
     delivery.to(&world).send().passed();
 
-    assert_eq!(world.upstream.only().body, delivery.body, "what the sender was told had failed came again");
-    world.gate.metric_becomes("bailiff_webhooks_total", &[("result", "delivered")], 1.0);
+    assert_eq!(
+        world.upstream.only().body,
+        delivery.body,
+        "what the sender was told had failed came again"
+    );
+    world
+        .gate
+        .metric_becomes("bailiff_webhooks_total", &[("result", "delivered")], 1.0);
     delivery.to(&world).send().passed();
     world.upstream.saw_nothing();
 }
@@ -223,7 +284,10 @@ fn a_116_a_body_that_is_too_large_is_refused_before_it_is_verified() {
     world.upstream.saw_nothing();
 
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
-    let head = large.to(&world).header("Transfer-Encoding", "chunked").body("");
+    let head = large
+        .to(&world)
+        .header("Transfer-Encoding", "chunked")
+        .body("");
     let mut endless = world.connect();
     endless.send(&head.bytes());
     for _ in 0..64 {
@@ -239,7 +303,10 @@ fn a_116_a_body_that_is_too_large_is_refused_before_it_is_verified() {
         1 << 30,
     );
     let mut uploader = world.connect();
-    let answer = uploader.send(claimed.as_bytes()).next("POST").expect("an answer");
+    let answer = uploader
+        .send(claimed.as_bytes())
+        .next("POST")
+        .expect("an answer");
     assert!([401, 413].contains(&answer.status), "{answer:?}");
     world.upstream.saw_nothing();
 }
@@ -250,9 +317,17 @@ fn a_116_a_body_of_any_size_and_framing_arrives_exactly_as_it_was_signed() {
     for size in [0, 1, 65_535, 65_536, 65_537, 300_000, 1 << 20] {
         let body: Vec<u8> = (0..size).map(|n: u32| n.to_le_bytes()[0]).collect();
         let delivery = Delivery::of(&body);
-        delivery.to(&world).header("Content-Encoding", "gzip").send().passed();
+        delivery
+            .to(&world)
+            .header("Content-Encoding", "gzip")
+            .send()
+            .passed();
         let seen = world.upstream.only();
-        assert!(seen.body == body, "given: {size} bytes, the app got {}", seen.body.len());
+        assert!(
+            seen.body == body,
+            "given: {size} bytes, the app got {}",
+            seen.body.len()
+        );
 
         let delivery = Delivery::of(&body);
         let mut chunked = Vec::new();
@@ -261,10 +336,17 @@ fn a_116_a_body_of_any_size_and_framing_arrives_exactly_as_it_was_signed() {
             chunked.extend([piece, b"\r\n"].concat());
         }
         chunked.extend(b"0\r\n\r\n");
-        let request = delivery.to(&world).header("Transfer-Encoding", "chunked").body(chunked);
+        let request = delivery
+            .to(&world)
+            .header("Transfer-Encoding", "chunked")
+            .body(chunked);
         request.send().passed();
         let seen = world.upstream.only();
-        assert!(seen.body == body, "given: {size} bytes in chunks, the app got {}", seen.body.len());
+        assert!(
+            seen.body == body,
+            "given: {size} bytes in chunks, the app got {}",
+            seen.body.len()
+        );
         assert_eq!(seen.values("svix-signature"), [delivery.signature]);
         assert_eq!(seen.identity(), ["x-auth-kind: webhook"]);
     }
@@ -273,8 +355,16 @@ fn a_116_a_body_of_any_size_and_framing_arrives_exactly_as_it_was_signed() {
 #[test]
 fn a_116_a_body_whose_framing_is_broken_ends_the_connection_and_no_byte_of_it_is_a_request() {
     let world = World::start();
-    let head = Delivery::of("").to(&world).header("Transfer-Encoding", "chunked").body("").bytes();
-    let broken = [&head[..], b"zz\r\nGET /public/x HTTP/1.1\r\nHost: app.test\r\n\r\n"].concat();
+    let head = Delivery::of("")
+        .to(&world)
+        .header("Transfer-Encoding", "chunked")
+        .body("")
+        .bytes();
+    let broken = [
+        &head[..],
+        b"zz\r\nGET /public/x HTTP/1.1\r\nHost: app.test\r\n\r\n",
+    ]
+    .concat();
 
     let mut connection = world.connect();
     connection.send(&broken).answer("POST").refused(400);
@@ -298,14 +388,19 @@ fn a_116_bodies_that_never_end_take_a_bounded_memory_and_then_give_it_back() {
     let small = || Delivery::of("{}").to(&world).send();
     let refusal = eventually("the memory was full", || {
         // One that found a small one in its place was refused, and another one takes up what it had.
-        unfinished.iter_mut().filter_map(|c| (!c.is_quiet()).then_some(c)).for_each(|refused| *refused = unfinish());
+        unfinished
+            .iter_mut()
+            .filter_map(|c| (!c.is_quiet()).then_some(c))
+            .for_each(|refused| *refused = unfinish());
         Some(small()).filter(|answer| answer.status == 503)
     });
     assert_eq!(world.gate.reason(&refusal), "webhooks_busy");
     world.get("/public/x").send().passed();
 
     unfinished.clear();
-    eventually("the memory was given back", || (small().status == 200).then_some(()));
+    eventually("the memory was given back", || {
+        (small().status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -316,7 +411,10 @@ fn a_116_a_sender_that_waits_for_leave_to_send_gets_it() {
     let (head, body) = request.split_at(request.len() - delivery.body.len());
     let mut connection = world.connect();
 
-    let interim = connection.send(head).next("POST").expect("an interim answer");
+    let interim = connection
+        .send(head)
+        .next("POST")
+        .expect("an interim answer");
 
     assert_eq!(interim.status, 100, "{interim:?}");
     world.upstream.saw_nothing();

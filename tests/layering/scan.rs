@@ -1,7 +1,10 @@
 //! Finds the paths in a Rust source text that could reach another module or crate. It knows comments, texts, `use` trees and
 //! nested modules, and nothing of types: enough to see an import, however it is written.
 
-#![allow(clippy::indexing_slicing, reason = "a test may panic, and indices into its own tokens are in bounds")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test may panic, and indices into its own tokens are in bounds"
+)]
 
 /// A path to a module of ours (`crate::…`, also where the text says `super::…`) or to another crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +51,16 @@ pub fn imports(file: &str, source: &str, crates: &[String]) -> Vec<Import> {
         if text(i) == "use" && text(i + 1) != "<" {
             let mut paths = Vec::new();
             i = use_tree(&tokens, i + 1, &[], &mut paths);
-            found.extend(paths.into_iter().filter_map(|(line, path)| resolve(line, path, true, &module, crates)));
+            found.extend(
+                paths
+                    .into_iter()
+                    .filter_map(|(line, path)| resolve(line, path, true, &module, crates)),
+            );
             continue;
         }
-        let starts = is_name(text(i)) && text(i + 1) == "::" && !(i > 1 && text(i - 1) == "::" && is_name(text(i - 2)));
+        let starts = is_name(text(i))
+            && text(i + 1) == "::"
+            && !(i > 1 && text(i - 1) == "::" && is_name(text(i - 2)));
         if starts {
             let line = tokens[i].line;
             let mut path = vec![text(i).to_owned()];
@@ -67,10 +76,21 @@ pub fn imports(file: &str, source: &str, crates: &[String]) -> Vec<Import> {
 }
 
 /// The path as seen from the root of the crate; `None` when it starts at a name that this file has in scope.
-fn resolve(line: usize, path: Vec<String>, in_use: bool, module: &[String], crates: &[String]) -> Option<Import> {
+fn resolve(
+    line: usize,
+    path: Vec<String>,
+    in_use: bool,
+    module: &[String],
+    crates: &[String],
+) -> Option<Import> {
     let first = path.first()?.clone();
     let supers = path.iter().take_while(|name| *name == "super").count();
-    let absolute = |rest: &[String]| ["crate".to_owned()].into_iter().chain(rest.iter().cloned()).collect::<Vec<_>>();
+    let absolute = |rest: &[String]| {
+        ["crate".to_owned()]
+            .into_iter()
+            .chain(rest.iter().cloned())
+            .collect::<Vec<_>>()
+    };
     let path = match first.as_str() {
         "bailiff" => absolute(&path[1..]),
         "super" => {
@@ -87,7 +107,12 @@ fn resolve(line: usize, path: Vec<String>, in_use: bool, module: &[String], crat
 }
 
 /// Reads a tree of a `use` from `i` on. Gives the index after it.
-fn use_tree(tokens: &[Token], mut i: usize, before: &[String], found: &mut Vec<(usize, Vec<String>)>) -> usize {
+fn use_tree(
+    tokens: &[Token],
+    mut i: usize,
+    before: &[String],
+    found: &mut Vec<(usize, Vec<String>)>,
+) -> usize {
     let mut path = before.to_vec();
     let line = tokens.get(i).map_or(0, |t| t.line);
     while let Some(token) = tokens.get(i) {
@@ -95,7 +120,10 @@ fn use_tree(tokens: &[Token], mut i: usize, before: &[String], found: &mut Vec<(
             "::" => {}
             "{" => {
                 i += 1;
-                while tokens.get(i).is_some_and(|t| !matches!(t.text.as_str(), "}" | ";")) {
+                while tokens
+                    .get(i)
+                    .is_some_and(|t| !matches!(t.text.as_str(), "}" | ";"))
+                {
                     i = use_tree(tokens, i, &path, found);
                     if tokens.get(i).is_some_and(|t| t.text == ",") {
                         i += 1;
@@ -123,18 +151,27 @@ fn skip_semicolon(tokens: &[Token], i: usize, before: &[String]) -> usize {
 fn test_module(tokens: &[Token], i: usize) -> Option<usize> {
     let text = |i: usize| tokens.get(i).map(|t| t.text.as_str());
     let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
-    if !attribute.iter().enumerate().all(|(n, expected)| text(i + n) == Some(expected)) {
+    if !attribute
+        .iter()
+        .enumerate()
+        .all(|(n, expected)| text(i + n) == Some(expected))
+    {
         return None;
     }
     let mut i = i + attribute.len();
     // Further attributes and the visibility stand before `mod`; anything else is no module.
     while !matches!(text(i)?, "mod") {
-        if !matches!(text(i)?, "#" | "[" | "]" | "(" | ")" | "pub" | "crate" | "super" | "in" | "allow" | "::")
-            && !is_name(text(i)?)
+        if !matches!(
+            text(i)?,
+            "#" | "[" | "]" | "(" | ")" | "pub" | "crate" | "super" | "in" | "allow" | "::"
+        ) && !is_name(text(i)?)
         {
             return None;
         }
-        if matches!(text(i)?, "use" | "fn" | "impl" | "struct" | "enum" | "const" | "static" | "type" | "trait") {
+        if matches!(
+            text(i)?,
+            "use" | "fn" | "impl" | "struct" | "enum" | "const" | "static" | "type" | "trait"
+        ) {
             return None;
         }
         i += 1;
@@ -159,7 +196,11 @@ fn test_module(tokens: &[Token], i: usize) -> Option<usize> {
 /// `domain/judge/access.rs` is the module `domain::judge::access`.
 fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
-    if matches!(path, "lib" | "main") { vec![] } else { path.split('/').map(str::to_owned).collect() }
+    if matches!(path, "lib" | "main") {
+        vec![]
+    } else {
+        path.split('/').map(str::to_owned).collect()
+    }
 }
 
 fn is_name(text: &str) -> bool {
@@ -197,20 +238,32 @@ fn tokens(source: &str) -> Vec<Token> {
                 while at(i).is_alphanumeric() || at(i) == '_' {
                     i += 1;
                 }
-                tokens.push(Token { line, text: chars[start..i].iter().collect() });
+                tokens.push(Token {
+                    line,
+                    text: chars[start..i].iter().collect(),
+                });
             }
             ':' if at(i + 1) == ':' => {
-                tokens.push(Token { line, text: "::".into() });
+                tokens.push(Token {
+                    line,
+                    text: "::".into(),
+                });
                 i += 2;
             }
             c => {
                 if !c.is_whitespace() {
-                    tokens.push(Token { line, text: c.into() });
+                    tokens.push(Token {
+                        line,
+                        text: c.into(),
+                    });
                 }
                 i += 1;
             }
         }
-        line += chars[start..i.min(chars.len())].iter().filter(|c| **c == '\n').count();
+        line += chars[start..i.min(chars.len())]
+            .iter()
+            .filter(|c| **c == '\n')
+            .count();
     }
     tokens
 }
@@ -245,6 +298,10 @@ fn raw_text(chars: &[char], i: usize) -> Option<usize> {
     if chars.get(open) != Some(&'"') {
         return None;
     }
-    let closes = |at: usize| chars[at] == '"' && chars[at + 1..].iter().take_while(|c| **c == '#').count() >= hashes;
-    (open + 1..chars.len()).find(|at| closes(*at)).map(|at| at + 1 + hashes)
+    let closes = |at: usize| {
+        chars[at] == '"' && chars[at + 1..].iter().take_while(|c| **c == '#').count() >= hashes
+    };
+    (open + 1..chars.len())
+        .find(|at| closes(*at))
+        .map(|at| at + 1 + hashes)
 }

@@ -27,7 +27,10 @@ pub(super) fn surroundings(scene: &Scene) -> String {
     let (boot, live) = (&scene.settings.boot, &scene.settings.live);
     let backend = match &live.backend {
         Some(BackendSettings { api_url, live, .. }) => {
-            format!("{api_url}, with a secret key ({})", if *live { "live" } else { "test" })
+            format!(
+                "{api_url}, with a secret key ({})",
+                if *live { "live" } else { "test" }
+            )
         }
         None => "not asked, as there is no secret key".to_owned(),
     };
@@ -35,10 +38,23 @@ pub(super) fn surroundings(scene: &Scene) -> String {
         Some(path) => path.display().to_string(),
         None => "none: what is learned while running is lost at a restart".to_owned(),
     };
-    let shared = boot.shared.as_ref().map_or_else(|| "nothing: this is the only gate".to_owned(), shared);
-    let mut text = format!("  backend api {backend}\n  store       {store}\n  shared      {shared}\n");
-    if let Some(policy) = live.membership.as_ref().map(|source| &source.policy).filter(|policy| policy.first_sight) {
-        let _ = writeln!(text, "  first sight whoever comes with a good token is recorded as {}", policy.access.name());
+    let shared = boot
+        .shared
+        .as_ref()
+        .map_or_else(|| "nothing: this is the only gate".to_owned(), shared);
+    let mut text =
+        format!("  backend api {backend}\n  store       {store}\n  shared      {shared}\n");
+    if let Some(policy) = live
+        .membership
+        .as_ref()
+        .map(|source| &source.policy)
+        .filter(|policy| policy.first_sight)
+    {
+        let _ = writeln!(
+            text,
+            "  first sight whoever comes with a good token is recorded as {}",
+            policy.access.name()
+        );
     }
     text
 }
@@ -46,8 +62,18 @@ pub(super) fn surroundings(scene: &Scene) -> String {
 /// Where replicas share what they learn. Never the password.
 pub(super) fn shared(settings: &SharedSettings) -> String {
     let scheme = if settings.tls { "rediss" } else { "redis" };
-    let SharedSettings { host, port, database, namespace, .. } = settings;
-    let tells = if settings.write { "" } else { ", listening only" };
+    let SharedSettings {
+        host,
+        port,
+        database,
+        namespace,
+        ..
+    } = settings;
+    let tells = if settings.write {
+        ""
+    } else {
+        ", listening only"
+    };
     if host.contains(':') {
         format!("{scheme}://[{host}]:{port}/{database}, {namespace}{tells}")
     } else {
@@ -68,19 +94,41 @@ pub(super) fn backend_json(scene: &Scene) -> Value {
 /// What may surprise somebody later.
 pub(super) fn hints(scene: &Scene) -> Vec<String> {
     let live = &scene.settings.live;
-    let first_sight = live.membership.as_ref().is_some_and(|source| source.policy.first_sight);
+    let first_sight = live
+        .membership
+        .as_ref()
+        .is_some_and(|source| source.policy.first_sight);
     let nameless = (first_sight && live.backend.is_none()).then(|| NAMELESS.to_owned());
-    let slips = live.rules.issuers.iter().filter(|issuer| is_slip(&issuer.iss)).map(|issuer| {
-        format!("the issuer {} is spelt almost like {DEVELOPMENT}: is that a typo?", quoted(&issuer.iss))
-    });
-    nameless.into_iter().chain(webhook(scene)).chain(slips).collect()
+    let slips = live
+        .rules
+        .issuers
+        .iter()
+        .filter(|issuer| is_slip(&issuer.iss))
+        .map(|issuer| {
+            format!(
+                "the issuer {} is spelt almost like {DEVELOPMENT}: is that a typo?",
+                quoted(&issuer.iss)
+            )
+        });
+    nameless
+        .into_iter()
+        .chain(webhook(scene))
+        .chain(slips)
+        .collect()
 }
 
 /// Users who are created at Clerk and never heard of here: the news is let in nowhere, or does not get here at all.
 fn webhook(scene: &Scene) -> Option<String> {
     let rules = &scene.settings.live.rules;
-    let Some(route) = rules.routes.iter().find(|route| route.access == Access::Webhook) else {
-        return rules.webhooks.is_some().then(|| NO_WEBHOOK_ROUTE.to_owned());
+    let Some(route) = rules
+        .routes
+        .iter()
+        .find(|route| route.access == Access::Webhook)
+    else {
+        return rules
+            .webhooks
+            .is_some()
+            .then(|| NO_WEBHOOK_ROUTE.to_owned());
     };
     let near = |address: &Address| match address {
         Address::Tcp(socket) => socket.ip().is_loopback(),
@@ -97,7 +145,13 @@ fn webhook(scene: &Scene) -> Option<String> {
 
 /// Whether the host ends almost like Clerk's own domain: whoever owns that one could sign.
 fn is_slip(iss: &str) -> bool {
-    let host = iss.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    let host = iss
+        .split("://")
+        .nth(1)
+        .unwrap_or_default()
+        .split(['/', ':'])
+        .next()
+        .unwrap_or_default();
     let labels: Vec<_> = host.rsplit('.').take(3).collect();
     let end = labels.into_iter().rev().collect::<Vec<_>>().join(".");
     // Bound: a host of any length is compared with a short one.

@@ -17,17 +17,32 @@ const CLERK: &str = "clerk";
 /// Whether one of `faults` is a secret key that cannot be right.
 pub(super) fn is_wrong(faults: &Faults) -> bool {
     let wrong = |code| matches!(code, Code::OtherInstance | Code::SecretKey);
-    faults.sorted().into_iter().any(|fault| fault.severity == Severity::Error && wrong(fault.code))
+    faults
+        .sorted()
+        .into_iter()
+        .any(|fault| fault.severity == Severity::Error && wrong(fault.code))
 }
 
 /// Asks the Backend API for the keys of its instance, which are those of the issuer if both are one.
-pub(super) async fn try_out(settings: &BackendSettings, looks: &[Look], faults: &mut Faults) -> Result<(), Stop> {
+pub(super) async fn try_out(
+    settings: &BackendSettings,
+    looks: &[Look],
+    faults: &mut Faults,
+) -> Result<(), Stop> {
     let base = &settings.api_url;
-    talk(&format!("asking {base} for the keys of the secret key's instance ...\n"));
-    let fetcher = Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
+    talk(&format!(
+        "asking {base} for the keys of the secret key's instance ...\n"
+    ));
+    let fetcher =
+        Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
     match Backend::new(settings.clone(), fetcher).keys().await {
         Ok(keys) => compare(base, &keys, looks, faults),
-        Err(why @ (BackendError::Key { .. } | BackendError::Refused { status: 401 | 403, .. })) => {
+        Err(
+            why @ (BackendError::Key { .. }
+            | BackendError::Refused {
+                status: 401 | 403, ..
+            }),
+        ) => {
             let what = format!("the secret key is not accepted by {base}");
             faults.push(told(Fault::error(Code::SecretKey, what), &why));
         }
@@ -46,7 +61,9 @@ fn told(fault: Fault, why: &BackendError) -> Fault {
 
 fn compare(base: &str, keys: &KeySet, looks: &[Look], faults: &mut Faults) {
     let look = looks.iter().find(|look| *look.issuer == *CLERK);
-    let Some(theirs) = look.and_then(|look| look.keys.as_ref().ok()) else { return };
+    let Some(theirs) = look.and_then(|look| look.keys.as_ref().ok()) else {
+        return;
+    };
     if keys.shares_a_key_with(theirs) {
         return;
     }
@@ -54,8 +71,13 @@ fn compare(base: &str, keys: &KeySet, looks: &[Look], faults: &mut Faults) {
         kids if kids.is_empty() => "a key without a name".to_owned(),
         kids => kids,
     };
-    let what = "the secret key is of another instance than the publishable key: not one key is in both";
-    let saw = format!("{} at {base}, {} of the issuer `{CLERK}`", names(keys), names(theirs));
+    let what =
+        "the secret key is of another instance than the publishable key: not one key is in both";
+    let saw = format!(
+        "{} at {base}, {} of the issuer `{CLERK}`",
+        names(keys),
+        names(theirs)
+    );
     let fix = "take CLERK_PUBLISHABLE_KEY and CLERK_SECRET_KEY from the same page of the Clerk dashboard (API keys), both test or both live; with an instance in the EU, is CLERK_API_URL right?";
     faults.push(Fault::error(Code::OtherInstance, what).saw(saw).fix(fix));
 }

@@ -40,33 +40,59 @@ pub(super) async fn try_out(live: &Live, faults: &mut Faults) -> Option<Found> {
         Err(lines) => {
             let fix = "correct what it says, or who may read it: until then the gate keeps what it knows, and one that starts lets no user in";
             for line in lines {
-                faults.push(Fault::error(Code::Membership, format!("the membership cannot be used: {line}")).fix(fix));
+                faults.push(
+                    Fault::error(
+                        Code::Membership,
+                        format!("the membership cannot be used: {line}"),
+                    )
+                    .fix(fix),
+                );
             }
             None
         }
     }
 }
 
-async fn try_endpoint(source: &HttpSource, roles: &Roles, flags: &Flags) -> Result<Found, Vec<String>> {
+async fn try_endpoint(
+    source: &HttpSource,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Found, Vec<String>> {
     let fetcher = Fetcher::new().map_err(|why| vec![why])?;
-    http::try_out(source, &fetcher, roles, flags).await.map(|size| Found { size }).map_err(|why| why.lines())
+    http::try_out(source, &fetcher, roles, flags)
+        .await
+        .map(|size| Found { size })
+        .map_err(|why| why.lines())
 }
 
-async fn try_clerk(source: &ClerkSource, roles: &Roles, faults: &mut Faults) -> Result<Found, Vec<String>> {
+async fn try_clerk(
+    source: &ClerkSource,
+    roles: &Roles,
+    faults: &mut Faults,
+) -> Result<Found, Vec<String>> {
     let backend = Backends::new(Fetcher::new().map_err(|why| vec![why])?).of(&source.backend);
     let Ok(loaded) = tokio::time::timeout(CLERK_WITHIN, clerk::load(&backend, roles)).await else {
-        let what = format!("Clerk's lists are so long that they were not read within {} s", CLERK_WITHIN.as_secs());
+        let what = format!(
+            "Clerk's lists are so long that they were not read within {} s",
+            CLERK_WITHIN.as_secs()
+        );
         faults.push(
-            Fault::warning(Code::Membership, what).fix("nothing: a gate takes longer, and is not ready until then"),
+            Fault::warning(Code::Membership, what)
+                .fix("nothing: a gate takes longer, and is not ready until then"),
         );
         return Ok(Found { size: None });
     };
     let loaded = loaded.map_err(|why| vec![why.to_string()])?;
     for line in loaded.roleless.lines() {
-        let fault = Fault::warning(Code::Membership, format!("a member at Clerk is none here: {line}"));
+        let fault = Fault::warning(
+            Code::Membership,
+            format!("a member at Clerk is none here: {line}"),
+        );
         faults.push(fault.fix("add the role to `membership.roles`"));
     }
-    Ok(Found { size: Some(loaded.table.size()) })
+    Ok(Found {
+        size: Some(loaded.table.size()),
+    })
 }
 
 /// What there is to say of such a source, in one line.
@@ -74,7 +100,9 @@ pub(super) fn told(source: &MembershipSource, found: Option<&Found>) -> String {
     match found {
         Some(Found { size: Some(size) }) => super::sizes(*size),
         Some(Found { size: None }) => "asked, and good as far as that goes".to_owned(),
-        None if source.from.is_lookup() => "asked for one user at a time, and not now: --online tries".to_owned(),
+        None if source.from.is_lookup() => {
+            "asked for one user at a time, and not now: --online tries".to_owned()
+        }
         None => "not asked: --online does".to_owned(),
     }
 }

@@ -39,12 +39,12 @@ pub(crate) struct DeleteUserArgs {
 
 pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
     let user = ClerkUserId::parse(&args.user).map_err(|why| {
-        Stop::usage(format!("the id of the user {why}")).fix("user_… as the Clerk dashboard shows it")
+        Stop::usage(format!("the id of the user {why}"))
+            .fix("user_… as the Clerk dashboard shows it")
     })?;
     if !args.yes && !stdin().is_terminal() {
-        return Err(
-            Stop::usage("nobody can be asked: stdin is no terminal").fix("add --yes if this is meant to happen")
-        );
+        return Err(Stop::usage("nobody can be asked: stdin is no terminal")
+            .fix("add --yes if this is meant to happen"));
     }
     let settings = settings(args)?;
     let api = api(&settings)?;
@@ -56,12 +56,15 @@ pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
         Err(why) => return Err(failed(&format!("{user} is not deleted"), &why)),
     });
     if !args.yes {
-        talk(&format!("Delete {user} at Clerk? This cannot be undone. Type the user id to confirm: "));
+        talk(&format!(
+            "Delete {user} at Clerk? This cannot be undone. Type the user id to confirm: "
+        ));
         confirm(&user, stdin().lock())?;
     }
     // Somebody may have thought for minutes: a new connection, as the first one may be gone.
     let backend = self::backend(api)?;
-    let deletion = block_on(backend.delete_user(&user))?.map_err(|why| failed(&doubt(&user, &why), &why))?;
+    let deletion =
+        block_on(backend.delete_user(&user))?.map_err(|why| failed(&doubt(&user, &why), &why))?;
     let (word, text) = match deletion {
         Deletion::Deleted => ("deleted", "is deleted at Clerk"),
         Deletion::AlreadyGone => ("already_gone", "was gone already"),
@@ -77,11 +80,21 @@ pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
 }
 
 fn settings(args: &DeleteUserArgs) -> Result<Settings, Stop> {
-    let config = ConfigArgs { config: args.config.clone(), ..ConfigArgs::default() };
+    let config = ConfigArgs {
+        config: args.config.clone(),
+        ..ConfigArgs::default()
+    };
     let path = config.path();
     // Of the upstream nothing depends here; without a config nobody has named one.
     let upstream = path.is_none().then(|| "http://127.0.0.1:1".to_owned());
-    let loaded = load(path.as_deref(), &Overrides { upstream, ..Overrides::default() }, &ProcessEnv)?;
+    let loaded = load(
+        path.as_deref(),
+        &Overrides {
+            upstream,
+            ..Overrides::default()
+        },
+        &ProcessEnv,
+    )?;
     Ok(loaded.settings)
 }
 
@@ -94,7 +107,8 @@ fn api(settings: &Settings) -> Result<&BackendSettings, Stop> {
 }
 
 fn backend(settings: &BackendSettings) -> Result<Backend, Stop> {
-    let fetcher = Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
+    let fetcher =
+        Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
     Ok(Backend::new(settings.clone(), fetcher))
 }
 
@@ -116,7 +130,9 @@ fn doubt(user: &ClerkUserId, why: &BackendError) -> String {
         | BackendError::NotClerk { .. }
         | BackendError::OtherUser { .. }
         | BackendError::Unreadable { .. } => {
-            format!("{user} may be deleted or not; the same command once more does no harm and tells")
+            format!(
+                "{user} may be deleted or not; the same command once more does no harm and tells"
+            )
         }
     }
 }
@@ -124,11 +140,17 @@ fn doubt(user: &ClerkUserId, why: &BackendError) -> String {
 /// Who it is, for whoever is asked.
 fn described(user: &ClerkUserId, change: &Change) -> String {
     let (email, name) = match change {
-        Change::User(_, UserChange::Described { email, name, .. }) => (email.as_ref(), name.as_ref()),
+        Change::User(_, UserChange::Described { email, name, .. }) => {
+            (email.as_ref(), name.as_ref())
+        }
         _ => (None, None),
     };
     let shown = |text: Option<&HeaderValue>| text.map_or_else(|| "-".to_owned(), readable);
-    format!("  user    {user}\n  e-mail  {}\n  name    {}\n", shown(email), shown(name))
+    format!(
+        "  user    {user}\n  e-mail  {}\n  name    {}\n",
+        shown(email),
+        shown(name)
+    )
 }
 
 /// People choose their names themselves. One with anything else than letters, digits and usual signs stays as a header would
@@ -150,7 +172,9 @@ fn confirm(user: &ClerkUserId, input: impl BufRead) -> Result<(), Stop> {
     let read = input.take(limit).read_line(&mut line);
     match read {
         Ok(_) if line.trim() == user.as_str() => Ok(()),
-        _ => Err(Stop::failed(format!("{user} is not deleted, as another text than the id was typed"))),
+        _ => Err(Stop::failed(format!(
+            "{user} is not deleted, as another text than the id was typed"
+        ))),
     }
 }
 
@@ -165,24 +189,54 @@ mod tests {
         for good in ["user_2abc\n", "user_2abc", " user_2abc \r\n"] {
             assert!(confirm(&user, good.as_bytes()).is_ok(), "given: {good:?}");
         }
-        for bad in ["", "\n", "y\n", "yes\n", "user_2ab\n", "user_2abcd\n", "USER_2ABC\n", "user_2abc user_2abc\n"] {
+        for bad in [
+            "",
+            "\n",
+            "y\n",
+            "yes\n",
+            "user_2ab\n",
+            "user_2abcd\n",
+            "USER_2ABC\n",
+            "user_2abc user_2abc\n",
+        ] {
             let stop = confirm(&user, bad.as_bytes()).expect_err(bad);
             assert_eq!(stop.status, 1, "given: {bad:?}");
         }
-        assert!(confirm(&user, std::io::BufReader::new(std::io::repeat(b'u'))).is_err(), "an endless line ends");
+        assert!(
+            confirm(&user, std::io::BufReader::new(std::io::repeat(b'u'))).is_err(),
+            "an endless line ends"
+        );
     }
 
     #[test]
     fn a_deletion_whose_answer_was_lost_is_not_called_undone() {
-        let (user, base, url) =
-            (ClerkUserId::parse("user_2abc").unwrap(), || "https://api.test".to_owned(), String::new);
-        let connect = FetchError::Connect { url: url(), why: String::new() };
-        for why in [BackendError::Key { base: base() }, BackendError::Fetch(connect)] {
+        let (user, base, url) = (
+            ClerkUserId::parse("user_2abc").unwrap(),
+            || "https://api.test".to_owned(),
+            String::new,
+        );
+        let connect = FetchError::Connect {
+            url: url(),
+            why: String::new(),
+        };
+        for why in [
+            BackendError::Key { base: base() },
+            BackendError::Fetch(connect),
+        ] {
             assert_eq!(doubt(&user, &why), "user_2abc is not deleted");
         }
         let timeout = BackendError::Fetch(FetchError::Timeout { url: url() });
-        for why in [timeout, BackendError::Down { base: base(), status: 502 }] {
-            assert!(doubt(&user, &why).contains("may be deleted or not"), "{why}");
+        for why in [
+            timeout,
+            BackendError::Down {
+                base: base(),
+                status: 502,
+            },
+        ] {
+            assert!(
+                doubt(&user, &why).contains("may be deleted or not"),
+                "{why}"
+            );
         }
     }
 
@@ -194,7 +248,11 @@ mod tests {
             ("a\u{202e}b", "a%E2%80%AEb"),
             ("100%", "100%"),
         ] {
-            assert_eq!(readable(&text_header(given).unwrap()), shown, "given: {given:?}");
+            assert_eq!(
+                readable(&text_header(given).unwrap()),
+                shown,
+                "given: {given:?}"
+            );
         }
     }
 }

@@ -36,15 +36,26 @@ impl Here {
         let admin = settings.boot.admin.to_string();
         let webhooks = settings.live.rules.webhooks.is_some();
         let Some(token) = settings.boot.admin_tokens.first() else {
-            return Self { admin, webhooks, end: End::NotAsked };
+            return Self {
+                admin,
+                webhooks,
+                end: End::NotAsked,
+            };
         };
         // One segment, whatever an id may hold (CVE-2026-34076).
-        let path = format!("/users/{}", utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC));
+        let path = format!(
+            "/users/{}",
+            utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC)
+        );
         let end = match gate::ask(&admin, "DELETE", &path, Some(&token.shown)) {
             Ok((status, text)) => End::of(status, &text),
             Err(why) => End::Silent(why.to_string()),
         };
-        Self { admin, webhooks, end }
+        Self {
+            admin,
+            webhooks,
+            end,
+        }
     }
 
     /// For programs.
@@ -71,7 +82,9 @@ impl Here {
         let Self { admin, end, .. } = self;
         let meanwhile = self.meanwhile(user);
         match end {
-            End::NotAsked => format!("no gate was told, as the config has no `admin.token`: {meanwhile}\n"),
+            End::NotAsked => {
+                format!("no gate was told, as the config has no `admin.token`: {meanwhile}\n")
+            }
             End::Dropped => format!("the gate at {admin} refuses {user} from now on\n"),
             End::Token => format!(
                 "error: the gate at {admin} was not told: it does not take this `admin.token`\n  fix    it was started with \
@@ -109,7 +122,10 @@ impl End {
             200 => Self::Dropped,
             401 | 403 => Self::Token,
             // The answer of whoever listens there, who may be anybody: one line of it, without control characters.
-            _ => Self::Refused(status, text.chars().filter(|c| !c.is_control()).take(200).collect()),
+            _ => Self::Refused(
+                status,
+                text.chars().filter(|c| !c.is_control()).take(200).collect(),
+            ),
         }
     }
 }
@@ -119,7 +135,11 @@ mod tests {
     use super::*;
 
     fn here(end: End, webhooks: bool) -> Here {
-        Here { admin: "127.0.0.1:8485".to_owned(), webhooks, end }
+        Here {
+            admin: "127.0.0.1:8485".to_owned(),
+            webhooks,
+            end,
+        }
     }
 
     #[test]
@@ -133,7 +153,11 @@ mod tests {
             (503, "refused", FAILED),
         ] {
             let here = here(End::of(status, ""), true);
-            assert_eq!((here.word(), here.status()), (word, ends), "given: {status}");
+            assert_eq!(
+                (here.word(), here.status()),
+                (word, ends),
+                "given: {status}"
+            );
         }
         assert_eq!(here(End::NotAsked, true).status(), 0);
         assert_eq!(here(End::Silent(String::new()), true).status(), FAILED);
@@ -142,17 +166,32 @@ mod tests {
     #[test]
     fn nobody_is_told_to_wait_for_a_webhook_that_will_not_come() {
         let user = ClerkUserId::parse("user_2abc").unwrap();
-        for end in [|| End::NotAsked, || End::Token, || End::Refused(503, String::new()), || End::Silent(String::new())]
-        {
-            let (with, without) = (here(end(), true).text(&user), here(end(), false).text(&user));
-            assert!(with.contains("`user.deleted`") && !with.contains("no webhook"), "{with}");
-            assert!(without.contains("no webhook will tell it either"), "{without}");
+        for end in [
+            || End::NotAsked,
+            || End::Token,
+            || End::Refused(503, String::new()),
+            || End::Silent(String::new()),
+        ] {
+            let (with, without) = (
+                here(end(), true).text(&user),
+                here(end(), false).text(&user),
+            );
+            assert!(
+                with.contains("`user.deleted`") && !with.contains("no webhook"),
+                "{with}"
+            );
+            assert!(
+                without.contains("no webhook will tell it either"),
+                "{without}"
+            );
         }
     }
 
     #[test]
     fn what_listens_there_cannot_write_on_the_terminal_what_it_likes() {
-        let End::Refused(418, text) = End::of(418, "a\u{1b}[2J\nb") else { panic!("refused") };
+        let End::Refused(418, text) = End::of(418, "a\u{1b}[2J\nb") else {
+            panic!("refused")
+        };
         assert_eq!(text, "a[2Jb");
     }
 }

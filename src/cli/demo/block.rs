@@ -43,7 +43,11 @@ fn search(ip: IpAddr, from: u16) -> Result<Block, Stop> {
             Ok(block) => return Ok(block),
             Err(taken) if taken.error.kind() == io::ErrorKind::AddrInUse && moves < MOVES => {
                 let next = first + STEP;
-                talk(&format!("port {} is taken: trying {next} to {}\n", taken.address.port(), next + 3));
+                talk(&format!(
+                    "port {} is taken: trying {next} to {}\n",
+                    taken.address.port(),
+                    next + 3
+                ));
             }
             Err(taken) => return Err(refused(&taken, first)),
         }
@@ -54,31 +58,58 @@ fn search(ip: IpAddr, from: u16) -> Result<Block, Stop> {
 
 fn bind(ip: IpAddr, first: u16) -> Result<Block, Taken> {
     let one = |offset: u16| {
-        let port = if first == 0 { 0 } else { first.saturating_add(offset) };
+        let port = if first == 0 {
+            0
+        } else {
+            first.saturating_add(offset)
+        };
         let address = SocketAddr::new(ip, port);
         let name = NAMES.get(usize::from(offset)).copied().unwrap_or_default();
-        TcpListener::bind(address).map(|l| (address, l)).map_err(|error| Taken { name, address, error })
+        TcpListener::bind(address)
+            .map(|l| (address, l))
+            .map_err(|error| Taken {
+                name,
+                address,
+                error,
+            })
     };
     let (gate, admin, (_, issuer), (_, app)) = (one(0)?, one(1)?, one(2)?, one(3)?);
-    Ok(Block { own: Some([gate, admin]), issuer, app })
+    Ok(Block {
+        own: Some([gate, admin]),
+        issuer,
+        app,
+    })
 }
 
 fn refused(taken: &Taken, first: u16) -> Stop {
-    let Taken { name, address, error } = taken;
+    let Taken {
+        name,
+        address,
+        error,
+    } = taken;
     let port = address.port();
     let stop = match error.kind() {
-        io::ErrorKind::AddrInUse => Stop::failed(format!("{address} is taken, and the demo needs it for its {name}")),
-        _ => Stop::failed(format!("{address} cannot be listened on, and the demo needs it for its {name}")),
+        io::ErrorKind::AddrInUse => Stop::failed(format!(
+            "{address} is taken, and the demo needs it for its {name}"
+        )),
+        _ => Stop::failed(format!(
+            "{address} cannot be listened on, and the demo needs it for its {name}"
+        )),
     };
     let stop = stop.saw(error.to_string());
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let next = first.checked_add(STEP).filter(|next| *next <= 65532).unwrap_or(FIRST);
+            let next = first
+                .checked_add(STEP)
+                .filter(|next| *next <= 65532)
+                .unwrap_or(FIRST);
             stop.fix(format!(
                 "bailiff demo --port {next}      or stop what listens there: `ss -ltnp 'sport = :{port}'` names it"
             ))
         }
-        io::ErrorKind::PermissionDenied => stop.fix("bailiff demo --port 8484: ports below 1024 are for root"),
+        io::ErrorKind::PermissionDenied => {
+            stop.fix("bailiff demo --port 8484: ports below 1024 are for root")
+        }
         _ => stop.fix("give an address of this machine to --bind"),
     }
 }
@@ -87,7 +118,9 @@ impl Block {
     /// Lets go of the gate's and the admin's address, which the server binds for itself right after.
     pub(super) fn release(&mut self) -> (SocketAddr, SocketAddr) {
         let unset = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        self.own.take().map_or((unset, unset), |[(gate, _), (admin, _)]| (gate, admin))
+        self.own
+            .take()
+            .map_or((unset, unset), |[(gate, _), (admin, _)]| (gate, admin))
     }
 
     /// Where somebody on this machine reaches `listener`.
@@ -100,7 +133,9 @@ impl Block {
 
     /// As [`Block::url`], for an address as text. "All addresses" are reached over loopback.
     pub(super) fn url_of(&self, address: &str) -> String {
-        let Ok(mut address) = address.parse::<SocketAddr>() else { return format!("http://{address}") };
+        let Ok(mut address) = address.parse::<SocketAddr>() else {
+            return format!("http://{address}");
+        };
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -118,14 +153,21 @@ mod tests {
     fn a_block_with_one_port_taken_is_passed_over_whole() {
         let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
         // Below the range from which others get free ports, two free blocks; the third port of the first is then taken.
-        let free = |first: &u16| bind(localhost, *first).is_ok() && bind(localhost, first + STEP).is_ok();
+        let free =
+            |first: &u16| bind(localhost, *first).is_ok() && bind(localhost, first + STEP).is_ok();
         let first = (20_000..30_000).step_by(40).find(free).unwrap();
         let _taken = TcpListener::bind((localhost, first + 2)).unwrap();
         let mut block = search(localhost, first).map_err(|stop| stop.text).unwrap();
         let (gate, admin) = block.release();
-        let (issuer, app) = (block.issuer.local_addr().unwrap(), block.app.local_addr().unwrap());
+        let (issuer, app) = (
+            block.issuer.local_addr().unwrap(),
+            block.app.local_addr().unwrap(),
+        );
         assert_eq!(gate.port(), first + STEP);
-        assert_eq!([admin, issuer, app].map(|a| a.port() - gate.port()), [1, 2, 3]);
+        assert_eq!(
+            [admin, issuer, app].map(|a| a.port() - gate.port()),
+            [1, 2, 3]
+        );
     }
 
     #[test]

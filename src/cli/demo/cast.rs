@@ -83,8 +83,15 @@ pub(super) fn people() -> Vec<Person> {
 /// The names, for the screen.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, String)> {
     CAST.iter().map(|role| {
-        let access = if role.access == "active" { String::new() } else { format!(", {}", role.access) };
-        (role.name, format!("{} of ws_{}{access}", role.role, role.workspace))
+        let access = if role.access == "active" {
+            String::new()
+        } else {
+            format!(", {}", role.access)
+        };
+        (
+            role.name,
+            format!("{} of ws_{}{access}", role.role, role.workspace),
+        )
     })
 }
 
@@ -101,8 +108,13 @@ pub(super) fn membership() -> String {
     text += "workspaces:\n";
     for workspace in ["acme", "globex"] {
         let members = CAST.iter().filter(|role| role.workspace == workspace);
-        let members: Vec<_> = members.map(|role| format!("user_{}: {}", role.name, role.role)).collect();
-        text += &format!("  ws_{workspace}: {{org: org_{workspace}, members: {{{}}}}}\n", members.join(", "));
+        let members: Vec<_> = members
+            .map(|role| format!("user_{}: {}", role.name, role.role))
+            .collect();
+        text += &format!(
+            "  ws_{workspace}: {{org: org_{workspace}, members: {{{}}}}}\n",
+            members.join(", ")
+        );
     }
     text
 }
@@ -120,7 +132,15 @@ pub(super) struct Places<'p> {
 
 /// The config file.
 pub(super) fn config(places: &Places<'_>) -> String {
-    let Places { gate, admin, issuer, app, members, store, secret_file } = places;
+    let Places {
+        gate,
+        admin,
+        issuer,
+        app,
+        members,
+        store,
+        secret_file,
+    } = places;
     let (members, store, secret_file) = (members.display(), store.display(), secret_file.display());
     format!(
         r#"# The config of `bailiff demo`: as it could stand beside an app of your own.

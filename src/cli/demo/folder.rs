@@ -16,7 +16,8 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("bailiff-demo-{}", Uuid::now_v7().simple()));
         // Not recursive: a folder of this name that is there already is somebody else's.
         let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map(|()| Self(path.clone())).map_err(|error| cannot_write(&path, &error))
+        made.map(|()| Self(path.clone()))
+            .map_err(|error| cannot_write(&path, &error))
     }
 
     /// The path of a file in it.
@@ -27,7 +28,11 @@ impl Folder {
     /// Writes a new file and gives its path.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Stop> {
         let path = self.path(name);
-        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let open = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
         match open.and_then(|mut file| file.write_all(text.as_bytes())) {
             Ok(()) => Ok(path),
             Err(error) => Err(cannot_write(&path, &error)),

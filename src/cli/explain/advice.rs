@@ -38,10 +38,8 @@ pub(super) struct Facts<'f> {
     pub peer: Option<IpAddr>,
 }
 
-const ANOTHER_INSTANCE: &str =
-    "use the publishable key of the Clerk instance that signed the user in, or list whoever signed under `issuers:`";
-const CLOCK: &str =
-    "timedatectl set-ntp true; `bailiff check --online` measures by how much this machine's clock is off";
+const ANOTHER_INSTANCE: &str = "use the publishable key of the Clerk instance that signed the user in, or list whoever signed under `issuers:`";
+const CLOCK: &str = "timedatectl set-ntp true; `bailiff check --online` measures by how much this machine's clock is off";
 
 /// Advice for the common reasons; for the others their meaning says it all.
 pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
@@ -141,11 +139,13 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<Advice> {
 
 impl Facts<'_> {
     fn header(&self, name: &str) -> String {
-        self.parts.map_or_else(|| "unreadable".to_owned(), |parts| parts.shown_header(name))
+        self.parts
+            .map_or_else(|| "unreadable".to_owned(), |parts| parts.shown_header(name))
     }
 
     fn claim(&self, name: &str) -> String {
-        self.parts.map_or_else(|| "the user".to_owned(), |parts| parts.shown_claim(name))
+        self.parts
+            .map_or_else(|| "the user".to_owned(), |parts| parts.shown_claim(name))
     }
 
     /// The issuer that the token claims, if the config has it.
@@ -160,7 +160,9 @@ impl Facts<'_> {
 
     /// The claim that should name the user, as it is.
     fn subject(&self) -> String {
-        let name = self.issuer().map_or("sub", |issuer| &issuer.claim_names.user_id);
+        let name = self
+            .issuer()
+            .map_or("sub", |issuer| &issuer.claim_names.user_id);
         format!("{name} {}", self.claim(name))
     }
 
@@ -170,14 +172,24 @@ impl Facts<'_> {
     }
 
     fn standing(&self, reason: Rejection) -> String {
-        let user = self.who.user.as_ref().map_or("the user", |user| user.as_str());
-        let workspace = self.who.workspace.as_ref().map_or("the workspace", |workspace| workspace.as_str());
+        let user = self
+            .who
+            .user
+            .as_ref()
+            .map_or("the user", |user| user.as_str());
+        let workspace = self
+            .who
+            .workspace
+            .as_ref()
+            .map_or("the workspace", |workspace| workspace.as_str());
         match reason {
             Rejection::UnknownUser => format!("the membership does not list {user}"),
             Rejection::NotAMember => format!("the membership gives {user} no role in {workspace}"),
             Rejection::RoleTooLow => {
                 let (has, asked) = (self.role(), self.asked_role());
-                format!("the role of {user} in {workspace} is {has}, and the route asks for {asked}")
+                format!(
+                    "the role of {user} in {workspace} is {has}, and the route asks for {asked}"
+                )
             }
             Rejection::Suspended => format!("the membership says of {user}: suspended"),
             Rejection::NotActive => format!("the membership says of {user}: pending"),
@@ -187,14 +199,21 @@ impl Facts<'_> {
 
     /// The field that shows that a proxy brought the request.
     fn proxy(&self) -> String {
-        let field = forwarding_header(self.headers).map_or("a field of a proxy", |name| name.as_str());
-        format!("authentication is switched off, and the request carries {}, which proxies write", quoted(field))
+        let field =
+            forwarding_header(self.headers).map_or("a field of a proxy", |name| name.as_str());
+        format!(
+            "authentication is switched off, and the request carries {}, which proxies write",
+            quoted(field)
+        )
     }
 
     /// The role of the user in the workspace.
     fn role(&self) -> String {
         let role = || {
-            let (members, roles) = (self.snapshot.members.as_ref()?, self.snapshot.rules.roles.as_ref()?);
+            let (members, roles) = (
+                self.snapshot.members.as_ref()?,
+                self.snapshot.rules.roles.as_ref()?,
+            );
             let role = members.role(self.who.workspace.as_ref()?, self.who.user.as_ref()?, None)?;
             Some(quoted(roles.name(role)))
         };
@@ -209,17 +228,23 @@ impl Facts<'_> {
                 Access::Role(role) => Some(role),
                 _ => None,
             };
-            let required = route.require.iter().filter_map(|condition| match condition {
-                Condition::Role(role) => Some(*role),
-                _ => None,
-            });
+            let required = route
+                .require
+                .iter()
+                .filter_map(|condition| match condition {
+                    Condition::Role(role) => Some(*role),
+                    _ => None,
+                });
             Some(quoted(roles.name(required.chain(own).max()?)))
         };
         asked().unwrap_or_else(|| "a higher one".to_owned())
     }
 
     fn malformed(&self) -> String {
-        let field = self.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok());
+        let field = self
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|field| field.to_str().ok());
         match field.and_then(|field| field.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => match Parts::read(token) {
                 Err(why) => why,
@@ -234,11 +259,16 @@ impl Facts<'_> {
     fn signer(&self) -> String {
         let issuers = self.snapshot.rules.issuers.iter().map(|issuer| {
             let keys = self.snapshot.keys.get(&issuer.name);
-            let kids = keys.map(|keys| keys.kids().join(", ")).filter(|kids| !kids.is_empty());
+            let kids = keys
+                .map(|keys| keys.kids().join(", "))
+                .filter(|kids| !kids.is_empty());
             format!(
                 "{} with {}",
                 issuer.iss,
-                kids.map_or_else(|| "a key without a name".to_owned(), |kids| format!("kid {kids}"))
+                kids.map_or_else(
+                    || "a key without a name".to_owned(),
+                    |kids| format!("kid {kids}")
+                )
             )
         });
         let known: Vec<_> = issuers.collect();
@@ -252,8 +282,14 @@ impl Facts<'_> {
 
     fn no_keys(&self) -> String {
         let issuer = self.issuer().map(|issuer| &issuer.name);
-        let ours = self.looks.iter().filter(|look| issuer.is_none_or(|name| *name == look.issuer));
-        let failed: Vec<_> = ours.filter_map(|look| look.keys.as_ref().err()).map(String::as_str).collect();
+        let ours = self
+            .looks
+            .iter()
+            .filter(|look| issuer.is_none_or(|name| *name == look.issuer));
+        let failed: Vec<_> = ours
+            .filter_map(|look| look.keys.as_ref().err())
+            .map(String::as_str)
+            .collect();
         failed.join("; ")
     }
 
@@ -267,12 +303,22 @@ impl Facts<'_> {
             }
             Rejection::TokenTooOld => {
                 let age = now.saturating_sub(parts.seconds("iat")?);
-                format!("the token is {age} s old, and `max_token_age` is {} s", policy.max_token_age?.as_secs())
+                format!(
+                    "the token is {age} s old, and `max_token_age` is {} s",
+                    policy.max_token_age?.as_secs()
+                )
             }
             _ => {
-                let name = if reason == Rejection::NotYetValid { "nbf" } else { "iat" };
+                let name = if reason == Rejection::NotYetValid {
+                    "nbf"
+                } else {
+                    "iat"
+                };
                 let Some(at) = parts.seconds(name) else {
-                    return Some(("the token has no `iat`".to_owned(), "verify_iat: false".to_owned()));
+                    return Some((
+                        "the token has no `iat`".to_owned(),
+                        "verify_iat: false".to_owned(),
+                    ));
                 };
                 format!(
                     "the token's {name} lies {} s in the future, and the leeway is {leeway} s",
@@ -307,10 +353,18 @@ impl Facts<'_> {
             ));
         }
         let (claim, list, key) = match reason {
-            Rejection::WrongParty => ("azp", policy.authorized_parties.as_ref()?, "authorized_parties"),
+            Rejection::WrongParty => (
+                "azp",
+                policy.authorized_parties.as_ref()?,
+                "authorized_parties",
+            ),
             _ => ("aud", policy.audience.as_ref()?, "audience"),
         };
-        let cause = format!("the token's {claim} is {}, and `{key}` lists {}", self.claim(claim), list.join(", "));
+        let cause = format!(
+            "the token's {claim} is {}, and `{key}` lists {}",
+            self.claim(claim),
+            list.join(", ")
+        );
         let fix = match (claim, self.kind()) {
             ("azp", _) => {
                 "add the origin to `authorized_parties` if it is yours, or set `azp: optional` for native apps, whose tokens have none"
@@ -324,11 +378,23 @@ impl Facts<'_> {
     }
 
     fn webhook_time(&self) -> String {
-        let sent = ["svix-timestamp", "webhook-timestamp"].iter().find_map(|name| self.headers.get(*name));
-        let sent = sent.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let tolerance = self.snapshot.rules.webhooks.as_ref().map_or(0, |webhooks| webhooks.tolerance.as_secs());
+        let sent = ["svix-timestamp", "webhook-timestamp"]
+            .iter()
+            .find_map(|name| self.headers.get(*name));
+        let sent = sent
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let tolerance = self
+            .snapshot
+            .rules
+            .webhooks
+            .as_ref()
+            .map_or(0, |webhooks| webhooks.tolerance.as_secs());
         match sent.parse::<u64>() {
-            Ok(at) => format!("it was signed {} s from now, and {tolerance} s are allowed", self.now.0.abs_diff(at)),
+            Ok(at) => format!(
+                "it was signed {} s from now, and {tolerance} s are allowed",
+                self.now.0.abs_diff(at)
+            ),
             Err(_) => format!("its timestamp is {}", quoted(sent)),
         }
     }

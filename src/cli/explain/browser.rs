@@ -8,10 +8,16 @@ use crate::state::hints::{Told, told};
 /// Cause and cure, where the reason is about a browser. The same words as in the log of a running gate.
 pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<(String, String)> {
     let hint = match reason {
-        Rejection::OriginNotListed => {
-            hint::hint(facts.snapshot, &http::Method::OPTIONS, facts.headers, reason, facts.now)?
+        Rejection::OriginNotListed => hint::hint(
+            facts.snapshot,
+            &http::Method::OPTIONS,
+            facts.headers,
+            reason,
+            facts.now,
+        )?,
+        Rejection::MalformedToken | Rejection::UnknownService => {
+            Hint::Placeholder(hint::placeholder(facts.headers)?)
         }
-        Rejection::MalformedToken | Rejection::UnknownService => Hint::Placeholder(hint::placeholder(facts.headers)?),
         _ => return None,
     };
     let Told { what, cause, fix } = told(&hint, facts.snapshot, None);

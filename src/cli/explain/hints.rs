@@ -12,7 +12,12 @@ use crate::domain::judge::Caller;
 use crate::domain::{Grant, Verdict};
 
 /// The hints for a request with this verdict.
-pub(super) fn hints(verdict: &Verdict, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Vec<String> {
+pub(super) fn hints(
+    verdict: &Verdict,
+    request: &Request,
+    scene: &Scene,
+    facts: &Facts<'_>,
+) -> Vec<String> {
     let mut hints: Vec<_> = origin(request, facts).into_iter().collect();
     match verdict {
         Verdict::Forward(grant) => match grant.caller() {
@@ -39,7 +44,10 @@ pub(super) fn hints(verdict: &Verdict, request: &Request, scene: &Scene, facts: 
 }
 
 fn header(grant: &Grant, wanted: &str) -> Option<String> {
-    let (_, value) = grant.headers().values().find(|(name, _)| **name == *wanted)?;
+    let (_, value) = grant
+        .headers()
+        .values()
+        .find(|(name, _)| **name == *wanted)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
@@ -48,17 +56,21 @@ fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
     let origin = request.headers.get(ORIGIN)?;
     let shown = quoted(&String::from_utf8_lossy(origin.as_bytes()));
     let cors = &facts.snapshot.rules.cors;
-    Some(match (cors.unlisted(&request.headers), cors.origins.as_slice()) {
-        (None, _) => format!("the origin {shown} is listed in `cors.origins`: its pages may read bailiff's refusals"),
-        (Some(_), []) => format!(
-            "the origin {shown} is not listed, as there is no `cors.origins` (CORS_ORIGINS): browsers show a CORS error for every \
+    Some(
+        match (cors.unlisted(&request.headers), cors.origins.as_slice()) {
+            (None, _) => format!(
+                "the origin {shown} is listed in `cors.origins`: its pages may read bailiff's refusals"
+            ),
+            (Some(_), []) => format!(
+                "the origin {shown} is not listed, as there is no `cors.origins` (CORS_ORIGINS): browsers show a CORS error for every \
              refusal, and preflights are answered by nobody"
-        ),
-        (Some(_), listed) => format!(
-            "the origin {shown} is not listed: browsers show a CORS error for every refusal. `cors.origins` (CORS_ORIGINS) lists {}",
-            listed.join(", ")
-        ),
-    })
+            ),
+            (Some(_), listed) => format!(
+                "the origin {shown} is not listed: browsers show a CORS error for every refusal. `cors.origins` (CORS_ORIGINS) lists {}",
+                listed.join(", ")
+            ),
+        },
+    )
 }
 
 fn nameless(grant: &Grant, scene: &Scene) -> Option<String> {
@@ -77,5 +89,7 @@ fn nameless(grant: &Grant, scene: &Scene) -> Option<String> {
         }
         (None, _) => SOURCES.to_owned(),
     };
-    Some(format!("the app gets {what}: neither the token nor the membership says it. {then}"))
+    Some(format!(
+        "the app gets {what}: neither the token nor the membership says it. {then}"
+    ))
 }

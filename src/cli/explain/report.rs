@@ -54,22 +54,37 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(verdict: Verdict, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Self {
+    pub(super) fn of(
+        verdict: Verdict,
+        request: &Request,
+        scene: &Scene,
+        facts: &Facts<'_>,
+    ) -> Self {
         match verdict {
             Verdict::Forward(grant) => forward(&grant, request, scene, facts),
             Verdict::Reject(refusal) => {
                 let reason = refusal.reason;
                 let answer = facts.snapshot.rules.answers.answer(reason.kind());
                 let body = String::from_utf8_lossy(&answer.body).into_owned();
-                Self::Refuse { reason, status: answer.status, body, advice: advice::advice(reason, facts) }
+                Self::Refuse {
+                    reason,
+                    status: answer.status,
+                    body,
+                    advice: advice::advice(reason, facts),
+                }
             }
             Verdict::Answer(reply) => Self::Answer {
                 status: reply.answer.status,
                 body: String::from_utf8_lossy(&reply.answer.body).into_owned(),
-                reason: reply.reason.map(|reason| (reason, advice::advice(reason, facts))),
+                reason: reply
+                    .reason
+                    .map(|reason| (reason, advice::advice(reason, facts))),
             },
             Verdict::Preflight(fields) => Self::Preflight(
-                fields.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()))).collect(),
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.to_string(), shown(name, value.as_bytes())))
+                    .collect(),
             ),
             // Only a running gate knows which deliveries were taken; here none was.
             Verdict::Acknowledge(..) => Self::Preflight(vec![]),
@@ -84,24 +99,50 @@ fn forward(grant: &Grant, request: &Request, scene: &Scene, facts: &Facts<'_>) -
     grant.headers().apply(&mut received);
     let gone = |name: &&HeaderName| {
         let kept: Vec<_> = received.get_all(*name).iter().collect();
-        sent.get_all(*name).iter().any(|value| !kept.contains(&value))
+        sent.get_all(*name)
+            .iter()
+            .any(|value| !kept.contains(&value))
     };
-    let stripped = sent.names().filter(gone).map(|name| (name.to_string(), TrustedNames::overridden(name.as_str())));
+    let stripped = sent
+        .names()
+        .filter(gone)
+        .map(|name| (name.to_string(), TrustedNames::overridden(name.as_str())));
     let stripped = stripped.collect();
-    let ours = |name: &HeaderName| grant.headers().values().any(|(trusted, _)| *name == *trusted);
-    let headers =
-        received.iter().map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()), ours(name))).collect();
+    let ours = |name: &HeaderName| {
+        grant
+            .headers()
+            .values()
+            .any(|(trusted, _)| *name == *trusted)
+    };
+    let headers = received
+        .iter()
+        .map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()), ours(name)))
+        .collect();
     let note = match grant.caller() {
-        Caller::User(_) if !grant.headers().values().any(|(name, _)| name == USER_EMAIL) => facts.no_email(),
+        Caller::User(_) if !grant.headers().values().any(|(name, _)| name == USER_EMAIL) => {
+            facts.no_email()
+        }
         _ => None,
     };
-    Outcome::Forward { upstream, headers, stripped, note, reported: grant.reported() }
+    Outcome::Forward {
+        upstream,
+        headers,
+        stripped,
+        note,
+        reported: grant.reported(),
+    }
 }
 
 /// A header's value as it may be shown (attack A-125).
 fn shown(name: &HeaderName, value: &[u8]) -> String {
-    const SECRET: [&str; 6] =
-        ["authorization", "proxy-authorization", "cookie", "set-cookie", "svix-signature", "webhook-signature"];
+    const SECRET: [&str; 6] = [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "set-cookie",
+        "svix-signature",
+        "webhook-signature",
+    ];
     let text = String::from_utf8_lossy(value);
     if SECRET.contains(&name.as_str()) || text.contains("eyJ") {
         return match text.split_once(' ') {
@@ -111,12 +152,27 @@ fn shown(name: &HeaderName, value: &[u8]) -> String {
             _ => "***".to_owned(),
         };
     }
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 impl Report {
     pub(super) fn refused(&self) -> bool {
-        matches!(self.outcome, Outcome::Refuse { .. } | Outcome::Answer { reason: Some(_), .. })
+        matches!(
+            self.outcome,
+            Outcome::Refuse { .. }
+                | Outcome::Answer {
+                    reason: Some(_),
+                    ..
+                }
+        )
     }
 
     pub(super) fn text(&self) -> String {
@@ -128,7 +184,13 @@ impl Report {
             text.push('\n');
         }
         match &self.outcome {
-            Outcome::Forward { upstream, headers, stripped, note, reported } => {
+            Outcome::Forward {
+                upstream,
+                headers,
+                stripped,
+                note,
+                reported,
+            } => {
                 let _ = writeln!(text, "forwarded to {upstream}");
                 if let Some(reason) = reported {
                     let _ = writeln!(
@@ -138,27 +200,50 @@ impl Report {
                         reason.meaning()
                     );
                 }
-                list(&mut text, "from bailiff", headers.iter().filter(|(_, _, ours)| *ours));
-                list(&mut text, "from the request", headers.iter().filter(|(_, _, ours)| !*ours));
+                list(
+                    &mut text,
+                    "from bailiff",
+                    headers.iter().filter(|(_, _, ours)| *ours),
+                );
+                list(
+                    &mut text,
+                    "from the request",
+                    headers.iter().filter(|(_, _, ours)| !*ours),
+                );
                 if !stripped.is_empty() {
                     text += "  stripped from the request\n";
                 }
                 for (name, taken) in stripped {
-                    let why = taken.map(|taken| format!(": some apps take {taken} from it")).unwrap_or_default();
+                    let why = taken
+                        .map(|taken| format!(": some apps take {taken} from it"))
+                        .unwrap_or_default();
                     let _ = writeln!(text, "    {name}{why}");
                 }
                 if let Some(note) = note {
                     let _ = writeln!(text, "  note    {note}");
                 }
             }
-            Outcome::Refuse { reason, status, body, advice } => {
+            Outcome::Refuse {
+                reason,
+                status,
+                body,
+                advice,
+            } => {
                 let _ = writeln!(text, "refused: {}", reason.label());
-                let _ = writeln!(text, "  means   {}\n  answer  {status} {body}", reason.meaning());
+                let _ = writeln!(
+                    text,
+                    "  means   {}\n  answer  {status} {body}",
+                    reason.meaning()
+                );
                 if let Some(Advice { cause, fix }) = advice {
                     let _ = writeln!(text, "  cause   {cause}\n  fix     {fix}");
                 }
             }
-            Outcome::Answer { status, body, reason } => {
+            Outcome::Answer {
+                status,
+                body,
+                reason,
+            } => {
                 let _ = writeln!(text, "answered by bailiff: {status}\n    {body}");
                 if let Some((reason, advice)) = reason {
                     let _ = writeln!(text, "  because {}: {}", reason.label(), reason.meaning());
@@ -169,19 +254,33 @@ impl Report {
             }
             Outcome::Preflight(fields) => {
                 let _ = writeln!(text, "answered by bailiff: 204");
-                fields.iter().for_each(|(name, value)| text += &format!("    {name}: {value}\n"));
+                fields
+                    .iter()
+                    .for_each(|(name, value)| text += &format!("    {name}: {value}\n"));
             }
         }
-        self.hints.iter().for_each(|hint| text += &format!("  hint    {hint}\n"));
+        self.hints
+            .iter()
+            .for_each(|hint| text += &format!("  hint    {hint}\n"));
         text
     }
 
     pub(super) fn json(&self) -> Value {
         let mut all = json!({"request": self.asked, "steps": self.steps, "hints": self.hints});
         let more = match &self.outcome {
-            Outcome::Forward { upstream, headers, stripped, note, reported } => {
+            Outcome::Forward {
+                upstream,
+                headers,
+                stripped,
+                note,
+                reported,
+            } => {
                 let pairs = |wanted: bool| -> Vec<_> {
-                    headers.iter().filter(|(.., ours)| *ours == wanted).map(|(name, value, _)| [name, value]).collect()
+                    headers
+                        .iter()
+                        .filter(|(.., ours)| *ours == wanted)
+                        .map(|(name, value, _)| [name, value])
+                        .collect()
                 };
                 let taken = |(name, taken): &(String, Option<Override>)| {
                     Some((name.clone(), json!(taken.as_ref()?.to_string())))
@@ -198,7 +297,12 @@ impl Report {
                     "reason": reported.map(Rejection::label),
                 })
             }
-            Outcome::Refuse { reason, status, body, advice } => json!({
+            Outcome::Refuse {
+                reason,
+                status,
+                body,
+                advice,
+            } => json!({
                 "verdict": "refuse",
                 "reason": reason.label(),
                 "means": reason.meaning(),
@@ -207,7 +311,11 @@ impl Report {
                 "cause": advice.as_ref().map(|advice| &advice.cause),
                 "fix": advice.as_ref().map(|advice| &advice.fix),
             }),
-            Outcome::Answer { status, body, reason } => {
+            Outcome::Answer {
+                status,
+                body,
+                reason,
+            } => {
                 let advice = reason.as_ref().and_then(|(_, advice)| advice.as_ref());
                 json!({
                     "verdict": "answer",
@@ -219,7 +327,9 @@ impl Report {
                     "fix": advice.map(|advice| &advice.fix),
                 })
             }
-            Outcome::Preflight(fields) => json!({"verdict": "preflight", "status": 204, "headers": fields}),
+            Outcome::Preflight(fields) => {
+                json!({"verdict": "preflight", "status": 204, "headers": fields})
+            }
         };
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
             all.extend(more);
@@ -228,8 +338,14 @@ impl Report {
     }
 }
 
-fn list<'h>(text: &mut String, title: &str, headers: impl Iterator<Item = &'h (String, String, bool)>) {
-    let lines: Vec<_> = headers.map(|(name, value, _)| format!("    {name}: {value}\n")).collect();
+fn list<'h>(
+    text: &mut String,
+    title: &str,
+    headers: impl Iterator<Item = &'h (String, String, bool)>,
+) {
+    let lines: Vec<_> = headers
+        .map(|(name, value, _)| format!("    {name}: {value}\n"))
+        .collect();
     if !lines.is_empty() {
         *text += &format!("  {title}\n{}", lines.concat());
     }

@@ -20,17 +20,27 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<(String, St
 
 fn service<'f>(facts: &Facts<'f>) -> Option<&'f ServiceToken> {
     let name = facts.who.service.as_ref()?;
-    facts.snapshot.rules.services.iter().find(|service| service.name() == name)
+    facts
+        .snapshot
+        .rules
+        .services
+        .iter()
+        .find(|service| service.name() == name)
 }
 
 fn unknown(facts: &Facts<'_>) -> (String, String) {
-    let names: Vec<_> = facts.snapshot.rules.services.iter().map(|service| quoted(service.name().as_str())).collect();
+    let names: Vec<_> = facts
+        .snapshot
+        .rules
+        .services
+        .iter()
+        .map(|service| quoted(service.name().as_str()))
+        .collect();
     let cause = match names.as_slice() {
         [] => "there are no services, so no token can be one's".to_owned(),
         _ => format!("the token is none of those of {}", names.join(", ")),
     };
-    let fix =
-        "compare `printf %s \"$TOKEN\" | sha256sum` on both sides; users do not pass routes with `access: service`";
+    let fix = "compare `printf %s \"$TOKEN\" | sha256sum` on both sides; users do not pass routes with `access: service`";
     (cause, fix.to_owned())
 }
 
@@ -57,7 +67,12 @@ fn route(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
 fn network(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
     let name = quoted(service.name().as_str());
     let rules = &facts.snapshot.rules;
-    let from = |from: String| format!("{from}, and the service {name} may call from {}", service.networks());
+    let from = |from: String| {
+        format!(
+            "{from}, and the service {name} may call from {}",
+            service.networks()
+        )
+    };
     match (Client::of(facts.peer, facts.headers, &rules.trusted_proxies), facts.peer) {
         (Client::Untold, Some(peer)) => (
             format!("{peer} is in `trusted_proxies`, and its X-Forwarded-For does not say whose request it forwards"),
@@ -75,9 +90,13 @@ fn network(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
 }
 
 fn proxy(facts: &Facts<'_>) -> (String, String) {
-    let header = forwarding_header(facts.headers).map_or_else(|| "a forwarding header".to_owned(), ToString::to_string);
+    let header = forwarding_header(facts.headers)
+        .map_or_else(|| "a forwarding header".to_owned(), ToString::to_string);
     let trusted = facts.snapshot.rules.trusts(facts.peer);
-    let peer = facts.peer.map_or_else(|| "the Unix socket".to_owned(), |peer| peer.to_canonical().to_string());
+    let peer = facts.peer.map_or_else(
+        || "the Unix socket".to_owned(),
+        |peer| peer.to_canonical().to_string(),
+    );
     let cause = if trusted {
         format!(
             "{peer} is in `trusted_proxies`, and the last other address in its X-Forwarded-For forwarded the request too"

@@ -21,9 +21,16 @@ use crate::domain::UnixTime;
 /// What is worth a line on a screen: requests, what changes the membership, and what goes wrong.
 pub(super) fn filter() -> Targets {
     let quiet = [("bailiff", LevelFilter::WARN)];
-    let told =
-        ["access", "bailiff::proxy::webhook", "bailiff::state::reload"].map(|target| (target, LevelFilter::INFO));
-    Targets::new().with_default(LevelFilter::ERROR).with_targets(quiet).with_targets(told)
+    let told = [
+        "access",
+        "bailiff::proxy::webhook",
+        "bailiff::state::reload",
+    ]
+    .map(|target| (target, LevelFilter::INFO));
+    Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_targets(quiet)
+        .with_targets(told)
 }
 
 /// Writes events as lines.
@@ -36,7 +43,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let line = if event.metadata().target() == "access" {
@@ -72,7 +84,8 @@ impl Visit for Fields {
         if field.name().starts_with("log.") {
             return;
         }
-        self.0.insert(field.name(), printable(&format!("{value:?}")));
+        self.0
+            .insert(field.name(), printable(&format!("{value:?}")));
     }
 }
 
@@ -80,7 +93,9 @@ impl Visit for Fields {
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || (!c.is_control() && (c.is_ascii() || c.is_alphanumeric() || matches!(c, '…' | '—'))) {
+        if c == '\n'
+            || (!c.is_control() && (c.is_ascii() || c.is_alphanumeric() || matches!(c, '…' | '—')))
+        {
             out.push(c);
         } else {
             out.extend(c.escape_default());
@@ -100,7 +115,10 @@ fn request(fields: &Fields, colours: bool) -> String {
     };
     // The id of a webhook is long, and tells nobody anything here.
     let webhook = fields.get("webhook").map(|_| "webhook");
-    let who = ["subject", "service"].iter().find_map(|name| fields.get(name)).or(webhook);
+    let who = ["subject", "service"]
+        .iter()
+        .find_map(|name| fields.get(name))
+        .or(webhook);
     let (first, then) = match (fields.get("reason"), fields.get("upstream_ms")) {
         (Some(reason), _) => (reason, who.unwrap_or_default().to_owned()),
         (None, Some(took)) => (who.unwrap_or("nobody"), format!("app {took} ms")),
@@ -108,7 +126,10 @@ fn request(fields: &Fields, colours: bool) -> String {
     };
     let asked = format!("{} {}", get("method"), get("path")).replace('\n', "\\n");
     let (first, then) = (first.replace('\n', "\\n"), then.replace('\n', "\\n"));
-    format!("{status}  {first:<18} {asked:<42} {then:<16} {:>7} µs", get("decision_us"))
+    format!(
+        "{status}  {first:<18} {asked:<42} {then:<16} {:>7} µs",
+        get("decision_us")
+    )
 }
 
 fn other(fields: &Fields, level: Level) -> String {
@@ -126,7 +147,12 @@ fn other(fields: &Fields, level: Level) -> String {
 
 /// `17:20:31`, in UTC: the local time zone is not worth a library.
 fn time_of_day(UnixTime(now): UnixTime) -> String {
-    format!("{:02}:{:02}:{:02}", now / 3600 % 24, now / 60 % 60, now % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        now / 3600 % 24,
+        now / 60 % 60,
+        now % 60
+    )
 }
 
 #[cfg(test)]
@@ -134,7 +160,12 @@ mod tests {
     use super::*;
 
     fn fields(given: &[(&'static str, &str)]) -> Fields {
-        Fields(given.iter().map(|(name, value)| (*name, printable(value))).collect())
+        Fields(
+            given
+                .iter()
+                .map(|(name, value)| (*name, printable(value)))
+                .collect(),
+        )
     }
 
     #[test]
@@ -149,16 +180,29 @@ mod tests {
         ];
         let line = request(&fields(&given), false);
         assert!(line.starts_with("403  not_a_member"), "{line}");
-        assert!(line.contains("user_bob") && line.ends_with("7 µs"), "{line}");
+        assert!(
+            line.contains("user_bob") && line.ends_with("7 µs"),
+            "{line}"
+        );
         assert!(!line.contains(['\n', '\u{1b}']), "{line:?}");
     }
 
     #[test]
     fn a_request_that_passed_names_its_user_and_the_time_of_the_app() {
-        let given =
-            [("status", "200"), ("subject", "user_alice"), ("upstream_ms", "0.4"), ("method", "GET"), ("path", "/me")];
+        let given = [
+            ("status", "200"),
+            ("subject", "user_alice"),
+            ("upstream_ms", "0.4"),
+            ("method", "GET"),
+            ("path", "/me"),
+        ];
         let line = request(&fields(&given), true);
-        assert!(line.contains("\u{1b}[32m200") && line.contains("user_alice") && line.contains("app 0.4 ms"), "{line}");
+        assert!(
+            line.contains("\u{1b}[32m200")
+                && line.contains("user_alice")
+                && line.contains("app 0.4 ms"),
+            "{line}"
+        );
     }
 
     #[test]

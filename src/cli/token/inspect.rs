@@ -19,7 +19,9 @@ use crate::domain::token::{UnverifiedToken, VerifiedClaims, person};
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Exit status: 0 nothing is wrong with the token, 1 something is, 78 wrong config.")]
+#[command(
+    after_help = "Exit status: 0 nothing is wrong with the token, 1 something is, 78 wrong config."
+)]
 pub(crate) struct InspectArgs {
     /// The token: `-` for stdin, `@FILE` for a file. Never the token itself
     #[arg(value_name = "-|@FILE", default_value = "-")]
@@ -50,9 +52,13 @@ pub(crate) fn run(args: &InspectArgs) -> Ending {
         Ok(parts) => parts,
         Err(why) => {
             if args.json {
-                print_json(&json!({"faults": [{"reason": Rejection::MalformedToken.label(), "what": why}]}))?;
+                print_json(
+                    &json!({"faults": [{"reason": Rejection::MalformedToken.label(), "what": why}]}),
+                )?;
             } else {
-                print(&format!("this is no session token\n  malformed_token  {why}\n"))?;
+                print(&format!(
+                    "this is no session token\n  malformed_token  {why}\n"
+                ))?;
             }
             return Ok(FAILED);
         }
@@ -66,10 +72,18 @@ pub(crate) fn run(args: &InspectArgs) -> Ending {
     };
     let now = clock::now();
     let (signature, findings) = judge(&token, &parts, snapshot.as_ref(), now);
-    let issuer = snapshot.as_ref().and_then(|snapshot| snapshot.rules.issuer(parts.text("iss")?));
+    let issuer = snapshot
+        .as_ref()
+        .and_then(|snapshot| snapshot.rules.issuer(parts.text("iss")?));
     let note = no_email(&parts.claims, issuer);
     if args.json {
-        print_json(&as_json(&parts, &signature, &findings, note.as_deref(), now))?;
+        print_json(&as_json(
+            &parts,
+            &signature,
+            &findings,
+            note.as_deref(),
+            now,
+        ))?;
     } else {
         print(&text(&parts, &signature, &findings, now))?;
         print(&note.map(|note| format!("\n{note}\n")).unwrap_or_default())?;
@@ -79,16 +93,31 @@ pub(crate) fn run(args: &InspectArgs) -> Ending {
 
 /// The config, if there is one to check against.
 fn known(args: &InspectArgs) -> Result<Option<Scene>, Stop> {
-    let config = ConfigArgs { config: args.config.clone(), ..ConfigArgs::default() };
-    let from_environment =
-        ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"].iter().any(|name| std::env::var_os(name).is_some());
+    let config = ConfigArgs {
+        config: args.config.clone(),
+        ..ConfigArgs::default()
+    };
+    let from_environment = ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     if config.path().is_none() && !from_environment {
-        talk("no config and no CLERK_PUBLISHABLE_KEY: the signature and the issuer are not checked\n");
+        talk(
+            "no config and no CLERK_PUBLISHABLE_KEY: the signature and the issuer are not checked\n",
+        );
         return Ok(None);
     }
     // Of the upstream nothing depends here; without a config nobody has named one.
-    let upstream = config.path().is_none().then(|| "http://127.0.0.1:1".to_owned());
-    let scene = scene::read_with(&config, &Overrides { upstream, ..Overrides::default() })?;
+    let upstream = config
+        .path()
+        .is_none()
+        .then(|| "http://127.0.0.1:1".to_owned());
+    let scene = scene::read_with(
+        &config,
+        &Overrides {
+            upstream,
+            ..Overrides::default()
+        },
+    )?;
     Ok(Some(scene))
 }
 
@@ -101,28 +130,77 @@ pub(crate) fn no_email(claims: &Map<String, Value>, issuer: Option<&Issuer>) -> 
     }
     let looked = issuer.claim_names.email.join(", ");
     let cure = "ask for the scope `email`, or name another claim under `claims: {email: …}`";
-    let unverified =
-        if claims.get("email_verified") == Some(&Value::Bool(false)) { ", and email_verified is false" } else { "" };
-    Some(format!("the token has no e-mail address (looked in {looked}{unverified}): {cure}"))
+    let unverified = if claims.get("email_verified") == Some(&Value::Bool(false)) {
+        ", and email_verified is false"
+    } else {
+        ""
+    };
+    Some(format!(
+        "the token has no e-mail address (looked in {looked}{unverified}): {cure}"
+    ))
 }
 
-fn judge(token: &str, parts: &Parts, snapshot: Option<&Snapshot>, now: UnixTime) -> (Signature, Vec<Finding>) {
+fn judge(
+    token: &str,
+    parts: &Parts,
+    snapshot: Option<&Snapshot>,
+    now: UnixTime,
+) -> (Signature, Vec<Finding>) {
     let issuer = snapshot.and_then(|snapshot| snapshot.rules.issuer(parts.text("iss")?));
     let mut findings = checks::check(parts, issuer, now);
-    let Some(snapshot) = snapshot else { return (Signature::Unknown("no config, so no keys".to_owned()), findings) };
+    let Some(snapshot) = snapshot else {
+        return (
+            Signature::Unknown("no config, so no keys".to_owned()),
+            findings,
+        );
+    };
     let Some(issuer) = issuer else {
-        let known: Vec<_> = snapshot.rules.issuers.iter().map(|issuer| &*issuer.iss).collect();
-        let text = format!("iss is {}, configured: {}", parts.shown_claim("iss"), known.join(", "));
-        findings.insert(0, Finding { reason: Rejection::WrongIssuer, text });
-        return (Signature::Unknown("the issuer is not configured".to_owned()), findings);
+        let known: Vec<_> = snapshot
+            .rules
+            .issuers
+            .iter()
+            .map(|issuer| &*issuer.iss)
+            .collect();
+        let text = format!(
+            "iss is {}, configured: {}",
+            parts.shown_claim("iss"),
+            known.join(", ")
+        );
+        findings.insert(
+            0,
+            Finding {
+                reason: Rejection::WrongIssuer,
+                text,
+            },
+        );
+        return (
+            Signature::Unknown("the issuer is not configured".to_owned()),
+            findings,
+        );
     };
     let Some(keys) = snapshot.keys.get(&issuer.name) else {
-        return (Signature::Unknown(format!("no keys of the issuer `{}`", issuer.name)), findings);
+        return (
+            Signature::Unknown(format!("no keys of the issuer `{}`", issuer.name)),
+            findings,
+        );
     };
     let Some(key) = keys.find(parts.header.get("kid").and_then(Value::as_str)) else {
-        let text = format!("kid is {}, the issuer has {}", parts.shown_header("kid"), keys.kids().join(", "));
-        findings.insert(0, Finding { reason: Rejection::UnknownKey, text });
-        return (Signature::Unknown("the issuer does not have the key".to_owned()), findings);
+        let text = format!(
+            "kid is {}, the issuer has {}",
+            parts.shown_header("kid"),
+            keys.kids().join(", ")
+        );
+        findings.insert(
+            0,
+            Finding {
+                reason: Rejection::UnknownKey,
+                text,
+            },
+        );
+        return (
+            Signature::Unknown("the issuer does not have the key".to_owned()),
+            findings,
+        );
     };
     // The gate's own code, as the last word.
     let signed = UnverifiedToken::parse(token).and_then(|token| token.verify(issuer, key));
@@ -132,10 +210,21 @@ fn judge(token: &str, parts: &Parts, snapshot: Option<&Snapshot>, now: UnixTime)
             (Signature::Good(issuer.name.clone()), verdict)
         }
         Err(Rejection::BadSignature) => (Signature::Bad, Some(Rejection::BadSignature)),
-        Err(reason) => (Signature::Unknown("the token is not well-formed".to_owned()), Some(reason)),
+        Err(reason) => (
+            Signature::Unknown("the token is not well-formed".to_owned()),
+            Some(reason),
+        ),
     };
-    if let Some(reason) = verdict.filter(|reason| !findings.iter().any(|finding| finding.reason == *reason)) {
-        findings.insert(0, Finding { reason, text: reason.meaning().to_owned() });
+    if let Some(reason) =
+        verdict.filter(|reason| !findings.iter().any(|finding| finding.reason == *reason))
+    {
+        findings.insert(
+            0,
+            Finding {
+                reason,
+                text: reason.meaning().to_owned(),
+            },
+        );
     }
     (signature, findings)
 }
@@ -172,7 +261,11 @@ fn text(parts: &Parts, signature: &Signature, findings: &[Finding], now: UnixTim
 }
 
 fn relative(at: u64, UnixTime(now): UnixTime) -> String {
-    if at > now { format!("in {} s", at - now) } else { format!("{} s ago", now - at) }
+    if at > now {
+        format!("in {} s", at - now)
+    } else {
+        format!("{} s ago", now - at)
+    }
 }
 
 fn as_json(
@@ -187,7 +280,9 @@ fn as_json(
         Signature::Bad => "bad",
         Signature::Unknown(_) => "not checked",
     };
-    let faults = findings.iter().map(|finding| json!({"reason": finding.reason.label(), "what": finding.text}));
+    let faults = findings
+        .iter()
+        .map(|finding| json!({"reason": finding.reason.label(), "what": finding.text}));
     json!({
         "kind": parts.kind(),
         "header": parts.header,

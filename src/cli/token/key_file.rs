@@ -22,7 +22,10 @@ pub(super) fn open(path: &Path) -> Result<SigningKey, Stop> {
             })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
-        Err(error) => Err(Stop::failed(format!("cannot read the key in {}", path.display())).saw(error.to_string())),
+        Err(error) => Err(
+            Stop::failed(format!("cannot read the key in {}", path.display()))
+                .saw(error.to_string()),
+        ),
     }
 }
 
@@ -49,10 +52,15 @@ fn public_of(path: &Path) -> PathBuf {
 
 /// Writes a new file, with its mode from the first byte on. What is there already is not ours to overwrite.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Stop> {
-    let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        Stop::failed(format!("cannot write {}", path.display()))
-            .saw(error.to_string())
-            .fix("give the path of a new file to --key")
-    })
+    let open = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| {
+            Stop::failed(format!("cannot write {}", path.display()))
+                .saw(error.to_string())
+                .fix("give the path of a new file to --key")
+        })
 }

@@ -54,7 +54,12 @@ pub(crate) fn run(args: &MintArgs) -> Ending {
             return Err(Stop::usage("--org is id, slug and role").fix("--org org_1:acme:admin"));
         };
         let permissions: Vec<_> = args.permissions.iter().map(String::as_str).collect();
-        mint = mint.org(id, slug, role.strip_prefix("org:").unwrap_or(role), &permissions);
+        mint = mint.org(
+            id,
+            slug,
+            role.strip_prefix("org:").unwrap_or(role),
+            &permissions,
+        );
     }
     if let Some(azp) = &args.azp {
         mint = mint.azp(azp);
@@ -75,6 +80,7 @@ fn read_claim(claim: &str) -> Result<(&str, Value), Stop> {
             .fix("--claim 'plan=\"pro\"', --claim exp=0, --claim 'aud=[\"api\"]'")
     };
     let (name, json) = claim.split_once('=').ok_or_else(wrong)?;
-    let value = serde_json::from_str(json).map_err(|error| wrong().saw(format!("in `{name}`: {error}")))?;
+    let value =
+        serde_json::from_str(json).map_err(|error| wrong().saw(format!("in `{name}`: {error}")))?;
     Ok((name, value))
 }

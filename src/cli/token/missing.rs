@@ -23,8 +23,16 @@ pub(crate) fn missing(email: bool, name: bool) -> Option<&'static str> {
 
 /// What a user's token lacks, and where it comes from then. Nothing is said of the token of something else.
 pub(super) fn in_claims(claims: &Map<String, Value>) -> Option<String> {
-    let text = |name: &&str| claims.get(*name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    claims.get("sub").and_then(Value::as_str).filter(|sub| sub.starts_with("user_"))?;
+    let text = |name: &&str| {
+        claims
+            .get(*name)
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
+    claims
+        .get("sub")
+        .and_then(Value::as_str)
+        .filter(|sub| sub.starts_with("user_"))?;
     let what = missing(EMAIL.iter().any(text), NAME.iter().any(text))?;
     Some(format!("the token has {what}. {SOURCES}"))
 }

@@ -25,21 +25,32 @@ impl Parts {
         }
         let segments: Vec<_> = token.split('.').collect();
         let [header, claims, signature] = segments.as_slice() else {
-            let opaque = ["sk_", "pk_", "oat_", "ak_", "mt_"].iter().find(|start| token.starts_with(**start));
+            let opaque = ["sk_", "pk_", "oat_", "ak_", "mt_"]
+                .iter()
+                .find(|start| token.starts_with(**start));
             return Err(match opaque {
                 Some(start) => {
-                    format!("this begins with `{start}` and is an API key or an opaque token, no session token")
+                    format!(
+                        "this begins with `{start}` and is an API key or an opaque token, no session token"
+                    )
                 }
-                None => format!("a token has three segments between dots, this has {}", segments.len()),
+                None => format!(
+                    "a token has three segments between dots, this has {}",
+                    segments.len()
+                ),
             });
         };
         let part = |segment: &str, name: &str| {
             let bytes = URL_SAFE_NO_PAD
                 .decode(segment)
                 .map_err(|_| format!("the {name} is not base64url (copied in part?)"))?;
-            json::object(&bytes).ok_or_else(|| format!("the {name} is not one JSON object without double members"))
+            json::object(&bytes)
+                .ok_or_else(|| format!("the {name} is not one JSON object without double members"))
         };
-        let parts = Self { header: part(header, "header")?, claims: part(claims, "payload")? };
+        let parts = Self {
+            header: part(header, "header")?,
+            claims: part(claims, "payload")?,
+        };
         match URL_SAFE_NO_PAD.decode(signature) {
             Ok(bytes) if !bytes.is_empty() => Ok(parts),
             Ok(_) => Err("the signature is empty".to_owned()),
@@ -70,16 +81,24 @@ impl Parts {
     /// What kind of token this says it is.
     pub(crate) fn kind(&self) -> &'static str {
         let sub = self.text("sub").unwrap_or_default();
-        if let Some("at+jwt" | "application/at+jwt") = self.header.get("typ").and_then(Value::as_str) {
+        if let Some("at+jwt" | "application/at+jwt") =
+            self.header.get("typ").and_then(Value::as_str)
+        {
             return "an OAuth access token";
         }
         match self.header.get("cat").and_then(Value::as_str) {
             Some("cl_B7d4PD111AAA") => "a Clerk session token",
             Some("cl_B7d4PD222AAA") => "a token of a Clerk JWT template",
             Some("cl_I7d4PD111III") | None if sub.starts_with("mch_") => "a Clerk machine token",
-            Some("cl_I7d4PD111III") | None if self.claims.contains_key("sid") => "probably a Clerk session token",
-            Some("cl_I7d4PD111III") | None if self.claims.contains_key("scope") => "probably an OAuth token",
-            Some("cl_I7d4PD111III") | None => "a JWT without a session: a template's, or not Clerk's",
+            Some("cl_I7d4PD111III") | None if self.claims.contains_key("sid") => {
+                "probably a Clerk session token"
+            }
+            Some("cl_I7d4PD111III") | None if self.claims.contains_key("scope") => {
+                "probably an OAuth token"
+            }
+            Some("cl_I7d4PD111III") | None => {
+                "a JWT without a session: a template's, or not Clerk's"
+            }
             Some(_) => "a Clerk token of another kind: machine or OAuth",
         }
     }

@@ -40,11 +40,16 @@ pub(super) struct About {
 impl About {
     pub(super) fn data(&self, kind: &str, now_ms: u64) -> Result<Value, Stop> {
         let unknown = || {
-            Stop::usage(format!("the data of this kind of event cannot be made up here; known: {KNOWN}"))
-                .fix("--data FILE with the event's `data` as JSON")
+            Stop::usage(format!(
+                "the data of this kind of event cannot be made up here; known: {KNOWN}"
+            ))
+            .fix("--data FILE with the event's `data` as JSON")
         };
         let (object, action) = kind.split_once('.').ok_or_else(unknown)?;
-        let role = format!("org:{}", self.role.strip_prefix("org:").unwrap_or(&self.role));
+        let role = format!(
+            "org:{}",
+            self.role.strip_prefix("org:").unwrap_or(&self.role)
+        );
         let slug = self.org.strip_prefix("org_").unwrap_or(&self.org);
         Ok(match (object, action) {
             ("user", "created" | "updated") => data::user(&data::User {
@@ -57,12 +62,16 @@ impl About {
                 updated_at_ms: now_ms,
             }),
             ("user", "deleted") => data::deleted("user", &self.user),
-            ("organization", "created" | "updated") => data::organization(&self.org, slug, slug, now_ms),
+            ("organization", "created" | "updated") => {
+                data::organization(&self.org, slug, slug, now_ms)
+            }
             ("organization", "deleted") => data::deleted("organization", &self.org),
             ("organizationMembership", "created" | "updated" | "deleted") => {
                 data::membership(&self.org, &self.user, &role, now_ms)
             }
-            ("session", "created") => data::session(&session_of(&self.user), &self.user, "active", now_ms),
+            ("session", "created") => {
+                data::session(&session_of(&self.user), &self.user, "active", now_ms)
+            }
             ("session", "ended" | "removed" | "revoked") => {
                 data::session(&session_of(&self.user), &self.user, action, now_ms)
             }

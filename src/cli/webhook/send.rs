@@ -14,7 +14,9 @@ use crate::dev::webhook::{deliver, event};
 use crate::dev::{random_id, with_causes};
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Exit status: 0 the receiver took it (2xx), 1 it did not, or nobody answered.")]
+#[command(
+    after_help = "Exit status: 0 the receiver took it (2xx), 1 it did not, or nobody answered."
+)]
 pub(crate) struct SendArgs {
     /// The kind of event, for example user.created
     #[arg(value_name = "EVENT")]
@@ -46,8 +48,17 @@ pub(crate) fn run(args: &SendArgs) -> Ending {
     };
     let body = event(&args.kind, data, now, &args.instance).to_string();
     let id = random_id("msg_");
-    talk(&format!("sending {} as {id} to {} ...\n", args.kind, args.to));
-    let delivery = block_on(deliver(&args.to, &signer, &id, now / 1000, body.into_bytes()))?;
+    talk(&format!(
+        "sending {} as {id} to {} ...\n",
+        args.kind, args.to
+    ));
+    let delivery = block_on(deliver(
+        &args.to,
+        &signer,
+        &id,
+        now / 1000,
+        body.into_bytes(),
+    ))?;
     let delivery = delivery.map_err(|error| {
         Stop::failed("the event was not delivered")
             .saw(with_causes(&error))
@@ -59,10 +70,15 @@ pub(crate) fn run(args: &SendArgs) -> Ending {
     } else {
         print(&format!("{status}\n{}\n", body.trim_end()))?;
     }
-    Ok(if (200..300).contains(&status) { 0 } else { FAILED })
+    Ok(if (200..300).contains(&status) {
+        0
+    } else {
+        FAILED
+    })
 }
 
 fn read_data(source: &str) -> Result<Value, Stop> {
     let bytes = input::bytes(source, "data", MAX_BODY)?;
-    serde_json::from_slice(&bytes).map_err(|error| Stop::failed("the data is no JSON").saw(error.to_string()))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Stop::failed("the data is no JSON").saw(error.to_string()))
 }

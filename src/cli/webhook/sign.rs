@@ -30,7 +30,9 @@ pub(crate) fn run(args: &SignArgs) -> Ending {
     let signer = args.secret.signer()?;
     let id = args.id.clone().unwrap_or_else(|| random_id("msg_"));
     if SvixId::parse(&id).is_err() || id.contains('.') {
-        return Err(Stop::usage("--id has characters that no id of a delivery has").fix("--id msg_1"));
+        return Err(
+            Stop::usage("--id has characters that no id of a delivery has").fix("--id msg_1"),
+        );
     }
     let UnixTime(now) = clock::now();
     let body = input::bytes("-", "body", MAX_BODY)?;
@@ -39,7 +41,11 @@ pub(crate) fn run(args: &SignArgs) -> Ending {
         let headers = headers.map(|(name, value)| (name.to_owned(), Value::String(value)));
         print_json(&Value::Object(Map::from_iter(headers)))?;
     } else {
-        print(&headers.map(|(name, value)| format!("{name}: {value}\n")).concat())?;
+        print(
+            &headers
+                .map(|(name, value)| format!("{name}: {value}\n"))
+                .concat(),
+        )?;
     }
     Ok(0)
 }

@@ -49,7 +49,10 @@ pub(super) enum DatabaseError {
 /// by address, and everywhere else there is. With TLS the certificate must be good for the host, as with libpq's `verify-full`.
 pub(super) fn database(text: &str) -> Result<Config, DatabaseError> {
     use DatabaseError as E;
-    if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+    {
         return Err(E::Scheme);
     }
     let (rest, sslmode) = without_sslmode(text)?;
@@ -80,27 +83,47 @@ pub(super) fn database(text: &str) -> Result<Config, DatabaseError> {
         }
         near &= host.is_near();
     }
-    let tls = sslmode.unwrap_or(!near) && config.get_hosts().iter().any(|place| matches!(place, Place::Tcp(_)));
-    config.ssl_mode(if tls { SslMode::Require } else { SslMode::Disable });
+    let tls = sslmode.unwrap_or(!near)
+        && config
+            .get_hosts()
+            .iter()
+            .any(|place| matches!(place, Place::Tcp(_)));
+    config.ssl_mode(if tls {
+        SslMode::Require
+    } else {
+        SslMode::Disable
+    });
     if config.get_application_name().is_none() {
         config.application_name("bailiff");
     }
     let (idle, between, times) = KEEPALIVE;
     config.connect_timeout(CONNECT).tcp_user_timeout(UNANSWERED);
-    config.keepalives(true).keepalives_idle(idle).keepalives_interval(between).keepalives_retries(times);
+    config
+        .keepalives(true)
+        .keepalives_idle(idle)
+        .keepalives_interval(between)
+        .keepalives_retries(times);
     Ok(config)
 }
 
 /// Takes `sslmode` out, as the driver has other words for it. `Some(true)` for TLS.
 fn without_sslmode(text: &str) -> Result<(String, Option<bool>), DatabaseError> {
     let host = text.find('@').unwrap_or(0);
-    let Some(at) = text.get(host..).and_then(|rest| rest.find('?')).map(|at| host + at) else {
+    let Some(at) = text
+        .get(host..)
+        .and_then(|rest| rest.find('?'))
+        .map(|at| host + at)
+    else {
         return Ok((text.to_owned(), None));
     };
     let (before, query) = text.split_at(at);
     let mut tls = None;
     let mut others = Vec::new();
-    for one in query.trim_start_matches('?').split('&').filter(|one| !one.is_empty()) {
+    for one in query
+        .trim_start_matches('?')
+        .split('&')
+        .filter(|one| !one.is_empty())
+    {
         let wanted = match one.strip_prefix("sslmode=") {
             None => {
                 others.push(one);
@@ -131,14 +154,19 @@ pub(super) fn show(config: &Config, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = ports.get(number).or(ports.first()).copied().unwrap_or(5432);
         let comma = if number > 0 { "," } else { "" };
         match place {
-            Place::Tcp(name) if matches!(parse_host(name), Ok(Host::Address(ip)) if ip.is_ipv6()) => {
+            Place::Tcp(name) if matches!(parse_host(name), Ok(Host::Address(ip)) if ip.is_ipv6()) =>
+            {
                 write!(f, "{comma}[{name}]:{port}")?;
             }
             Place::Tcp(name) => write!(f, "{comma}{name}:{port}")?,
             Place::Unix(path) => write!(f, "{comma}{}", path.display())?,
         }
     }
-    write!(f, "/{}", config.get_dbname().unwrap_or_default().escape_default())
+    write!(
+        f,
+        "/{}",
+        config.get_dbname().unwrap_or_default().escape_default()
+    )
 }
 
 #[cfg(test)]
@@ -162,7 +190,10 @@ mod tests {
             ("postgresql://u:p@db/app", true),
             ("postgres://u:p@8.8.8.8/app", true),
             ("postgres://u:p@db.example.com/app?sslmode=disable", false),
-            ("postgres://u:p@db.example.com/app?sslmode=verify-full&application_name=x", true),
+            (
+                "postgres://u:p@db.example.com/app?sslmode=verify-full&application_name=x",
+                true,
+            ),
             ("postgres://u:p@127.0.0.1/app", false),
             ("postgres://u:p@localhost:5433/app", false),
             ("postgres://u:p@[::1]/app", false),
@@ -170,11 +201,18 @@ mod tests {
             ("postgres://u:p@10.1.2.3/app?sslmode=require", true),
             ("postgres://u@%2Frun%2Fpostgresql/app", false),
             ("postgres://u@/app?host=/run/postgresql", false),
-            ("postgres://u@/app?host=/run/postgresql&sslmode=require", false),
+            (
+                "postgres://u@/app?host=/run/postgresql&sslmode=require",
+                false,
+            ),
             ("postgres://u:p@10.1.2.3,db.example.com/app", true),
             ("postgres://u:p@127.0.0.1/app?host=db.example.com", true),
         ] {
-            assert_eq!(database(given).as_ref().map(has_tls), Ok(expected), "given: {given}");
+            assert_eq!(
+                database(given).as_ref().map(has_tls),
+                Ok(expected),
+                "given: {given}"
+            );
         }
     }
 
@@ -188,7 +226,10 @@ mod tests {
             ("postgres://u:p@h/d?sslmode=prefer", E::Sslmode),
             ("postgres://u:p@h/d?sslmode=allow", E::Sslmode),
             ("postgres://u:p@h/d?sslmode=", E::Sslmode),
-            ("postgres://u:p@h/d?sslmode=require&sslmode=disable", E::Sslmode),
+            (
+                "postgres://u:p@h/d?sslmode=require&sslmode=disable",
+                E::Sslmode,
+            ),
             ("postgres://u:p@h/d?%73slmode=disable", E::Sslmode),
             ("postgres://u:p@h/d?sslrootcert=x", E::Form),
             ("postgres://u:p@h:no/d", E::Form),
@@ -207,14 +248,27 @@ mod tests {
     #[test]
     fn people_see_where_the_database_is_and_never_who_opens_it_with_what() {
         for (given, expected) in [
-            ("postgres://me:hunter2@db.example.com/app", "PostgreSQL at db.example.com:5432/app"),
-            ("postgres://me:hunter2@[::1]:5433/app", "PostgreSQL at [::1]:5433/app"),
-            ("postgres://me:hunter2@a:1,b:2/app", "PostgreSQL at a:1,b:2/app"),
-            ("postgres://me@%2Frun%2Fpostgresql/app", "PostgreSQL at /run/postgresql/app"),
+            (
+                "postgres://me:hunter2@db.example.com/app",
+                "PostgreSQL at db.example.com:5432/app",
+            ),
+            (
+                "postgres://me:hunter2@[::1]:5433/app",
+                "PostgreSQL at [::1]:5433/app",
+            ),
+            (
+                "postgres://me:hunter2@a:1,b:2/app",
+                "PostgreSQL at a:1,b:2/app",
+            ),
+            (
+                "postgres://me@%2Frun%2Fpostgresql/app",
+                "PostgreSQL at /run/postgresql/app",
+            ),
         ] {
             assert_eq!(shown(given), expected);
         }
-        let config = database("postgres://me:hunter2@db.example.com/app?options=-c%20x%3Dy").unwrap();
+        let config =
+            database("postgres://me:hunter2@db.example.com/app?options=-c%20x%3Dy").unwrap();
         assert_eq!(config.get_password(), Some(&b"hunter2"[..]));
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
     }

@@ -52,11 +52,21 @@ fn exhaust(bytes: &[u8]) -> String {
 }
 
 fn visit(field: Field<'_>) {
-    let _ = (field.str(), field.bool(), field.u64(0..=9), field.bytes(0..=9), field.one_of(&["user", "owner"]));
+    let _ = (
+        field.str(),
+        field.bool(),
+        field.u64(0..=9),
+        field.bytes(0..=9),
+        field.one_of(&["user", "owner"]),
+    );
     let _ = field.duration(Duration::ZERO..=Duration::from_secs(9));
     match field.shape() {
         Some(Shape::List) => field.list().into_iter().flatten().for_each(visit),
-        Some(Shape::Map) => field.members().into_iter().flatten().for_each(|member| visit(member.value)),
+        Some(Shape::Map) => field
+            .members()
+            .into_iter()
+            .flatten()
+            .for_each(|member| visit(member.value)),
         Some(Shape::Scalar) | None => {}
     }
 }
@@ -89,7 +99,14 @@ proptest! {
 #[test]
 fn the_text_that_is_mutated_is_valid() {
     let mut faults = Faults::new();
-    assert!(parse(&Source::new("valid.yaml", VALID), Bounds::default(), &mut faults).is_some());
+    assert!(
+        parse(
+            &Source::new("valid.yaml", VALID),
+            Bounds::default(),
+            &mut faults
+        )
+        .is_some()
+    );
     assert!(faults.is_empty(), "{faults}");
 }
 
@@ -98,14 +115,23 @@ fn bombs_end_soon_and_with_a_fault() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..20 {
         let before = format!("*a{}", level - 1);
-        laughs += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
+        laughs += &format!(
+            "a{level}: &a{level} [{}]\n",
+            [before.as_str(); 10].join(", ")
+        );
     }
-    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), ["*a"; 1000].join(", "));
+    let long = format!(
+        "a: &a {}\nb: [{}]\n",
+        "x".repeat(1 << 20),
+        ["*a"; 1000].join(", ")
+    );
     let mut deep = "a0: &a0 [x]\n".to_owned();
     for level in 1..100 {
         deep += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
     }
-    let wrong_keys: String = (0..200_000).map(|key| format!("secret{key}: x, ")).collect();
+    let wrong_keys: String = (0..200_000)
+        .map(|key| format!("secret{key}: x, "))
+        .collect();
     for (name, text, code) in [
         ("billion laughs", laughs, "B015"),
         ("a long text repeated", long, "B015"),
@@ -116,17 +142,33 @@ fn bombs_end_soon_and_with_a_fault() {
         ("question marks", "? ".repeat(200_000), "B015"),
         ("itself", "a: &a [*a]\n".to_owned(), "B007"),
         ("too large", " ".repeat((8 << 20) + 1), "B015"),
-        ("too many", "[0,".to_owned() + &"0,".repeat(2_000_000), "B015"),
+        (
+            "too many",
+            "[0,".to_owned() + &"0,".repeat(2_000_000),
+            "B015",
+        ),
         ("one key for ever", "a: 1\n".repeat(100_000), "B005"),
-        ("one long line", format!("a: {}", "x: ".repeat(1_000_000)), "B007"),
-        ("wrong keys in one line", format!("{{{wrong_keys}}}"), "B002"),
+        (
+            "one long line",
+            format!("a: {}", "x: ".repeat(1_000_000)),
+            "B007",
+        ),
+        (
+            "wrong keys in one line",
+            format!("{{{wrong_keys}}}"),
+            "B002",
+        ),
     ] {
         let start = monotonic();
         let printed = exhaust(text.as_bytes());
         assert!(printed.contains(code), "given: {name}\n{printed:.1000}");
         assert!(printed.len() < 1 << 20, "given: {name}");
         println!("{name} ended after {:?}", start.elapsed());
-        assert!(start.elapsed() < Duration::from_secs(120), "given: {name}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "given: {name}: {:?}",
+            start.elapsed()
+        );
     }
 }
 
@@ -135,23 +177,33 @@ fn bombs_end_soon_and_with_a_fault() {
 fn a_hundred_thousand_rows_are_read_in_a_moment() {
     let mut text = "users:\n".to_owned();
     for row in 0..100_000 {
-        text += &format!("  user_{row}: {{id: {row}, email: a{row}@example.com, access: active}}\n");
+        text +=
+            &format!("  user_{row}: {{id: {row}, email: a{row}@example.com, access: active}}\n");
     }
     let env = FakeEnv::new();
     let ctx = Ctx::new(&env);
     let start = monotonic();
-    let root = ctx.parse(&Source::new("membership.yaml", &text), Bounds::default()).expect("a tree");
+    let root = ctx
+        .parse(&Source::new("membership.yaml", &text), Bounds::default())
+        .expect("a tree");
     let parsed = start.elapsed();
     let mut fields = Fields::of(&root, "the membership", &ctx).expect("a mapping");
     let mut rows = 0;
     for member in fields.req("users").members().unwrap_or_default() {
         let mut user = member.value.fields("a user").expect("a mapping");
-        let read = (user.req("id").str(), user.opt("email").str(), user.req("access").one_of(&["active", "pending"]));
+        let read = (
+            user.req("id").str(),
+            user.opt("email").str(),
+            user.req("access").one_of(&["active", "pending"]),
+        );
         user.finish();
         rows += usize::from(read.0.is_some() && read.1.is_some() && read.2.is_some());
     }
     fields.finish();
     assert_eq!(rows, 100_000);
-    println!("parsed in {parsed:?}, read in {:?}", start.elapsed() - parsed);
+    println!(
+        "parsed in {parsed:?}, read in {:?}",
+        start.elapsed() - parsed
+    );
     assert!(start.elapsed() < Duration::from_secs(120));
 }

@@ -39,7 +39,9 @@ error[B001]: unknown key `colour`
 
 #[test]
 fn a_misspelt_required_key_is_one_mistake() {
-    let (_, got) = read("upstram: x\n", &FakeEnv::new(), |fields| fields.req("upstream").str());
+    let (_, got) = read("upstram: x\n", &FakeEnv::new(), |fields| {
+        fields.req("upstream").str()
+    });
     let expected = "\
 error[B001]: unknown key `upstram`
  --> bailiff.yaml:1:1
@@ -142,7 +144,11 @@ error[B005]: key `leeway` stands twice
 
 #[test]
 fn bad_indentation_is_shown_where_it_begins() {
-    let got = complaint("clerk:\n    leeway: 10s\n  verify_iat: true\n", "clerk", |f| f.str());
+    let got = complaint(
+        "clerk:\n    leeway: 10s\n  verify_iat: true\n",
+        "clerk",
+        |f| f.str(),
+    );
     let expected = "\
 error[B007]: this line does not fit the indent of the lines above
  --> bailiff.yaml:3:3
@@ -221,11 +227,18 @@ routes: none
         let _ = fields.req("listen").str();
         let _ = fields.req("upstream").str();
         let mut clerk = fields.req("clerk").fields("an issuer")?;
-        let _ = (clerk.opt("leeway").duration(MINUTE), clerk.opt("verify_iat").bool(), clerk.req("key").str());
+        let _ = (
+            clerk.opt("leeway").duration(MINUTE),
+            clerk.opt("verify_iat").bool(),
+            clerk.req("key").str(),
+        );
         clerk.finish();
         Some(())
     });
-    let heads: Vec<&str> = got.lines().filter(|line| line.starts_with("error") || line.starts_with(" -->")).collect();
+    let heads: Vec<&str> = got
+        .lines()
+        .filter(|line| line.starts_with("error") || line.starts_with(" -->"))
+        .collect();
     let expected = [
         "error[B004]: missing key `upstream`",
         " --> bailiff.yaml:1:1",
@@ -248,31 +261,57 @@ routes: none
 #[test]
 fn texts_that_are_no_config_say_so() {
     for (given, expected) in [
-        ("", "error[B006]: c.yaml is empty\n  expect a mapping with at least one key\n"),
-        ("# nothing\n", "error[B006]: c.yaml is empty\n  expect a mapping with at least one key\n"),
-        ("---\n", "error[B006]: c.yaml is empty\n  expect a mapping with at least one key\n"),
+        (
+            "",
+            "error[B006]: c.yaml is empty\n  expect a mapping with at least one key\n",
+        ),
+        (
+            "# nothing\n",
+            "error[B006]: c.yaml is empty\n  expect a mapping with at least one key\n",
+        ),
+        (
+            "---\n",
+            "error[B006]: c.yaml is empty\n  expect a mapping with at least one key\n",
+        ),
         (
             "a: 1\n---\nb: 2\n",
             "error[B007]: a second document begins here\n --> c.yaml:2:1\n2 | ---\n  | ^^^\n  fix    keep one document per file\n",
         ),
     ] {
         let mut faults = Faults::new();
-        let _ = parse(&Source::new("c.yaml", given), Bounds::default(), &mut faults);
+        let _ = parse(
+            &Source::new("c.yaml", given),
+            Bounds::default(),
+            &mut faults,
+        );
         assert_text(&faults.to_string(), expected);
     }
     let fault = Source::from_bytes("c.yaml", b"a: \xff\n").expect_err("not UTF-8");
-    assert!(fault.to_string().contains("saw    byte 0xff at offset 3"), "{fault}");
+    assert!(
+        fault.to_string().contains("saw    byte 0xff at offset 3"),
+        "{fault}"
+    );
     let fault = Source::read(std::path::Path::new("/nonexistent/c.yaml"), 10).expect_err("no file");
-    assert!(fault.to_string().contains("saw    No such file or directory (os error 2)"), "{fault}");
+    assert!(
+        fault
+            .to_string()
+            .contains("saw    No such file or directory (os error 2)"),
+        "{fault}"
+    );
     let fault = Source::read(std::path::Path::new("/dev/zero"), 10).expect_err("endless");
-    assert!(fault.to_string().contains("saw    not a regular file"), "{fault}");
+    assert!(
+        fault.to_string().contains("saw    not a regular file"),
+        "{fault}"
+    );
 }
 
 #[test]
 fn a_program_gets_the_same_as_json() {
     let env = FakeEnv::new();
     let ctx = Ctx::new(&env);
-    let root = ctx.parse(&Source::new("b.yaml", "leway: 10s\n"), Bounds::default()).expect("a tree");
+    let root = ctx
+        .parse(&Source::new("b.yaml", "leway: 10s\n"), Bounds::default())
+        .expect("a tree");
     let mut fields = Fields::of(&root, "the config", &ctx).expect("a mapping");
     let _ = fields.opt("leeway").duration(MINUTE);
     fields.finish();
@@ -287,9 +326,15 @@ fn a_program_gets_the_same_as_json() {
 fn forgetting_to_finish_is_a_fault() {
     let env = FakeEnv::new();
     let ctx = Ctx::new(&env);
-    let root = ctx.parse(&Source::new("b.yaml", "a: 1\n"), Bounds::default()).expect("a tree");
+    let root = ctx
+        .parse(&Source::new("b.yaml", "a: 1\n"), Bounds::default())
+        .expect("a tree");
     drop(Fields::of(&root, "the config", &ctx));
-    assert!(ctx.into_faults().to_string().starts_with("error[B090]: the keys of the config were not all read"));
+    assert!(
+        ctx.into_faults()
+            .to_string()
+            .starts_with("error[B090]: the keys of the config were not all read")
+    );
 }
 
 #[test]
@@ -297,9 +342,17 @@ fn faults_are_bounded_counted_once_and_judged() {
     let mut faults = Faults::new();
     faults.push(Fault::warning(Code::ExposedFile, "same"));
     faults.push(Fault::warning(Code::ExposedFile, "same"));
-    assert_eq!((faults.count(Severity::Warning), faults.has_errors()), (1, false));
+    assert_eq!(
+        (faults.count(Severity::Warning), faults.has_errors()),
+        (1, false)
+    );
     assert!(faults.clone().judge(Some(1)).is_ok());
-    assert!(faults.clone().judge(None::<u8>).is_err_and(|faults| faults.has_errors()));
+    assert!(
+        faults
+            .clone()
+            .judge(None::<u8>)
+            .is_err_and(|faults| faults.has_errors())
+    );
     for number in 0..300 {
         faults.push(Fault::error(Code::Route, format!("fault {number}")));
     }
@@ -315,13 +368,21 @@ fn codes_are_unique_and_explained() {
     for (index, code) in Code::ALL.iter().enumerate() {
         assert_eq!(Code::from_name(&code.name().to_lowercase()), Some(*code));
         assert!(code.explanation().ends_with('.'));
-        assert!(Code::ALL.iter().skip(index + 1).all(|other| other.name() > code.name()));
+        assert!(
+            Code::ALL
+                .iter()
+                .skip(index + 1)
+                .all(|other| other.name() > code.name())
+        );
     }
 }
 
 #[test]
 fn foreign_text_cannot_draw_on_the_terminal() {
-    assert_eq!(quoted("a\u{1b}[31m\nb\u{202e}"), "`a\\u{1b}[31m\\nb\\u{202e}`");
+    assert_eq!(
+        quoted("a\u{1b}[31m\nb\u{202e}"),
+        "`a\\u{1b}[31m\\nb\\u{202e}`"
+    );
     assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     let got = complaint("a: \"\u{1b}\u{202e}\"\n", "b", |f| f.str());
     assert!(!got.contains(['\u{1b}', '\u{202e}']), "{got:?}");

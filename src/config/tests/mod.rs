@@ -11,19 +11,29 @@ use super::source::Source;
 use super::yaml::Bounds;
 
 /// A small config with one key of each kind; gives what was read and what is printed.
-fn read<T>(text: &str, env: &FakeEnv, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> (Option<T>, String) {
+fn read<T>(
+    text: &str,
+    env: &FakeEnv,
+    read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> (Option<T>, String) {
     let ctx = Ctx::new(env);
-    let value = ctx.parse(&Source::new("bailiff.yaml", text), Bounds::default()).and_then(|root| {
-        let mut fields = Fields::of(&root, "the config", &ctx)?;
-        let value = read(&mut fields);
-        fields.finish();
-        value
-    });
+    let value = ctx
+        .parse(&Source::new("bailiff.yaml", text), Bounds::default())
+        .and_then(|root| {
+            let mut fields = Fields::of(&root, "the config", &ctx)?;
+            let value = read(&mut fields);
+            fields.finish();
+            value
+        });
     (value, ctx.into_faults().to_string())
 }
 
 /// The messages for a text in which only `key` is known.
-fn complaint<T>(text: &str, key: &'static str, reader: impl FnOnce(Field<'_>) -> Option<T>) -> String {
+fn complaint<T>(
+    text: &str,
+    key: &'static str,
+    reader: impl FnOnce(Field<'_>) -> Option<T>,
+) -> String {
     read(text, &FakeEnv::new(), |fields| reader(fields.opt(key))).1
 }
 

@@ -11,11 +11,17 @@ const MINUTE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::fr
 #[test]
 fn a_value_from_outside_is_never_shown() {
     let env = FakeEnv::new().with_var("PORT", "hunter2");
-    let (_, got) = read("port: ${PORT}\nmode: ${PORT}\nurl: ${PORT}\n", &env, |fields| {
-        let _ = fields.req("port").u64(1..=65_535);
-        let _ = fields.req("mode").one_of(&["enforce", "report"]);
-        fields.req("url").parse_with("a URL", |text| Err::<(), _>(format!("cannot parse {text}")))
-    });
+    let (_, got) = read(
+        "port: ${PORT}\nmode: ${PORT}\nurl: ${PORT}\n",
+        &env,
+        |fields| {
+            let _ = fields.req("port").u64(1..=65_535);
+            let _ = fields.req("mode").one_of(&["enforce", "report"]);
+            fields
+                .req("url")
+                .parse_with("a URL", |text| Err::<(), _>(format!("cannot parse {text}")))
+        },
+    );
     let expected = "\
 error[B002]: `port` is not a whole number
  --> bailiff.yaml:1:7
@@ -74,19 +80,28 @@ error[B009]: `weak` is too short
 
 #[test]
 fn a_secret_in_a_block_or_under_a_wrong_key_is_not_shown() {
-    let block = complaint("jwt_key: |\n  hunter2\n", "jwt_key", |field| field.hidden().u64(0..=1));
+    let block = complaint("jwt_key: |\n  hunter2\n", "jwt_key", |field| {
+        field.hidden().u64(0..=1)
+    });
     let misspelt = complaint("secret_kye: hunter2\n", "secret_key", |f| f.secret());
-    let twice = complaint("secret_key: a\nsecret_key: hunter2\n", "secret_key", |f| f.secret());
+    let twice = complaint("secret_key: a\nsecret_key: hunter2\n", "secret_key", |f| {
+        f.secret()
+    });
     let broken = complaint("secret_key: hunter2: x\n", "secret_key", |f| f.secret());
     for text in [block, misspelt, twice, broken] {
-        assert!(text.starts_with("error[") && !text.contains("hunter2"), "{text}");
+        assert!(
+            text.starts_with("error[") && !text.contains("hunter2"),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn a_secret_file_that_everybody_can_read_is_a_warning() {
     let env = FakeEnv::new().with_file("/run/secrets/x", b"s3cret\n", 0o644);
-    let (secret, got) = read("key: ${file:/run/secrets/x}\n", &env, |fields| fields.req("key").secret());
+    let (secret, got) = read("key: ${file:/run/secrets/x}\n", &env, |fields| {
+        fields.req("key").secret()
+    });
     let expected = "\
 warning[B013]: every user of this machine can read /run/secrets/x
  --> bailiff.yaml:1:6
@@ -95,5 +110,8 @@ warning[B013]: every user of this machine can read /run/secrets/x
   fix    chmod o-r /run/secrets/x
 ";
     assert_text(&got, expected);
-    assert_eq!(secret.as_ref().map(|secret| secret.expose()), Some(&b"s3cret"[..]));
+    assert_eq!(
+        secret.as_ref().map(|secret| secret.expose()),
+        Some(&b"s3cret"[..])
+    );
 }

@@ -13,7 +13,11 @@ fn one<T>(text: &str, reader: impl FnOnce(Field<'_>) -> Option<T>) -> Option<T> 
         .with_var("NULL", "null")
         .with_var("LEEWAY", "10s");
     let (value, faults) = read(text, &env, |fields| reader(fields.req("k")));
-    assert_eq!(value.is_none(), faults.starts_with("error"), "given: {text}\n{faults}");
+    assert_eq!(
+        value.is_none(),
+        faults.starts_with("error"),
+        "given: {text}\n{faults}"
+    );
     value
 }
 
@@ -51,9 +55,15 @@ fn numbers_are_plain_and_within_their_range() {
         ("k: 0x10", None),
         ("k: 18446744073709551616", None),
     ] {
-        assert_eq!(one(given, |field| field.u64(1..=65_535)), expected, "given: {given}");
+        assert_eq!(
+            one(given, |field| field.u64(1..=65_535)),
+            expected,
+            "given: {given}"
+        );
     }
-    let (_, text) = read("k: -1", &FakeEnv::new(), |fields| fields.req("k").u64(0..=u64::MAX));
+    let (_, text) = read("k: -1", &FakeEnv::new(), |fields| {
+        fields.req("k").u64(0..=u64::MAX)
+    });
     assert!(text.contains("a whole number from 0\n"), "{text}");
 }
 
@@ -74,7 +84,11 @@ fn texts_are_taken_as_written() {
         ("k:", None),
         ("k: {a: b}", None),
     ] {
-        assert_eq!(one(given, |f| f.str()).as_deref(), expected, "given: {given}");
+        assert_eq!(
+            one(given, |f| f.str()).as_deref(),
+            expected,
+            "given: {given}"
+        );
     }
     assert_eq!(one("k: \"\"", |f| f.str_or_empty()).as_deref(), Some(""));
 }
@@ -82,26 +96,65 @@ fn texts_are_taken_as_written() {
 #[test]
 fn durations_sizes_and_words_may_come_from_outside() {
     let minute = Duration::ZERO..=Duration::from_secs(60);
-    for given in ["k: 10s", "k: 10", "k: 10.0", "k: \"10s\"", "k: ${LEEWAY}", "k: ${UNSET:-10s}"] {
-        assert_eq!(one(given, |f| f.duration(minute.clone())), Some(Duration::from_secs(10)), "given: {given}");
+    for given in [
+        "k: 10s",
+        "k: 10",
+        "k: 10.0",
+        "k: \"10s\"",
+        "k: ${LEEWAY}",
+        "k: ${UNSET:-10s}",
+    ] {
+        assert_eq!(
+            one(given, |f| f.duration(minute.clone())),
+            Some(Duration::from_secs(10)),
+            "given: {given}"
+        );
     }
     assert_eq!(one("k: 64KiB", |f| f.bytes(1..=1 << 20)), Some(65_536));
     assert_eq!(one("k: 2MiB", |f| f.bytes(1..=1 << 20)), None);
     assert_eq!(one("k: b", |f| f.choice(&[("a", 1), ("b", 2)])), Some(2));
     assert_eq!(one("k: B", |f| f.choice(&[("a", 1), ("b", 2)])), None);
-    assert_eq!(one("k: 127.0.0.1", |f| f.parse::<std::net::IpAddr>("an address")).map(|a| a.is_loopback()), Some(true));
-    assert_eq!(one("k: localhost", |f| f.parse::<std::net::IpAddr>("an address")), None);
+    assert_eq!(
+        one("k: 127.0.0.1", |f| f
+            .parse::<std::net::IpAddr>("an address"))
+        .map(|a| a.is_loopback()),
+        Some(true)
+    );
+    assert_eq!(
+        one("k: localhost", |f| f
+            .parse::<std::net::IpAddr>("an address")),
+        None
+    );
 }
 
 #[test]
 fn lists_take_the_shapes_they_say() {
-    let strings = |fields: Vec<Field<'_>>| fields.into_iter().map(Field::str).collect::<Option<Vec<_>>>();
-    for (given, list, nonempty, some) in
-        [("k: [a, b]", Some(2), Some(2), Some(2)), ("k: []", Some(0), None, None), ("k: a", None, None, Some(1))]
-    {
-        assert_eq!(one(given, |f| strings(f.list()?)).map(|l| l.len()), list, "given: {given}");
-        assert_eq!(one(given, |f| strings(f.nonempty_list()?)).map(|l| l.len()), nonempty, "given: {given}");
-        assert_eq!(one(given, |f| strings(f.one_or_more()?)).map(|l| l.len()), some, "given: {given}");
+    let strings = |fields: Vec<Field<'_>>| {
+        fields
+            .into_iter()
+            .map(Field::str)
+            .collect::<Option<Vec<_>>>()
+    };
+    for (given, list, nonempty, some) in [
+        ("k: [a, b]", Some(2), Some(2), Some(2)),
+        ("k: []", Some(0), None, None),
+        ("k: a", None, None, Some(1)),
+    ] {
+        assert_eq!(
+            one(given, |f| strings(f.list()?)).map(|l| l.len()),
+            list,
+            "given: {given}"
+        );
+        assert_eq!(
+            one(given, |f| strings(f.nonempty_list()?)).map(|l| l.len()),
+            nonempty,
+            "given: {given}"
+        );
+        assert_eq!(
+            one(given, |f| strings(f.one_or_more()?)).map(|l| l.len()),
+            some,
+            "given: {given}"
+        );
     }
 }
 
@@ -115,7 +168,10 @@ fn an_absent_optional_key_is_silent() {
         fields.opt("a").spanned(|f| f.u64(0..=9))
     });
     assert_eq!(faults, "");
-    assert_eq!(value.map(|v| (v.value, v.at.to_string())), Some((1, "bailiff.yaml:1:4".to_owned())));
+    assert_eq!(
+        value.map(|v| (v.value, v.at.to_string())),
+        Some((1, "bailiff.yaml:1:4".to_owned()))
+    );
 }
 
 #[test]
@@ -127,21 +183,35 @@ fn mappings_with_keys_of_the_users_own_keep_places_and_order() {
         let mut seen = Vec::new();
         for member in users.members()? {
             let mut user = member.value.fields("a user")?;
-            seen.push((member.key.to_owned(), member.place()?.to_string(), user.req("id").u64(0..=9)?));
+            seen.push((
+                member.key.to_owned(),
+                member.place()?.to_string(),
+                user.req("id").u64(0..=9)?,
+            ));
             user.finish();
         }
         Some(seen)
     });
-    let expected = [("user_b", "bailiff.yaml:2:3", 1), ("user_a", "bailiff.yaml:3:3", 2)];
-    assert_eq!(value.unwrap_or_default(), expected.map(|(k, at, id)| (k.to_owned(), at.to_owned(), id)));
-    assert!(faults.starts_with("error[B014]: `${X}` cannot be a key\n --> bailiff.yaml:4:3\n"), "{faults}");
+    let expected = [
+        ("user_b", "bailiff.yaml:2:3", 1),
+        ("user_a", "bailiff.yaml:3:3", 2),
+    ];
+    assert_eq!(
+        value.unwrap_or_default(),
+        expected.map(|(k, at, id)| (k.to_owned(), at.to_owned(), id))
+    );
+    assert!(
+        faults.starts_with("error[B014]: `${X}` cannot be a key\n --> bailiff.yaml:4:3\n"),
+        "{faults}"
+    );
 }
 
 #[test]
 fn a_mark_at_the_start_does_not_shift_columns_and_anchors_repeat() {
     let env = FakeEnv::new();
     let ctx = Ctx::new(&env);
-    let source = Source::from_bytes("b.yaml", "\u{feff}k: &a x\r\nl: *a\r\n".as_bytes()).expect("UTF-8");
+    let source =
+        Source::from_bytes("b.yaml", "\u{feff}k: &a x\r\nl: *a\r\n".as_bytes()).expect("UTF-8");
     let root = ctx.parse(&source, Bounds::default()).expect("a tree");
     let mut fields = Fields::of(&root, "the config", &ctx).expect("a mapping");
     let (k, l) = (fields.req("k").spanned(Field::str), fields.req("l").str());

@@ -50,14 +50,21 @@ pub(super) fn about(
             Ok(data::membership(&org.id, &person.user_id, &role, now_ms))
         }
         ("session", "created") => Ok(session(person, "active", now_ms)),
-        ("session", "pending" | "ended" | "removed" | "revoked") => Ok(session(person, action, now_ms)),
+        ("session", "pending" | "ended" | "removed" | "revoked") => {
+            Ok(session(person, action, now_ms))
+        }
         _ => Err(NoEvent::Kind),
     }
 }
 
 fn user(person: &Person, query: &Query, now_ms: u64) -> Value {
     let email = query.get("email").or(person.email.as_deref());
-    described(person, email, (query.is_on("banned"), query.is_on("locked")), now_ms)
+    described(
+        person,
+        email,
+        (query.is_on("banned"), query.is_on("locked")),
+        now_ms,
+    )
 }
 
 /// A person as a User of Clerk.
@@ -83,7 +90,12 @@ pub(super) fn described(
 }
 
 fn session(person: &Person, status: &str, now_ms: u64) -> Value {
-    data::session(&session_of(&person.user_id), &person.user_id, status, now_ms)
+    data::session(
+        &session_of(&person.user_id),
+        &person.user_id,
+        status,
+        now_ms,
+    )
 }
 
 /// The organization of `?org=`, even one that the person is not in yet; else their first one.
@@ -93,11 +105,19 @@ fn org<'a>(person: &'a Person, people: &'a [Person], query: &Query) -> Result<&'
         return first.ok_or_else(|| NoEvent::NoOrg(person.name.clone()));
     };
     let everywhere = people.iter().flat_map(|person| &person.orgs);
-    person.orgs.iter().chain(everywhere).find(|org| org.id == id).ok_or(NoEvent::Org)
+    person
+        .orgs
+        .iter()
+        .chain(everywhere)
+        .find(|org| org.id == id)
+        .ok_or(NoEvent::Org)
 }
 
 /// The role of `?role=`, else the one the person has there, else that of a newcomer.
 fn role<'a>(person: &'a Person, org: &Org, query: &'a Query) -> &'a str {
     let held = person.orgs.iter().find(|held| held.id == org.id);
-    query.get("role").or(held.map(|held| held.role.as_str())).unwrap_or("member")
+    query
+        .get("role")
+        .or(held.map(|held| held.role.as_str()))
+        .unwrap_or("member")
 }

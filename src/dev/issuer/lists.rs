@@ -77,7 +77,10 @@ impl Lists {
 
     fn behaviour(&self) -> ListBehaviour {
         self.hits.fetch_add(1, Ordering::SeqCst);
-        self.next.lock().pop_front().unwrap_or_else(|| ListBehaviour::clone(&self.always.load()))
+        self.next
+            .lock()
+            .pop_front()
+            .unwrap_or_else(|| ListBehaviour::clone(&self.always.load()))
     }
 }
 
@@ -87,16 +90,26 @@ impl State {
         if !self.users.opens(session) {
             return no_key();
         }
-        json_answer(StatusCode::OK, &json!({"object": "total_count", "total_count": self.people.load().len()}))
+        json_answer(
+            StatusCode::OK,
+            &json!({"object": "total_count", "total_count": self.people.load().len()}),
+        )
     }
 
     /// A page of the list with this name.
-    pub(super) async fn list(&self, session: &ServerSession, name: &str, query: &Query) -> Response<Vec<u8>> {
+    pub(super) async fn list(
+        &self,
+        session: &ServerSession,
+        name: &str,
+        query: &Query,
+    ) -> Response<Vec<u8>> {
         if !self.users.opens(session) {
             return no_key();
         }
         let number = |name| query.get(name).map(str::parse::<usize>).transpose();
-        let (Ok(limit), Ok(offset)) = (number("limit"), number("offset")) else { return bad_page() };
+        let (Ok(limit), Ok(offset)) = (number("limit"), number("offset")) else {
+            return bad_page();
+        };
         let (limit, offset) = (limit.unwrap_or(LIMIT), offset.unwrap_or(0));
         if !(1..=LIMIT_MAX).contains(&limit) {
             return bad_page();
@@ -119,7 +132,11 @@ impl State {
             ListBehaviour::Rows(ref instead) => (page, total) = (instead.clone(), instead.len()),
             _ => {}
         }
-        let body = if name == "users" { Value::from(page) } else { json!({"data": page, "total_count": total}) };
+        let body = if name == "users" {
+            Value::from(page)
+        } else {
+            json!({"data": page, "total_count": total})
+        };
         cut(json_answer(StatusCode::OK, &body), &behaviour)
     }
 
@@ -130,13 +147,18 @@ impl State {
             let is_banned = banned.contains(&person.user_id);
             events::described(person, person.email.as_deref(), (is_banned, false), at)
         };
-        let memberships = || people.iter().flat_map(|person| person.orgs.iter().map(move |org| (person, org)));
+        let memberships = || {
+            people
+                .iter()
+                .flat_map(|person| person.orgs.iter().map(move |org| (person, org)))
+        };
         match name {
             "users" => people.iter().map(user).collect(),
             "organizations" => {
                 let mut seen = HashSet::new();
                 let orgs = memberships().filter(|(_, org)| seen.insert(org.id.clone()));
-                orgs.map(|(_, org)| data::organization(&org.id, &org.slug, &org.slug, at)).collect()
+                orgs.map(|(_, org)| data::organization(&org.id, &org.slug, &org.slug, at))
+                    .collect()
             }
             _ => {
                 let row = |(person, org): (&super::Person, &super::Org)| {
@@ -157,12 +179,18 @@ fn cut(mut whole: Response<Vec<u8>>, behaviour: &ListBehaviour) -> Response<Vec<
     whole.body_mut().truncate(half);
     // A length that is not reached: the connection ends before the answer does.
     if *behaviour == ListBehaviour::Truncated {
-        whole.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(half));
+        whole
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(half));
     }
     whole
 }
 
 fn bad_page() -> Response<Vec<u8>> {
     let why = "limit must be from 1 to 500, and offset a number";
-    error(StatusCode::UNPROCESSABLE_ENTITY, "form_param_value_invalid", why)
+    error(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "form_param_value_invalid",
+        why,
+    )
 }

@@ -57,13 +57,20 @@ impl State {
             (&Method::GET, ["token", name]) => self.token(name, &query),
             (&Method::GET, ["v1", "jwks"]) => self.backend_keys(session).await,
             (&Method::GET, ["v1", "users", "count"]) => self.user_count(session),
-            (&Method::GET, ["v1", list @ ("users" | "organizations" | "organization_memberships")]) => {
-                self.list(session, list, &query).await
-            }
+            (
+                &Method::GET,
+                [
+                    "v1",
+                    list @ ("users" | "organizations" | "organization_memberships"),
+                ],
+            ) => self.list(session, list, &query).await,
             (method, ["v1", "users", id]) => self.users(session, method, id).await,
             (&Method::POST, ["send", event, name]) => self.send(event, name, &query).await,
             (&Method::POST, ["sign"]) => self.sign(session, &query).await,
-            _ => text(StatusCode::NOT_FOUND, "nothing here; GET / lists what there is"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "nothing here; GET / lists what there is",
+            ),
         }
     }
 
@@ -74,7 +81,12 @@ impl State {
     async fn jwks(&self) -> Response<Vec<u8>> {
         self.jwks_hits.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.behaviour.load_full();
-        play(&behaviour, json!({"keys": self.jwks_entries()}), &json!({"keys": []})).await
+        play(
+            &behaviour,
+            json!({"keys": self.jwks_entries()}),
+            &json!({"keys": []}),
+        )
+        .await
     }
 
     async fn metadata(&self) -> Response<Vec<u8>> {
@@ -93,7 +105,12 @@ impl State {
             Metadata::Issuer(issuer) => json(StatusCode::OK, &of(issuer, &jwks_uri)),
             Metadata::JwksUri(uri) => json(StatusCode::OK, &of(&self.url, uri)),
             Metadata::Instead(behaviour) => {
-                play(behaviour, of(&self.url, &jwks_uri), &json!({"issuer": self.url})).await
+                play(
+                    behaviour,
+                    of(&self.url, &jwks_uri),
+                    &json!({"issuer": self.url}),
+                )
+                .await
             }
         }
     }
@@ -109,14 +126,19 @@ impl State {
         };
         let keys = self.keys.load();
         let Some(key) = keys.first() else {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the issuer has no key to sign with");
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the issuer has no key to sign with",
+            );
         };
         let mut mint = Mint::new(&self.url, &person.user_id, now_ms() / 1000);
         if query.is_on("expired") {
             mint = mint.issued_at((now_ms() / 1000).saturating_sub(EXPIRED_SECS));
         }
         let default_azp = self.azp.load_full();
-        let azp = query.get("azp").or(default_azp.as_deref().map(String::as_str));
+        let azp = query
+            .get("azp")
+            .or(default_azp.as_deref().map(String::as_str));
         if let Some(azp) = azp.filter(|azp| !azp.is_empty()) {
             mint = mint.azp(azp);
         }
@@ -149,7 +171,8 @@ impl State {
         let id = random_id("msg_");
         match deliver(url, signer, &id, now / 1000, event.to_string().into_bytes()).await {
             Ok(delivery) => {
-                let status = StatusCode::from_u16(delivery.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                let status =
+                    StatusCode::from_u16(delivery.status).unwrap_or(StatusCode::BAD_GATEWAY);
                 answer(status, "text/plain; charset=utf-8", delivery.body)
             }
             Err(error) => text(StatusCode::BAD_GATEWAY, &with_causes(&error)),
@@ -175,11 +198,17 @@ impl State {
         };
         let body = read_body(session).await;
         if !body.complete {
-            return text(StatusCode::PAYLOAD_TOO_LARGE, "the body is incomplete or above 1 MiB");
+            return text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is incomplete or above 1 MiB",
+            );
         }
         let headers = target.signer.headers(&id, timestamp, &body.bytes);
         let headers = headers.map(|(name, value)| (name.to_owned(), Value::String(value)));
-        json(StatusCode::OK, &Value::Object(headers.into_iter().collect()))
+        json(
+            StatusCode::OK,
+            &Value::Object(headers.into_iter().collect()),
+        )
     }
 
     fn who(&self) -> String {
@@ -203,7 +232,9 @@ pub(super) async fn play(behaviour: &Behaviour, good: Value, empty: &Value) -> R
         Behaviour::Normal => json(StatusCode::OK, &good),
         Behaviour::Status(code) => {
             // An informational status would leave the client waiting for the real one.
-            let status = StatusCode::from_u16(*code).ok().filter(|status| status.as_u16() >= 200);
+            let status = StatusCode::from_u16(*code)
+                .ok()
+                .filter(|status| status.as_u16() >= 200);
             let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             text(status, "the issuer was told to answer this")
         }
@@ -221,7 +252,10 @@ pub(super) async fn play(behaviour: &Behaviour, good: Value, empty: &Value) -> R
         }
         Behaviour::Hang => {
             tokio::time::sleep(HANG_TIME).await;
-            text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was told to hang")
+            text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the issuer was told to hang",
+            )
         }
         Behaviour::Redirect(to) => redirect(to),
         Behaviour::Raw(bytes) => {
@@ -244,7 +278,10 @@ fn not_in_org(person: &Person) -> String {
 }
 
 fn no_webhook() -> Response<Vec<u8>> {
-    text(StatusCode::SERVICE_UNAVAILABLE, "the issuer was not told about a webhook address")
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the issuer was not told about a webhook address",
+    )
 }
 
 fn redirect(to: &str) -> Response<Vec<u8>> {
@@ -254,6 +291,9 @@ fn redirect(to: &str) -> Response<Vec<u8>> {
             response.headers_mut().insert(LOCATION, location);
             response
         }
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the address of the redirect is unusable"),
+        Err(_) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the address of the redirect is unusable",
+        ),
     }
 }

@@ -97,7 +97,10 @@ async fn a_token_verifies_against_the_keys_that_the_issuer_publishes() {
 
     assert_eq!(claims["iss"], running.issuer.url());
     assert_eq!(claims["sub"], "user_alice");
-    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
+    assert_eq!(
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
+        60
+    );
     assert_eq!(claims.get("o"), None);
     assert_eq!(claims.get("azp"), None);
 }
@@ -105,7 +108,9 @@ async fn a_token_verifies_against_the_keys_that_the_issuer_publishes() {
 #[tokio::test]
 async fn the_query_bends_the_token() {
     let running = start();
-    running.issuer.set_azp(Some("https://app.example.com".to_owned()));
+    running
+        .issuer
+        .set_azp(Some("https://app.example.com".to_owned()));
 
     let claims = running.claims("/token/alice?org=org_acme&expired=1").await;
     assert_eq!(claims["o"]["rol"], "admin");
@@ -113,7 +118,9 @@ async fn the_query_bends_the_token() {
     assert_eq!(claims["azp"], "https://app.example.com");
     assert!(claims["exp"].as_u64().unwrap() + 3000 < super::super::now_ms() / 1000);
 
-    let claims = running.claims("/token/alice?azp=https%3A%2F%2Fevil.example").await;
+    let claims = running
+        .claims("/token/alice?azp=https%3A%2F%2Fevil.example")
+        .await;
     assert_eq!(claims["azp"], "https://evil.example");
     assert_eq!(running.claims("/token/alice?azp=").await.get("azp"), None);
 }
@@ -125,7 +132,10 @@ async fn who_is_unknown_gets_a_sentence_with_the_known_names() {
     let (status, sentence) = running.get("/token/zoe").await;
 
     assert_eq!(status, 404);
-    assert_eq!(sentence, "there is nobody of this name; known names: alice, bob\n");
+    assert_eq!(
+        sentence,
+        "there is nobody of this name; known names: alice, bob\n"
+    );
     assert_eq!(running.get("/token/bob?org=org_acme").await.0, 404);
     assert_eq!(running.post("/send/user.created/zoe", "").await.0, 404);
     assert_eq!(running.get("/elsewhere").await.0, 404);
@@ -136,16 +146,24 @@ async fn the_first_page_lists_the_addresses_and_the_names() {
     let (status, page) = start().get("/").await;
 
     assert_eq!(status, 200);
-    assert!(page.contains("/token/{name}") && page.contains("alice, bob"), "{page}");
+    assert!(
+        page.contains("/token/{name}") && page.contains("alice, bob"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
 async fn after_a_rotation_the_new_key_signs_and_both_are_published() {
     let running = start();
-    running.issuer.set_keys(vec![key().renamed("ins_new"), key()]);
+    running
+        .issuer
+        .set_keys(vec![key().renamed("ins_new"), key()]);
 
     let (_, token) = running.get("/token/alice").await;
-    assert_eq!(decode_header(&token).unwrap().kid.as_deref(), Some("ins_new"));
+    assert_eq!(
+        decode_header(&token).unwrap().kid.as_deref(),
+        Some("ins_new")
+    );
     let (_, keys) = running.get("/.well-known/jwks.json").await;
     assert_eq!(serde_json::from_str::<JwkSet>(&keys).unwrap().keys.len(), 2);
 
@@ -164,15 +182,27 @@ async fn the_key_set_misbehaves_as_told_and_every_request_is_counted() {
         (Behaviour::Html, 200, 1..100),
         (Behaviour::EmptyKeys, 200, 1..30),
         (Behaviour::Huge, 200, 1024 * 1024..2 * 1024 * 1024),
-        (Behaviour::Redirect(format!("{}/", running.issuer.url())), 200, 200..2000),
+        (
+            Behaviour::Redirect(format!("{}/", running.issuer.url())),
+            200,
+            200..2000,
+        ),
         (raw, 200, 10..11),
-        (Behaviour::Raw(vec![b' '; 3 << 20]), 200, (2 << 20)..(2 << 20) + 1),
+        (
+            Behaviour::Raw(vec![b' '; 3 << 20]),
+            200,
+            (2 << 20)..(2 << 20) + 1,
+        ),
     ] {
         running.issuer.set_behaviour(given.clone());
         let (seen, body) = running.get("/.well-known/jwks.json").await;
 
         assert_eq!(seen, status, "given: {given:.40?}");
-        assert!(length.contains(&body.len()), "given: {given:.40?}, {} bytes", body.len());
+        assert!(
+            length.contains(&body.len()),
+            "given: {given:.40?}, {} bytes",
+            body.len()
+        );
     }
     assert_eq!(running.issuer.jwks_hits(), 9);
 }
@@ -182,7 +212,12 @@ async fn a_hanging_key_set_leaves_the_other_addresses_alone() {
     let running = start();
     running.issuer.set_behaviour(Behaviour::Hang);
     let impatient = reqwest::Client::builder().timeout(Duration::from_millis(200));
-    let answer = impatient.build().unwrap().get(running.issuer.jwks_url()).send().await;
+    let answer = impatient
+        .build()
+        .unwrap()
+        .get(running.issuer.jwks_url())
+        .send()
+        .await;
 
     assert!(answer.unwrap_err().is_timeout());
     assert_eq!(running.issuer.jwks_hits(), 1);
@@ -207,10 +242,15 @@ async fn an_event_is_sent_signed_and_the_answer_comes_back() {
     assert_eq!(event["instance_id"], INSTANCE_ID);
     let header = |name: &str| {
         let headers = echoed["headers"].as_array().unwrap();
-        headers.iter().find(|pair| pair[0] == name).unwrap()[1].as_str().unwrap()
+        headers.iter().find(|pair| pair[0] == name).unwrap()[1]
+            .as_str()
+            .unwrap()
     };
     let timestamp = header("svix-timestamp").parse().unwrap();
-    assert_eq!(header("svix-signature"), signer.sign(header("svix-id"), timestamp, body.as_bytes()));
+    assert_eq!(
+        header("svix-signature"),
+        signer.sign(header("svix-id"), timestamp, body.as_bytes())
+    );
 }
 
 #[tokio::test]
@@ -275,18 +315,39 @@ async fn the_metadata_name_the_issuer_and_its_keys_and_can_be_told_to_lie() {
     let metadata = said(running.get(path).await);
     assert_eq!(
         (&metadata["issuer"], &metadata["jwks_uri"]),
-        (&json!(running.issuer.url()), &json!(running.issuer.jwks_url()))
+        (
+            &json!(running.issuer.url()),
+            &json!(running.issuer.jwks_url())
+        )
     );
     for (metadata, issuer, jwks_uri) in [
-        (Metadata::Issuer("https://other.test".to_owned()), "https://other.test", Some(running.issuer.jwks_url())),
-        (Metadata::JwksUri("https://x.test/j".to_owned()), running.issuer.url(), Some("https://x.test/j".to_owned())),
-        (Metadata::Instead(Behaviour::EmptyKeys), running.issuer.url(), None),
+        (
+            Metadata::Issuer("https://other.test".to_owned()),
+            "https://other.test",
+            Some(running.issuer.jwks_url()),
+        ),
+        (
+            Metadata::JwksUri("https://x.test/j".to_owned()),
+            running.issuer.url(),
+            Some("https://x.test/j".to_owned()),
+        ),
+        (
+            Metadata::Instead(Behaviour::EmptyKeys),
+            running.issuer.url(),
+            None,
+        ),
     ] {
         running.issuer.set_metadata(metadata.clone());
         let said = said(running.get(path).await);
-        assert_eq!((&said["issuer"], said["jwks_uri"].as_str()), (&json!(issuer), jwks_uri.as_deref()), "{metadata:?}");
+        assert_eq!(
+            (&said["issuer"], said["jwks_uri"].as_str()),
+            (&json!(issuer), jwks_uri.as_deref()),
+            "{metadata:?}"
+        );
     }
-    running.issuer.set_metadata(Metadata::Instead(Behaviour::Status(404)));
+    running
+        .issuer
+        .set_metadata(Metadata::Instead(Behaviour::Status(404)));
     assert_eq!(running.get(path).await.0, 404);
     assert_eq!(running.issuer.metadata_hits(), 5);
     assert_eq!(running.issuer.jwks_hits(), 0, "the keys were not asked for");

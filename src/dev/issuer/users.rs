@@ -90,13 +90,20 @@ impl UserApi {
             return;
         }
         let (gets, deletes) = hits.entry(user_id.to_owned()).or_default();
-        *(if *method == Method::DELETE { deletes } else { gets }) += 1;
+        *(if *method == Method::DELETE {
+            deletes
+        } else {
+            gets
+        }) += 1;
     }
 
     /// Whether the request shows the secret key.
     pub(super) fn opens(&self, session: &ServerSession) -> bool {
         let shown = session.get_header_bytes("authorization");
-        self.secret_key.load().as_ref().is_some_and(|secret| shown == format!("Bearer {secret}").as_bytes())
+        self.secret_key
+            .load()
+            .as_ref()
+            .is_some_and(|secret| shown == format!("Bearer {secret}").as_bytes())
     }
 }
 
@@ -106,7 +113,12 @@ impl State {
         if !self.users.opens(session) {
             return no_key();
         }
-        match self.users.behaviour().await.unwrap_or(UserBehaviour::Status(503)) {
+        match self
+            .users
+            .behaviour()
+            .await
+            .unwrap_or(UserBehaviour::Status(503))
+        {
             UserBehaviour::Status(code) => play(Behaviour::Status(code)).await,
             UserBehaviour::Html => play(Behaviour::Html).await,
             _ => json(StatusCode::OK, &json!({"keys": self.jwks_entries()})),
@@ -114,23 +126,39 @@ impl State {
     }
 
     /// `id` is a segment of the path, as it came.
-    pub(super) async fn users(&self, session: &ServerSession, method: &Method, id: &str) -> Response<Vec<u8>> {
+    pub(super) async fn users(
+        &self,
+        session: &ServerSession,
+        method: &Method,
+        id: &str,
+    ) -> Response<Vec<u8>> {
         let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
         if ![Method::GET, Method::DELETE].contains(method) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "users can be asked for and deleted here, and nothing else");
+            return text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "users can be asked for and deleted here, and nothing else",
+            );
         }
         self.users.count(&id, method);
         if !self.users.opens(session) {
             return no_key();
         }
-        match self.users.behaviour().await.unwrap_or(UserBehaviour::Status(503)) {
+        match self
+            .users
+            .behaviour()
+            .await
+            .unwrap_or(UserBehaviour::Status(503))
+        {
             UserBehaviour::Normal => self.user(method, &id, &id, false),
             UserBehaviour::Banned => self.user(method, &id, &id, true),
             UserBehaviour::Status(code) => play(Behaviour::Status(code)).await,
             UserBehaviour::RateLimited(after) => rate_limited(after),
             UserBehaviour::Html => play(Behaviour::Html).await,
             UserBehaviour::WrongId => self.user(method, &id, "user_of_somebody_else", false),
-            UserBehaviour::Huge => json(StatusCode::OK, &json!({"id": id, "padding": "x".repeat(routes::HUGE_BYTES)})),
+            UserBehaviour::Huge => json(
+                StatusCode::OK,
+                &json!({"id": id, "padding": "x".repeat(routes::HUGE_BYTES)}),
+            ),
             UserBehaviour::Hang | UserBehaviour::Hold => play(Behaviour::Hang).await,
         }
     }
@@ -139,18 +167,32 @@ impl State {
     fn user(&self, method: &Method, id: &str, shown: &str, banned: bool) -> Response<Vec<u8>> {
         let people = self.people.load_full();
         let Some(person) = people.iter().find(|person| person.user_id == id) else {
-            return error(StatusCode::NOT_FOUND, "resource_not_found", &format!("No user was found with id {id}"));
+            return error(
+                StatusCode::NOT_FOUND,
+                "resource_not_found",
+                &format!("No user was found with id {id}"),
+            );
         };
         if *method == Method::DELETE {
             let others = |people: &Arc<Vec<Person>>| -> Vec<Person> {
-                people.iter().filter(|person| person.user_id != id).cloned().collect()
+                people
+                    .iter()
+                    .filter(|person| person.user_id != id)
+                    .cloned()
+                    .collect()
             };
             self.people.rcu(others);
             return json(StatusCode::OK, &data::deleted("user", shown));
         }
-        let person = Person { user_id: shown.to_owned(), ..person.clone() };
+        let person = Person {
+            user_id: shown.to_owned(),
+            ..person.clone()
+        };
         let at = self.users.changed_at_ms.load(Ordering::SeqCst);
-        json(StatusCode::OK, &events::described(&person, person.email.as_deref(), (banned, false), at))
+        json(
+            StatusCode::OK,
+            &events::described(&person, person.email.as_deref(), (banned, false), at),
+        )
     }
 }
 
@@ -159,13 +201,23 @@ pub(super) async fn play(behaviour: Behaviour) -> Response<Vec<u8>> {
 }
 
 pub(super) fn no_key() -> Response<Vec<u8>> {
-    error(StatusCode::UNAUTHORIZED, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.")
+    error(
+        StatusCode::UNAUTHORIZED,
+        "clerk_key_invalid",
+        "The provided Clerk Secret Key is invalid.",
+    )
 }
 
 pub(super) fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
-    let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests.");
+    let mut response = error(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_requests",
+        "Too many requests.",
+    );
     if let Some(after) = after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(after));
     }
     response
 }
@@ -173,5 +225,8 @@ pub(super) fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
 /// An error as Clerk says it.
 pub(super) fn error(status: StatusCode, code: &str, why: &str) -> Response<Vec<u8>> {
     let errors = json!([{"message": why, "long_message": why, "code": code}]);
-    json(status, &json!({"errors": errors, "clerk_trace_id": "0123456789abcdef"}))
+    json(
+        status,
+        &json!({"errors": errors, "clerk_trace_id": "0123456789abcdef"}),
+    )
 }

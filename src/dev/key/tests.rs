@@ -7,7 +7,8 @@ use super::*;
 /// One key for all tests of `dev`: making one takes a noticeable time.
 pub(in crate::dev) fn key() -> SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::generate("ins_test").unwrap()).clone()
+    KEY.get_or_init(|| SigningKey::generate("ins_test").unwrap())
+        .clone()
 }
 
 fn decodes(token: &str, key: &DecodingKey) -> bool {
@@ -24,7 +25,10 @@ fn a_signed_token_verifies_against_the_jwk_and_against_the_pem() {
     let jwk: Jwk = serde_json::from_value(key.jwk()).unwrap();
     assert!(decodes(&token, &DecodingKey::from_jwk(&jwk).unwrap()));
     let pem = key.public_pem();
-    assert!(decodes(&token, &DecodingKey::from_rsa_pem(pem.as_bytes()).unwrap()));
+    assert!(decodes(
+        &token,
+        &DecodingKey::from_rsa_pem(pem.as_bytes()).unwrap()
+    ));
 }
 
 #[test]
@@ -41,7 +45,10 @@ fn exactly_the_given_bytes_are_signed() {
     let token = key().sign_raw(b"{\"alg\":\"none\"}", b"not json");
 
     let parts: Vec<&str> = token.split('.').collect();
-    assert_eq!(URL_SAFE_NO_PAD.decode(parts[0]).unwrap(), b"{\"alg\":\"none\"}");
+    assert_eq!(
+        URL_SAFE_NO_PAD.decode(parts[0]).unwrap(),
+        b"{\"alg\":\"none\"}"
+    );
     assert_eq!(URL_SAFE_NO_PAD.decode(parts[1]).unwrap(), b"not json");
     assert_eq!(parts[2].len(), 342);
 }
@@ -66,19 +73,34 @@ fn what_is_no_private_key_is_refused_without_quoting_it() {
         ("too long", " ".repeat(PEM_BYTES_MAX + 1)),
     ] {
         let error = SigningKey::from_pem("k", &pem).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("c2VjcmV0"), "given: {given}");
+        assert!(
+            !format!("{error} {error:?}").contains("c2VjcmV0"),
+            "given: {given}"
+        );
     }
 }
 
 #[test]
 fn nothing_private_prints() {
-    assert_eq!(format!("{:?}", key()), "SigningKey { kid: \"ins_test\", .. }");
+    assert_eq!(
+        format!("{:?}", key()),
+        "SigningKey { kid: \"ins_test\", .. }"
+    );
 }
 
 #[test]
 fn sizes_that_the_library_cannot_make_are_refused() {
-    assert!(matches!(SigningKey::generate_with_bits("k", 1024), Err(DevError::KeySize(1024))));
-    assert_eq!(SigningKey::generate_with_bits("k", 3072).unwrap().signature(b"m").len(), 384);
+    assert!(matches!(
+        SigningKey::generate_with_bits("k", 1024),
+        Err(DevError::KeySize(1024))
+    ));
+    assert_eq!(
+        SigningKey::generate_with_bits("k", 3072)
+            .unwrap()
+            .signature(b"m")
+            .len(),
+        384
+    );
 }
 
 #[test]

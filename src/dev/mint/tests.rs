@@ -19,7 +19,8 @@ fn a_minted_token_passes_the_checks_of_a_jwt_library() {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.set_issuer(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "sub"]);
-    let decoded = decode::<Value>(&token, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).unwrap();
+    let decoded =
+        decode::<Value>(&token, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).unwrap();
     assert_eq!(decoded.header.kid.as_deref(), Some("ins_test"));
     assert_eq!(decoded.claims["sid"], "sess_alice");
     assert_eq!(decoded.claims["azp"], "https://app.example.com");
@@ -43,18 +44,34 @@ fn a_session_token_has_the_claims_of_version_2_and_lives_60_seconds() {
 #[test]
 fn permissions_are_packed_as_in_the_documented_example() {
     let claims = mint()
-        .org("org_1", "acme", "admin", &["org:dashboard:manage", "org:dashboard:read", "teams:read", "nonsense"])
+        .org(
+            "org_1",
+            "acme",
+            "admin",
+            &[
+                "org:dashboard:manage",
+                "org:dashboard:read",
+                "teams:read",
+                "nonsense",
+            ],
+        )
         .claims();
 
     assert_eq!(claims["fea"], "o:dashboard,o:teams");
-    assert_eq!(claims["o"], json!({"id": "org_1", "slg": "acme", "rol": "admin", "per": "manage,read", "fpm": "3,2"}));
+    assert_eq!(
+        claims["o"],
+        json!({"id": "org_1", "slg": "acme", "rol": "admin", "per": "manage,read", "fpm": "3,2"})
+    );
 }
 
 #[test]
 fn an_organization_without_permissions_carries_no_lists() {
     let claims = mint().org("org_1", "acme", "member", &[]).claims();
 
-    assert_eq!(claims["o"], json!({"id": "org_1", "slg": "acme", "rol": "member"}));
+    assert_eq!(
+        claims["o"],
+        json!({"id": "org_1", "slg": "acme", "rol": "member"})
+    );
     assert_eq!(claims.get("fea"), None);
 }
 
@@ -69,7 +86,9 @@ fn more_permission_names_than_bits_do_not_overflow() {
 
 #[test]
 fn version_1_is_flat_and_says_no_version() {
-    let claims = mint().v1_org("org_1", "acme", "org:admin", &["org:a:b"]).claims();
+    let claims = mint()
+        .v1_org("org_1", "acme", "org:admin", &["org:a:b"])
+        .claims();
 
     assert_eq!(claims["org_role"], "org:admin");
     assert_eq!(claims["org_permissions"], json!(["org:a:b"]));
@@ -80,7 +99,10 @@ fn version_1_is_flat_and_says_no_version() {
 
 #[test]
 fn a_template_token_belongs_to_no_session() {
-    let claims = mint().org("org_1", "acme", "admin", &[]).template().claims();
+    let claims = mint()
+        .org("org_1", "acme", "admin", &[])
+        .template()
+        .claims();
 
     for absent in ["sid", "v", "sts", "fva", "o"] {
         assert_eq!(claims.get(absent), None, "given: {absent}");
@@ -90,21 +112,33 @@ fn a_template_token_belongs_to_no_session() {
 
 #[test]
 fn an_oidc_token_has_nothing_of_clerks() {
-    let token = mint().oidc("https://api.example.com").access_token("app-1").azp("app-1");
+    let token = mint()
+        .oidc("https://api.example.com")
+        .access_token("app-1")
+        .azp("app-1");
 
     let (claims, header) = (token.claims(), token.header_json("k"));
     for absent in ["sid", "v", "sts", "fva", "o"] {
         assert_eq!(claims.get(absent), None, "given: {absent}");
     }
-    assert_eq!((&claims["aud"], &claims["client_id"]), (&json!("https://api.example.com"), &json!("app-1")));
-    assert_eq!((header.get("cat"), &header["typ"]), (None, &json!("at+jwt")));
+    assert_eq!(
+        (&claims["aud"], &claims["client_id"]),
+        (&json!("https://api.example.com"), &json!("app-1"))
+    );
+    assert_eq!(
+        (header.get("cat"), &header["typ"]),
+        (None, &json!("at+jwt"))
+    );
 }
 
 #[test]
 fn an_impersonated_session_names_the_actor() {
     let claims = mint().actor("user_root").claims();
 
-    assert_eq!(claims["act"], json!({"iss": ISSUER, "sid": "sess_root", "sub": "user_root"}));
+    assert_eq!(
+        claims["act"],
+        json!({"iss": ISSUER, "sid": "sess_root", "sub": "user_root"})
+    );
 }
 
 #[test]

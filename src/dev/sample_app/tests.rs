@@ -59,16 +59,20 @@ async fn a_credential_is_not_shown() {
     )
     .await;
 
-    assert_eq!(echoed["headers"][1], json!(["authorization", "Bearer eyJ…(17 bytes)"]));
+    assert_eq!(
+        echoed["headers"][1],
+        json!(["authorization", "Bearer eyJ…(17 bytes)"])
+    );
     assert_eq!(shortened("Bearer static-secret"), "Bearer …(13 bytes)");
     assert_eq!(shortened("secret"), "…(6 bytes)");
 }
 
 #[tokio::test]
 async fn a_json_body_is_shown_and_another_one_counted() {
-    for (given, content_type, expected) in
-        [("json", "application/json", json!("{\"a\":1}")), ("text", "text/plain", Value::Null)]
-    {
+    for (given, content_type, expected) in [
+        ("json", "application/json", json!("{\"a\":1}")),
+        ("text", "text/plain", Value::Null),
+    ] {
         let echoed = echo(&format!(
             "POST / HTTP/1.1\r\nHost: app\r\nContent-Type: {content_type}\r\n\
              Content-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}"

@@ -26,7 +26,9 @@ pub struct User<'a> {
 /// The data of `user.created` and `user.updated`: the full user.
 #[must_use]
 pub fn user(user: &User<'_>) -> Value {
-    let address_id = user.email.map(|_| format!("idn_{}", user.id.trim_start_matches("user_")));
+    let address_id = user
+        .email
+        .map(|_| format!("idn_{}", user.id.trim_start_matches("user_")));
     let addresses: Vec<Value> = user
         .email
         .iter()
@@ -140,7 +142,11 @@ mod tests {
 
     #[test]
     fn the_primary_address_of_a_user_can_be_found_by_its_id() {
-        let data = user(&User { id: "user_1", email: Some("alice@example.com"), ..User::default() });
+        let data = user(&User {
+            id: "user_1",
+            email: Some("alice@example.com"),
+            ..User::default()
+        });
 
         let primary = data["email_addresses"]
             .as_array()
@@ -153,7 +159,10 @@ mod tests {
 
     #[test]
     fn a_user_without_an_address_has_none() {
-        let data = user(&User { id: "user_1", ..User::default() });
+        let data = user(&User {
+            id: "user_1",
+            ..User::default()
+        });
 
         assert_eq!(data["email_addresses"], json!([]));
         assert_eq!(data["primary_email_address_id"], Value::Null);

@@ -35,11 +35,13 @@ pub async fn deliver(
     timestamp: u64,
     body: Vec<u8>,
 ) -> Result<Delivery, DevError> {
-    attempt(url, signer, id, timestamp, body).await.map_err(|source| DevError::Send {
-        url: url.to_owned(),
-        // The address is in our message already.
-        source: source.without_url(),
-    })
+    attempt(url, signer, id, timestamp, body)
+        .await
+        .map_err(|source| DevError::Send {
+            url: url.to_owned(),
+            // The address is in our message already.
+            source: source.without_url(),
+        })
 }
 
 async fn attempt(
@@ -70,5 +72,8 @@ async fn attempt(
         let room = ANSWER_BYTES_MAX - kept.len();
         kept.extend(chunk.iter().take(room));
     }
-    Ok(Delivery { status: response.status().as_u16(), body: kept })
+    Ok(Delivery {
+        status: response.status().as_u16(),
+        body: kept,
+    })
 }

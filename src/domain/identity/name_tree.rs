@@ -21,13 +21,19 @@ struct Node<R> {
 
 impl<R> Node<R> {
     fn new() -> Self {
-        Self { next: [0; LETTERS], exact: None, beginning: None }
+        Self {
+            next: [0; LETTERS],
+            exact: None,
+            beginning: None,
+        }
     }
 }
 
 impl<R: Copy> NameTree<R> {
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::new()] }
+        Self {
+            nodes: vec![Node::new()],
+        }
     }
 
     /// Adds a rule for a name, or with a `*` at its end for all names that begin so. The last rule of a name counts.
@@ -54,7 +60,11 @@ impl<R: Copy> NameTree<R> {
 
     fn set(&mut self, at: usize, beginning: bool, rule: R) {
         if let Some(node) = self.nodes.get_mut(at) {
-            *(if beginning { &mut node.beginning } else { &mut node.exact }) = Some(rule);
+            *(if beginning {
+                &mut node.beginning
+            } else {
+                &mut node.exact
+            }) = Some(rule);
         }
     }
 
@@ -74,7 +84,9 @@ impl<R: Copy> NameTree<R> {
     pub(super) fn find(&self, name: &str) -> Option<R> {
         let (mut at, mut found) = (0, None);
         for byte in name.bytes() {
-            let Some(child) = self.child(at, byte) else { return found };
+            let Some(child) = self.child(at, byte) else {
+                return found;
+            };
             at = child;
             found = self.nodes.get(at).and_then(|node| node.beginning).or(found);
         }
@@ -100,7 +112,13 @@ mod tests {
     #[test]
     fn a_name_has_its_own_rule_and_else_that_of_its_longest_beginning() {
         let mut tree = NameTree::new();
-        for (name, rule) in [("x_user", 1), ("x_*", 2), ("x_forwarded_*", 3), ("x_forwarded_for", 4), ("host", 5)] {
+        for (name, rule) in [
+            ("x_user", 1),
+            ("x_*", 2),
+            ("x_forwarded_*", 3),
+            ("x_forwarded_for", 4),
+            ("host", 5),
+        ] {
             tree.insert(name, rule);
         }
         for (name, rule) in [

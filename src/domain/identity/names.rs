@@ -78,30 +78,47 @@ impl TrustedNames {
     /// The names of the README ("What the app gets"), and `further` ones from the config.
     pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
         let mut rules = NameTree::new();
-        MESSAGE.iter().for_each(|name| rules.insert(name, Rule::Message));
+        MESSAGE
+            .iter()
+            .for_each(|name| rules.insert(name, Rule::Message));
         overrides::all().for_each(|(name, what)| rules.insert(name, Rule::Override(what)));
-        PROXIED.iter().for_each(|name| rules.insert(name, Rule::Proxied));
-        let ours = name::IDENTITY.iter().chain(RESERVED).chain(&[name::REQUEST_ID]).copied().chain(further);
+        PROXIED
+            .iter()
+            .for_each(|name| rules.insert(name, Rule::Proxied));
+        let ours = name::IDENTITY
+            .iter()
+            .chain(RESERVED)
+            .chain(&[name::REQUEST_ID])
+            .copied()
+            .chain(further);
         ours.for_each(|name| rules.insert(name, Rule::Ours));
-        Self { rules, named: vec![] }
+        Self {
+            rules,
+            named: vec![],
+        }
     }
 
     /// As these, and strips every other spelling of the headers that routes read: an app that takes `X_Tenant` for `X-Tenant`
     /// would work in another workspace than the one that was judged.
     #[must_use]
     pub fn reading(self, read: impl IntoIterator<Item = HeaderName>) -> Self {
-        read.into_iter().fold(self, |names, name| match names.rules.find(name.as_str()) {
-            // Ours are written anew, and so are those that a proxy in front may say.
-            Some(Rule::Ours | Rule::Message | Rule::Proxied | Rule::Override(_)) => names,
-            Some(Rule::Named(_)) | None => names.with(name, Sender::Anybody),
-        })
+        read.into_iter()
+            .fold(self, |names, name| match names.rules.find(name.as_str()) {
+                // Ours are written anew, and so are those that a proxy in front may say.
+                Some(Rule::Ours | Rule::Message | Rule::Proxied | Rule::Override(_)) => names,
+                Some(Rule::Named(_)) | None => names.with(name, Sender::Anybody),
+            })
     }
 
     /// As these, but lets a header through that an app could take something else from than what was judged. Names that
     /// [`TrustedNames::may_pass`] does not know are left as they are.
     #[must_use]
     pub fn passing(self, name: HeaderName, sender: Sender) -> Self {
-        if Self::may_pass(name.as_str()) { self.with(name, sender) } else { self }
+        if Self::may_pass(name.as_str()) {
+            self.with(name, sender)
+        } else {
+            self
+        }
     }
 
     fn with(mut self, name: HeaderName, sender: Sender) -> Self {
@@ -142,10 +159,14 @@ impl TrustedNames {
             Some(Rule::Ours | Rule::Override(_)) => true,
             Some(Rule::Proxied) => !trusted_peer || !is_plain(name),
             Some(Rule::Message) => !is_plain(name),
-            Some(Rule::Named(index)) => self.named.get(usize::from(index)).is_none_or(|(named, sender)| {
-                let heard = *sender == Sender::Anybody || trusted_peer;
-                named.as_str() != name || !heard
-            }),
+            Some(Rule::Named(index)) => {
+                self.named
+                    .get(usize::from(index))
+                    .is_none_or(|(named, sender)| {
+                        let heard = *sender == Sender::Anybody || trusted_peer;
+                        named.as_str() != name || !heard
+                    })
+            }
         }
     }
 }
@@ -162,7 +183,13 @@ fn standard(name: &str) -> Option<Rule> {
 
 /// Whether a header of this name is `folded` to an app server.
 pub(in crate::domain) fn folds_to(name: &str, folded: &str) -> bool {
-    let fold = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'_' };
+    let fold = |b: u8| {
+        if b.is_ascii_alphanumeric() {
+            b.to_ascii_lowercase()
+        } else {
+            b'_'
+        }
+    };
     name.bytes().map(fold).eq(folded.bytes())
 }
 

@@ -82,7 +82,15 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "iis_wasurlrewritten",
         ],
     ),
-    (Override::Root, &["x_forwarded_prefix", "x_forwarded_script_name", "x_original_prefix", "x_ingress_path"]),
+    (
+        Override::Root,
+        &[
+            "x_forwarded_prefix",
+            "x_forwarded_script_name",
+            "x_original_prefix",
+            "x_ingress_path",
+        ],
+    ),
     (
         Override::Method,
         &[
@@ -217,5 +225,7 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
 
 /// All of [`OVERRIDES`], one by one.
 pub(super) fn all() -> impl Iterator<Item = (&'static str, Override)> {
-    OVERRIDES.iter().flat_map(|(what, names)| names.iter().map(move |name| (*name, *what)))
+    OVERRIDES
+        .iter()
+        .flat_map(|(what, names)| names.iter().map(move |name| (*name, *what)))
 }

@@ -12,13 +12,19 @@ fn alice() -> TrustedHeaders {
 
 fn listing(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |v: &HeaderValue| v.to_str().expect("ASCII").to_owned();
-    headers.iter().map(|(n, v)| (n.to_string(), text(v))).collect()
+    headers
+        .iter()
+        .map(|(n, v)| (n.to_string(), text(v)))
+        .collect()
 }
 
 fn after(fields: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
-        headers.append(HeaderName::try_from(*name).expect("a name"), value.parse().expect("a value"));
+        headers.append(
+            HeaderName::try_from(*name).expect("a name"),
+            value.parse().expect("a value"),
+        );
     }
     alice().apply(&mut headers);
     alice().apply(&mut headers);
@@ -29,17 +35,35 @@ fn after(fields: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn a_client_cannot_speak_under_a_trusted_name() {
-    for forged in ["x-user-id", "X-USER-ID", "x_user_id", "X-User_Id", "x.user.id", "x~user|id", "x-user-id "] {
+    for forged in [
+        "x-user-id",
+        "X-USER-ID",
+        "x_user_id",
+        "X-User_Id",
+        "x.user.id",
+        "x~user|id",
+        "x-user-id ",
+    ] {
         let seen = after(&[(forged.trim(), "admin"), ("x-user-id", "admin")]);
-        assert_eq!(seen, [("x-user-id".to_owned(), "alice".to_owned())], "{forged}");
+        assert_eq!(
+            seen,
+            [("x-user-id".to_owned(), "alice".to_owned())],
+            "{forged}"
+        );
     }
 }
 
 #[test]
 fn a_name_for_which_we_have_no_value_is_absent_and_not_the_clients() {
-    for forged in
-        ["x-workspace-role", "x_workspace_role", "x-plan", "X_Plan", "x-clerk-auth-token", "x-bailiff-x", "x_clerk_y"]
-    {
+    for forged in [
+        "x-workspace-role",
+        "x_workspace_role",
+        "x-plan",
+        "X_Plan",
+        "x-clerk-auth-token",
+        "x-bailiff-x",
+        "x_clerk_y",
+    ] {
         assert_eq!(after(&[(forged, "owner")]).len(), 1, "{forged}");
     }
 }
@@ -58,7 +82,11 @@ fn headers_that_change_method_path_or_origin_do_not_come_from_strangers() {
     ] {
         assert_eq!(after(&[(forged, "/admin")]).len(), 1, "{forged}");
     }
-    assert_eq!(after(&[("accept", "*/*"), ("x-user", "me"), ("x-user-idx", "1")]).len(), 4, "others pass");
+    assert_eq!(
+        after(&[("accept", "*/*"), ("x-user", "me"), ("x-user-idx", "1")]).len(),
+        4,
+        "others pass"
+    );
 }
 
 /// A name of the class in full: where only its beginning counts, with something behind.
@@ -69,13 +97,25 @@ fn overriding() -> impl Iterator<Item = String> {
 #[test]
 fn no_field_that_overrides_what_was_judged_gets_through_in_any_spelling() {
     for name in overriding() {
-        for forged in [name.clone(), name.replace('_', "-"), name.replace('_', "."), name.to_uppercase()] {
-            assert_eq!(after(&[(&forged, "/admin"), (&forged, ""), (&name, "/public")]).len(), 1, "{forged}");
+        for forged in [
+            name.clone(),
+            name.replace('_', "-"),
+            name.replace('_', "."),
+            name.to_uppercase(),
+        ] {
+            assert_eq!(
+                after(&[(&forged, "/admin"), (&forged, ""), (&name, "/public")]).len(),
+                1,
+                "{forged}"
+            );
         }
         let what = TrustedNames::overridden(&name.replace('_', "-"));
         assert!(what.is_some(), "{name} is named by explain");
     }
-    assert_eq!(TrustedNames::overridden("Script.Name"), Some(Override::Path));
+    assert_eq!(
+        TrustedNames::overridden("Script.Name"),
+        Some(Override::Path)
+    );
     assert_eq!(TrustedNames::overridden("$WSRU"), Some(Override::User));
     assert_eq!(TrustedNames::overridden("x-user-id"), None);
     assert_eq!(TrustedNames::overridden("x-forwarded-for"), None);
@@ -84,14 +124,24 @@ fn no_field_that_overrides_what_was_judged_gets_through_in_any_spelling() {
 #[test]
 fn the_page_of_known_attacks_has_a_row_for_each_of_them() {
     let page = include_str!("../../../docs/known-attacks.md");
-    let section = page.split("\n## ").find(|s| s.starts_with("Fields that override")).expect("the section");
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
+    let section = page
+        .split("\n## ")
+        .find(|s| s.starts_with("Fields that override"))
+        .expect("the section");
+    let rows = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
     let listed = rows.flat_map(|(names, rest)| {
         let what = rest.split(" | ").next().unwrap_or_default();
-        names.split('`').step_by(2).map(move |name| format!("{name}: {what}"))
+        names
+            .split('`')
+            .step_by(2)
+            .map(move |name| format!("{name}: {what}"))
     });
     let mut listed: Vec<_> = listed.filter(|line| !line.starts_with(':')).collect();
-    let mut known: Vec<_> = overrides::all().map(|(name, what)| format!("{name}: {what}")).collect();
+    let mut known: Vec<_> = overrides::all()
+        .map(|(name, what)| format!("{name}: {what}"))
+        .collect();
     listed.sort_unstable();
     known.sort_unstable();
     assert_eq!(listed, known);
@@ -170,12 +220,22 @@ fn a_field_that_the_config_lets_through_comes_in_that_spelling_only() {
             headers.insert(name(sent), HeaderValue::from_static("1"));
         }
         TrustedHeaders::new(names.clone(), trusted_peer).apply(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
+        let mut left: Vec<_> = headers
+            .keys()
+            .map(|name| name.as_str().to_owned())
+            .collect();
         left.sort_unstable();
         left
     };
     assert_eq!(left(false), ["x-http-method-override"]);
-    assert_eq!(left(true), ["x-auth-request-user", "x-forwarded-prefix", "x-http-method-override"]);
+    assert_eq!(
+        left(true),
+        [
+            "x-auth-request-user",
+            "x-forwarded-prefix",
+            "x-http-method-override"
+        ]
+    );
 }
 
 #[test]
@@ -183,7 +243,10 @@ fn a_trusted_proxy_is_not_believed_in_what_it_only_passes_on() {
     let mut headers = HeaderMap::new();
     let passed_on = overriding().map(|name| name.replace('_', "-"));
     for name in passed_on {
-        headers.insert(HeaderName::try_from(name).expect("a name"), HeaderValue::from_static("1"));
+        headers.insert(
+            HeaderName::try_from(name).expect("a name"),
+            HeaderValue::from_static("1"),
+        );
     }
     TrustedHeaders::new(Arc::new(TrustedNames::new([])), true).apply(&mut headers);
     assert!(headers.is_empty(), "{headers:?}");
@@ -191,13 +254,27 @@ fn a_trusted_proxy_is_not_believed_in_what_it_only_passes_on() {
 
 #[test]
 fn a_claim_cannot_be_sent_under_a_name_of_ours() {
-    for name in ["x-user-id", "X_User_Id", "x-clerk-plan", "x-request-id", "x-forwarded-for", "forwarded"] {
+    for name in [
+        "x-user-id",
+        "X_User_Id",
+        "x-clerk-plan",
+        "x-request-id",
+        "x-forwarded-for",
+        "forwarded",
+    ] {
         assert!(TrustedNames::reserves(name), "{name}");
     }
     for name in ["x-http-method-override", "Remote-User", "script_name"] {
         assert!(TrustedNames::reserves(name), "{name}");
     }
-    for name in ["Host", "Content-Length", "transfer-encoding", "connection", "Authorization", "cookie"] {
+    for name in [
+        "Host",
+        "Content-Length",
+        "transfer-encoding",
+        "connection",
+        "Authorization",
+        "cookie",
+    ] {
         assert!(TrustedNames::reserves(name), "{name}");
     }
     assert!(!TrustedNames::reserves("x-plan"));
@@ -209,7 +286,10 @@ fn a_name_of_the_config_is_stripped_however_long_it_is() {
     let names = Arc::new(TrustedNames::new([long.as_str()]));
     for forged in [long.clone(), long.replace('-', "_")] {
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::try_from(forged).expect("a name"), HeaderValue::from_static("forged"));
+        headers.insert(
+            HeaderName::try_from(forged).expect("a name"),
+            HeaderValue::from_static("forged"),
+        );
         TrustedHeaders::new(names.clone(), false).apply(&mut headers);
         assert!(headers.is_empty(), "{headers:?}");
     }
@@ -219,7 +299,13 @@ fn a_name_of_the_config_is_stripped_however_long_it_is() {
 fn a_trusted_proxy_is_believed_in_its_own_spelling_only() {
     let names = Arc::new(TrustedNames::new([]));
     let mut headers = HeaderMap::new();
-    for name in ["x-forwarded-proto", "x_forwarded_proto", "x-forwarded_host", "x_real_ip", "x-real-ip"] {
+    for name in [
+        "x-forwarded-proto",
+        "x_forwarded_proto",
+        "x-forwarded_host",
+        "x_real_ip",
+        "x-real-ip",
+    ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
     }
     TrustedHeaders::new(names, true).apply(&mut headers);

@@ -11,7 +11,9 @@ use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role};
 use crate::domain::routes::{Access, Route};
 use crate::domain::snapshot::{Rules, Snapshot};
-use crate::domain::token::{SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies};
+use crate::domain::token::{
+    SignedClaims, UnverifiedToken, VerifiedClaims, bearer, bearer::session_cookies,
+};
 use crate::domain::webhook::Envelope;
 use crate::domain::{Rejection, UnixTime};
 
@@ -64,7 +66,10 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
         Access::User => "a valid token".into(),
         Access::Active => "a user whose access is active".into(),
         Access::Role(role) => {
-            format!("the role `{}` in the workspace", rules.roles.as_ref().map_or("?", |roles| roles.name(role)))
+            format!(
+                "the role `{}` in the workspace",
+                rules.roles.as_ref().map_or("?", |roles| roles.name(role))
+            )
         }
         Access::Service => "a service token".into(),
         Access::Webhook => "a signed webhook".into(),
@@ -73,9 +78,18 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
     if let Some(own) = route.answer {
         return format!("{asked}, and is answered here: {}", own.name());
     }
-    let services = rules.services.iter().filter(|s| route.access != Access::Service && s.reaches(route));
-    let services: Vec<_> = services.map(|service| format!("`{}`", service.name())).collect();
-    if services.is_empty() { asked } else { format!("{asked}, or the token of {}", services.join(" or ")) }
+    let services = rules
+        .services
+        .iter()
+        .filter(|s| route.access != Access::Service && s.reaches(route));
+    let services: Vec<_> = services
+        .map(|service| format!("`{}`", service.name()))
+        .collect();
+    if services.is_empty() {
+        asked
+    } else {
+        format!("{asked}, or the token of {}", services.join(" or "))
+    }
 }
 
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
@@ -83,25 +97,40 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let admitted = self.admit_whatever_size()?;
         // Refused before the body is read; one that does not say its length is counted while it is.
         let (max, reason) = match &admitted {
-            Admitted::Webhook { max_body } => (u64::try_from(*max_body).ok(), Rejection::WebhookTooLarge),
+            Admitted::Webhook { max_body } => {
+                (u64::try_from(*max_body).ok(), Rejection::WebhookTooLarge)
+            }
             Admitted::Caller(..) => (self.route.max_body, Rejection::BodyTooLarge),
         };
         let said = self.head.content_length();
-        if said.zip(max).is_some_and(|(said, max)| said > max) { Err(reason.into()) } else { Ok(admitted) }
+        if said.zip(max).is_some_and(|(said, max)| said > max) {
+            Err(reason.into())
+        } else {
+            Ok(admitted)
+        }
     }
 
     fn admit_whatever_size(&mut self) -> Result<Admitted, Stop> {
         // Fail closed: what is required of a user holds for nobody else, not even where a route lets others in (attack A-63).
         let conditional = !self.route.require.is_empty();
         let caller = match self.route.access {
-            Access::Public | Access::Service | Access::Webhook if conditional => return Err(Rejection::Denied.into()),
+            Access::Public | Access::Service | Access::Webhook if conditional => {
+                return Err(Rejection::Denied.into());
+            }
             Access::Deny => return Err(Rejection::Denied.into()),
             Access::Public => Caller::Nobody,
             Access::Webhook => {
-                let policy = self.snapshot.rules.webhooks.as_ref().ok_or(Rejection::Internal)?;
+                let policy = self
+                    .snapshot
+                    .rules
+                    .webhooks
+                    .as_ref()
+                    .ok_or(Rejection::Internal)?;
                 // Before the body is read: whoever has no such headers costs us nothing.
                 Envelope::read(self.head.headers)?;
-                return Ok(Admitted::Webhook { max_body: policy.max_body });
+                return Ok(Admitted::Webhook {
+                    max_body: policy.max_body,
+                });
             }
             // While authentication is switched off, no token is looked at where a user is asked for.
             Access::Optional | Access::User | Access::Active | Access::Role(_)
@@ -109,16 +138,18 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             {
                 return self.admit_person();
             }
-            Access::Service | Access::Optional | Access::User | Access::Active | Access::Role(_) => {
-                match bearer(self.head.headers)? {
-                    Some(token) => return self.holder(token),
-                    None if self.route.access == Access::Optional && !conditional => {
-                        self.trace.step(|| "no token: passes as nobody".into());
-                        Caller::Nobody
-                    }
-                    None => return Err(self.without_token().into()),
+            Access::Service
+            | Access::Optional
+            | Access::User
+            | Access::Active
+            | Access::Role(_) => match bearer(self.head.headers)? {
+                Some(token) => return self.holder(token),
+                None if self.route.access == Access::Optional && !conditional => {
+                    self.trace.step(|| "no token: passes as nobody".into());
+                    Caller::Nobody
                 }
-            }
+                None => return Err(self.without_token().into()),
+            },
         };
         Ok(Admitted::Caller(caller, None))
     }
@@ -154,11 +185,17 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     /// Who the caller is. Without a stand-in only an issuer can say it; with one, no token is parsed at all.
     fn person(&mut self) -> Result<Person, Stop> {
         let rules = &self.snapshot.rules;
-        let Some(mode) = &rules.stand_in else { return self.verified_claims().map(Person::Verified) };
+        let Some(mode) = &rules.stand_in else {
+            return self.verified_claims().map(Person::Verified);
+        };
         let holder = mode.admit(self.head, &rules.cors)?;
         self.trace.step(|| {
             let who = holder.who();
-            let why = if who.may_everything() { "authentication is switched off" } else { "shared token good" };
+            let why = if who.may_everything() {
+                "authentication is switched off"
+            } else {
+                "shared token good"
+            };
             format!("{why}: user {}", who.user())
         });
         Ok(Person::StandIn(holder))
@@ -168,13 +205,23 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let token = bearer(self.head.headers)?.ok_or(Rejection::MissingToken)?;
         let signed = self.signed_claims(token)?;
         let name = signed.issuer().clone();
-        let issuer = self.snapshot.rules.issuers.iter().find(|i| i.name == name).ok_or(Rejection::WrongIssuer)?;
-        self.trace.step(|| format!("signature good: signed by issuer `{name}`"));
+        let issuer = self
+            .snapshot
+            .rules
+            .issuers
+            .iter()
+            .find(|i| i.name == name)
+            .ok_or(Rejection::WrongIssuer)?;
+        self.trace
+            .step(|| format!("signature good: signed by issuer `{name}`"));
         let claims = VerifiedClaims::verify(signed, issuer, self.now)?;
         self.check_cookies(&claims)?;
         self.trace.step(|| {
             let left = UnixTime(claims.claims().exp).since(self.now);
-            format!("claims good: user {}, valid for another {left} s", claims.user())
+            format!(
+                "claims good: user {}, valid for another {left} s",
+                claims.user()
+            )
         });
         Ok(claims)
     }
@@ -185,16 +232,29 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             && let Some(keys) = self.snapshot.keys.get(signed.issuer())
             && keys.usable(self.now)
             && keys.holds(&signed.key())
-            && self.snapshot.rules.issuers.iter().any(|i| i.name == *signed.issuer() && signed.read_as(i))
+            && self
+                .snapshot
+                .rules
+                .issuers
+                .iter()
+                .any(|i| i.name == *signed.issuer() && signed.read_as(i))
         {
             return Ok(signed);
         }
         let unverified = UnverifiedToken::parse(token)?;
         // The token only chooses among the issuers that the config names; its `iss` is looked at again after the signature.
         let claimed = unverified.claimed_issuer().ok_or(Rejection::WrongIssuer)?;
-        let issuer = self.snapshot.rules.issuer(claimed).ok_or(Rejection::WrongIssuer)?;
+        let issuer = self
+            .snapshot
+            .rules
+            .issuer(claimed)
+            .ok_or(Rejection::WrongIssuer)?;
         unverified.check_kind(issuer)?;
-        let keys = self.snapshot.keys.get(&issuer.name).filter(|keys| keys.usable(self.now));
+        let keys = self
+            .snapshot
+            .keys
+            .get(&issuer.name)
+            .filter(|keys| keys.usable(self.now));
         let keys = keys.ok_or(Rejection::KeysUnavailable)?;
         let Some(key) = keys.find(unverified.kid()) else {
             // Without a name there is nothing that a fetch could bring.
@@ -215,31 +275,57 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let subject = claims.claims().sub.as_ref().map(|sub| sub.as_str());
         let other = session_cookies(self.head.headers).any(|cookie| {
             UnverifiedToken::parse(&cookie).is_ok_and(|token| {
-                let issuer = token.claimed_issuer().and_then(|iss| self.snapshot.rules.issuer(iss));
+                let issuer = token
+                    .claimed_issuer()
+                    .and_then(|iss| self.snapshot.rules.issuer(iss));
                 issuer
                     .filter(|issuer| token.check_kind(issuer).is_ok())
-                    .is_some_and(|issuer| issuer.name != *claims.issuer() || token.claimed_subject(issuer) != subject)
+                    .is_some_and(|issuer| {
+                        issuer.name != *claims.issuer() || token.claimed_subject(issuer) != subject
+                    })
             })
         });
-        if other { Err(Rejection::SeveralTokens) } else { Ok(()) }
+        if other {
+            Err(Rejection::SeveralTokens)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the user may use the route.
     fn authorize(&mut self, person: &Person) -> Result<Option<Joined>, Stop> {
         let named = Cell::new(None);
         let (snapshot, route, now) = (self.snapshot, self.route, self.now);
-        let request = NamedWorkspace { head: self.head, route, skipped: self.skipped, person };
+        let request = NamedWorkspace {
+            head: self.head,
+            route,
+            skipped: self.skipped,
+            person,
+        };
         let workspace = |members: Option<&Members>| {
             let workspace = request.find(members)?;
             named.set(Some(workspace.clone()));
             Ok(workspace)
         };
-        let purpose = Purpose::Request { workspace: &workspace };
-        let authorized = Authorization { snapshot, route, person, purpose, now }.check(&mut *self.trace);
+        let purpose = Purpose::Request {
+            workspace: &workspace,
+        };
+        let authorized = Authorization {
+            snapshot,
+            route,
+            person,
+            purpose,
+            now,
+        }
+        .check(&mut *self.trace);
         self.who.workspace = named.take();
         // Kept all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
-        if let (Err(Stop::Refuse(Rejection::NotActive)), Some(members)) = (&authorized, &snapshot.members) {
-            self.sighting = person.claims().and_then(|claims| Sighting::of(members, claims, now));
+        if let (Err(Stop::Refuse(Rejection::NotActive)), Some(members)) =
+            (&authorized, &snapshot.members)
+        {
+            self.sighting = person
+                .claims()
+                .and_then(|claims| Sighting::of(members, claims, now));
         }
         authorized
     }

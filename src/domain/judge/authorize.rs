@@ -46,7 +46,12 @@ impl<'a> Authorization<'a> {
     /// # Errors
     /// Why the user may not use the route, or that the source of the membership must be asked about them first.
     pub(super) fn check(&self, trace: &mut impl Trace) -> Result<Option<Joined>, Stop> {
-        let Self { snapshot, route, person, .. } = self;
+        let Self {
+            snapshot,
+            route,
+            person,
+            ..
+        } = self;
         if person.may_everything() {
             return self.join_unasked();
         }
@@ -57,7 +62,12 @@ impl<'a> Authorization<'a> {
         let members = self.members()?;
         if let Some(members) = members {
             if members.must_ask(person.user()) {
-                trace.step(|| format!("membership: its source must be asked about {}", person.user()));
+                trace.step(|| {
+                    format!(
+                        "membership: its source must be asked about {}",
+                        person.user()
+                    )
+                });
                 return Err(Stop::NeedMember(person.user().clone()));
             }
             let standing = members.standing(person.user());
@@ -71,12 +81,23 @@ impl<'a> Authorization<'a> {
         let joined = match members {
             // Fail closed: the route asks for what only a membership could tell, and there is none.
             None if self.looks_at_a_workspace() => return Err(Rejection::NotAMember.into()),
-            None if route.access == Access::Active && !person.is_stand_in() => return Err(Rejection::NotActive.into()),
+            None if route.access == Access::Active && !person.is_stand_in() => {
+                return Err(Rejection::NotActive.into());
+            }
             Some(members) if self.looks_at_a_workspace() => Some(self.join(members, trace)?),
             _ => None,
         };
-        let scope = Scope { person, joined: joined.as_ref(), members, now: self.now };
-        for condition in route.require.iter().filter(|condition| self.lasts(condition)) {
+        let scope = Scope {
+            person,
+            joined: joined.as_ref(),
+            members,
+            now: self.now,
+        };
+        for condition in route
+            .require
+            .iter()
+            .filter(|condition| self.lasts(condition))
+        {
             scope.check(condition)?;
             trace.step(|| format!("condition holds: {condition:?}"));
         }
@@ -92,9 +113,11 @@ impl<'a> Authorization<'a> {
     }
 
     fn members(&self) -> Result<Option<&'a Members>, Rejection> {
-        let asks = |condition: &Condition| matches!(condition, Condition::Role(_) | Condition::Flag(_));
-        let must_know =
-            self.looks_at_a_workspace() || self.route.access == Access::Active || self.route.require.iter().any(asks);
+        let asks =
+            |condition: &Condition| matches!(condition, Condition::Role(_) | Condition::Flag(_));
+        let must_know = self.looks_at_a_workspace()
+            || self.route.access == Access::Active
+            || self.route.require.iter().any(asks);
         match (&self.snapshot.members, &self.snapshot.rules.roles) {
             // Fail closed: a source that is silent for too long may have taken somebody's access away meanwhile.
             (Some(members), Some(_)) if !members.is_lookup() && members.too_old(self.now) => {
@@ -116,9 +139,15 @@ impl<'a> Authorization<'a> {
             session: told.sid.as_ref(),
             issued: told.iat.map(UnixTime),
             // Of a stream, how long its token lives was judged when it began.
-            expires: if self.is_stream() { self.now } else { UnixTime(told.exp) },
+            expires: if self.is_stream() {
+                self.now
+            } else {
+                UnixTime(told.exp)
+            },
         };
-        self.snapshot.revocations.check(&token, self.now, self.snapshot.rules.keep_revocations)
+        self.snapshot
+            .revocations
+            .check(&token, self.now, self.snapshot.rules.keep_revocations)
     }
 
     /// Whether a condition that held may cease to. How long ago the second factor was given is asked at the door only: it grows old
@@ -133,14 +162,25 @@ impl<'a> Authorization<'a> {
             return Ok(None);
         }
         let workspace = self.workspace(None)?;
-        let role = self.snapshot.rules.roles.as_ref().map(Roles::highest).ok_or(Rejection::NotAMember)?;
+        let role = self
+            .snapshot
+            .rules
+            .roles
+            .as_ref()
+            .map(Roles::highest)
+            .ok_or(Rejection::NotAMember)?;
         Ok(Some(Joined { workspace, role }))
     }
 
     fn join(&self, members: &Members, trace: &mut impl Trace) -> Result<Joined, Rejection> {
-        let (workspace, roles) = (self.workspace(Some(members))?, self.snapshot.rules.roles.as_ref());
+        let (workspace, roles) = (
+            self.workspace(Some(members))?,
+            self.snapshot.rules.roles.as_ref(),
+        );
         let claim = self.person.claimed(roles);
-        let role = members.role(&workspace, self.person.user(), claim).ok_or(Rejection::NotAMember)?;
+        let role = members
+            .role(&workspace, self.person.user(), claim)
+            .ok_or(Rejection::NotAMember)?;
         trace.step(|| format!("workspace {workspace}: role `{}`", name_of(role, roles)));
         match self.route.access {
             Access::Role(wanted) if role < wanted => Err(Rejection::RoleTooLow),
@@ -151,7 +191,9 @@ impl<'a> Authorization<'a> {
     fn workspace(&self, members: Option<&Members>) -> Result<WorkspaceId, Rejection> {
         match &self.purpose {
             Purpose::Request { workspace } => workspace(members),
-            Purpose::Stream { roles, .. } if *roles != self.snapshot.rules.roles.as_ref() => Err(Rejection::RoleTooLow),
+            Purpose::Stream { roles, .. } if *roles != self.snapshot.rules.roles.as_ref() => {
+                Err(Rejection::RoleTooLow)
+            }
             Purpose::Stream { workspace, .. } => workspace.cloned().ok_or(Rejection::NotAMember),
         }
     }
@@ -164,6 +206,12 @@ fn name_of(role: Role, roles: Option<&Roles>) -> &str {
 fn trace_standing(standing: &Standing, trace: &mut impl Trace) {
     if let Standing::Known(known) = standing {
         let (access, founder) = (known.access, known.founder);
-        trace.step(|| format!("membership: access {}{}", access.name(), if founder { ", founder" } else { "" }));
+        trace.step(|| {
+            format!(
+                "membership: access {}{}",
+                access.name(),
+                if founder { ", founder" } else { "" }
+            )
+        });
     }
 }

@@ -35,8 +35,14 @@ pub(super) fn grant(
         // Let in without a look at the token, or in report mode.
         Caller::Nobody => {
             let rules = &snapshot.rules;
-            let shared = rules.stand_in.as_ref().is_some_and(|mode| mode.is_carried(head.headers));
-            (name::NOBODY, !shared && !service_token::is_carried(&rules.services, head.headers))
+            let shared = rules
+                .stand_in
+                .as_ref()
+                .is_some_and(|mode| mode.is_carried(head.headers));
+            (
+                name::NOBODY,
+                !shared && !service_token::is_carried(&rules.services, head.headers),
+            )
         }
         Caller::User(person) => {
             say_user(&mut headers, snapshot, person);
@@ -53,7 +59,11 @@ pub(super) fn grant(
     headers.say(name::AUTH_KIND, HeaderValue::from_static(kind));
     let roles = joined.as_ref().and(snapshot.rules.roles.clone());
     if let Some(joined) = joined {
-        let role = snapshot.rules.roles.as_ref().and_then(|roles| roles.header(joined.role));
+        let role = snapshot
+            .rules
+            .roles
+            .as_ref()
+            .and_then(|roles| roles.header(joined.role));
         headers.say(name::WORKSPACE_ID, joined.workspace.to_header());
         headers.say_if(name::WORKSPACE_ROLE, role);
     }
@@ -65,12 +75,26 @@ pub(super) fn grant(
         headers.drop_authorization();
     }
     let (route, also) = (route.clone(), Vec::new());
-    Grant { route, also, caller, who, headers, reported: None, lesson: Lesson::default(), roles }
+    Grant {
+        route,
+        also,
+        caller,
+        who,
+        headers,
+        reported: None,
+        lesson: Lesson::default(),
+        roles,
+    }
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) {
     let portrait = Portrait::of(snapshot, person);
-    headers.say_if(name::ACCESS_STATUS, portrait.access.map(|access| HeaderValue::from_static(access.name())));
+    headers.say_if(
+        name::ACCESS_STATUS,
+        portrait
+            .access
+            .map(|access| HeaderValue::from_static(access.name())),
+    );
     headers.say_if(name::USER_FLAGS, portrait.flags.header());
     headers.say(name::USER_ID, portrait.user_id);
     headers.say_if(name::CLERK_USER_ID, portrait.clerk_user_id);
@@ -78,13 +102,21 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) 
     headers.say_if(name::SESSION_ID, portrait.session_id);
     headers.say_if(name::USER_EMAIL, portrait.email);
     headers.say_if(name::USER_NAME, portrait.name);
-    let Some(claims) = portrait.claims else { return };
+    let Some(claims) = portrait.claims else {
+        return;
+    };
     headers.say_if(name::ACTOR_ID, person.claims().and_then(actor));
     if let Some((org, id)) = claims.org.as_ref().zip(portrait.org_id) {
         say_organization(headers, id, org);
     }
     for (header, claim) in &snapshot.rules.claim_headers {
-        if let Some(value) = claims.all.get(&**claim).and_then(claim_text).as_deref().and_then(text_header) {
+        if let Some(value) = claims
+            .all
+            .get(&**claim)
+            .and_then(claim_text)
+            .as_deref()
+            .and_then(text_header)
+        {
             headers.say_configured(header.clone(), value);
         }
     }
@@ -97,7 +129,12 @@ fn actor(verified: &VerifiedClaims) -> Option<HeaderValue> {
 
 fn say_organization(headers: &mut TrustedHeaders, id: HeaderValue, org: &Organization) {
     headers.say(name::ORG_ID, id);
-    headers.say_if(name::ORG_ROLE, org.role.as_deref().and_then(|role| HeaderValue::from_str(role).ok()));
+    headers.say_if(
+        name::ORG_ROLE,
+        org.role
+            .as_deref()
+            .and_then(|role| HeaderValue::from_str(role).ok()),
+    );
     let list = org.permissions.join(",");
     if !list.is_empty() && list.len() <= MAX_PERMISSIONS {
         headers.say_if(name::ORG_PERMISSIONS, HeaderValue::from_str(&list).ok());
@@ -110,7 +147,10 @@ fn claim_text(claim: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(claim.to_string()),
         Value::Array(items) => {
-            let texts: Option<Vec<_>> = items.iter().map(|i| i.as_str().filter(|t| !t.contains(','))).collect();
+            let texts: Option<Vec<_>> = items
+                .iter()
+                .map(|i| i.as_str().filter(|t| !t.contains(',')))
+                .collect();
             texts.map(|texts| texts.join(","))
         }
         Value::Null | Value::Object(_) => None,
@@ -125,7 +165,11 @@ const MAX_CHAIN: usize = 1024;
 fn end_of(chain: &[&str]) -> String {
     let mut kept = String::new();
     for entry in chain.iter().rev().map(|entry| entry.trim()) {
-        let longer = if kept.is_empty() { entry.to_owned() } else { format!("{entry}, {kept}") };
+        let longer = if kept.is_empty() {
+            entry.to_owned()
+        } else {
+            format!("{entry}, {kept}")
+        };
         if longer.len() > MAX_CHAIN {
             break;
         }
@@ -137,16 +181,38 @@ fn end_of(chain: &[&str]) -> String {
 /// Where the request came from. A stranger's word about it was stripped; a trusted proxy's stays, with that proxy's own
 /// address behind it (attack A-12).
 fn say_forwarding(headers: &mut TrustedHeaders, head: &RequestHead, trusted_peer: bool) {
-    let address = head.peer.map(|peer: IpAddr| peer.to_canonical().to_string());
-    let told = |name: &str| head.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
-    let before = if trusted_peer { told(name::FORWARDED_FOR) } else { vec![] };
-    let chain: Vec<_> = before.into_iter().flat_map(|line| line.split(',')).chain(address.as_deref()).collect();
+    let address = head
+        .peer
+        .map(|peer: IpAddr| peer.to_canonical().to_string());
+    let told = |name: &str| {
+        head.headers
+            .get_all(name)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .collect::<Vec<_>>()
+    };
+    let before = if trusted_peer {
+        told(name::FORWARDED_FOR)
+    } else {
+        vec![]
+    };
+    let chain: Vec<_> = before
+        .into_iter()
+        .flat_map(|line| line.split(','))
+        .chain(address.as_deref())
+        .collect();
     let value = Some(end_of(&chain)).filter(|chain| !chain.is_empty());
-    headers.say_if(name::FORWARDED_FOR, value.and_then(|chain| HeaderValue::from_str(&chain).ok()));
+    headers.say_if(
+        name::FORWARDED_FOR,
+        value.and_then(|chain| HeaderValue::from_str(&chain).ok()),
+    );
     if !trusted_peer || told(name::FORWARDED_PROTO).is_empty() {
         headers.say(name::FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
     if !trusted_peer || told(name::FORWARDED_HOST).is_empty() {
-        headers.say_if(name::FORWARDED_HOST, head.headers.get(header::HOST).cloned());
+        headers.say_if(
+            name::FORWARDED_HOST,
+            head.headers.get(header::HOST).cloned(),
+        );
     }
 }

@@ -19,22 +19,51 @@ use crate::domain::routes::{Own, Route};
 use crate::domain::snapshot::Snapshot;
 
 /// The answer to somebody who was let in.
-pub(super) fn answer(snapshot: &Snapshot, route: &Arc<Route>, own: Own, person: &Person, who: Who) -> Reply {
+pub(super) fn answer(
+    snapshot: &Snapshot,
+    route: &Arc<Route>,
+    own: Own,
+    person: &Person,
+    who: Who,
+) -> Reply {
     let portrait = Portrait::of(snapshot, person);
     let body = match own {
         Own::Profile => {
-            let details = portrait.known.and_then(|known| known.details()).unwrap_or_default();
-            snapshot.rules.profile.render(|word| value(word, &portrait, &details))
+            let details = portrait
+                .known
+                .and_then(|known| known.details())
+                .unwrap_or_default();
+            snapshot
+                .rules
+                .profile
+                .render(|word| value(word, &portrait, &details))
         }
         Own::Verify => object([
             ("valid", true.into()),
-            ("provider", portrait.issuer.as_ref().map_or(Value::Null, plain)),
+            (
+                "provider",
+                portrait.issuer.as_ref().map_or(Value::Null, plain),
+            ),
             ("user_id", plain(&portrait.user_id)),
-            ("email", portrait.email.as_ref().map_or(Value::Null, decoded)),
+            (
+                "email",
+                portrait.email.as_ref().map_or(Value::Null, decoded),
+            ),
         ]),
     };
-    let answer = Answer { status: 200, body, challenge: None, retry_after: None };
-    Reply { route: route.clone(), who, answer, reason: None, lesson: Lesson::default() }
+    let answer = Answer {
+        status: 200,
+        body,
+        challenge: None,
+        retry_after: None,
+    };
+    Reply {
+        route: route.clone(),
+        who,
+        answer,
+        reason: None,
+        lesson: Lesson::default(),
+    }
 }
 
 impl Own {
@@ -52,7 +81,10 @@ impl Own {
 pub(super) fn not_valid(answers: &Answers, reason: Rejection) -> Option<Answer> {
     let (kind, word) = told(reason)?;
     let body = object([("valid", false.into()), ("reason", word.into())]);
-    Some(Answer { body, ..answers.answer(kind) })
+    Some(Answer {
+        body,
+        ..answers.answer(kind)
+    })
 }
 
 /// The kind of answer, and the word for its reader.
@@ -94,7 +126,11 @@ fn value(word: &Word, of: &Portrait<'_>, details: &Details) -> Value {
         Word::SessionId => id(&of.session_id),
         Word::OrgId => id(&of.org_id),
         Word::Attribute(name) => details.attributes.get(name).map(|text| &**text).into(),
-        Word::Claim(name) => of.claims.and_then(|claims| claims.all.get(&**name)).cloned().into(),
+        Word::Claim(name) => of
+            .claims
+            .and_then(|claims| claims.all.get(&**name))
+            .cloned()
+            .into(),
     }
 }
 
@@ -111,7 +147,10 @@ fn decoded(text: &HeaderValue) -> Value {
 /// `2026-01-31T10:00:00Z`. `None` for a time that no calendar has: an event can claim any.
 fn rfc_3339(at: EventTime) -> Option<String> {
     let seconds = i64::try_from(at.0 / 1000).ok()?;
-    UtcDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok()
+    UtcDateTime::from_unix_timestamp(seconds)
+        .ok()?
+        .format(&Rfc3339)
+        .ok()
 }
 
 #[cfg(test)]
@@ -137,13 +176,21 @@ mod tests {
         let answers = Answers::default();
         for reason in Rejection::ALL {
             let Some(answer) = not_valid(&answers, *reason) else {
-                assert!(!reason.concerns_token() || reason.kind() == Kind::Challenge, "{}", reason.label());
+                assert!(
+                    !reason.concerns_token() || reason.kind() == Kind::Challenge,
+                    "{}",
+                    reason.label()
+                );
                 continue;
             };
             let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
             assert_eq!(said["valid"], false, "{}", reason.label());
             match answer.status {
-                401 => assert!(answer.challenge.is_some_and(|challenge| challenge.starts_with("Bearer"))),
+                401 => assert!(
+                    answer
+                        .challenge
+                        .is_some_and(|challenge| challenge.starts_with("Bearer"))
+                ),
                 503 => assert!(answer.retry_after.is_some()),
                 other => panic!("{}: {other}", reason.label()),
             }
@@ -158,7 +205,10 @@ mod tests {
         assert_eq!(word(Rejection::TokenTooOld), "invalid_token");
         assert_eq!(word(Rejection::UserBanned), "user_refused");
         assert_eq!(word(Rejection::KeysUnavailable), "issuer unreachable");
-        assert_eq!(word(Rejection::MembersUnavailable), "temporarily unavailable");
+        assert_eq!(
+            word(Rejection::MembersUnavailable),
+            "temporarily unavailable"
+        );
         assert!(not_valid(&answers, Rejection::AuthDisabledHost).is_none());
     }
 }

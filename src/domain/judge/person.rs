@@ -59,10 +59,17 @@ impl Person {
     /// a customer's.
     #[must_use]
     pub fn claimed(&self, roles: Option<&Roles>) -> Option<Claimed<'_>> {
-        let claims = self.claims().filter(|claims| **claims.issuer() == *CLERK)?.claims();
+        let claims = self
+            .claims()
+            .filter(|claims| **claims.issuer() == *CLERK)?
+            .claims();
         let org = claims.org.as_ref()?;
         let role = org.role.as_deref().and_then(|name| roles?.find(name));
-        Some(Claimed { org: &org.id, role, issued: claims.iat.map(UnixTime) })
+        Some(Claimed {
+            org: &org.id,
+            role,
+            issued: claims.iat.map(UnixTime),
+        })
     }
 
     pub(super) fn is_stand_in(&self) -> bool {
@@ -105,7 +112,11 @@ pub(super) fn qualified(issuer: &str, id: &str) -> Option<HeaderValue> {
 fn organization(issuer: &str, org: &OrgId) -> Option<HeaderValue> {
     // Clerk's ids have no colon. A claim that is mapped to the tenant can have one, and must not read as another issuer's.
     let imitates = issuer == CLERK && org.as_str().contains(':');
-    if imitates { None } else { qualified(issuer, org.as_str()) }
+    if imitates {
+        None
+    } else {
+        qualified(issuer, org.as_str())
+    }
 }
 
 impl<'p> Portrait<'p> {
@@ -132,21 +143,45 @@ impl<'p> Portrait<'p> {
                 let claims = verified.claims();
                 let session_id = claims.sid.as_ref().map(|sid| sid.to_header());
                 let (email, name) = (claims.email.clone(), claims.name.clone());
-                let org_id = claims.org.as_ref().and_then(|org| organization(verified.issuer(), &org.id));
-                Self { session_id, org_id, email, name, claims: Some(claims), ..blank }
+                let org_id = claims
+                    .org
+                    .as_ref()
+                    .and_then(|org| organization(verified.issuer(), &org.id));
+                Self {
+                    session_id,
+                    org_id,
+                    email,
+                    name,
+                    claims: Some(claims),
+                    ..blank
+                }
             }
             Person::StandIn(holder) => {
                 let who = holder.who();
                 let (email, name) = (who.email().cloned(), who.name().cloned());
-                Self { email, name, access: Some(AccessStatus::Active), ..blank }
+                Self {
+                    email,
+                    name,
+                    access: Some(AccessStatus::Active),
+                    ..blank
+                }
             }
         };
         if person.may_everything() {
             // As the mock users of apps are: one id under every name, everything set.
             let id = HeaderValue::from_static(DEV_USER);
-            return Self { user_id: id.clone(), clerk_user_id: Some(id), flags: &snapshot.rules.flags, ..portrait };
+            return Self {
+                user_id: id.clone(),
+                clerk_user_id: Some(id),
+                flags: &snapshot.rules.flags,
+                ..portrait
+            };
         }
-        if let Some(Standing::Known(known)) = snapshot.members.as_ref().map(|members| members.standing(user)) {
+        if let Some(Standing::Known(known)) = snapshot
+            .members
+            .as_ref()
+            .map(|members| members.standing(user))
+        {
             portrait.know(known, person.is_stand_in());
         }
         portrait

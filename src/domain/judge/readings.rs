@@ -10,17 +10,26 @@ use crate::domain::routes::Route;
 /// The stricter of two steps. What still needs something stays a need, with the stricter verdict for the case that it cannot be had.
 pub(super) fn stricter(a: Step, b: Step) -> Step {
     match (a, b) {
-        (Step::Judged(refusal), _) | (_, Step::Judged(refusal)) if is_refusal(&refusal) => Step::Judged(refusal),
+        (Step::Judged(refusal), _) | (_, Step::Judged(refusal)) if is_refusal(&refusal) => {
+            Step::Judged(refusal)
+        }
         (Step::Judged(a), Step::Judged(b)) => Step::Judged(stricter_verdict(a, b)),
-        (Step::NeedKey { issuer, otherwise }, other) | (other, Step::NeedKey { issuer, otherwise }) => {
-            Step::NeedKey { issuer, otherwise: stricter_verdict(otherwise, in_vain(other)) }
-        }
-        (Step::NeedMember { user, otherwise }, other) | (other, Step::NeedMember { user, otherwise }) => {
-            Step::NeedMember { user, otherwise: stricter_verdict(otherwise, in_vain(other)) }
-        }
+        (Step::NeedKey { issuer, otherwise }, other)
+        | (other, Step::NeedKey { issuer, otherwise }) => Step::NeedKey {
+            issuer,
+            otherwise: stricter_verdict(otherwise, in_vain(other)),
+        },
+        (Step::NeedMember { user, otherwise }, other)
+        | (other, Step::NeedMember { user, otherwise }) => Step::NeedMember {
+            user,
+            otherwise: stricter_verdict(otherwise, in_vain(other)),
+        },
         // Fail closed: the path of a webhook has one reading, and the table of routes sees to it.
         (Step::NeedBody { route, .. }, _) | (_, Step::NeedBody { route, .. }) => {
-            Step::Judged(Verdict::Reject(Refusal { route: Some(route), ..Refusal::bare(Rejection::Internal) }))
+            Step::Judged(Verdict::Reject(Refusal {
+                route: Some(route),
+                ..Refusal::bare(Rejection::Internal)
+            }))
         }
     }
 }
@@ -35,8 +44,12 @@ pub(super) fn decided_by(step: &Step) -> Option<&Route> {
     match step {
         Step::NeedBody { route, .. } => Some(route),
         Step::Judged(verdict)
-        | Step::NeedKey { otherwise: verdict, .. }
-        | Step::NeedMember { otherwise: verdict, .. } => match verdict {
+        | Step::NeedKey {
+            otherwise: verdict, ..
+        }
+        | Step::NeedMember {
+            otherwise: verdict, ..
+        } => match verdict {
             Verdict::Forward(grant) => Some(grant.route()),
             Verdict::Reject(refusal) => refusal.route.as_deref(),
             Verdict::Answer(reply) => Some(&reply.route),
@@ -51,9 +64,10 @@ fn in_vain(step: Step) -> Verdict {
     match step {
         Step::Judged(verdict) => verdict,
         Step::NeedKey { otherwise, .. } | Step::NeedMember { otherwise, .. } => otherwise,
-        Step::NeedBody { route, .. } => {
-            Verdict::Reject(Refusal { route: Some(route), ..Refusal::bare(Rejection::Internal) })
-        }
+        Step::NeedBody { route, .. } => Verdict::Reject(Refusal {
+            route: Some(route),
+            ..Refusal::bare(Rejection::Internal)
+        }),
     }
 }
 
@@ -77,12 +91,19 @@ fn stricter_verdict(a: Verdict, b: Verdict) -> Verdict {
 
 /// Leave by both grants: with the headers of the one that tells the upstream more, if it tells all that the other one does.
 fn both(a: Grant, b: Grant) -> Verdict {
-    let (more, less) = if a.headers.tells_all_of(&b.headers) { (a, b) } else { (b, a) };
+    let (more, less) = if a.headers.tells_all_of(&b.headers) {
+        (a, b)
+    } else {
+        (b, a)
+    };
     // Where a refusal is only reported, the upstream is promised a request without identity.
     let reported = |grant: &Grant| grant.reported.is_some();
     let promised = matches!(more.caller, Caller::Nobody) || !(reported(&more) || reported(&less));
     if !promised || !more.headers.tells_all_of(&less.headers) {
-        return Verdict::Reject(Refusal { who: more.who, ..Refusal::bare(Rejection::AmbiguousPath) });
+        return Verdict::Reject(Refusal {
+            who: more.who,
+            ..Refusal::bare(Rejection::AmbiguousPath)
+        });
     }
     let mut grant = more;
     if less.headers.drops_authorization() {

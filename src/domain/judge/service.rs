@@ -15,13 +15,17 @@ impl<P: Proofs, T: Trace> Judgement<'_, P, T> {
     pub(super) fn service(&mut self, token: &str) -> Result<Option<ServiceName>, Rejection> {
         let (rules, route, head) = (&self.snapshot.rules, self.route, self.head);
         let Some(service) = service_token::find(&rules.services, token) else {
-            if route.access != Access::Service && rules.services.iter().any(|service| service.reaches(route)) {
-                self.trace.step(|| "no service has this token: it is judged as a user's".into());
+            if route.access != Access::Service
+                && rules.services.iter().any(|service| service.reaches(route))
+            {
+                self.trace
+                    .step(|| "no service has this token: it is judged as a user's".into());
             }
             return Ok(None);
         };
         self.who.service = Some(service.name().clone());
-        self.trace.step(|| format!("the token is that of the service `{}`", service.name()));
+        self.trace
+            .step(|| format!("the token is that of the service `{}`", service.name()));
         if !service.may_use(route, head.method) {
             return Err(Rejection::ServiceRoute);
         }
@@ -33,7 +37,8 @@ impl<P: Proofs, T: Trace> Judgement<'_, P, T> {
         if !service.networks().hold(client) {
             return Err(Rejection::ServiceNetwork);
         }
-        self.trace.step(|| format!("{client} is where the service may call from"));
+        self.trace
+            .step(|| format!("{client} is where the service may call from"));
         Ok(Some(service.name().clone()))
     }
 }

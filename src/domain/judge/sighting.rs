@@ -31,14 +31,23 @@ impl Sighting {
     pub(super) fn of(members: &Members, verified: &VerifiedClaims, now: UnixTime) -> Option<Self> {
         let (user, claims) = (verified.user(), verified.claims());
         let at = EventTime(claims.iat.unwrap_or(now.0).min(now.0).saturating_mul(1000));
-        let seen = Seen { at, email: claims.email.clone(), name: claims.name.clone() };
-        members.is_news(user, &seen).then(|| Self { user: user.clone(), seen })
+        let seen = Seen {
+            at,
+            email: claims.email.clone(),
+            name: claims.name.clone(),
+        };
+        members.is_news(user, &seen).then(|| Self {
+            user: user.clone(),
+            seen,
+        })
     }
 }
 
 impl Lesson {
     pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
-        let (Caller::User(Person::Verified(verified)), Some(members)) = (&grant.caller, &snapshot.members) else {
+        let (Caller::User(Person::Verified(verified)), Some(members)) =
+            (&grant.caller, &snapshot.members)
+        else {
             return Self::default();
         };
         let user = verified.user();
@@ -47,7 +56,11 @@ impl Lesson {
         let whole = told(name::USER_EMAIL) && told(name::USER_NAME);
         // Of somebody whom the membership does not know, nothing could be kept.
         let known = || matches!(members.standing(user), Standing::Known(_));
-        let nameless = if whole || !known() { None } else { user.clerk() };
+        let nameless = if whole || !known() {
+            None
+        } else {
+            user.clerk()
+        };
         Self { sighting, nameless }
     }
 }

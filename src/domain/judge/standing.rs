@@ -5,7 +5,11 @@ use crate::domain::membership::{AccessStatus, Standing};
 use crate::domain::routes::{Access, Route};
 
 /// Whether a user of this standing may use the route.
-pub(super) fn admits(route: &Route, standing: &Standing, is_stand_in: bool) -> Result<(), Rejection> {
+pub(super) fn admits(
+    route: &Route,
+    standing: &Standing,
+    is_stand_in: bool,
+) -> Result<(), Rejection> {
     let token_only = matches!(route.access, Access::User | Access::Optional);
     match standing {
         Standing::Deleted => Err(Rejection::UserDeleted),

@@ -44,12 +44,21 @@ pub const ENDINGS: &[Rejection] = &[
 /// # Errors
 /// Why it would not.
 pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Rejection> {
-    grant.routes().try_for_each(|route| still_by(snapshot, grant, route, now))
+    grant
+        .routes()
+        .try_for_each(|route| still_by(snapshot, grant, route, now))
 }
 
 /// As [`still`], by one of the routes that let the user in.
-fn still_by(snapshot: &Snapshot, grant: &Grant, route: &Arc<Route>, now: UnixTime) -> Result<(), Rejection> {
-    let Caller::User(person) = &grant.caller else { return Ok(()) };
+fn still_by(
+    snapshot: &Snapshot,
+    grant: &Grant,
+    route: &Arc<Route>,
+    now: UnixTime,
+) -> Result<(), Rejection> {
+    let Caller::User(person) = &grant.caller else {
+        return Ok(());
+    };
     // What would only be reported of a request ends no answer either.
     if route.streams == Streams::Never || route.mode == Mode::Report {
         return Ok(());
@@ -60,9 +69,22 @@ fn still_by(snapshot: &Snapshot, grant: &Grant, route: &Arc<Route>, now: UnixTim
     if person.may_everything() {
         return Ok(());
     }
-    let purpose = Purpose::Stream { workspace: grant.who.workspace.as_ref(), roles: grant.roles.as_ref() };
-    match (Authorization { snapshot, route, person, purpose, now }).check(&mut ()) {
-        Ok(_) => person.claims().map_or(Ok(()), |verified| check_issuer(snapshot, route.streams, verified, now)),
+    let purpose = Purpose::Stream {
+        workspace: grant.who.workspace.as_ref(),
+        roles: grant.roles.as_ref(),
+    };
+    match (Authorization {
+        snapshot,
+        route,
+        person,
+        purpose,
+        now,
+    })
+    .check(&mut ())
+    {
+        Ok(_) => person.claims().map_or(Ok(()), |verified| {
+            check_issuer(snapshot, route.streams, verified, now)
+        }),
         Err(Stop::Refuse(reason)) => Err(reason),
         // Fail closed: whoever asks here has asked the source before.
         Err(Stop::NeedMember(_) | Stop::NeedKey(_)) => Err(Rejection::MembersUnavailable),
@@ -76,9 +98,24 @@ fn check_issuer(
     verified: &VerifiedClaims,
     now: UnixTime,
 ) -> Result<(), Rejection> {
-    let issuer = snapshot.rules.issuers.iter().find(|issuer| issuer.name == *verified.issuer());
+    let issuer = snapshot
+        .rules
+        .issuers
+        .iter()
+        .find(|issuer| issuer.name == *verified.issuer());
     let issuer = issuer.ok_or(Rejection::WrongIssuer)?;
-    let Streams::AtExpiry { grace } = streams else { return Ok(()) };
-    let expired = Duration::from_secs(verified.claims().exp.saturating_add(issuer.claims.leeway.secs()));
-    if Duration::from_secs(now.0) >= expired.saturating_add(grace) { Err(Rejection::Expired) } else { Ok(()) }
+    let Streams::AtExpiry { grace } = streams else {
+        return Ok(());
+    };
+    let expired = Duration::from_secs(
+        verified
+            .claims()
+            .exp
+            .saturating_add(issuer.claims.leeway.secs()),
+    );
+    if Duration::from_secs(now.0) >= expired.saturating_add(grace) {
+        Err(Rejection::Expired)
+    } else {
+        Ok(())
+    }
 }

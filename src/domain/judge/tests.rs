@@ -45,7 +45,9 @@ use crate::domain::identity::TrustedNames;
 use crate::domain::ids::{AppUserId, OrgId, RequestId};
 use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::keys::KeySet;
-use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace};
+use crate::domain::membership::{
+    AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace,
+};
 use crate::domain::profile::Profile;
 use crate::domain::routes::{Condition, Methods, PathRules, RouteTable, WorkspaceSource};
 use crate::domain::service_token::{Reach, ServiceRoute, ServiceToken, TokenHash};
@@ -81,7 +83,11 @@ fn token(user: &str) -> String {
 
 fn key_set(key: &SigningKey) -> Arc<KeySet> {
     let jwks = json!({"keys": [key.jwk()]}).to_string();
-    Arc::new(KeySet::from_jwks(jwks.as_bytes(), Some(UnixTime(NOW + 3600))).expect("a key set").0)
+    Arc::new(
+        KeySet::from_jwks(jwks.as_bytes(), Some(UnixTime(NOW + 3600)))
+            .expect("a key set")
+            .0,
+    )
 }
 
 fn roles() -> Roles {
@@ -120,32 +126,93 @@ fn members() -> Members {
         "suspended" => AccessStatus::Suspended,
         _ => AccessStatus::Active,
     };
-    let own = |name: &str| AppUserId::parse(&format!("app-{name}")).ok().filter(|_| name != "two");
-    let names = ["member", "admin", "owner", "pending", "suspended", "founder", "banned", "deleted", "two"];
+    let own = |name: &str| {
+        AppUserId::parse(&format!("app-{name}"))
+            .ok()
+            .filter(|_| name != "two")
+    };
+    let names = [
+        "member",
+        "admin",
+        "owner",
+        "pending",
+        "suspended",
+        "founder",
+        "banned",
+        "deleted",
+        "two",
+    ];
     let user = |name: &str| {
         let email = format!("{name}@example.com");
-        (id(name), User::new(own(name), Some(&email), Some("Zoë Ŝ"), status(name), name == "founder"))
+        (
+            id(name),
+            User::new(
+                own(name),
+                Some(&email),
+                Some("Zoë Ŝ"),
+                status(name),
+                name == "founder",
+            ),
+        )
     };
     let role_of = |name: &str| roles().find(name).unwrap_or(role("owner"));
-    let first = names.iter().filter(|name| **name != "two").map(|name| (id(name), role_of(name))).collect();
+    let first = names
+        .iter()
+        .filter(|name| **name != "two")
+        .map(|name| (id(name), role_of(name)))
+        .collect();
     let org = |id: &str| OrgId::parse(id).ok();
     let workspaces = [
-        ("ws_1", Workspace { org: org("org_1"), members: first }),
-        ("ws_2", Workspace { org: org("org_2"), members: HashMap::from([(id("two"), role("owner"))]) }),
+        (
+            "ws_1",
+            Workspace {
+                org: org("org_1"),
+                members: first,
+            },
+        ),
+        (
+            "ws_2",
+            Workspace {
+                org: org("org_2"),
+                members: HashMap::from([(id("two"), role("owner"))]),
+            },
+        ),
     ];
-    let workspaces = workspaces.map(|(id, workspace)| (WorkspaceId::parse(id).expect("a workspace id"), workspace));
-    let table = Table::new(names.iter().map(|name| user(name)).collect(), HashMap::from(workspaces));
-    let banned = UserChange::Described { banned: true, email: None, name: None };
+    let workspaces = workspaces
+        .map(|(id, workspace)| (WorkspaceId::parse(id).expect("a workspace id"), workspace));
+    let table = Table::new(
+        names.iter().map(|name| user(name)).collect(),
+        HashMap::from(workspaces),
+    );
+    let banned = UserChange::Described {
+        banned: true,
+        email: None,
+        name: None,
+    };
     [("banned", banned), ("deleted", UserChange::Deleted)]
         .into_iter()
-        .fold(Members::new(table.expect("no organization twice"), Policy::default()), |members, (name, change)| {
-            members.changed(Change::User(id(name), change), EventTime(1)).expect("room")
-        })
+        .fold(
+            Members::new(table.expect("no organization twice"), Policy::default()),
+            |members, (name, change)| {
+                members
+                    .changed(Change::User(id(name), change), EventTime(1))
+                    .expect("room")
+            },
+        )
 }
 
 fn service(name: &str, tokens: &[&str], reach: Reach, networks: Networks) -> ServiceToken {
-    let tokens = tokens.iter().map(|token| TokenHash::of(token.as_bytes()).expect("a long token")).collect();
-    ServiceToken::new(ServiceName::parse(name).expect("a name"), tokens, reach, networks).expect("one to four tokens")
+    let tokens = tokens
+        .iter()
+        .map(|token| TokenHash::of(token.as_bytes()).expect("a long token"))
+        .collect();
+    ServiceToken::new(
+        ServiceName::parse(name).expect("a name"),
+        tokens,
+        reach,
+        networks,
+    )
+    .expect("one to four tokens")
 }
 
 /// A snapshot with one issuer, its key, the membership above, a service and a webhook secret.
@@ -158,16 +225,26 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
         flags: Flags::NONE,
         stand_in: None,
         profile: Profile::default(),
-        routes: RouteTable::new(routes.into_iter().collect(), PathRules::default()).expect("no contradiction"),
+        routes: RouteTable::new(routes.into_iter().collect(), PathRules::default())
+            .expect("no contradiction"),
         issuers: vec![issuer],
         roles: Some(roles()),
-        services: vec![service("engine", &[SERVICE_TOKEN], Reach::ServiceRoutes, near)],
+        services: vec![service(
+            "engine",
+            &[SERVICE_TOKEN],
+            Reach::ServiceRoutes,
+            near,
+        )],
         webhooks: Some(WebhookPolicy {
             secrets: vec![WebhookSecret::parse(WEBHOOK_SECRET).expect("a secret")],
             tolerance: Duration::from_secs(300),
             max_body: 1024,
         }),
-        cors: Cors { origins: vec!["https://app.test".into()], credentials: false, max_age: 600 },
+        cors: Cors {
+            origins: vec!["https://app.test".into()],
+            credentials: false,
+            max_age: 600,
+        },
         names: Arc::new(TrustedNames::new([])),
         claim_headers: vec![],
         answers: crate::domain::answer::Answers::default(),
@@ -215,8 +292,14 @@ struct Request {
 }
 
 fn get(target: &str) -> Request {
-    let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("api.test"))]);
-    Request { method: Method::GET, target: target.into(), headers, peer: Some(IpAddr::from([203, 0, 113, 9])) }
+    let headers =
+        HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("api.test"))]);
+    Request {
+        method: Method::GET,
+        target: target.into(),
+        headers,
+        peer: Some(IpAddr::from([203, 0, 113, 9])),
+    }
 }
 
 impl Request {
@@ -227,7 +310,8 @@ impl Request {
 
     fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let value = HeaderValue::from_bytes(value.as_ref()).expect("a value");
-        self.headers.append(HeaderName::try_from(name).expect("a name"), value);
+        self.headers
+            .append(HeaderName::try_from(name).expect("a name"), value);
         self
     }
 
@@ -280,8 +364,12 @@ impl Request {
 fn told(step: &Step) -> String {
     match step {
         Step::Judged(verdict) => told_verdict(verdict),
-        Step::NeedKey { issuer, otherwise } => format!("need key {issuer}, else {}", told_verdict(otherwise)),
-        Step::NeedMember { user, otherwise } => format!("need member {user}, else {}", told_verdict(otherwise)),
+        Step::NeedKey { issuer, otherwise } => {
+            format!("need key {issuer}, else {}", told_verdict(otherwise))
+        }
+        Step::NeedMember { user, otherwise } => {
+            format!("need member {user}, else {}", told_verdict(otherwise))
+        }
         Step::NeedBody { max_body, .. } => format!("need body {max_body}"),
     }
 }
@@ -301,7 +389,10 @@ fn told_verdict(verdict: &Verdict) -> String {
         Verdict::Reject(refusal) => format!("reject {}", refusal.reason.label()),
         Verdict::Preflight(_) => "preflight".into(),
         Verdict::Answer(reply) => {
-            let reason = reply.reason.map(|reason| format!(" {}", reason.label())).unwrap_or_default();
+            let reason = reply
+                .reason
+                .map(|reason| format!(" {}", reason.label()))
+                .unwrap_or_default();
             format!("answer {}{reason}", reply.answer.status)
         }
         Verdict::Acknowledge(_, id) => format!("acknowledge {id}"),
@@ -310,5 +401,9 @@ fn told_verdict(verdict: &Verdict) -> String {
 
 /// The values of all fields of `name`.
 fn values(headers: &HeaderMap, name: &str) -> Vec<String> {
-    headers.get_all(name).iter().map(|value| value.to_str().expect("ASCII").to_owned()).collect()
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| value.to_str().expect("ASCII").to_owned())
+        .collect()
 }

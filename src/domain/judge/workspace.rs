@@ -25,7 +25,9 @@ impl NamedWorkspace<'_> {
     pub(super) fn find(&self, members: Option<&Members>) -> Result<WorkspaceId, Rejection> {
         let mut named: Option<WorkspaceId> = None;
         // Where no token is looked at, none can name a workspace, nor contradict one.
-        let asked = |source: &&WorkspaceSource| !self.person.may_everything() || **source != WorkspaceSource::TokenOrg;
+        let asked = |source: &&WorkspaceSource| {
+            !self.person.may_everything() || **source != WorkspaceSource::TokenOrg
+        };
         for source in self.route.workspace.iter().filter(asked) {
             let id = self.by(source, members)?.ok_or(Rejection::NoWorkspace)?;
             match &named {
@@ -36,17 +38,35 @@ impl NamedWorkspace<'_> {
         named.ok_or(Rejection::NoWorkspace)
     }
 
-    fn by(&self, source: &WorkspaceSource, members: Option<&Members>) -> Result<Option<WorkspaceId>, Rejection> {
+    fn by(
+        &self,
+        source: &WorkspaceSource,
+        members: Option<&Members>,
+    ) -> Result<Option<WorkspaceId>, Rejection> {
         let text = match source {
             WorkspaceSource::TokenOrg => {
-                let org = self.person.claims().and_then(|claims| claims.claims().org.as_ref());
-                return Ok(org.zip(members).and_then(|(org, members)| members.workspace_of(&org.id)));
+                let org = self
+                    .person
+                    .claims()
+                    .and_then(|claims| claims.claims().org.as_ref());
+                return Ok(org
+                    .zip(members)
+                    .and_then(|(org, members)| members.workspace_of(&org.id)));
             }
-            WorkspaceSource::Segment(index) => {
-                self.head.path.segments().skip(self.skipped).nth(*index).map(PathSegment::text)
-            }
-            WorkspaceSource::Header(name) => self.head.single(name).map_err(|_| Rejection::BadWorkspace)?,
+            WorkspaceSource::Segment(index) => self
+                .head
+                .path
+                .segments()
+                .skip(self.skipped)
+                .nth(*index)
+                .map(PathSegment::text),
+            WorkspaceSource::Header(name) => self
+                .head
+                .single(name)
+                .map_err(|_| Rejection::BadWorkspace)?,
         };
-        text.map(WorkspaceId::parse).transpose().map_err(|_| Rejection::BadWorkspace)
+        text.map(WorkspaceId::parse)
+            .transpose()
+            .map_err(|_| Rejection::BadWorkspace)
     }
 }

@@ -48,27 +48,52 @@ fn two_sets_are_of_one_issuer_when_they_share_a_key_and_not_a_name() {
     let impostor = SigningKey::generate("ins_1").expect("a key");
     assert!(set(key()).shares_a_key_with(&set(&key().renamed("ins_2"))));
     assert!(set(key()).shares_a_key_with(&pem) && pem.shares_a_key_with(&set(key())));
-    assert!(!set(key()).shares_a_key_with(&set(&impostor)) && !pem.shares_a_key_with(&set(&impostor)));
+    assert!(
+        !set(key()).shares_a_key_with(&set(&impostor)) && !pem.shares_a_key_with(&set(&impostor))
+    );
 }
 
 #[test]
 fn a_document_that_is_no_key_set_gives_an_error_and_never_an_empty_set() {
     for (given, body, error) in [
-        ("an HTML page", &b"<!doctype html><p>504"[..], JwksError::Page),
+        (
+            "an HTML page",
+            &b"<!doctype html><p>504"[..],
+            JwksError::Page,
+        ),
         ("nothing", b"", JwksError::NotJwks),
         ("a list", b"[]", JwksError::NotJwks),
         ("no list of keys", b"{\"keys\":{}}", JwksError::NotJwks),
-        ("an empty list", b"{\"keys\":[]}", JwksError::NoneUsable(0, String::new())),
+        (
+            "an empty list",
+            b"{\"keys\":[]}",
+            JwksError::NoneUsable(0, String::new()),
+        ),
     ] {
         assert_eq!(KeySet::from_jwks(body, None).err(), Some(error), "{given}");
     }
-    let padded = format!("{}{}", json!({"keys": [key().jwk()]}), " ".repeat(MAX_JWKS_BYTES));
-    assert_eq!(KeySet::from_jwks(padded.as_bytes(), None).err(), Some(JwksError::TooLarge));
-    let many: Vec<_> = (0..=MAX_KEYS).map(|i| key().renamed(&format!("k{i}")).jwk()).collect();
+    let padded = format!(
+        "{}{}",
+        json!({"keys": [key().jwk()]}),
+        " ".repeat(MAX_JWKS_BYTES)
+    );
+    assert_eq!(
+        KeySet::from_jwks(padded.as_bytes(), None).err(),
+        Some(JwksError::TooLarge)
+    );
+    let many: Vec<_> = (0..=MAX_KEYS)
+        .map(|i| key().renamed(&format!("k{i}")).jwk())
+        .collect();
     assert_eq!(read(&json!({"keys": many})).err(), Some(JwksError::TooMany));
-    assert!(read(&json!({"keys": many[1..]})).is_ok(), "as many as are allowed");
+    assert!(
+        read(&json!({"keys": many[1..]})).is_ok(),
+        "as many as are allowed"
+    );
     let deep = format!("{{\"keys\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    assert_eq!(KeySet::from_jwks(deep.as_bytes(), None).err(), Some(JwksError::NotJwks));
+    assert_eq!(
+        KeySet::from_jwks(deep.as_bytes(), None).err(),
+        Some(JwksError::NotJwks)
+    );
 }
 
 #[test]
@@ -77,14 +102,23 @@ fn a_key_that_cannot_be_used_is_skipped_and_named_and_the_others_stay() {
     for (given, jwk) in [
         ("for encryption", with("use", json!("enc"))),
         ("a use of a wrong type", with("use", Value::Null)),
-        ("symmetric", json!({"kty": "oct", "kid": "ins_1", "k": "c2VjcmV0c2VjcmV0c2VjcmV0", "alg": "HS256"})),
-        ("an elliptic curve", json!({"kty": "EC", "kid": "ins_1", "crv": "P-256", "x": "AA", "y": "AA"})),
+        (
+            "symmetric",
+            json!({"kty": "oct", "kid": "ins_1", "k": "c2VjcmV0c2VjcmV0c2VjcmV0", "alg": "HS256"}),
+        ),
+        (
+            "an elliptic curve",
+            json!({"kty": "EC", "kid": "ins_1", "crv": "P-256", "x": "AA", "y": "AA"}),
+        ),
         ("another algorithm", with("alg", json!("RS512"))),
         ("HMAC with an RSA key", with("alg", json!("HS256"))),
         ("not for verifying", with("key_ops", json!(["encrypt"]))),
         ("key_ops of a wrong type", with("key_ops", json!("verify"))),
         ("of 1024 bits", weak_jwk("ins_1")),
-        ("a short modulus behind zeros", with("n", json!(format!("{}{}", "A".repeat(400), "AQAB")))),
+        (
+            "a short modulus behind zeros",
+            with("n", json!(format!("{}{}", "A".repeat(400), "AQAB"))),
+        ),
         ("the exponent 1", with("e", json!("AQ"))),
         ("the exponent 1 behind zeros", with("e", json!("AAAB"))),
         ("an even exponent", with("e", json!("Ag"))),
@@ -99,13 +133,21 @@ fn a_key_that_cannot_be_used_is_skipped_and_named_and_the_others_stay() {
         ("a name of a wrong type", with("kid", json!(["ins_1"]))),
         ("a name that breaks a line", with("kid", json!("a\nb"))),
         ("no type", without("kty")),
-        ("a type that fills the log", with("kty", json!("x\n".repeat(1000)))),
+        (
+            "a type that fills the log",
+            with("kty", json!("x\n".repeat(1000))),
+        ),
         ("no object", json!("key")),
     ] {
         let (set, skipped) = read(&json!({"keys": [jwk, good]})).expect("one good key");
         assert_eq!(set.kids(), ["good"], "{given}");
         assert_eq!(skipped.len(), 1, "{given}");
-        assert!(skipped.iter().all(|why| why.len() < 300 && !why.contains('\n')), "{given}: {skipped:?}");
+        assert!(
+            skipped
+                .iter()
+                .all(|why| why.len() < 300 && !why.contains('\n')),
+            "{given}: {skipped:?}"
+        );
         let alone = read(&json!({"keys": [jwk]}));
         assert!(matches!(alone, Err(JwksError::NoneUsable(1, _))), "{given}");
     }
@@ -113,7 +155,10 @@ fn a_key_that_cannot_be_used_is_skipped_and_named_and_the_others_stay() {
         ("without use", without("use")),
         ("without alg", without("alg")),
         ("with key_ops", with("key_ops", json!(["sign", "verify"]))),
-        ("with members nobody knows", with("x5u", json!("http://169.254.169.254/"))),
+        (
+            "with members nobody knows",
+            with("x5u", json!("http://169.254.169.254/")),
+        ),
     ] {
         assert!(read(&json!({"keys": [jwk]})).is_ok(), "{given}");
     }
@@ -135,14 +180,23 @@ fn of_two_keys_with_one_name_the_first_stays() {
 fn fetched_keys_end_and_those_of_the_config_do_not() {
     let jwks = json!({"keys": [key().jwk()]}).to_string();
     let (set, _) = KeySet::from_jwks(jwks.as_bytes(), Some(UnixTime(100))).expect("a key set");
-    assert!(set.usable(UnixTime(99)) && !set.usable(UnixTime(100)) && !set.usable(UnixTime(u64::MAX)));
-    assert!(KeySet::from_pem(&key().public_pem()).expect("a key").usable(UnixTime(u64::MAX)));
+    assert!(
+        set.usable(UnixTime(99)) && !set.usable(UnixTime(100)) && !set.usable(UnixTime(u64::MAX))
+    );
+    assert!(
+        KeySet::from_pem(&key().public_pem())
+            .expect("a key")
+            .usable(UnixTime(u64::MAX))
+    );
 }
 
 #[test]
 fn a_public_key_is_read_in_every_form_in_which_people_paste_it() {
     let pem = key().public_pem();
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let body: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
     let spki = STANDARD.decode(&body).expect("base64");
     // A SubjectPublicKeyInfo of this size has 24 bytes before the bare key inside.
     let bare = STANDARD.encode(&spki[24..]);
@@ -155,17 +209,30 @@ fn a_public_key_is_read_in_every_form_in_which_people_paste_it() {
         ("indented", pem.replace('\n', "\n    ")),
         ("with \\n written out", pem.replace('\n', "\\n")),
         ("with \\r\\n written out", pem.replace('\n', "\\r\\n")),
-        ("in double quotes", format!("\"{}\"", pem.replace('\n', "\\n"))),
+        (
+            "in double quotes",
+            format!("\"{}\"", pem.replace('\n', "\\n")),
+        ),
         ("in single quotes", format!("'{pem}'")),
         ("on one line", pem.replace('\n', " ")),
         ("on one line without spaces", pem.replace('\n', "")),
         ("without header and footer", body.clone()),
-        ("PKCS#1", format!("-----BEGIN RSA PUBLIC KEY-----\n{bare}\n-----END RSA PUBLIC KEY-----")),
+        (
+            "PKCS#1",
+            format!("-----BEGIN RSA PUBLIC KEY-----\n{bare}\n-----END RSA PUBLIC KEY-----"),
+        ),
         ("PKCS#1 without header", bare),
     ] {
         let set = KeySet::from_pem(&pasted).unwrap_or_else(|e| panic!("{given}: {e}"));
-        assert_eq!(set.find(None).map(VerifyingKey::fingerprint), Some(expected), "{given}");
-        assert!(set.find(Some("any name")).is_some(), "{given}: a PEM has no name to compare");
+        assert_eq!(
+            set.find(None).map(VerifyingKey::fingerprint),
+            Some(expected),
+            "{given}"
+        );
+        assert!(
+            set.find(Some("any name")).is_some(),
+            "{given}: a PEM has no name to compare"
+        );
         assert!(set.kids().is_empty());
     }
 }
@@ -188,22 +255,70 @@ fn what_is_no_public_rsa_key_of_full_strength_is_refused_by_name() {
         ("nothing", String::new(), PemError::Empty),
         ("quotes around nothing", "\"\"".into(), PemError::Empty),
         ("a private key", key().private_pem(), PemError::Private),
-        ("a PKCS#1 private key", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n".into(), PemError::Private),
-        ("a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".into(), PemError::Certificate),
-        ("a URL", "https://clerk.example.com/.well-known/jwks.json".into(), PemError::NotBase64),
-        ("a header alone", "-----BEGIN PUBLIC KEY-----".into(), PemError::NotRsa),
-        ("half a key", pem.lines().take(4).collect::<Vec<_>>().join("\n"), PemError::NotRsa),
+        (
+            "a PKCS#1 private key",
+            "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n".into(),
+            PemError::Private,
+        ),
+        (
+            "a certificate",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".into(),
+            PemError::Certificate,
+        ),
+        (
+            "a URL",
+            "https://clerk.example.com/.well-known/jwks.json".into(),
+            PemError::NotBase64,
+        ),
+        (
+            "a header alone",
+            "-----BEGIN PUBLIC KEY-----".into(),
+            PemError::NotRsa,
+        ),
+        (
+            "half a key",
+            pem.lines().take(4).collect::<Vec<_>>().join("\n"),
+            PemError::NotRsa,
+        ),
         ("other base64", "c2VjcmV0".into(), PemError::NotRsa),
-        ("Ed25519", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=".into(), PemError::NotRsa),
-        ("a negative modulus", pkcs1(&[0xc5; 256], &[3]), PemError::NotRsa),
-        ("a short modulus behind zeros", pkcs1(&hidden, &[3]), PemError::NotRsa),
-        ("the exponent 1 behind a zero", pkcs1(&wide, &[0, 1]), PemError::NotRsa),
+        (
+            "Ed25519",
+            "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=".into(),
+            PemError::NotRsa,
+        ),
+        (
+            "a negative modulus",
+            pkcs1(&[0xc5; 256], &[3]),
+            PemError::NotRsa,
+        ),
+        (
+            "a short modulus behind zeros",
+            pkcs1(&hidden, &[3]),
+            PemError::NotRsa,
+        ),
+        (
+            "the exponent 1 behind a zero",
+            pkcs1(&wide, &[0, 1]),
+            PemError::NotRsa,
+        ),
     ] {
         assert_eq!(parse_pem(&text).err(), Some(error), "{given}");
     }
-    assert!(matches!(parse_pem(&pkcs1(&wide, &[1])).err(), Some(PemError::Weak(_))), "the exponent 1");
+    assert!(
+        matches!(
+            parse_pem(&pkcs1(&wide, &[1])).err(),
+            Some(PemError::Weak(_))
+        ),
+        "the exponent 1"
+    );
     let narrow = [&[0][..], &[0xc5; 128]].concat();
-    assert!(matches!(parse_pem(&pkcs1(&narrow, &[3])).err(), Some(PemError::Weak(_))), "1024 bits");
+    assert!(
+        matches!(
+            parse_pem(&pkcs1(&narrow, &[3])).err(),
+            Some(PemError::Weak(_))
+        ),
+        "1024 bits"
+    );
     assert!(parse_pem(&pkcs1(&wide, &[3])).is_ok());
 }
 

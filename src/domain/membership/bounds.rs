@@ -31,7 +31,10 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) const MAX: Self = Self { rows: MAX_CHANGES, bytes: MAX_CHANGED_BYTES };
+    pub(super) const MAX: Self = Self {
+        rows: MAX_CHANGES,
+        bytes: MAX_CHANGED_BYTES,
+    };
 
     /// What is kept of one user.
     pub(super) fn of_user(user: &UserId, record: &Record) -> Self {
@@ -43,25 +46,46 @@ impl Load {
             Some((_, UserChange::Described { email, name, .. })) => [email.as_ref(), name.as_ref()],
             Some((_, UserChange::Deleted | UserChange::Overruled { .. })) | None => [None; 2],
         };
-        let seen = record.seen.iter().flat_map(|seen| [seen.email.as_ref(), seen.name.as_ref()]);
+        let seen = record
+            .seen
+            .iter()
+            .flat_map(|seen| [seen.email.as_ref(), seen.name.as_ref()]);
         // JSON writes `"` and `\` as two bytes.
-        let texts = told.into_iter().chain(seen).flatten().map(|text| 2 * text.len());
-        let flags = record.entry.as_ref().and_then(|entry| entry.flags.header()).map_or(0, |flags| 2 * flags.len());
-        let bytes = ROW_BYTES + user.as_str().len() + flags + record.org_bytes() + texts.sum::<usize>();
+        let texts = told
+            .into_iter()
+            .chain(seen)
+            .flatten()
+            .map(|text| 2 * text.len());
+        let flags = record
+            .entry
+            .as_ref()
+            .and_then(|entry| entry.flags.header())
+            .map_or(0, |flags| 2 * flags.len());
+        let bytes =
+            ROW_BYTES + user.as_str().len() + flags + record.org_bytes() + texts.sum::<usize>();
         Self { rows, bytes }
     }
 
     /// What is kept of one organization.
     pub(super) fn of_org(org: &OrgId) -> Self {
-        Self { rows: 1, bytes: ROW_BYTES + org.as_str().len() }
+        Self {
+            rows: 1,
+            bytes: ROW_BYTES + org.as_str().len(),
+        }
     }
 
     pub(super) fn plus(self, other: Self) -> Self {
-        Self { rows: self.rows.saturating_add(other.rows), bytes: self.bytes.saturating_add(other.bytes) }
+        Self {
+            rows: self.rows.saturating_add(other.rows),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
     }
 
     pub(super) fn minus(self, other: Self) -> Self {
-        Self { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+        Self {
+            rows: self.rows.saturating_sub(other.rows),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
     }
 
     /// Whether a change from `before` to `after`, after which all together are `self`, stays within `max`.
@@ -69,10 +93,17 @@ impl Load {
     /// What `takes` access away and has its row already can always be kept, or a ban would be lost when it matters. And whoever
     /// can make many users known, as an issuer can that signs whatever it likes, must leave room for the ban of somebody else.
     pub(super) fn allows(self, before: Self, after: Self, max: Self, takes: bool) -> bool {
-        let (rows, bytes) =
-            if takes { (max.rows, max.bytes) } else { (max.rows - max.rows / 10, max.bytes - max.bytes / 10) };
+        let (rows, bytes) = if takes {
+            (max.rows, max.bytes)
+        } else {
+            (max.rows - max.rows / 10, max.bytes - max.bytes / 10)
+        };
         let another = after.rows > before.rows;
-        let larger = if takes { another } else { after.bytes > before.bytes };
+        let larger = if takes {
+            another
+        } else {
+            after.bytes > before.bytes
+        };
         !(another && self.rows > rows || larger && self.bytes > bytes)
     }
 }

@@ -38,7 +38,10 @@ pub fn drift(before: &Members, after: &Members) -> Drift {
         }
     }
     for (workspace, user) in pairs(before) {
-        let (was, is) = (before.role(&workspace, &user, None), after.role(&workspace, &user, None));
+        let (was, is) = (
+            before.role(&workspace, &user, None),
+            after.role(&workspace, &user, None),
+        );
         if was.is_some() && was != is {
             drift.member(&workspace, &user, is);
         }
@@ -61,7 +64,11 @@ impl Drift {
 
     fn member(&mut self, workspace: &WorkspaceId, user: &UserId, is: Option<Role>) {
         self.members += 1;
-        let what = if is.is_some() { "has another role in" } else { "is no member of" };
+        let what = if is.is_some() {
+            "has another role in"
+        } else {
+            "is no member of"
+        };
         self.tell(|| format!("{user} {what} {workspace}"));
     }
 
@@ -74,17 +81,27 @@ impl Drift {
 
 /// Everybody of whom something is known, each once.
 fn users(members: &Members) -> impl Iterator<Item = UserId> {
-    let more = members.users.keys().filter(|user| members.table.user(user).is_none());
+    let more = members
+        .users
+        .keys()
+        .filter(|user| members.table.user(user).is_none());
     members.table.user_ids().chain(more.cloned())
 }
 
 /// Everybody and every workspace of which something is known together, each pair once.
 fn pairs(members: &Members) -> impl Iterator<Item = (WorkspaceId, UserId)> {
-    let told = members.users.iter().flat_map(|(user, record)| record.orgs.iter().map(move |entry| (user, &entry.org)));
+    let told = members
+        .users
+        .iter()
+        .flat_map(|(user, record)| record.orgs.iter().map(move |entry| (user, &entry.org)));
     let told = told.filter_map(|(user, org)| Some((members.workspace_of(org)?, user)));
     let more = told.filter(|(workspace, user)| members.table.role(workspace, user).is_none());
     let more = more.map(|(workspace, user)| (workspace, user.clone()));
-    members.table.members().map(|(workspace, user, _)| (workspace, user)).chain(more)
+    members
+        .table
+        .members()
+        .map(|(workspace, user, _)| (workspace, user))
+        .chain(more)
 }
 
 fn access(members: &Members, user: &UserId) -> Access {

@@ -40,7 +40,10 @@ impl Flags {
     /// Whether `text` can be the name of a flag.
     #[must_use]
     pub fn is_name(text: &str) -> bool {
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
     }
 
     /// Whether the flag with this name is set.
@@ -51,7 +54,9 @@ impl Flags {
 
     /// All flags that are set, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|set| set.names.iter().map(|name| &**name))
+        self.0
+            .iter()
+            .flat_map(|set| set.names.iter().map(|name| &**name))
     }
 
     /// The names as a list with commas; `None` when no flag is set.

@@ -70,7 +70,9 @@ impl Known<'_> {
     /// When Clerk described the user, and with which e-mail address and name.
     fn told(&self) -> Option<(EventTime, Option<&HeaderValue>, Option<&HeaderValue>)> {
         match &self.record?.told {
-            Some((at, UserChange::Described { email, name, .. })) => Some((*at, email.as_ref(), name.as_ref())),
+            Some((at, UserChange::Described { email, name, .. })) => {
+                Some((*at, email.as_ref(), name.as_ref()))
+            }
             _ => None,
         }
     }

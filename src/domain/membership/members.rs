@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounds::{Load, TooManyChanges};
-use super::{AccessStatus, Entry, Flags, Known, OrgEntry, Policy, Record, Role, Roles, Standing, Table};
+use super::{
+    AccessStatus, Entry, Flags, Known, OrgEntry, Policy, Record, Role, Roles, Standing, Table,
+};
 use crate::domain::UnixTime;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
@@ -55,13 +57,22 @@ impl Members {
     /// The membership as the table says.
     #[must_use]
     pub fn new(table: Table, policy: Policy) -> Self {
-        Self { table: Arc::new(table), policy, ..Self::default() }
+        Self {
+            table: Arc::new(table),
+            policy,
+            ..Self::default()
+        }
     }
 
     /// A membership whose source is asked user by user: see [`Members::must_ask`].
     #[must_use]
     pub fn by_lookup(policy: Policy) -> Self {
-        Self { lookup: Some(Lookup::default()), unspoken: true, policy, ..Self::default() }
+        Self {
+            lookup: Some(Lookup::default()),
+            unspoken: true,
+            policy,
+            ..Self::default()
+        }
     }
 
     /// The same membership with what was kept before a restart.
@@ -72,7 +83,10 @@ impl Members {
         orgs: impl IntoIterator<Item = (OrgId, EventTime, OrgChange)>,
     ) -> Self {
         self.users = users.into_iter().collect();
-        self.orgs = orgs.into_iter().map(|(org, at, change)| (org, (at, change))).collect();
+        self.orgs = orgs
+            .into_iter()
+            .map(|(org, at, change)| (org, (at, change)))
+            .collect();
         self.changes = self.load();
         self
     }
@@ -80,7 +94,9 @@ impl Members {
     /// Whether nothing can be said of `user` before the source was asked about them.
     #[must_use]
     pub fn must_ask(&self, user: &UserId) -> bool {
-        self.lookup.as_ref().is_some_and(|lookup| lookup.asked.as_ref() != Some(user))
+        self.lookup
+            .as_ref()
+            .is_some_and(|lookup| lookup.asked.as_ref() != Some(user))
     }
 
     /// The same membership with what the source says of `user`: their rows and nobody else's. What was learned of them stands
@@ -88,7 +104,12 @@ impl Members {
     #[must_use]
     pub fn answered(&self, user: UserId, rows: Arc<Table>, confirmed: UnixTime) -> Self {
         let lookup = Some(Lookup { asked: Some(user) });
-        Self { table: rows, lookup, confirmed: Some(confirmed), ..self.clone() }
+        Self {
+            table: rows,
+            lookup,
+            confirmed: Some(confirmed),
+            ..self.clone()
+        }
     }
 
     /// Whether the source answers for one user at a time.
@@ -100,13 +121,19 @@ impl Members {
     /// The same membership, of which the source says at `at` that it holds.
     #[must_use]
     pub fn confirmed(&self, at: UnixTime) -> Self {
-        Self { confirmed: self.confirmed.max(Some(at)), ..self.clone() }
+        Self {
+            confirmed: self.confirmed.max(Some(at)),
+            ..self.clone()
+        }
     }
 
     /// Whether the source has been silent for longer than its word counts. Fail closed: also one that has never spoken.
     #[must_use]
     pub fn too_old(&self, now: UnixTime) -> bool {
-        let silent = |max: Duration| self.confirmed.is_none_or(|at| now.since(at) > max.as_secs());
+        let silent = |max: Duration| {
+            self.confirmed
+                .is_none_or(|at| now.since(at) > max.as_secs())
+        };
         self.policy.max_age.is_some_and(silent)
     }
 
@@ -120,20 +147,29 @@ impl Members {
     #[must_use]
     pub fn kept(&self, change: &Change) -> Option<Kept<'_>> {
         match change {
-            Change::User(user, _) | Change::Seen(user, _) | Change::Member(_, user, _) => {
-                self.users.get_key_value(user).map(|(user, record)| Kept::User(user, record))
-            }
+            Change::User(user, _) | Change::Seen(user, _) | Change::Member(_, user, _) => self
+                .users
+                .get_key_value(user)
+                .map(|(user, record)| Kept::User(user, record)),
             Change::Revoked(_) => None,
-            Change::Organization(org, _) => {
-                self.orgs.get_key_value(org).map(|(org, (at, change))| Kept::Organization(org, *at, *change))
-            }
+            Change::Organization(org, _) => self
+                .orgs
+                .get_key_value(org)
+                .map(|(org, (at, change))| Kept::Organization(org, *at, *change)),
         }
     }
 
     /// Everything that is kept.
     pub fn all_kept(&self) -> impl Iterator<Item = Kept<'_>> {
-        let users = self.users.iter().map(|(user, record)| Kept::User(user, record));
-        users.chain(self.orgs.iter().map(|(org, (at, change))| Kept::Organization(org, *at, *change)))
+        let users = self
+            .users
+            .iter()
+            .map(|(user, record)| Kept::User(user, record));
+        users.chain(
+            self.orgs
+                .iter()
+                .map(|(org, (at, change))| Kept::Organization(org, *at, *change)),
+        )
     }
 
     /// The same membership in the words of other roles: a role keeps its name, not its height. One whose name is gone is no role,
@@ -154,7 +190,11 @@ impl Members {
             (user.clone(), record)
         };
         let table = Arc::new(self.table.with_roles(renamed));
-        Self { table, users: self.users.iter().map(in_new_words).collect(), ..self.clone() }
+        Self {
+            table,
+            users: self.users.iter().map(in_new_words).collect(),
+            ..self.clone()
+        }
     }
 
     /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
@@ -163,11 +203,20 @@ impl Members {
         self.changed_within(Load::MAX, change, at)
     }
 
-    pub(super) fn changed_within(&self, max: Load, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
+    pub(super) fn changed_within(
+        &self,
+        max: Load,
+        change: Change,
+        at: EventTime,
+    ) -> Result<Self, TooManyChanges> {
         let (change, at) = self.unless_outdated(change, at);
         let takes = change.takes_access();
         let mut next = self.clone();
-        let newcomer = Entry { at, access: self.policy.access, flags: self.policy.flags.clone() };
+        let newcomer = Entry {
+            at,
+            access: self.policy.access,
+            flags: self.policy.flags.clone(),
+        };
         let mut edit = |user: UserId, edit: &mut dyn FnMut(&mut Record)| {
             let record = next.users.entry(user.clone()).or_default();
             let before = Load::of_user(&user, record);
@@ -175,9 +224,9 @@ impl Members {
             (before, Load::of_user(&user, record))
         };
         let (before, after) = match change {
-            Change::User(user, change) => {
-                edit(user, &mut |record| record.tell(change.clone(), at, &newcomer, self.policy.deactivate))
-            }
+            Change::User(user, change) => edit(user, &mut |record| {
+                record.tell(change.clone(), at, &newcomer, self.policy.deactivate)
+            }),
             Change::Seen(user, seen) => {
                 // Fail closed: a name that was learned makes nobody known, where first sight does not.
                 let newcomer = Some(&newcomer).filter(|_| self.policy.first_sight);
@@ -209,19 +258,32 @@ impl Members {
         };
         next.changes = self.changes.plus(after).minus(before);
         let room = next.changes.allows(before, after, max, takes);
-        if room { Ok(next) } else { Err(TooManyChanges::InAll) }
+        if room {
+            Ok(next)
+        } else {
+            Err(TooManyChanges::InAll)
+        }
     }
 
     pub(super) fn load(&self) -> Load {
-        let users = self.users.iter().map(|(user, record)| Load::of_user(user, record));
-        users.chain(self.orgs.keys().map(Load::of_org)).fold(Load::default(), Load::plus)
+        let users = self
+            .users
+            .iter()
+            .map(|(user, record)| Load::of_user(user, record));
+        users
+            .chain(self.orgs.keys().map(Load::of_org))
+            .fold(Load::default(), Load::plus)
     }
 
     /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
     fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
-        let gone = self.orgs.get(&entry.org).is_some_and(|(_, change)| *change == OrgChange::Deleted);
+        let gone = self
+            .orgs
+            .get(&entry.org)
+            .is_some_and(|(_, change)| *change == OrgChange::Deleted);
         // Where users are asked for one by one, nobody knows here what the source says of them.
-        let out = |org: &OrgId| self.lookup.is_none() && self.table.role_in_org(org, user).is_none();
+        let out =
+            |org: &OrgId| self.lookup.is_none() && self.table.role_in_org(org, user).is_none();
         gone || (entry.change == MemberChange::Removed && out(&entry.org))
     }
 
@@ -231,7 +293,9 @@ impl Members {
         if !self.policy.first_sight {
             return false;
         }
-        self.users.get(user).is_none_or(|record| record.learns(seen))
+        self.users
+            .get(user)
+            .is_none_or(|record| record.learns(seen))
     }
 
     /// What is known of `user`.
@@ -251,7 +315,10 @@ impl Members {
         let by_token = self.policy.by_token && user.clerk().is_some();
         let (access, flags) = match (row, entry) {
             // Clerk's own table, and a later word of Clerk: the ban in the table was lifted.
-            (Some(row), _) if self.since.is_some() && matches!(told, Some((_, UserChange::Described { .. }))) => {
+            (Some(row), _)
+                if self.since.is_some()
+                    && matches!(told, Some((_, UserChange::Described { .. }))) =>
+            {
                 (AccessStatus::Active, row.flags())
             }
             (Some(row), _) => (row.access(), row.flags()),
@@ -262,7 +329,11 @@ impl Members {
             (None, None) => return Standing::Unknown,
         };
         Standing::Known(Known {
-            access: if deactivated { AccessStatus::Suspended } else { access },
+            access: if deactivated {
+                AccessStatus::Suspended
+            } else {
+                access
+            },
             founder: !deactivated && row.is_some_and(|row| row.founder()),
             // What a user was allowed before is not what a deactivated one is.
             flags: if deactivated { &NO_FLAGS } else { flags },
@@ -274,30 +345,51 @@ impl Members {
 
     /// The role of `user` in `workspace`. `claim` is what their token says of its organization, if it may say that.
     #[must_use]
-    pub fn role(&self, workspace: &WorkspaceId, user: &UserId, claim: Option<Claimed<'_>>) -> Option<Role> {
+    pub fn role(
+        &self,
+        workspace: &WorkspaceId,
+        user: &UserId,
+        claim: Option<Claimed<'_>>,
+    ) -> Option<Role> {
         let record = self.users.get(user);
         if record.is_some_and(Record::deleted) {
             return None;
         }
         let claim = claim.filter(|_| self.policy.by_token);
         // The usual case: nobody but the source has said anything that could count, so which organization it is does not matter.
-        if claim.is_none() && self.orgs.is_empty() && record.is_none_or(|record| record.orgs.is_empty()) {
+        if claim.is_none()
+            && self.orgs.is_empty()
+            && record.is_none_or(|record| record.orgs.is_empty())
+        {
             return self.table.role(workspace, user);
         }
-        let Some(org) = self.org_of(workspace) else { return self.table.role(workspace, user) };
+        let Some(org) = self.org_of(workspace) else {
+            return self.table.role(workspace, user);
+        };
         // A deleted organization has no members, whatever the table, a token and late events say of them.
-        if self.orgs.get(&org).is_some_and(|(_, change)| *change == OrgChange::Deleted) {
+        if self
+            .orgs
+            .get(&org)
+            .is_some_and(|(_, change)| *change == OrgChange::Deleted)
+        {
             return None;
         }
         let told = record.and_then(|record| record.entry_of(&org));
         let claim = claim.filter(|claim| *claim.org == org);
         match (told, claim) {
             // Tokens count in seconds: one from the second of the event may be from before it. Fail closed.
-            (Some(told), Some(claim)) if claim.issued.is_none_or(|issued| issued.0 <= told.at.0 / 1000) => {
-                told.role().unwrap_or_else(|| self.table.role(workspace, user))
+            (Some(told), Some(claim))
+                if claim
+                    .issued
+                    .is_none_or(|issued| issued.0 <= told.at.0 / 1000) =>
+            {
+                told.role()
+                    .unwrap_or_else(|| self.table.role(workspace, user))
             }
             (_, Some(claim)) => claim.role,
-            (Some(told), None) => told.role().unwrap_or_else(|| self.table.role(workspace, user)),
+            (Some(told), None) => told
+                .role()
+                .unwrap_or_else(|| self.table.role(workspace, user)),
             (None, None) => self.table.role(workspace, user),
         }
     }
@@ -310,14 +402,18 @@ impl Members {
             // One that has the id of an organization is that organization, also where its source does not say so: or the webhook
             // that takes a member out of it would not.
             Some(None) if !workspace.as_str().starts_with("org_") => None,
-            Some(None) | None => OrgId::parse(workspace.as_str()).ok().filter(|org| !self.table.has_org(org)),
+            Some(None) | None => OrgId::parse(workspace.as_str())
+                .ok()
+                .filter(|org| !self.table.has_org(org)),
         }
     }
 
     /// The workspace that `org` is.
     #[must_use]
     pub fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
-        self.table.workspace_of(org).or_else(|| WorkspaceId::parse(org.as_str()).ok())
+        self.table
+            .workspace_of(org)
+            .or_else(|| WorkspaceId::parse(org.as_str()).ok())
     }
 
     /// Users, workspaces and members of the table; changes on top of it.

@@ -24,7 +24,11 @@ impl Prepared {
     /// Works out `before.reloaded(table, policy, said)`.
     #[must_use]
     pub fn new(before: &Members, table: Table, policy: Policy, said: Said) -> Self {
-        Self { before: before.clone(), said, after: before.reloaded(table, policy, said) }
+        Self {
+            before: before.clone(),
+            said,
+            after: before.reloaded(table, policy, said),
+        }
     }
 
     /// What it is if nothing is learned meanwhile.
@@ -45,7 +49,14 @@ impl Prepared {
     #[must_use]
     pub fn finished(self, now: &Members) -> Reloaded {
         let quick = self.is_of(now);
-        let Self { before, said, after: Reloaded { mut members, overruled } } = self;
+        let Self {
+            before,
+            said,
+            after: Reloaded {
+                mut members,
+                overruled,
+            },
+        } = self;
         members.confirmed = now.confirmed;
         if quick {
             return Reloaded { members, overruled };
@@ -55,20 +66,31 @@ impl Prepared {
         }
         let mut news = now.clone();
         news.users = changed_since(&before, now);
-        let newcomers = news.users.keys().filter(|user| !before.users.contains_key(*user)).count();
+        let newcomers = news
+            .users
+            .keys()
+            .filter(|user| !before.users.contains_key(*user))
+            .count();
         let mut stale: Vec<UserId> = news.users.keys().cloned().collect();
         // Mostly nobody was forgotten, and then nobody has to be looked for.
         if before.users.len() + newcomers > now.users.len() {
-            stale.extend(before.users.keys().filter(|user| !now.users.contains_key(*user)).cloned());
+            stale.extend(
+                before
+                    .users
+                    .keys()
+                    .filter(|user| !now.users.contains_key(*user))
+                    .cloned(),
+            );
         }
         for user in &stale {
             members.put(user, now.users.get(user));
         }
         members.put_orgs(now);
         let stands = |(change, _): &(Change, EventTime)| match change {
-            Change::User(user, _) | Change::Member(_, user, _) | Change::Seen(user, _) => {
-                now.users.get(user).is_some_and(|record| before.users.get(user) == Some(record))
-            }
+            Change::User(user, _) | Change::Member(_, user, _) | Change::Seen(user, _) => now
+                .users
+                .get(user)
+                .is_some_and(|record| before.users.get(user) == Some(record)),
             Change::Organization(..) | Change::Revoked(_) => false,
         };
         let late = news.overruled_by(&members.table, said);
@@ -80,14 +102,29 @@ impl Prepared {
 
 /// The records that are others than before.
 fn changed_since(before: &Members, now: &Members) -> imbl::HashMap<UserId, Record> {
-    let changed = now.users.iter().filter(|(user, record)| before.users.get(*user) != Some(*record));
-    changed.map(|(user, record)| (user.clone(), record.clone())).collect()
+    let changed = now
+        .users
+        .iter()
+        .filter(|(user, record)| before.users.get(*user) != Some(*record));
+    changed
+        .map(|(user, record)| (user.clone(), record.clone()))
+        .collect()
 }
 
 impl Members {
     /// Whether `other` differs in nothing but what was learned of users and organizations, and when the source was last heard.
     fn is_but_for_changes(&self, other: &Self) -> bool {
-        let Self { table, lookup, unspoken, since, policy, confirmed: _, users: _, orgs: _, changes: _ } = self;
+        let Self {
+            table,
+            lookup,
+            unspoken,
+            since,
+            policy,
+            confirmed: _,
+            users: _,
+            orgs: _,
+            changes: _,
+        } = self;
         Arc::ptr_eq(table, &other.table)
             && lookup == &other.lookup
             && *unspoken == other.unspoken
@@ -97,7 +134,9 @@ impl Members {
 
     /// Puts another record in the place of that of `user`.
     fn put(&mut self, user: &UserId, record: Option<&Record>) {
-        let load = |record: Option<&Record>| record.map_or(Load::default(), |record| Load::of_user(user, record));
+        let load = |record: Option<&Record>| {
+            record.map_or(Load::default(), |record| Load::of_user(user, record))
+        };
         let before = load(self.users.get(user));
         match record {
             Some(record) => self.users.insert(user.clone(), record.clone()),
@@ -107,7 +146,13 @@ impl Members {
     }
 
     fn put_orgs(&mut self, of: &Self) {
-        let load = |members: &Self| members.orgs.keys().map(Load::of_org).fold(Load::default(), Load::plus);
+        let load = |members: &Self| {
+            members
+                .orgs
+                .keys()
+                .map(Load::of_org)
+                .fold(Load::default(), Load::plus)
+        };
         self.changes = self.changes.plus(load(of)).minus(load(self));
         self.orgs = of.orgs.clone();
     }

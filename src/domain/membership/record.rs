@@ -62,7 +62,13 @@ impl Record {
     }
 
     /// Takes what Clerk, or a source that overrules it, says of the user.
-    pub(super) fn tell(&mut self, change: UserChange, at: EventTime, newcomer: &Entry, keep_deleted: bool) {
+    pub(super) fn tell(
+        &mut self,
+        change: UserChange,
+        at: EventTime,
+        newcomer: &Entry,
+        keep_deleted: bool,
+    ) {
         let earlier = self.told.as_ref().map(|(then, told)| told.order(*then));
         if earlier.is_some_and(|earlier| change.order(at) <= earlier) {
             return;
@@ -93,7 +99,12 @@ impl Record {
         match &mut self.seen {
             None => self.seen = Some(seen),
             Some(known) => {
-                let key = |seen: &Seen| (seen.at, seen.email.as_ref().map(|email| email.as_bytes().to_vec()));
+                let key = |seen: &Seen| {
+                    (
+                        seen.at,
+                        seen.email.as_ref().map(|email| email.as_bytes().to_vec()),
+                    )
+                };
                 if seen.email.is_some() && (known.email.is_none() || key(&seen) > key(known)) {
                     (known.at, known.email) = (seen.at, seen.email);
                 }
@@ -108,15 +119,23 @@ impl Record {
             return false;
         }
         let (told_at, told_email, told_name) = match &self.told {
-            Some((at, UserChange::Described { email, name, .. })) => (Some(*at), email.as_ref(), name.as_ref()),
+            Some((at, UserChange::Described { email, name, .. })) => {
+                (Some(*at), email.as_ref(), name.as_ref())
+            }
             _ => (None, None, None),
         };
         let known = self.seen.as_ref();
         let known_email = known.and_then(|known| known.email.as_ref());
-        let later = known.map(|known| known.at).filter(|_| known_email.is_some()).max(told_at) < Some(seen.at);
+        let later = known
+            .map(|known| known.at)
+            .filter(|_| known_email.is_some())
+            .max(told_at)
+            < Some(seen.at);
         let other_email = |email: &HeaderValue| later && known_email.or(told_email) != Some(email);
         let nameless = told_name.is_none() && known.is_none_or(|known| known.name.is_none());
-        self.entry.is_none() || seen.email.as_ref().is_some_and(other_email) || (nameless && seen.name.is_some())
+        self.entry.is_none()
+            || seen.email.as_ref().is_some_and(other_email)
+            || (nameless && seen.name.is_some())
     }
 
     /// Takes what is said of a membership. All of those from before a deletion have ended with it, whichever is heard of first. What is
@@ -143,11 +162,21 @@ impl Record {
     /// Forgets entries that are `needless`, the oldest first. `false` when the others are too many; for one that `takes` access
     /// away there is some more room.
     pub(super) fn fit(&mut self, needless: impl Fn(&OrgEntry) -> bool, takes: bool) -> bool {
-        let max = if takes { MAX_ORG_BYTES + MORE_FOR_ENDED } else { MAX_ORG_BYTES };
+        let max = if takes {
+            MAX_ORG_BYTES + MORE_FOR_ENDED
+        } else {
+            MAX_ORG_BYTES
+        };
         let mut bytes = self.org_bytes();
         while bytes > MAX_ORG_BYTES {
-            let entries = self.orgs.iter().enumerate().filter(|(_, entry)| needless(entry));
-            let Some((oldest, entry)) = entries.min_by_key(|(_, entry)| entry.at) else { break };
+            let entries = self
+                .orgs
+                .iter()
+                .enumerate()
+                .filter(|(_, entry)| needless(entry));
+            let Some((oldest, entry)) = entries.min_by_key(|(_, entry)| entry.at) else {
+                break;
+            };
             bytes -= entry.bytes();
             self.orgs.remove(oldest);
         }
@@ -162,7 +191,10 @@ impl Record {
     /// What was last said of the membership in `org`.
     #[must_use]
     pub fn entry_of(&self, org: &OrgId) -> Option<&OrgEntry> {
-        let place = self.orgs.binary_search_by(|entry| entry.org.cmp(org)).ok()?;
+        let place = self
+            .orgs
+            .binary_search_by(|entry| entry.org.cmp(org))
+            .ok()?;
         self.orgs.get(place)
     }
 
@@ -175,7 +207,8 @@ impl Record {
 
     /// Things kept: what counts against the bound.
     pub(super) fn size(&self) -> usize {
-        usize::from(self.told.is_some() || self.seen.is_some() || self.entry.is_some()) + self.orgs.len()
+        usize::from(self.told.is_some() || self.seen.is_some() || self.entry.is_some())
+            + self.orgs.len()
     }
 }
 

@@ -42,8 +42,18 @@ impl Members {
             Said::WhenChanged => None,
             Said::At(began) => Some(earlier(began)),
         };
-        let members = Self { table: Arc::new(table), policy, lookup: None, unspoken: false, since, ..self.clone() };
-        Reloaded { members: members.with_marks(&overruled), overruled }
+        let members = Self {
+            table: Arc::new(table),
+            policy,
+            lookup: None,
+            unspoken: false,
+            since,
+            ..self.clone()
+        };
+        Reloaded {
+            members: members.with_marks(&overruled),
+            overruled,
+        }
     }
 
     /// The words that a new table overrules.
@@ -54,14 +64,20 @@ impl Members {
                 // Fail closed: that another source says something else is no change of a row, and lifts no ban.
                 Said::WhenChanged if self.unspoken => {}
                 Said::WhenChanged => self.overrule_changed(user, record, table, &mut overruled),
-                Said::At(began) => overrule_before(user, record, table, earlier(began), &mut overruled),
+                Said::At(began) => {
+                    overrule_before(user, record, table, earlier(began), &mut overruled)
+                }
             }
         }
         for (org, (at, change)) in &self.orgs {
             let (before, after) = (self.table.has_org(org), table.has_org(org));
             let stays = match said {
-                Said::WhenChanged => self.unspoken || before == after || (*change == OrgChange::Deleted && !after),
-                Said::At(began) => *at > earlier(began) || (*change == OrgChange::Deleted && !after),
+                Said::WhenChanged => {
+                    self.unspoken || before == after || (*change == OrgChange::Deleted && !after)
+                }
+                Said::At(began) => {
+                    *at > earlier(began) || (*change == OrgChange::Deleted && !after)
+                }
             };
             if !stays && *change != OrgChange::Overruled {
                 overruled.push((Change::Organization(org.clone(), OrgChange::Overruled), *at));
@@ -73,24 +89,32 @@ impl Members {
     /// The same membership after these marks.
     pub(super) fn with_marks(&self, overruled: &[(Change, EventTime)]) -> Self {
         // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
-        let mark =
-            |members: Self, (change, at): &(Change, EventTime)| members.changed(change.clone(), *at).unwrap_or(members);
+        let mark = |members: Self, (change, at): &(Change, EventTime)| {
+            members.changed(change.clone(), *at).unwrap_or(members)
+        };
         overruled.iter().fold(self.clone(), mark)
     }
 
     /// The change as it counts under a table that knows better: an event that is delivered only now and is older than the table leaves
     /// what it would have left had it come before it.
     pub(super) fn unless_outdated(&self, change: Change, at: EventTime) -> (Change, EventTime) {
-        let Some(since) = self.since.filter(|since| at <= *since) else { return (change, at) };
+        let Some(since) = self.since.filter(|since| at <= *since) else {
+            return (change, at);
+        };
         match change {
             Change::User(user, UserChange::Described { .. }) if user.clerk().is_some() => {
                 match self.table.user(&user) {
-                    Some(_) => (Change::User(user, UserChange::Overruled { deleted: false }), at),
+                    Some(_) => (
+                        Change::User(user, UserChange::Overruled { deleted: false }),
+                        at,
+                    ),
                     // They were there, and are not any more.
                     None => (gone(user), since),
                 }
             }
-            Change::Member(org, user, change) if user.clerk().is_some() && change != MemberChange::Overruled => {
+            Change::Member(org, user, change)
+                if user.clerk().is_some() && change != MemberChange::Overruled =>
+            {
                 (Change::Member(org, user, MemberChange::Overruled), at)
             }
             Change::Organization(org, change)
@@ -103,18 +127,32 @@ impl Members {
     }
 
     /// What the rows that are other ones than before overrule.
-    fn overrule_changed(&self, user: &UserId, record: &Record, table: &Table, all: &mut Vec<(Change, EventTime)>) {
+    fn overrule_changed(
+        &self,
+        user: &UserId,
+        record: &Record,
+        table: &Table,
+        all: &mut Vec<(Change, EventTime)>,
+    ) {
         if let Some((at, told)) = &record.told {
             let (before, after) = (self.table.user(user), table.user(user));
-            let stays = before == after || (told.takes_access() && Row::height(after) <= Row::height(before));
+            let stays = before == after
+                || (told.takes_access() && Row::height(after) <= Row::height(before));
             if !stays && !told.is_overruled() {
                 let deleted = *told == UserChange::Deleted;
-                all.push((Change::User(user.clone(), UserChange::Overruled { deleted }), *at));
+                all.push((
+                    Change::User(user.clone(), UserChange::Overruled { deleted }),
+                    *at,
+                ));
             }
         }
         for entry in &record.orgs {
-            let (before, after) = (self.table.role_in_org(&entry.org, user), table.role_in_org(&entry.org, user));
-            let stays = before == after || (entry.change == MemberChange::Removed && after.is_none());
+            let (before, after) = (
+                self.table.role_in_org(&entry.org, user),
+                table.role_in_org(&entry.org, user),
+            );
+            let stays =
+                before == after || (entry.change == MemberChange::Removed && after.is_none());
             if !stays && entry.change != MemberChange::Overruled {
                 all.push(overruled_member(&entry.org, user, entry.at));
             }
@@ -125,27 +163,46 @@ impl Members {
     #[must_use]
     pub fn looked_up(&self, policy: Policy) -> Self {
         let asking = Self::by_lookup(policy);
-        Self { users: self.users.clone(), orgs: self.orgs.clone(), changes: self.changes, ..asking }
+        Self {
+            users: self.users.clone(),
+            orgs: self.orgs.clone(),
+            changes: self.changes,
+            ..asking
+        }
     }
 
     /// The same membership while another source has not spoken yet: until it does, what was said before counts, at `now` as if it
     /// had just been said where that source was never too old, and not for ever.
     #[must_use]
     pub fn awaiting(&self, policy: Policy, now: UnixTime) -> Self {
-        let confirmed = if self.policy.max_age.is_none() { Some(now) } else { self.confirmed };
-        Self { policy, confirmed, ..self.clone() }
+        let confirmed = if self.policy.max_age.is_none() {
+            Some(now)
+        } else {
+            self.confirmed
+        };
+        Self {
+            policy,
+            confirmed,
+            ..self.clone()
+        }
     }
 
     /// The same membership, of which another source will speak than the one that gave the table.
     #[must_use]
     pub fn of_another_source(&self) -> Self {
-        Self { unspoken: true, ..self.clone() }
+        Self {
+            unspoken: true,
+            ..self.clone()
+        }
     }
 
     /// What was learned, without the table: for [`Members::old_marks`]. Cheap, as it shares what has not changed since.
     #[must_use]
     pub fn learned(&self) -> Self {
-        Self { table: Arc::default(), ..self.clone() }
+        Self {
+            table: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// The marks that are so old at `now` that nothing can come which they would have to stop, and that were there in `earlier`
@@ -158,21 +215,33 @@ impl Members {
         let old = |at: EventTime| now > UnixTime(at.0 / 1000).plus(MARKS_LAST);
         let mut marks = Vec::new();
         for (user, record) in &self.users {
-            let Some(before) = earlier.users.get(user) else { continue };
+            let Some(before) = earlier.users.get(user) else {
+                continue;
+            };
             if let Some((at, told @ UserChange::Overruled { .. })) = &record.told
                 && old(*at)
                 && before.told == record.told
             {
                 marks.push(Change::User(user.clone(), told.clone()));
             }
-            let is_old = |e: &&OrgEntry| e.change == MemberChange::Overruled && old(e.at) && before.orgs.contains(*e);
+            let is_old = |e: &&OrgEntry| {
+                e.change == MemberChange::Overruled && old(e.at) && before.orgs.contains(*e)
+            };
             let members = record.orgs.iter().filter(is_old);
-            marks.extend(members.map(|e| Change::Member(e.org.clone(), user.clone(), MemberChange::Overruled)));
+            marks.extend(
+                members
+                    .map(|e| Change::Member(e.org.clone(), user.clone(), MemberChange::Overruled)),
+            );
         }
         let is_old = |org: &OrgId, at: EventTime, change: OrgChange| {
-            change == OrgChange::Overruled && old(at) && earlier.orgs.get(org) == Some(&(at, change))
+            change == OrgChange::Overruled
+                && old(at)
+                && earlier.orgs.get(org) == Some(&(at, change))
         };
-        let orgs = self.orgs.iter().filter(|(org, (at, change))| is_old(org, *at, *change));
+        let orgs = self
+            .orgs
+            .iter()
+            .filter(|(org, (at, change))| is_old(org, *at, *change));
         marks.extend(orgs.map(|(org, _)| Change::Organization(org.clone(), OrgChange::Overruled)));
         marks
     }
@@ -187,9 +256,13 @@ impl Members {
                     record.told.take_if(|(_, now)| now == told);
                 }),
                 Change::Member(org, user, change) => {
-                    next.unmark(user, |record| record.orgs.retain(|e| e.org != *org || e.change != *change));
+                    next.unmark(user, |record| {
+                        record.orgs.retain(|e| e.org != *org || e.change != *change)
+                    });
                 }
-                Change::Organization(org, change) if next.orgs.get(org).is_some_and(|(_, now)| now == change) => {
+                Change::Organization(org, change)
+                    if next.orgs.get(org).is_some_and(|(_, now)| now == change) =>
+                {
                     next.orgs.remove(org);
                 }
                 Change::Organization(..) | Change::Seen(..) | Change::Revoked(_) => {}
@@ -200,7 +273,9 @@ impl Members {
     }
 
     fn unmark(&mut self, user: &UserId, edit: impl FnOnce(&mut Record)) {
-        let Some(mut record) = self.users.get(user).cloned() else { return };
+        let Some(mut record) = self.users.get(user).cloned() else {
+            return;
+        };
         edit(&mut record);
         if record.size() == 0 {
             self.users.remove(user);
@@ -211,16 +286,33 @@ impl Members {
 }
 
 /// What a table overrules that Clerk gave at a moment, of all that was said of `user` until `then`.
-fn overrule_before(user: &UserId, record: &Record, table: &Table, then: EventTime, all: &mut Vec<(Change, EventTime)>) {
+fn overrule_before(
+    user: &UserId,
+    record: &Record,
+    table: &Table,
+    then: EventTime,
+    all: &mut Vec<(Change, EventTime)>,
+) {
     if user.clerk().is_none() {
         // Clerk knows nothing of other issuers' users.
         return;
     }
-    let heard = [record.told.as_ref().map(|told| told.0), record.seen.as_ref().map(|seen| seen.at)];
-    let heard = heard.into_iter().flatten().chain(record.entry.as_ref().map(|entry| entry.at)).max();
+    let heard = [
+        record.told.as_ref().map(|told| told.0),
+        record.seen.as_ref().map(|seen| seen.at),
+    ];
+    let heard = heard
+        .into_iter()
+        .flatten()
+        .chain(record.entry.as_ref().map(|entry| entry.at))
+        .max();
     if table.user(user).is_none() && heard.is_some_and(|heard| heard <= then) {
         // Whoever is not there any more was deleted, and the webhook that said so was missed.
-        if !record.told.as_ref().is_some_and(|(_, told)| told.takes_access()) {
+        if !record
+            .told
+            .as_ref()
+            .is_some_and(|(_, told)| told.takes_access())
+        {
             all.push((gone(user.clone()), then));
         }
     } else if let Some((at, told)) = &record.told
@@ -229,20 +321,36 @@ fn overrule_before(user: &UserId, record: &Record, table: &Table, then: EventTim
         && !record.deleted()
         && !told.is_overruled()
     {
-        all.push((Change::User(user.clone(), UserChange::Overruled { deleted: false }), *at));
+        all.push((
+            Change::User(user.clone(), UserChange::Overruled { deleted: false }),
+            *at,
+        ));
     }
-    let members = record.orgs.iter().filter(|e| e.at <= then && e.change != MemberChange::Overruled);
+    let members = record
+        .orgs
+        .iter()
+        .filter(|e| e.at <= then && e.change != MemberChange::Overruled);
     all.extend(members.map(|entry| overruled_member(&entry.org, user, entry.at)));
 }
 
 /// What is said of somebody whom Clerk's list does not have any more. Not that they are deleted, which would be final: a list of another
 /// instance, or one that was read by a wrong clock, must not take anybody's access for good.
 fn gone(user: UserId) -> Change {
-    Change::User(user, UserChange::Described { banned: true, email: None, name: None })
+    Change::User(
+        user,
+        UserChange::Described {
+            banned: true,
+            email: None,
+            name: None,
+        },
+    )
 }
 
 fn overruled_member(org: &OrgId, user: &UserId, at: EventTime) -> (Change, EventTime) {
-    (Change::Member(org.clone(), user.clone(), MemberChange::Overruled), at)
+    (
+        Change::Member(org.clone(), user.clone(), MemberChange::Overruled),
+        at,
+    )
 }
 
 fn earlier(EventTime(began): EventTime) -> EventTime {

@@ -82,12 +82,20 @@ impl Table {
     ///
     /// # Errors
     /// When two users have one id, or two workspaces one organization.
-    pub fn new(users: HashMap<UserId, User>, workspaces: HashMap<WorkspaceId, Workspace>) -> Result<Self, RowFault> {
+    pub fn new(
+        users: HashMap<UserId, User>,
+        workspaces: HashMap<WorkspaceId, Workspace>,
+    ) -> Result<Self, RowFault> {
         let mut table = TableBuilder::new();
-        users.iter().try_for_each(|(id, user)| table.user(id, user))?;
+        users
+            .iter()
+            .try_for_each(|(id, user)| table.user(id, user))?;
         for (id, workspace) in &workspaces {
             table.workspace(id, workspace.org.as_ref())?;
-            workspace.members.iter().try_for_each(|(user, role)| table.member(id, user, *role))?;
+            workspace
+                .members
+                .iter()
+                .try_for_each(|(user, role)| table.member(id, user, *role))?;
         }
         Ok(table.build())
     }
@@ -105,19 +113,27 @@ impl Table {
         }
         let mut room = Room::default();
         let name = Some(Text::of(workspace.as_str().as_bytes(), &mut room));
-        let seat = seats.iter().find(|seat| name_of(self.rows.workspaces.row(place_of(seat))) == name)?;
+        let seat = seats
+            .iter()
+            .find(|seat| name_of(self.rows.workspaces.row(place_of(seat))) == name)?;
         self.role_of(seat)
     }
 
     /// The role of a user in an organization: in the workspace that is said to be it, else in the one with its id.
     pub(super) fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
-        self.role_at(seats_of(self.person(user)?), self.place_of(org).or_else(|| self.nameless(org))?)
+        self.role_at(
+            seats_of(self.person(user)?),
+            self.place_of(org).or_else(|| self.nameless(org))?,
+        )
     }
 
     /// The workspace that has the id of an organization and is not said to be any: see [`super::Members::org_of`].
     fn nameless(&self, org: &OrgId) -> Option<u32> {
-        let place =
-            self.workspace(&WorkspaceId::parse(org.as_str()).ok().filter(|id| id.as_str().starts_with("org_"))?)?;
+        let place = self.workspace(
+            &WorkspaceId::parse(org.as_str())
+                .ok()
+                .filter(|id| id.as_str().starts_with("org_"))?,
+        )?;
         Some(place).filter(|place| org_of(self.rows.workspaces.row(*place)).is_none())
     }
 
@@ -141,7 +157,10 @@ impl Table {
     pub(super) fn with_roles(&self, renamed: impl Fn(Role) -> Option<Role>) -> Self {
         let heights = std::array::from_fn(|height| u8::try_from(height).ok());
         let roles = heights.map(|height| self.role_now(height?).and_then(&renamed));
-        let mut table = Self { roles: Some(Arc::new(roles)), ..self.clone() };
+        let mut table = Self {
+            roles: Some(Arc::new(roles)),
+            ..self.clone()
+        };
         table.members = table.links().count();
         table
     }
@@ -154,12 +173,16 @@ impl Table {
 
     /// Everybody who has a row.
     pub(super) fn user_ids(&self) -> impl Iterator<Item = UserId> {
-        self.people().filter(|row| is_described(row)).filter_map(user_of)
+        self.people()
+            .filter(|row| is_described(row))
+            .filter_map(user_of)
     }
 
     /// Every membership.
     pub(super) fn members(&self) -> impl Iterator<Item = (WorkspaceId, UserId, Role)> {
-        self.links().filter_map(|(row, seat, role)| Some((self.workspace_at(place_of(seat))?, user_of(row)?, role)))
+        self.links().filter_map(|(row, seat, role)| {
+            Some((self.workspace_at(place_of(seat))?, user_of(row)?, role))
+        })
     }
 
     /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
@@ -174,17 +197,23 @@ impl Table {
 
     fn links(&self) -> impl Iterator<Item = (&[u8], &Seat, Role)> {
         self.people().flat_map(move |row| {
-            seats_of(row).iter().filter_map(move |seat| self.role_of(seat).map(|role| (row, seat, role)))
+            seats_of(row)
+                .iter()
+                .filter_map(move |seat| self.role_of(seat).map(|role| (row, seat, role)))
         })
     }
 
     fn person(&self, user: &UserId) -> Option<&[u8]> {
         let people = &self.rows.people;
-        people.find(Text::of(user.as_str().as_bytes(), &mut Room::default())).map(|place| people.row(place))
+        people
+            .find(Text::of(user.as_str().as_bytes(), &mut Room::default()))
+            .map(|place| people.row(place))
     }
 
     fn workspace(&self, id: &WorkspaceId) -> Option<u32> {
-        self.rows.workspaces.find(Text::of(id.as_str().as_bytes(), &mut Room::default()))
+        self.rows
+            .workspaces
+            .find(Text::of(id.as_str().as_bytes(), &mut Room::default()))
     }
 
     fn workspace_at(&self, place: u32) -> Option<WorkspaceId> {
@@ -192,10 +221,14 @@ impl Table {
     }
 
     fn place_of(&self, org: &OrgId) -> Option<u32> {
-        let Rows { workspaces, by_org, .. } = &*self.rows;
+        let Rows {
+            workspaces, by_org, ..
+        } = &*self.rows;
         let mut room = Room::default();
         let org = Text::of(org.as_str().as_bytes(), &mut room);
-        by_org.find(workspaces.hash(org), |place| org_of(workspaces.row(place)) == Some(org))
+        by_org.find(workspaces.hash(org), |place| {
+            org_of(workspaces.row(place)) == Some(org)
+        })
     }
 
     fn role_at(&self, seats: &[Seat], workspace: u32) -> Option<Role> {
@@ -223,7 +256,10 @@ fn user_of(row: &[u8]) -> Option<UserId> {
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (users, workspaces, members) = self.size();
-        write!(f, "Table({users} users, {workspaces} workspaces, {members} members)")
+        write!(
+            f,
+            "Table({users} users, {workspaces} workspaces, {members} members)"
+        )
     }
 }
 

@@ -36,13 +36,19 @@ impl<'p> PathSegment<'p> {
     #[must_use]
     pub fn loose(self) -> Cow<'p, str> {
         let text = loose(self.text);
-        if text.contains('+') { Cow::Owned(loose(&text.replace('+', " ")).to_owned()) } else { Cow::Borrowed(text) }
+        if text.contains('+') {
+            Cow::Owned(loose(&text.replace('+', " ")).to_owned())
+        } else {
+            Cow::Borrowed(text)
+        }
     }
 
     /// The segment without its last `.suffix`, which Rails and older versions of Spring take for the format of the answer.
     #[must_use]
     pub fn without_suffix(self) -> &'p str {
-        self.text.rsplit_once('.').map_or(self.text, |(stem, _)| stem)
+        self.text
+            .rsplit_once('.')
+            .map_or(self.text, |(stem, _)| stem)
     }
 
     /// The page whose data a reader takes it for, as the last segment: `/admin.data` runs the loaders of `/admin` in React Router and
@@ -50,7 +56,10 @@ impl<'p> PathSegment<'p> {
     #[must_use]
     pub fn page(self) -> &'p str {
         let endings = [".data", ".html__data.json"];
-        endings.iter().find_map(|end| self.text.strip_suffix(end)).unwrap_or(self.text)
+        endings
+            .iter()
+            .find_map(|end| self.text.strip_suffix(end))
+            .unwrap_or(self.text)
     }
 
     /// Whether it may name a script to which the rest of the path is handed: `/index.php/admin` is `/admin` to Symfony and Laravel.
@@ -58,7 +67,8 @@ impl<'p> PathSegment<'p> {
     pub fn may_name_a_script(self) -> bool {
         let ends = |end: &&str| {
             let at = self.text.len().checked_sub(end.len());
-            at.and_then(|at| self.text.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+            at.and_then(|at| self.text.get(at..))
+                .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
         };
         SCRIPTS.iter().any(ends)
     }
@@ -81,7 +91,12 @@ fn is_canonical_escape(rest: &str) -> bool {
 /// `ſ` is an `S`, the Kelvin sign a `K`, and `É` an `é`. Others know the letters of ASCII alone.
 #[must_use]
 pub fn same_letters(a: &str, b: &str) -> bool {
-    let fold = |text: &str| text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    let fold = |text: &str| {
+        text.chars()
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
     a.eq_ignore_ascii_case(b) || (!(a.is_ascii() && b.is_ascii()) && fold(a) == fold(b))
 }
 
@@ -100,7 +115,10 @@ mod tests {
         for byte in (0x21..0x7f_u8).filter(|byte| super::super::stands_as_it_is(*byte)) {
             let upper = format!("/x%{byte:02X}y");
             assert!(!only(&upper, |s| s.has_one_spelling()), "{upper}");
-            assert!(!only(&upper.to_lowercase(), |s| s.has_one_spelling()), "{upper} in lower case");
+            assert!(
+                !only(&upper.to_lowercase(), |s| s.has_one_spelling()),
+                "{upper} in lower case"
+            );
         }
         for one in ["/a-b.c_d~e", "/caf%C3%A9", "/a%20b", "/%5Bx%5D"] {
             assert!(only(one, |s| s.has_one_spelling()), "{one}");
@@ -119,7 +137,11 @@ mod tests {
         assert_eq!(loose("/.hidden"), ".hidden");
         let page = |target| only(target, |segment| segment.page().to_owned());
         assert_eq!(
-            [page("/admin.data"), page("/admin.html__data.json"), page("/a.json")],
+            [
+                page("/admin.data"),
+                page("/admin.html__data.json"),
+                page("/a.json")
+            ],
             ["admin", "admin", "a.json"]
         );
         let bare = |target| only(target, |segment| segment.without_suffix().to_owned());
@@ -135,7 +157,12 @@ mod tests {
 
     #[test]
     fn letters_of_two_cases_are_the_same_in_every_alphabet() {
-        for (a, b) in [("admin", "ADMIN"), ("ſecret", "SECRET"), ("\u{212a}ey", "key"), ("ÄRGER", "ärger")] {
+        for (a, b) in [
+            ("admin", "ADMIN"),
+            ("ſecret", "SECRET"),
+            ("\u{212a}ey", "key"),
+            ("ÄRGER", "ärger"),
+        ] {
             assert!(same_letters(a, b), "{a} {b}");
         }
         assert!(!same_letters("admin", "admins"));

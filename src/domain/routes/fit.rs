@@ -41,7 +41,12 @@ pub(super) enum Fit {
 }
 
 /// How surely `route` covers the rest of `path` behind the first `skipped` segments; `None` if no reader gets to it.
-pub(super) fn fit(route: &Route, path: &CleanPath<'_>, skipped: usize, rules: PathRules) -> Option<Fit> {
+pub(super) fn fit(
+    route: &Route,
+    path: &CleanPath<'_>,
+    skipped: usize,
+    rules: PathRules,
+) -> Option<Fit> {
     let segments = fit_segments(&route.pattern, path, skipped, rules)?;
     let rest_of_nothing = skipped > 0 && path.segments().nth(skipped).is_none();
     let slash = match path.trailing_slash() && !route.pattern.rest && !rest_of_nothing {
@@ -51,17 +56,36 @@ pub(super) fn fit(route: &Route, path: &CleanPath<'_>, skipped: usize, rules: Pa
         true if route.access.opens() => Fit::Possible,
         true => Fit::Declared,
     };
-    let script = if skipped > 0 { Fit::Possible } else { Fit::Certain };
+    let script = if skipped > 0 {
+        Fit::Possible
+    } else {
+        Fit::Certain
+    };
     Some(segments.max(slash).max(script))
 }
 
-fn fit_segments(pattern: &Pattern, path: &CleanPath<'_>, skipped: usize, rules: PathRules) -> Option<Fit> {
+fn fit_segments(
+    pattern: &Pattern,
+    path: &CleanPath<'_>,
+    skipped: usize,
+    rules: PathRules,
+) -> Option<Fit> {
     let mut parts = path.segments().skip(skipped).peekable();
-    if pattern.segments.is_empty() && !pattern.rest && names_the_root(path.segments().skip(skipped), skipped) {
+    if pattern.segments.is_empty()
+        && !pattern.rest
+        && names_the_root(path.segments().skip(skipped), skipped)
+    {
         return Some(Fit::Possible);
     }
     // Next.js adds `.json` to the page behind its prefix.
-    let rules = if skipped > 0 { PathRules { suffix: Suffix::Ignored, ..rules } } else { rules };
+    let rules = if skipped > 0 {
+        PathRules {
+            suffix: Suffix::Ignored,
+            ..rules
+        }
+    } else {
+        rules
+    };
     let plain = rules == PathRules::default() && !path.may_be_read_otherwise();
     let mut fit = Fit::Certain;
     for segment in &pattern.segments {
@@ -70,7 +94,9 @@ fn fit_segments(pattern: &Pattern, path: &CleanPath<'_>, skipped: usize, rules: 
             Segment::Any(_) => {}
             Segment::Literal(literal) if plain && **literal == *part.text() => {}
             Segment::Literal(_) if plain => return None,
-            Segment::Literal(literal) => fit = fit.max(fit_literal(literal, part, parts.peek().is_none(), rules)?),
+            Segment::Literal(literal) => {
+                fit = fit.max(fit_literal(literal, part, parts.peek().is_none(), rules)?)
+            }
         }
     }
     (pattern.rest || parts.next().is_none()).then_some(fit)
@@ -87,11 +113,23 @@ fn fit_literal(literal: &str, part: PathSegment<'_>, last: bool, rules: PathRule
     let text = part.text();
     if *literal == *text {
         // Express finds `/open` in `/open` alone, and not in `/%6Fpen`; uvicorn and gunicorn do in both.
-        return Some(if part.has_one_spelling() { Fit::Certain } else { Fit::Possible });
+        return Some(if part.has_one_spelling() {
+            Fit::Certain
+        } else {
+            Fit::Possible
+        });
     }
     // What the config says of letter cases is said of ASCII: of other letters not even the readers that ignore case agree.
-    let declared = if part.has_one_spelling() && text.is_ascii() { Fit::Declared } else { Fit::Possible };
-    let bare = if last && rules.suffix == Suffix::Ignored { part.without_suffix() } else { text };
+    let declared = if part.has_one_spelling() && text.is_ascii() {
+        Fit::Declared
+    } else {
+        Fit::Possible
+    };
+    let bare = if last && rules.suffix == Suffix::Ignored {
+        part.without_suffix()
+    } else {
+        text
+    };
     if rules.same(literal, text) || rules.same(literal, bare) {
         return Some(declared);
     }

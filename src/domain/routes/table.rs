@@ -58,7 +58,9 @@ impl RouteTable {
     /// Sorts the routes. Two that cover the same method and path are a contradiction: their indices are the error.
     pub fn new(routes: Vec<Route>, rules: PathRules) -> Result<Self, (usize, usize)> {
         for (later, b) in routes.iter().enumerate() {
-            let same = |a: &Route| a.pattern.same_paths(&b.pattern, rules) && contradict(&a.methods, &b.methods);
+            let same = |a: &Route| {
+                a.pattern.same_paths(&b.pattern, rules) && contradict(&a.methods, &b.methods)
+            };
             if let Some(earlier) = routes.iter().take(later).position(same) {
                 return Err((earlier, later));
             }
@@ -67,7 +69,9 @@ impl RouteTable {
         // With equal patterns, the route that names its methods goes before the one that does not.
         routes.sort_by(|a, b| {
             let unnamed = |r: &Route| matches!(r.methods, Methods::Usual);
-            a.pattern.specificity(&b.pattern).then(unnamed(a).cmp(&unnamed(b)))
+            a.pattern
+                .specificity(&b.pattern)
+                .then(unnamed(a).cmp(&unnamed(b)))
         });
         Ok(Self { routes, rules })
     }
@@ -85,17 +89,30 @@ impl RouteTable {
         if path.as_str().contains(['.', '_']) {
             self.look_behind_fronts(method, path, &mut readings)?;
         }
-        let webhook = readings.iter().any(|reading| reading.route.access == Access::Webhook);
-        if webhook && !readings.further.is_empty() { None } else { Some(readings) }
+        let webhook = readings
+            .iter()
+            .any(|reading| reading.route.access == Access::Webhook);
+        if webhook && !readings.further.is_empty() {
+            None
+        } else {
+            Some(readings)
+        }
     }
 
     /// The routes that cover the path behind its first `skipped` segments to some reader, and whether every reader arrives at one.
     /// `None` where a request would leave the path of a webhook.
-    fn walk(&self, method: &Method, path: &CleanPath, skipped: usize) -> Option<(Option<Readings<'_>>, bool)> {
+    fn walk(
+        &self,
+        method: &Method,
+        path: &CleanPath,
+        skipped: usize,
+    ) -> Option<(Option<Readings<'_>>, bool)> {
         let (mut found, mut settled): (Option<Readings<'_>>, bool) = (None, false);
         let mut webhook: Option<&Pattern> = None;
         for route in &self.routes {
-            let Some(fit) = fit(route, path, skipped, self.rules) else { continue };
+            let Some(fit) = fit(route, path, skipped, self.rules) else {
+                continue;
+            };
             if webhook.is_some_and(|webhook| !webhook.same_paths(&route.pattern, self.rules)) {
                 return None;
             }
@@ -107,7 +124,12 @@ impl RouteTable {
             }
             let first = Reading { route, skipped };
             match &mut found {
-                None => found = Some(Readings { first, further: Vec::new() }),
+                None => {
+                    found = Some(Readings {
+                        first,
+                        further: Vec::new(),
+                    })
+                }
                 Some(found) => found.further.push(first),
             }
             settled |= fit <= Fit::Declared;
@@ -120,7 +142,12 @@ impl RouteTable {
 
     /// Adds the routes that cover what stands behind the name of a script, or behind the prefix of Next.js. Where none does, nothing is
     /// added: most segments with such a name are files.
-    fn look_behind_fronts<'t>(&'t self, method: &Method, path: &CleanPath, readings: &mut Readings<'t>) -> Option<()> {
+    fn look_behind_fronts<'t>(
+        &'t self,
+        method: &Method,
+        path: &CleanPath,
+        readings: &mut Readings<'t>,
+    ) -> Option<()> {
         for (count, skipped) in path.fronts().enumerate() {
             if count >= MAX_FRONTS || skipped > MAX_SEGMENTS {
                 return None;
@@ -132,9 +159,16 @@ impl RouteTable {
             }
             let (behind, _) = self.walk(method, path, skipped)?;
             for reading in behind.iter().flat_map(Readings::iter) {
-                let by_place =
-                    reading.route.workspace.iter().any(|source| matches!(source, WorkspaceSource::Segment(_)));
-                if by_place || !readings.iter().any(|known| Arc::ptr_eq(known.route, reading.route)) {
+                let by_place = reading
+                    .route
+                    .workspace
+                    .iter()
+                    .any(|source| matches!(source, WorkspaceSource::Segment(_)));
+                if by_place
+                    || !readings
+                        .iter()
+                        .any(|known| Arc::ptr_eq(known.route, reading.route))
+                {
                     readings.further.push(reading);
                 }
             }

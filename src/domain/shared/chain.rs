@@ -16,7 +16,10 @@ pub struct Position {
 
 impl Position {
     /// Where an empty store is. No entry has these numbers.
-    pub const START: Self = Self { seq: 0, nonce: Nonce(0) };
+    pub const START: Self = Self {
+        seq: 0,
+        nonce: Nonce(0),
+    };
 }
 
 /// One entry of the log.
@@ -33,7 +36,10 @@ pub struct Entry {
 impl Entry {
     #[must_use]
     pub fn position(&self) -> Position {
-        Position { seq: self.seq, nonce: self.nonce }
+        Position {
+            seq: self.seq,
+            nonce: self.nonce,
+        }
     }
 
     /// Whether it comes right after `position`. The first entry of a store has any number: a store that was emptied must not
@@ -70,7 +76,13 @@ pub enum Gap {
 }
 
 impl Gap {
-    pub const ALL: [Self; 5] = [Self::First, Self::Emptied, Self::Forked, Self::Trimmed, Self::Unsent];
+    pub const ALL: [Self; 5] = [
+        Self::First,
+        Self::Emptied,
+        Self::Forked,
+        Self::Trimmed,
+        Self::Unsent,
+    ];
 
     /// Its name, for metric and log.
     #[must_use]

@@ -69,7 +69,10 @@ impl Fact {
         match change {
             Change::Seen(..) => vec![],
             Change::User(user, told) if told.takes_access() => {
-                vec![fact(Change::Revoked(Revoked::User(user.clone()))), fact(change.clone())]
+                vec![
+                    fact(Change::Revoked(Revoked::User(user.clone()))),
+                    fact(change.clone()),
+                ]
             }
             _ => vec![fact(change.clone())],
         }
@@ -77,7 +80,11 @@ impl Fact {
 
     /// `change` as a fact of its own; `None` for what is not shared.
     pub(super) fn alone(change: Change, at: EventTime) -> Option<Self> {
-        if matches!(change, Change::Seen(..)) { None } else { Some(Self { change, at }) }
+        if matches!(change, Change::Seen(..)) {
+            None
+        } else {
+            Some(Self { change, at })
+        }
     }
 
     /// What happened.
@@ -116,7 +123,10 @@ impl Fact {
         let body = Body::of(&self.change, self.at, roles);
         let body = serde_json::to_string(&body).expect("texts and numbers are JSON");
         let value = format!("{VERSION}{}{BETWEEN}{body}", self.rank());
-        Written { key: self.key().into(), value: value.into() }
+        Written {
+            key: self.key().into(),
+            value: value.into(),
+        }
     }
 
     /// How long after it was written a store keeps it, where revocations are kept for `keep`; `None` for ever.
@@ -133,7 +143,10 @@ impl Written {
     /// By what a store compares; `None` for something that no version of ours wrote, over which everything wins.
     #[must_use]
     pub fn rank(&self) -> Option<&str> {
-        self.value.strip_prefix(VERSION)?.split_once(BETWEEN).map(|(rank, _)| rank)
+        self.value
+            .strip_prefix(VERSION)?
+            .split_once(BETWEEN)
+            .map(|(rank, _)| rank)
     }
 
     /// Reads it. A role that `roles` does not name is no role, and whoever has it is no member.
@@ -150,10 +163,21 @@ impl Written {
         let at = EventTime(body.at);
         let named = body.role.is_some();
         let change = body.about(&self.key, roles)?;
-        let expected = if named { without_role(at) } else { self::rank(&change, at) };
+        let expected = if named {
+            without_role(at)
+        } else {
+            self::rank(&change, at)
+        };
         let digits = rank.strip_prefix(&expected).ok_or(Poisoned::Rank)?;
-        let role = digits.len() == 2 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if named && role || !named && digits.is_empty() { Ok(Fact { change, at }) } else { Err(Poisoned::Rank) }
+        let role = digits.len() == 2
+            && digits
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if named && role || !named && digits.is_empty() {
+            Ok(Fact { change, at })
+        } else {
+            Err(Poisoned::Rank)
+        }
     }
 }
 
@@ -195,25 +219,54 @@ struct Body {
 
 impl Body {
     fn of(change: &Change, EventTime(at): EventTime, roles: Option<&Roles>) -> Self {
-        let bare = Self { at, ..Self::default() };
+        let bare = Self {
+            at,
+            ..Self::default()
+        };
         let owned = |value| text(value).map(str::to_owned);
         match change {
-            Change::User(_, UserChange::Deleted) => Self { deleted: true, ..bare },
-            Change::User(_, UserChange::Overruled { deleted }) => Self { overruled: true, deleted: *deleted, ..bare },
-            Change::User(_, UserChange::Described { banned, email, name }) => {
-                Self { banned: *banned, email: owned(email), name: owned(name), ..bare }
-            }
+            Change::User(_, UserChange::Deleted) => Self {
+                deleted: true,
+                ..bare
+            },
+            Change::User(_, UserChange::Overruled { deleted }) => Self {
+                overruled: true,
+                deleted: *deleted,
+                ..bare
+            },
+            Change::User(
+                _,
+                UserChange::Described {
+                    banned,
+                    email,
+                    name,
+                },
+            ) => Self {
+                banned: *banned,
+                email: owned(email),
+                name: owned(name),
+                ..bare
+            },
             Change::Member(_, _, MemberChange::Role(role)) => {
                 // Without roles there is no `Role`; a name that nobody knows is no role.
-                Self { role: Some(roles.map_or("", |roles| roles.name(*role)).to_owned()), ..bare }
+                Self {
+                    role: Some(roles.map_or("", |roles| roles.name(*role)).to_owned()),
+                    ..bare
+                }
             }
-            Change::Member(_, _, MemberChange::Removed) | Change::Organization(_, OrgChange::Deleted) => {
-                Self { deleted: true, ..bare }
+            Change::Member(_, _, MemberChange::Removed)
+            | Change::Organization(_, OrgChange::Deleted) => Self {
+                deleted: true,
+                ..bare
+            },
+            Change::Member(_, _, MemberChange::Overruled)
+            | Change::Organization(_, OrgChange::Overruled) => Self {
+                overruled: true,
+                ..bare
+            },
+            Change::Organization(_, OrgChange::Exists) | Change::Revoked(_) | Change::Seen(..) => {
+                bare
             }
-            Change::Member(_, _, MemberChange::Overruled) | Change::Organization(_, OrgChange::Overruled) => {
-                Self { overruled: true, ..bare }
-            }
-            Change::Organization(_, OrgChange::Exists) | Change::Revoked(_) | Change::Seen(..) => bare,
         }
     }
 
@@ -224,7 +277,11 @@ impl Body {
             "user" => Change::User(UserId::parse(id)?, self.user()?),
             "member" => {
                 let (org, user) = id.split_once(' ').ok_or(Poisoned::Key)?;
-                Change::Member(OrgId::parse(org)?, UserId::parse(user)?, self.member(roles)?)
+                Change::Member(
+                    OrgId::parse(org)?,
+                    UserId::parse(user)?,
+                    self.member(roles)?,
+                )
             }
             "organization" => Change::Organization(OrgId::parse(id)?, self.organization()?),
             "session" => Change::Revoked(Revoked::Session(SessionId::parse(id)?)),
@@ -232,21 +289,44 @@ impl Body {
             _ => return Err(Poisoned::Key),
         };
         // One fact is written in one way.
-        if self::key(&change) == key { Ok(change) } else { Err(Poisoned::Key) }
+        if self::key(&change) == key {
+            Ok(change)
+        } else {
+            Err(Poisoned::Key)
+        }
     }
 
     fn user(self) -> Result<UserChange, Poisoned> {
         match self {
             Self { role: Some(_), .. } => Err(Poisoned::Form),
-            Self { overruled: true, banned: false, email: None, name: None, deleted, .. } => {
-                Ok(UserChange::Overruled { deleted })
-            }
-            Self { overruled: false, deleted: true, banned: false, email: None, name: None, .. } => {
-                Ok(UserChange::Deleted)
-            }
-            Self { overruled: false, deleted: false, banned, email, name, .. } => {
-                Ok(UserChange::Described { banned, email: header(email)?, name: header(name)? })
-            }
+            Self {
+                overruled: true,
+                banned: false,
+                email: None,
+                name: None,
+                deleted,
+                ..
+            } => Ok(UserChange::Overruled { deleted }),
+            Self {
+                overruled: false,
+                deleted: true,
+                banned: false,
+                email: None,
+                name: None,
+                ..
+            } => Ok(UserChange::Deleted),
+            Self {
+                overruled: false,
+                deleted: false,
+                banned,
+                email,
+                name,
+                ..
+            } => Ok(UserChange::Described {
+                banned,
+                email: header(email)?,
+                name: header(name)?,
+            }),
             _ => Err(Poisoned::Form),
         }
     }
@@ -277,7 +357,9 @@ fn header(text: Option<String>) -> Result<Option<HeaderValue>, Poisoned> {
     let visible = |text: &String| text.bytes().all(|b| (0x20..0x7f).contains(&b));
     match text {
         None => Ok(None),
-        Some(text) if visible(&text) => HeaderValue::from_str(&text).map(Some).map_err(|_| Poisoned::Text),
+        Some(text) if visible(&text) => HeaderValue::from_str(&text)
+            .map(Some)
+            .map_err(|_| Poisoned::Text),
         Some(_) => Err(Poisoned::Text),
     }
 }

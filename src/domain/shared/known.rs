@@ -26,23 +26,29 @@ pub fn may_push(last: Option<UnixTime>, now: UnixTime) -> bool {
 #[must_use]
 pub fn is_news(snapshot: &Snapshot, fact: &Fact) -> bool {
     let (change, at) = (fact.change(), fact.at());
-    let members = || snapshot.members.as_ref().and_then(|members| members.kept(change));
+    let members = || {
+        snapshot
+            .members
+            .as_ref()
+            .and_then(|members| members.kept(change))
+    };
     match change {
         Change::Seen(..) => false,
         Change::Revoked(revoked) => snapshot.revocations.at(revoked) < Some(at),
         Change::User(_, change) => match members() {
-            Some(Kept::User(_, record)) => {
-                record.told.as_ref().is_none_or(|(then, told)| told.order(*then) < change.order(at))
-            }
+            Some(Kept::User(_, record)) => record
+                .told
+                .as_ref()
+                .is_none_or(|(then, told)| told.order(*then) < change.order(at)),
             _ => true,
         },
         Change::Member(org, _, change) => match members() {
             Some(Kept::User(_, record)) if matches!(&record.told, Some((then, told)) if told.is_final() && at <= *then) => {
                 false
             }
-            Some(Kept::User(_, record)) => {
-                record.entry_of(org).is_none_or(|e| (e.at, e.change.weight()) < (at, change.weight()))
-            }
+            Some(Kept::User(_, record)) => record
+                .entry_of(org)
+                .is_none_or(|e| (e.at, e.change.weight()) < (at, change.weight())),
             _ => true,
         },
         Change::Organization(_, change) => match members() {
@@ -66,17 +72,30 @@ impl Fact {
 
 /// Everything that `snapshot` knows and that replicas share.
 pub fn everything(snapshot: &Snapshot) -> impl Iterator<Item = Fact> {
-    let kept = snapshot.members.iter().flat_map(|members| members.all_kept());
+    let kept = snapshot
+        .members
+        .iter()
+        .flat_map(|members| members.all_kept());
     let told = kept.flat_map(|kept| {
         let changes = match kept {
-            Kept::Organization(org, at, change) => vec![(Change::Organization(org.clone(), change), at)],
+            Kept::Organization(org, at, change) => {
+                vec![(Change::Organization(org.clone(), change), at)]
+            }
             Kept::User(user, record) => {
-                let told = record.told.iter().map(|(at, told)| (Change::User(user.clone(), told.clone()), *at));
+                let told = record
+                    .told
+                    .iter()
+                    .map(|(at, told)| (Change::User(user.clone(), told.clone()), *at));
                 let orgs = record.orgs.iter();
-                told.chain(orgs.map(|e| (Change::Member(e.org.clone(), user.clone(), e.change), e.at))).collect()
+                told.chain(
+                    orgs.map(|e| (Change::Member(e.org.clone(), user.clone(), e.change), e.at)),
+                )
+                .collect()
             }
         };
-        changes.into_iter().filter_map(|(change, at)| Fact::alone(change, at))
+        changes
+            .into_iter()
+            .filter_map(|(change, at)| Fact::alone(change, at))
     });
     let revoked = snapshot.revocations.all();
     told.chain(revoked.filter_map(|(revoked, at)| Fact::alone(Change::Revoked(revoked), at)))
@@ -89,8 +108,14 @@ pub fn everything(snapshot: &Snapshot) -> impl Iterator<Item = Fact> {
 #[must_use]
 pub fn unshared(snapshot: &Snapshot, stored: &[Written]) -> Vec<Fact> {
     let roles = snapshot.rules.roles.as_ref();
-    let read = stored.iter().filter_map(|written| written.read(roles).ok().map(|fact| (&*written.key, fact)));
+    let read = stored
+        .iter()
+        .filter_map(|written| written.read(roles).ok().map(|fact| (&*written.key, fact)));
     let stored: HashMap<&str, Fact> = read.collect();
-    let news = |fact: &Fact| stored.get(fact.key().as_str()).is_none_or(|there| there.rank() < fact.rank());
+    let news = |fact: &Fact| {
+        stored
+            .get(fact.key().as_str())
+            .is_none_or(|there| there.rank() < fact.rank())
+    };
     everything(snapshot).filter(news).collect()
 }

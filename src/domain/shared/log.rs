@@ -40,10 +40,16 @@ impl Log {
         let mut taken = Vec::new();
         for Offered { written, lasts } in offered {
             let there = self.facts.get(&written.key).map(|(value, _)| value.clone());
-            let there = there.map(|value| Written { key: written.key.clone(), value });
+            let there = there.map(|value| Written {
+                key: written.key.clone(),
+                value,
+            });
             if written.rank() > there.as_ref().and_then(Written::rank) {
-                let until = lasts.map(|lasts| now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX)));
-                self.facts.insert(written.key.clone(), (written.value.clone(), until));
+                let until = lasts.map(|lasts| {
+                    now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX))
+                });
+                self.facts
+                    .insert(written.key.clone(), (written.value.clone(), until));
                 taken.push(written.clone());
             }
         }
@@ -54,10 +60,18 @@ impl Log {
             let seq = before.map_or(now.max(1), |head| head.seq + 1);
             let previous = before.unwrap_or(Position::START).nonce;
             self.head = Some(Position { seq, nonce });
-            self.entries.push_back(Entry { seq, previous, nonce, facts: taken });
+            self.entries.push_back(Entry {
+                seq,
+                previous,
+                nonce,
+                facts: taken,
+            });
             self.trim(max);
         }
-        Committed { taken: count, position: self.head.unwrap_or(Position::START) }
+        Committed {
+            taken: count,
+            position: self.head.unwrap_or(Position::START),
+        }
     }
 
     /// Where the store is; `None` for an empty one.
@@ -69,13 +83,22 @@ impl Log {
     /// Every fact that counts.
     #[must_use]
     pub fn facts(&self) -> Vec<Written> {
-        self.facts.iter().map(|(key, (value, _))| Written { key: key.clone(), value: value.clone() }).collect()
+        self.facts
+            .iter()
+            .map(|(key, (value, _))| Written {
+                key: key.clone(),
+                value: value.clone(),
+            })
+            .collect()
     }
 
     /// At most `max` entries behind `cursor`.
     #[must_use]
     pub fn after(&self, cursor: Cursor, max: usize) -> Vec<Entry> {
-        let behind = self.entries.iter().filter(|entry| Cursor::from(entry.position()) > cursor);
+        let behind = self
+            .entries
+            .iter()
+            .filter(|entry| Cursor::from(entry.position()) > cursor);
         behind.take(max).cloned().collect()
     }
 
@@ -87,6 +110,7 @@ impl Log {
 
     /// Forgets facts whose time is over.
     pub fn forget(&mut self, now: u64) {
-        self.facts.retain(|_, (_, until)| until.is_none_or(|until| until > now));
+        self.facts
+            .retain(|_, (_, until)| until.is_none_or(|until| until > now));
     }
 }

@@ -38,7 +38,11 @@ fn of_user(told: &UserChange, EventTime(at): EventTime) -> String {
     let (weight, email, name) = match told {
         UserChange::Overruled { .. } => (3, None, None),
         UserChange::Deleted => (2, None, None),
-        UserChange::Described { banned, email, name } => (u8::from(*banned), text(email), text(name)),
+        UserChange::Described {
+            banned,
+            email,
+            name,
+        } => (u8::from(*banned), text(email), text(name)),
     };
     let mut rank = format!("{}{at:020}{weight}", u8::from(told.is_final()));
     for text in [email, name] {

@@ -82,7 +82,10 @@ impl Reader {
     /// Whether everything is to be read.
     #[must_use]
     pub fn owes(&self) -> Option<Owed> {
-        self.owes.map(|cause| Owed { cause, again: self.again })
+        self.owes.map(|cause| Owed {
+            cause,
+            again: self.again,
+        })
     }
 
     /// Behind what to read on in the log.
@@ -109,14 +112,19 @@ impl Reader {
         let known = match position.seq.cmp(&self.position.seq) {
             // The writer may still be with a primary that is none any more: what that took is not in the log that was read.
             Ordering::Less => {
-                let whole = self.read.front().is_some_and(|oldest| oldest.seq <= position.seq);
+                let whole = self
+                    .read
+                    .front()
+                    .is_some_and(|oldest| oldest.seq <= position.seq);
                 if whole && !self.read.contains(&position) {
                     self.owe(Gap::Forked);
                 }
                 return;
             }
             Ordering::Equal => self.position.nonce,
-            Ordering::Greater if self.expected.len() >= MAX_EXPECTED => return self.owe(Gap::Trimmed),
+            Ordering::Greater if self.expected.len() >= MAX_EXPECTED => {
+                return self.owe(Gap::Trimmed);
+            }
             Ordering::Greater => *self.expected.entry(position.seq).or_insert(position.nonce),
         };
         if known != position.nonce {
@@ -175,15 +183,30 @@ impl Reader {
     }
 
     /// The store gave everything: where it was before, all facts, where it was after.
-    pub fn snapshot(&mut self, before: Option<Position>, facts: Vec<Written>, after: Option<Position>) -> Heard {
-        let (before, after) = (before.unwrap_or(Position::START), after.unwrap_or(Position::START));
+    pub fn snapshot(
+        &mut self,
+        before: Option<Position>,
+        facts: Vec<Written>,
+        after: Option<Position>,
+    ) -> Heard {
+        let (before, after) = (
+            before.unwrap_or(Position::START),
+            after.unwrap_or(Position::START),
+        );
         (self.position, self.cursor) = (before, before.into());
         self.read.clear();
-        self.expected = if after == before { BTreeMap::new() } else { BTreeMap::from([(after.seq, after.nonce)]) };
+        self.expected = if after == before {
+            BTreeMap::new()
+        } else {
+            BTreeMap::from([(after.seq, after.nonce)])
+        };
         self.owes = None;
         self.again = self.again.saturating_add(1);
         self.quiet = 0;
-        let mut heard = Heard { facts, ..Heard::default() };
+        let mut heard = Heard {
+            facts,
+            ..Heard::default()
+        };
         // While it was read, the store was emptied or set back.
         if after.seq < before.seq || (after.seq == before.seq && after.nonce != before.nonce) {
             self.gap(Gap::Forked, &mut heard);
@@ -195,7 +218,10 @@ impl Reader {
         let position = entry.position();
         let ahead = self.expected.split_off(&position.seq.saturating_add(1));
         let mut due = std::mem::replace(&mut self.expected, ahead);
-        let expected = due.remove(&position.seq).is_none_or(|nonce| nonce == position.nonce) && due.is_empty();
+        let expected = due
+            .remove(&position.seq)
+            .is_none_or(|nonce| nonce == position.nonce)
+            && due.is_empty();
         if !entry.follows(self.position) {
             self.read.clear();
             let trimmed = entry.seq > self.position.seq.saturating_add(1) && entry.previous.0 != 0;

@@ -15,7 +15,9 @@ use crate::domain::cors::Cors;
 use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::identity::TrustedNames;
 use crate::domain::ids::{OrgId, SessionId, UserId, text_header};
-use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace};
+use crate::domain::membership::{
+    AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace,
+};
 use crate::domain::profile::Profile;
 use crate::domain::revocation::Revoked;
 use crate::domain::routes::{PathRules, RouteTable};
@@ -30,7 +32,13 @@ fn org(id: &str) -> OrgId {
 }
 
 fn roles(names: &[&str]) -> Roles {
-    Roles::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("roles")
+    Roles::new(
+        &names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>(),
+    )
+    .expect("roles")
 }
 
 const NAMES: &[&str] = &["member", "admin", "owner"];
@@ -40,9 +48,16 @@ fn gate(names: &[&str]) -> Snapshot {
     let roles = roles(names);
     let row = User::new(None, None, Some("Alex"), AccessStatus::Active, false);
     let members = HashMap::from([(user("a"), roles.highest())]);
-    let workspace = Workspace { org: Some(org("1")), members };
+    let workspace = Workspace {
+        org: Some(org("1")),
+        members,
+    };
     let id = crate::domain::ids::WorkspaceId::parse("ws_1").expect("a workspace id");
-    let table = Table::new(HashMap::from([(user("a"), row)]), HashMap::from([(id, workspace)])).expect("one workspace");
+    let table = Table::new(
+        HashMap::from([(user("a"), row)]),
+        HashMap::from([(id, workspace)]),
+    )
+    .expect("one workspace");
     let rules = Rules {
         keep_revocations: Duration::from_secs(3600),
         flags: Flags::NONE,
@@ -53,7 +68,11 @@ fn gate(names: &[&str]) -> Snapshot {
         roles: Some(roles),
         services: vec![],
         webhooks: None,
-        cors: Cors { origins: vec![], credentials: false, max_age: 0 },
+        cors: Cors {
+            origins: vec![],
+            credentials: false,
+            max_age: 0,
+        },
         names: Arc::new(TrustedNames::new([])),
         claim_headers: vec![],
         answers: Answers::default(),
@@ -70,18 +89,23 @@ fn gate(names: &[&str]) -> Snapshot {
 }
 
 fn after(snapshot: &Snapshot, changes: &[(Change, EventTime)]) -> Snapshot {
-    changes.iter().fold(snapshot.clone(), |now, (change, at)| now.changed(change, *at).expect("room"))
+    changes.iter().fold(snapshot.clone(), |now, (change, at)| {
+        now.changed(change, *at).expect("room")
+    })
 }
 
 /// What a gate knows, by key.
 fn knows(snapshot: &Snapshot) -> BTreeMap<String, String> {
-    everything(snapshot).map(|fact| (fact.key(), fact.rank())).collect()
+    everything(snapshot)
+        .map(|fact| (fact.key(), fact.rank()))
+        .collect()
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
     let who = || prop_oneof![Just("a"), Just("b")].prop_map(user);
     let of = || prop_oneof![Just("1"), Just("7")].prop_map(org);
-    let role = prop::sample::select(NAMES).prop_map(|name| roles(NAMES).find(name).expect("a role"));
+    let role =
+        prop::sample::select(NAMES).prop_map(|name| roles(NAMES).find(name).expect("a role"));
     let text = || prop_oneof![Just(None), "[ab]{0,2}".prop_map(|text| text_header(&text))];
     prop_oneof![
         4 => (who(), any::<bool>(), text(), text())

@@ -14,7 +14,9 @@ pub const MAX_TOKEN: usize = 16 * 1024;
 /// place: never the query, never a cookie.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(field) = fields.next() else { return Ok(None) };
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
     // Attack A-58: with two fields, app and gate could each believe another one.
     if fields.next().is_some() {
         return Err(Rejection::SeveralTokens);
@@ -26,13 +28,19 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     let text = field.to_str().map_err(|_| Rejection::MalformedToken)?;
     let (scheme, token) = text.split_once(' ').ok_or(Rejection::MalformedToken)?;
     let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-    if scheme.eq_ignore_ascii_case("Bearer") && visible { Ok(Some(token)) } else { Err(Rejection::MalformedToken) }
+    if scheme.eq_ignore_ascii_case("Bearer") && visible {
+        Ok(Some(token))
+    } else {
+        Err(Rejection::MalformedToken)
+    }
 }
 
 /// What a page sends as its token when it has none: JavaScript's word for the value that it put there in the place of one.
 #[must_use]
 pub fn placeholder(token: &str) -> Option<&'static str> {
-    ["null", "undefined", "[object Promise]", "[object Object]"].into_iter().find(|word| *word == token.trim())
+    ["null", "undefined", "[object Promise]", "[object Object]"]
+        .into_iter()
+        .find(|word| *word == token.trim())
 }
 
 /// Clerk's session cookies of the request, `__session` and `__session_<suffix>`: same-origin browsers send them beside the
@@ -41,7 +49,10 @@ pub fn placeholder(token: &str) -> Option<&'static str> {
 /// Read as generously as any library reads them: what one of them finds in a cookie must not escape us.
 pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
     // Bytes, not text: an odd byte in another cookie of the line must not hide ours.
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b';'));
     pairs.filter_map(|pair| {
         let (name, value) = std::str::from_utf8(pair).ok()?.trim().split_once('=')?;
         let name = name.trim_end();
@@ -58,7 +69,10 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for value in values {
-            map.append(header::AUTHORIZATION, http::HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
+            map.append(
+                header::AUTHORIZATION,
+                http::HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+            );
         }
         map
     }
@@ -85,20 +99,39 @@ mod tests {
             "Bearer a,Bearer b",
             "Bearer ä",
         ] {
-            assert_eq!(bearer(&headers(&[value])), Err(Rejection::MalformedToken), "{value:?}");
+            assert_eq!(
+                bearer(&headers(&[value])),
+                Err(Rejection::MalformedToken),
+                "{value:?}"
+            );
         }
         let huge = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
         assert_eq!(bearer(&headers(&[&huge])), Err(Rejection::MalformedToken));
-        assert_eq!(bearer(&headers(&["Bearer a", "Bearer a"])), Err(Rejection::SeveralTokens));
+        assert_eq!(
+            bearer(&headers(&["Bearer a", "Bearer a"])),
+            Err(Rejection::SeveralTokens)
+        );
     }
 
     #[test]
     fn session_cookies_are_found_among_others() {
         let mut map = HeaderMap::new();
-        map.append(header::COOKIE, "a=1; __session=x.y.z; __session_ab12=q".parse().unwrap());
-        map.append(header::COOKIE, "__sessions=no; __client_uat=1".parse().unwrap());
-        map.append(header::COOKIE, http::HeaderValue::from_bytes(b"a=\xff; __session=\"r\"").unwrap());
+        map.append(
+            header::COOKIE,
+            "a=1; __session=x.y.z; __session_ab12=q".parse().unwrap(),
+        );
+        map.append(
+            header::COOKIE,
+            "__sessions=no; __client_uat=1".parse().unwrap(),
+        );
+        map.append(
+            header::COOKIE,
+            http::HeaderValue::from_bytes(b"a=\xff; __session=\"r\"").unwrap(),
+        );
         map.append(header::COOKIE, "__session = s%2Et".parse().unwrap());
-        assert_eq!(session_cookies(&map).collect::<Vec<_>>(), ["x.y.z", "q", "r", "s.t"]);
+        assert_eq!(
+            session_cookies(&map).collect::<Vec<_>>(),
+            ["x.y.z", "q", "r", "s.t"]
+        );
     }
 }

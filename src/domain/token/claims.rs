@@ -62,7 +62,11 @@ impl Claims {
             subject_fault,
             sid: session(&all, issuer.kind)?,
             azp: text("azp")?.map(Into::into),
-            client_id: if clerk { None } else { text("client_id")?.map(Into::into) },
+            client_id: if clerk {
+                None
+            } else {
+                text("client_id")?.map(Into::into)
+            },
             aud: audience(&all)?,
             exp: seconds(&all, "exp")?.ok_or(Rejection::MalformedToken)?,
             nbf: seconds(&all, "nbf")?,
@@ -116,15 +120,24 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
     let sub = all.get(name).and_then(Value::as_str).unwrap_or_default();
     match issuer.kind {
         Kind::Clerk => {
-            let fault = if sub.starts_with("mch_") { Rejection::WrongTokenType } else { Rejection::MissingSubject };
-            let user = ClerkUserId::parse(sub).ok().and_then(|id| Subject::parse(id.as_str()).ok());
+            let fault = if sub.starts_with("mch_") {
+                Rejection::WrongTokenType
+            } else {
+                Rejection::MissingSubject
+            };
+            let user = ClerkUserId::parse(sub)
+                .ok()
+                .and_then(|id| Subject::parse(id.as_str()).ok());
             (user, fault)
         }
         Kind::Oidc => {
             // Whoever may write any address into a profile would be anybody. Providers that say nothing of it (Entra ID) leave
             // that to whoever runs a tenant there, which anybody can, so silence is no proof.
             let proven = name != "email" || person::is_proven(all);
-            (Subject::parse(sub).ok().filter(|_| proven), Rejection::MissingSubject)
+            (
+                Subject::parse(sub).ok().filter(|_| proven),
+                Rejection::MissingSubject,
+            )
         }
     }
 }
@@ -132,10 +145,14 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
 /// The session. Clerk's must be well-formed; other providers owe us none, and what they call `sid` may be anything.
 fn session(all: &Map<String, Value>, kind: Kind) -> Read<Option<SessionId>> {
     match kind {
-        Kind::Clerk => {
-            optional_text(all, "sid")?.map(SessionId::parse).transpose().map_err(|_| Rejection::MalformedToken)
-        }
-        Kind::Oidc => Ok(all.get("sid").and_then(Value::as_str).and_then(|sid| SessionId::parse(sid).ok())),
+        Kind::Clerk => optional_text(all, "sid")?
+            .map(SessionId::parse)
+            .transpose()
+            .map_err(|_| Rejection::MalformedToken),
+        Kind::Oidc => Ok(all
+            .get("sid")
+            .and_then(Value::as_str)
+            .and_then(|sid| SessionId::parse(sid).ok())),
     }
 }
 
@@ -143,9 +160,10 @@ fn audience(all: &Map<String, Value>) -> Read<Vec<Box<str>>> {
     match all.get("aud") {
         None | Some(Value::Null) => Ok(vec![]),
         Some(Value::String(one)) => Ok(vec![one.as_str().into()]),
-        Some(Value::Array(many)) => {
-            many.iter().map(|v| v.as_str().map(Into::into).ok_or(Rejection::MalformedToken)).collect()
-        }
+        Some(Value::Array(many)) => many
+            .iter()
+            .map(|v| v.as_str().map(Into::into).ok_or(Rejection::MalformedToken))
+            .collect(),
         Some(_) => Err(Rejection::MalformedToken),
     }
 }
@@ -166,7 +184,10 @@ fn actor(all: &Map<String, Value>) -> Read<Option<Box<str>>> {
     match all.get("act") {
         None | Some(Value::Null) => Ok(None),
         Some(act) => {
-            let sub = act.get("sub").and_then(Value::as_str).ok_or(Rejection::MalformedToken)?;
+            let sub = act
+                .get("sub")
+                .and_then(Value::as_str)
+                .ok_or(Rejection::MalformedToken)?;
             crate::domain::ids::AppUserId::parse(sub).map_err(|_| Rejection::MalformedToken)?;
             Ok(Some(sub.into()))
         }
@@ -174,7 +195,12 @@ fn actor(all: &Map<String, Value>) -> Read<Option<Box<str>>> {
 }
 
 fn list(text: Option<&str>) -> Vec<Box<str>> {
-    text.unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
+    text.unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(Into::into)
+        .collect()
 }
 
 #[cfg(test)]
@@ -190,7 +216,9 @@ mod tests {
 
     fn read(extra: Value) -> Read<Claims> {
         let mut all = json!({"iss": "https://clerk.test", "sub": "user_a", "exp": 100});
-        all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        all.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         Claims::read(all.as_object().unwrap().clone(), &clerk())
     }
 
@@ -207,11 +235,22 @@ mod tests {
                 json!(253_402_300_800_u64),
                 json!(true),
             ] {
-                assert_eq!(read(json!({name: bad})).err(), Some(Rejection::MalformedToken), "{name}: {bad}");
+                assert_eq!(
+                    read(json!({name: bad})).err(),
+                    Some(Rejection::MalformedToken),
+                    "{name}: {bad}"
+                );
             }
         }
         assert_eq!(
-            Claims::read(json!({"iss": "i", "sub": "user_a"}).as_object().unwrap().clone(), &clerk()).err(),
+            Claims::read(
+                json!({"iss": "i", "sub": "user_a"})
+                    .as_object()
+                    .unwrap()
+                    .clone(),
+                &clerk()
+            )
+            .err(),
             Some(Rejection::MalformedToken)
         );
     }
@@ -244,14 +283,33 @@ mod tests {
         assert_eq!(read(v2).unwrap().org, Some(expected));
         let mut unknown = v1;
         unknown["v"] = json!(3);
-        assert_eq!(read(unknown).unwrap().org, None, "an unknown version speaks of no organization");
+        assert_eq!(
+            read(unknown).unwrap().org,
+            None,
+            "an unknown version speaks of no organization"
+        );
     }
 
     #[test]
     fn an_impersonated_session_without_an_impersonator_is_malformed() {
-        assert_eq!(read(json!({"act": {"sub": "user_admin"}})).unwrap().actor.as_deref(), Some("user_admin"));
-        for bad in [json!({}), json!("user_x"), json!({"sub": ""}), json!({"sub": "a\nb"})] {
-            assert_eq!(read(json!({"act": bad})).err(), Some(Rejection::MalformedToken), "{bad}");
+        assert_eq!(
+            read(json!({"act": {"sub": "user_admin"}}))
+                .unwrap()
+                .actor
+                .as_deref(),
+            Some("user_admin")
+        );
+        for bad in [
+            json!({}),
+            json!("user_x"),
+            json!({"sub": ""}),
+            json!({"sub": "a\nb"}),
+        ] {
+            assert_eq!(
+                read(json!({"act": bad})).err(),
+                Some(Rejection::MalformedToken),
+                "{bad}"
+            );
         }
     }
 }

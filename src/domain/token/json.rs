@@ -24,7 +24,10 @@ impl<'de> Deserialize<'de> for UniqueMembers {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueMembers, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut access: A,
+            ) -> Result<UniqueMembers, A::Error> {
                 let mut map = Map::new();
                 while let Some((name, value)) = access.next_entry::<String, Value>()? {
                     if map.insert(name, value).is_some() {
@@ -42,7 +45,9 @@ impl<'de> Deserialize<'de> for UniqueMembers {
 /// Parses `bytes` as one JSON object without duplicate members. `None` for anything else.
 #[must_use]
 pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice::<UniqueMembers>(bytes).ok().map(|UniqueMembers(map)| map)
+    serde_json::from_slice::<UniqueMembers>(bytes)
+        .ok()
+        .map(|UniqueMembers(map)| map)
 }
 
 #[cfg(test)]
@@ -65,6 +70,9 @@ mod tests {
         ] {
             assert!(object(bad).is_none(), "{:?}", String::from_utf8_lossy(bad));
         }
-        assert!(object(format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500)).as_bytes()).is_none());
+        assert!(
+            object(format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500)).as_bytes())
+                .is_none()
+        );
     }
 }

@@ -59,9 +59,14 @@ impl<'t> UnverifiedToken<'t> {
     /// to understand (`crit`, `b64`: RFC 7515, 4.1.11 and RFC 7797).
     pub fn parse(token: &'t str) -> Result<Self, Rejection> {
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Rejection::MalformedToken)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(Rejection::MalformedToken)?;
+        let (header, payload) = signing_input
+            .split_once('.')
+            .ok_or(Rejection::MalformedToken)?;
         let decode = |segment: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(segment).ok().filter(|bytes| !bytes.is_empty());
+            let bytes = URL_SAFE_NO_PAD
+                .decode(segment)
+                .ok()
+                .filter(|bytes| !bytes.is_empty());
             bytes.ok_or(Rejection::MalformedToken)
         };
         // A second dot in `payload` is no base64url character, so four segments fail here.
@@ -69,7 +74,12 @@ impl<'t> UnverifiedToken<'t> {
         let header = Header::read(&header)?;
         let payload = json::object(&decode(payload)?).ok_or(Rejection::MalformedToken)?;
         decode(signature)?;
-        Ok(Self { signing_input, signature, header, payload })
+        Ok(Self {
+            signing_input,
+            signature,
+            header,
+            payload,
+        })
     }
 
     /// The `iss` that the token claims. Only good for choosing whose keys to try.
@@ -81,14 +91,18 @@ impl<'t> UnverifiedToken<'t> {
     /// Whom the token claims to speak of, as `issuer` writes it. Only good for comparing it with another token.
     #[must_use]
     pub fn claimed_subject(&self, issuer: &Issuer) -> Option<&str> {
-        self.payload.get(super::claims::subject_name(issuer)).and_then(Value::as_str)
+        self.payload
+            .get(super::claims::subject_name(issuer))
+            .and_then(Value::as_str)
     }
 
     /// Whether tokens of `issuer` may be of this kind. Looked at before a key is, so that an OAuth token costs Clerk no fetch.
     pub fn check_kind(&self, issuer: &Issuer) -> Result<(), Rejection> {
         match issuer.kind {
             // Attack A-56: Clerk's OAuth tokens are signed by the key of its session tokens.
-            Kind::Clerk if self.header.access_token || self.header.category == Category::Foreign => {
+            Kind::Clerk
+                if self.header.access_token || self.header.category == Category::Foreign =>
+            {
                 Err(Rejection::WrongTokenType)
             }
             Kind::Clerk | Kind::Oidc => Ok(()),
@@ -112,7 +126,12 @@ impl<'t> UnverifiedToken<'t> {
     pub fn verify(self, issuer: &Issuer, key: &VerifyingKey) -> Result<SignedClaims, Rejection> {
         self.check_kind(issuer)?;
         let message = self.signing_input.as_bytes();
-        let good = jsonwebtoken::crypto::verify(self.signature, message, key.decoding_key(), Algorithm::RS256);
+        let good = jsonwebtoken::crypto::verify(
+            self.signature,
+            message,
+            key.decoding_key(),
+            Algorithm::RS256,
+        );
         // Fail closed: an error of the library is a bad signature.
         if !good.unwrap_or(false) {
             return Err(Rejection::BadSignature);
@@ -134,7 +153,11 @@ impl Header {
         if header.get("alg").and_then(Value::as_str) != Some("RS256") {
             return Err(Rejection::WrongAlgorithm);
         }
-        if header.contains_key("crit") || header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
+        if header.contains_key("crit")
+            || header
+                .get("b64")
+                .is_some_and(|b64| *b64 != Value::Bool(true))
+        {
             return Err(Rejection::MalformedToken);
         }
         // `jwk`, `jku`, `x5u` and `x5c` are never looked at: the token does not choose its key (A-74, CVE-2018-0114).
@@ -158,7 +181,11 @@ impl Header {
             Some(Value::String(kid)) if kid.len() <= 255 => Some(kid.clone()),
             Some(_) => return Err(Rejection::MalformedToken),
         };
-        Ok(Self { kid, category, access_token })
+        Ok(Self {
+            kid,
+            category,
+            access_token,
+        })
     }
 }
 

@@ -30,9 +30,15 @@ pub(super) fn read(all: &Map<String, Value>, issuer: &Issuer) -> Read<Option<Org
 
 /// A tenant is a name and nothing more: which role somebody has there is what the membership says.
 fn tenant(all: &Map<String, Value>, claim: &str) -> Read<Option<Organization>> {
-    let Some(id) = optional_text(all, claim)? else { return Ok(None) };
+    let Some(id) = optional_text(all, claim)? else {
+        return Ok(None);
+    };
     let id = OrgId::parse(id).map_err(|_| Rejection::MalformedToken)?;
-    Ok(Some(Organization { id, role: None, permissions: vec![] }))
+    Ok(Some(Organization {
+        id,
+        role: None,
+        permissions: vec![],
+    }))
 }
 
 /// Policy P1 for organizations: version 2 has only `o`, version 1 (or none) only the flat claims, and an unknown version is
@@ -46,15 +52,23 @@ fn of_clerk(all: &Map<String, Value>) -> Read<Option<Organization>> {
 }
 
 fn organization_v1(all: &Map<String, Value>) -> Read<Option<Organization>> {
-    let Some(id) = optional_text(all, "org_id")? else { return Ok(None) };
+    let Some(id) = optional_text(all, "org_id")? else {
+        return Ok(None);
+    };
     let listed = match all.get("org_permissions") {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
     Ok(Some(Organization {
         id: OrgId::parse(id).map_err(|_| Rejection::MalformedToken)?,
-        role: optional_text(all, "org_role")?.filter(|role| permissions::is_word(role)).map(Into::into),
-        permissions: listed.into_iter().filter(|p| permissions::is_word(p)).map(Into::into).collect(),
+        role: optional_text(all, "org_role")?
+            .filter(|role| permissions::is_word(role))
+            .map(Into::into),
+        permissions: listed
+            .into_iter()
+            .filter(|p| permissions::is_word(p))
+            .map(Into::into)
+            .collect(),
     }))
 }
 

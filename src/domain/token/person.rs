@@ -13,10 +13,14 @@ pub fn email<'a>(all: &'a Members, issuer: &Issuer) -> Option<&'a str> {
     if issuer.kind == Kind::Oidc && !is_verified(all) {
         return None;
     }
-    issuer.claim_names.email.iter().find_map(|name| match all.get(&**name)? {
-        Value::Array(listed) => primary(all, listed),
-        one => text(one),
-    })
+    issuer
+        .claim_names
+        .email
+        .iter()
+        .find_map(|name| match all.get(&**name)? {
+            Value::Array(listed) => primary(all, listed),
+            one => text(one),
+        })
 }
 
 /// The name: one of the mapped claims, else put together from its parts.
@@ -26,7 +30,11 @@ pub fn name(all: &Members, names: &ClaimNames) -> Option<String> {
     if let Some(whole) = names.name.iter().find_map(|name| said(name)) {
         return Some(whole.to_owned());
     }
-    let parts: Vec<_> = names.name_parts.iter().filter_map(|name| said(name)).collect();
+    let parts: Vec<_> = names
+        .name_parts
+        .iter()
+        .filter_map(|name| said(name))
+        .collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
@@ -42,7 +50,9 @@ fn is_verified(all: &Members) -> bool {
 /// Whether the provider says that the address is verified; silence is no proof.
 #[must_use]
 pub fn is_proven(all: &Members) -> bool {
-    all.get("email_verified").is_some_and(|said| !said.is_null()) && is_verified(all)
+    all.get("email_verified")
+        .is_some_and(|said| !said.is_null())
+        && is_verified(all)
 }
 
 /// Of a list of addresses as Clerk's API has it, the primary one; without a claim that says which that is, the first. An address
@@ -55,7 +65,9 @@ fn primary<'a>(all: &Members, listed: &'a [Value]) -> Option<&'a str> {
     let mut good = listed.iter().filter(verified);
     let wanted = all.get("primary_email_address_id").and_then(text);
     match wanted.filter(|_| listed.iter().any(Value::is_object)) {
-        Some(id) => good.find(|entry| entry.get("id").is_some_and(|own| own == id)).and_then(address),
+        Some(id) => good
+            .find(|entry| entry.get("id").is_some_and(|own| own == id))
+            .and_then(address),
         None => good.find_map(address),
     }
 }
@@ -75,8 +87,14 @@ mod tests {
     use super::*;
 
     fn read(kind: Kind, all: Value) -> (Option<String>, Option<String>) {
-        let (all, issuer) = (all.as_object().expect("claims").clone(), Issuer::new("i", "https://i.test", kind));
-        (email(&all, &issuer).map(str::to_owned), name(&all, &issuer.claim_names))
+        let (all, issuer) = (
+            all.as_object().expect("claims").clone(),
+            Issuer::new("i", "https://i.test", kind),
+        );
+        (
+            email(&all, &issuer).map(str::to_owned),
+            name(&all, &issuer.claim_names),
+        )
     }
 
     fn address_of(kind: Kind, all: Value) -> Option<String> {
@@ -86,26 +104,57 @@ mod tests {
     #[test]
     fn a_name_is_put_together_from_what_is_there() {
         for (kind, all, expected) in [
-            (Kind::Clerk, json!({"first_name": "Alex", "last_name": "Chen"}), Some("Alex Chen")),
+            (
+                Kind::Clerk,
+                json!({"first_name": "Alex", "last_name": "Chen"}),
+                Some("Alex Chen"),
+            ),
             (Kind::Clerk, json!({"last_name": "Chen"}), Some("Chen")),
-            (Kind::Clerk, json!({"name": "", "full_name": "Alex"}), Some("Alex")),
+            (
+                Kind::Clerk,
+                json!({"name": "", "full_name": "Alex"}),
+                Some("Alex"),
+            ),
             (Kind::Clerk, json!({"given_name": "Alex"}), None),
-            (Kind::Oidc, json!({"given_name": "Alex", "family_name": "Chen"}), Some("Alex Chen")),
-            (Kind::Oidc, json!({"name": "Alex C.", "given_name": "Alex"}), Some("Alex C.")),
-            (Kind::Oidc, json!({"full_name": "Alex", "name": ["Alex"]}), None),
+            (
+                Kind::Oidc,
+                json!({"given_name": "Alex", "family_name": "Chen"}),
+                Some("Alex Chen"),
+            ),
+            (
+                Kind::Oidc,
+                json!({"name": "Alex C.", "given_name": "Alex"}),
+                Some("Alex C."),
+            ),
+            (
+                Kind::Oidc,
+                json!({"full_name": "Alex", "name": ["Alex"]}),
+                None,
+            ),
             (Kind::Oidc, json!({}), None),
         ] {
-            assert_eq!(read(kind, all.clone()).1.as_deref(), expected, "{kind:?} {all}");
+            assert_eq!(
+                read(kind, all.clone()).1.as_deref(),
+                expected,
+                "{kind:?} {all}"
+            );
         }
     }
 
     #[test]
     fn clerk_has_four_claims_for_an_address_and_the_first_with_a_text_counts() {
         for name in ["email", "email_address", "primary_email_address"] {
-            assert_eq!(address_of(Kind::Clerk, json!({name: "a@x.test"})).as_deref(), Some("a@x.test"), "{name}");
+            assert_eq!(
+                address_of(Kind::Clerk, json!({name: "a@x.test"})).as_deref(),
+                Some("a@x.test"),
+                "{name}"
+            );
         }
         let several = json!({"email": "", "email_address": null, "primary_email_address": "a@x.test", "email_addresses": ["b@x.test"]});
-        assert_eq!(address_of(Kind::Clerk, several).as_deref(), Some("a@x.test"));
+        assert_eq!(
+            address_of(Kind::Clerk, several).as_deref(),
+            Some("a@x.test")
+        );
     }
 
     #[test]
@@ -114,21 +163,61 @@ mod tests {
         let (a, b) = (object("a", "verified"), object("b", "verified"));
         let bare = json!({"id": "c", "email_address": "c@x.test"});
         for (given, list, primary, expected) in [
-            ("texts", json!(["a@x.test", "b@x.test"]), json!("b"), Some("a@x.test")),
-            ("the primary one", json!([a, b]), json!("b"), Some("b@x.test")),
-            ("nobody says which is primary", json!([a, b]), json!(null), Some("a@x.test")),
-            ("the primary one is another's", json!([a, b]), json!("x"), None),
-            ("the first is not verified", json!([object("n", "unverified"), b]), json!(null), Some("b@x.test")),
-            ("the primary one is not verified", json!([a, object("n", "unverified")]), json!("n"), None),
+            (
+                "texts",
+                json!(["a@x.test", "b@x.test"]),
+                json!("b"),
+                Some("a@x.test"),
+            ),
+            (
+                "the primary one",
+                json!([a, b]),
+                json!("b"),
+                Some("b@x.test"),
+            ),
+            (
+                "nobody says which is primary",
+                json!([a, b]),
+                json!(null),
+                Some("a@x.test"),
+            ),
+            (
+                "the primary one is another's",
+                json!([a, b]),
+                json!("x"),
+                None,
+            ),
+            (
+                "the first is not verified",
+                json!([object("n", "unverified"), b]),
+                json!(null),
+                Some("b@x.test"),
+            ),
+            (
+                "the primary one is not verified",
+                json!([a, object("n", "unverified")]),
+                json!("n"),
+                None,
+            ),
             (
                 "a status that is no word",
                 json!([{"email_address": "x@x.test", "verification": {"status": 1}}]),
                 json!(null),
                 None,
             ),
-            ("no verification", json!([bare]), json!("c"), Some("c@x.test")),
+            (
+                "no verification",
+                json!([bare]),
+                json!("c"),
+                Some("c@x.test"),
+            ),
             ("nothing in it", json!([]), json!(null), None),
-            ("no addresses", json!([1, null, {}, [], ""]), json!(null), None),
+            (
+                "no addresses",
+                json!([1, null, {}, [], ""]),
+                json!(null),
+                None,
+            ),
         ] {
             let all = json!({"email_addresses": list, "primary_email_address_id": primary});
             assert_eq!(address_of(Kind::Clerk, all).as_deref(), expected, "{given}");
@@ -147,7 +236,11 @@ mod tests {
             (json!([]), false),
         ] {
             let all = json!({"email": "a@x.test", "email_verified": verified});
-            assert_eq!(address_of(Kind::Oidc, all.clone()).is_some(), expected, "{all}");
+            assert_eq!(
+                address_of(Kind::Oidc, all.clone()).is_some(),
+                expected,
+                "{all}"
+            );
             assert!(address_of(Kind::Clerk, all).is_some());
         }
         assert!(address_of(Kind::Oidc, json!({"email": "a@x.test"})).is_some());

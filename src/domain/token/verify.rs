@@ -20,7 +20,11 @@ pub struct VerifiedClaims {
 
 impl VerifiedClaims {
     /// Checks `signed` against the issuer's policy at `now`.
-    pub fn verify(signed: Arc<SignedClaims>, issuer: &Issuer, now: UnixTime) -> Result<Self, Rejection> {
+    pub fn verify(
+        signed: Arc<SignedClaims>,
+        issuer: &Issuer,
+        now: UnixTime,
+    ) -> Result<Self, Rejection> {
         let claims = signed.claims();
         // Policy P9: byte for byte. Which keys were tried was chosen by this claim, so this cannot differ; a second look
         // costs nothing and stands when somebody changes the choice.
@@ -40,7 +44,11 @@ impl VerifiedClaims {
             }
             Kind::Oidc => check_oidc(claims, &issuer.claims)?,
         }
-        let user = claims.sub.as_ref().and_then(|sub| UserId::of(&issuer.name, sub)).ok_or(claims.subject_fault)?;
+        let user = claims
+            .sub
+            .as_ref()
+            .and_then(|sub| UserId::of(&issuer.name, sub))
+            .ok_or(claims.subject_fault)?;
         Ok(Self { signed, user })
     }
 
@@ -86,7 +94,9 @@ fn check_time(claims: &Claims, policy: &ClaimsPolicy, now: UnixTime) -> Result<(
 
 /// Policy P10; attack A-55.
 fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
-    let Some(parties) = &policy.authorized_parties else { return Ok(()) };
+    let Some(parties) = &policy.authorized_parties else {
+        return Ok(());
+    };
     match &claims.azp {
         Some(azp) if parties.contains(azp) => Ok(()),
         None if policy.azp_optional => Ok(()),
@@ -97,7 +107,9 @@ fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> 
 /// Policy P13.
 fn check_audience(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     match &policy.audience {
-        Some(audience) if !claims.aud.iter().any(|aud| audience.contains(aud)) => Err(Rejection::WrongAudience),
+        Some(audience) if !claims.aud.iter().any(|aud| audience.contains(aud)) => {
+            Err(Rejection::WrongAudience)
+        }
         _ => Ok(()),
     }
 }
@@ -125,7 +137,11 @@ fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
         return Err(Rejection::WrongAudience);
     }
     check_audience(claims, policy)?;
-    if is_a_clients_own(claims) { Err(Rejection::MissingSubject) } else { Ok(()) }
+    if is_a_clients_own(claims) {
+        Err(Rejection::MissingSubject)
+    } else {
+        Ok(())
+    }
 }
 
 /// RFC 9068, 2.2: with the client credentials grant the subject is the client itself, and that is no user. Okta names the client in
@@ -133,11 +149,18 @@ fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
 /// difference: a client has an `oid` too.
 fn is_a_clients_own(claims: &Claims) -> bool {
     let said = |name: &str| claims.all.get(name).and_then(Value::as_str);
-    let clients = [claims.azp.as_deref(), claims.client_id.as_deref(), said("cid")];
+    let clients = [
+        claims.azp.as_deref(),
+        claims.client_id.as_deref(),
+        said("cid"),
+    ];
     let subjects = [claims.sub.as_ref().map(|sub| sub.as_str()), said("sub")];
     let is_client = |sub: &str| {
         let name = sub.strip_suffix("@clients").unwrap_or(sub);
-        clients.iter().flatten().any(|client| *client == sub || *client == name)
+        clients
+            .iter()
+            .flatten()
+            .any(|client| *client == sub || *client == name)
     };
     subjects.into_iter().flatten().any(is_client)
         || said("gty") == Some("client-credentials")
@@ -146,16 +169,28 @@ fn is_a_clients_own(claims: &Claims) -> bool {
 
 /// Policy P3, P11 and P12: all kinds of Clerk tokens are signed by one key, so the kind is asked for by name. A token of a
 /// JWT template outlives the session that minted it, hence the explicit option.
-fn check_session(claims: &Claims, category: Category, policy: &ClaimsPolicy) -> Result<(), Rejection> {
+fn check_session(
+    claims: &Claims,
+    category: Category,
+    policy: &ClaimsPolicy,
+) -> Result<(), Rejection> {
     match category {
         Category::Template if !policy.allow_jwt_templates => return Err(Rejection::WrongTokenType),
         Category::Session if claims.sid.is_none() => return Err(Rejection::MissingSession),
         Category::Unsaid if claims.sid.is_none() && !policy.allow_jwt_templates => {
             // A machine token says so in its subject; anything else without a session is a template or a forgery.
             let machine = claims.sub.is_none() && claims.subject_fault == Rejection::WrongTokenType;
-            return Err(if machine { Rejection::WrongTokenType } else { Rejection::MissingSession });
+            return Err(if machine {
+                Rejection::WrongTokenType
+            } else {
+                Rejection::MissingSession
+            });
         }
         _ => {}
     }
-    if claims.pending && !policy.allow_pending { Err(Rejection::SessionPending) } else { Ok(()) }
+    if claims.pending && !policy.allow_pending {
+        Err(Rejection::SessionPending)
+    } else {
+        Ok(())
+    }
 }

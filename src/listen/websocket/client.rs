@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    Stream, TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -34,7 +34,11 @@ impl Drop for Client {
 }
 
 impl AsyncRead for Client {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.followed.is(Stage::Closing) {
             // Fail closed: whose access has ended gets nothing more to the app, while its last frame goes out. Nobody needs to
             // be woken: the next that happens to the request is that it is dropped.
@@ -45,13 +49,21 @@ impl AsyncRead for Client {
 }
 
 impl AsyncWrite for Client {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.followed.is(Stage::Http) {
             return Pin::new(&mut this.stream).poll_write(cx, buf);
         }
         let mut sent = this.followed.sent.lock();
-        let end = if this.followed.is(Stage::Closing) { sent.rest(buf) } else { buf.len() };
+        let end = if this.followed.is(Stage::Closing) {
+            sent.rest(buf)
+        } else {
+            buf.len()
+        };
         let part = buf.get(..end).unwrap_or_default();
         if part.is_empty() && !buf.is_empty() {
             // Not of this frame. As in `poll_read`, nobody needs to be woken.
@@ -73,7 +85,10 @@ impl AsyncWrite for Client {
         if this.followed.is(Stage::Http) {
             return Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
         }
-        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        let first = bufs
+            .iter()
+            .find(|buf| !buf.is_empty())
+            .map_or(&[][..], |buf| buf);
         Pin::new(this).poll_write(cx, first)
     }
 

@@ -24,7 +24,12 @@ enum At {
     /// Behind the first byte of a frame.
     Opened { closing: bool },
     /// In the long form of a length, with so many bytes of it to come.
-    Length { left: u8, length: u64, masked: bool, closing: bool },
+    Length {
+        left: u8,
+        length: u64,
+        masked: bool,
+        closing: bool,
+    },
     /// In the mask and the payload, with so many bytes of both to come: at least one.
     Payload { left: u64, closing: bool },
     /// Behind a close frame: nothing may follow it (5.5.1).
@@ -109,11 +114,23 @@ impl Sent {
         self.0 = match self.0 {
             At::Head(head) => head.step(byte),
             // What reserved bits and opcodes mean is agreed upon by extensions; all leave the lengths as they are (5.8).
-            At::Between => At::Opened { closing: byte & !FIN_OR_RESERVED == CLOSE },
+            At::Between => At::Opened {
+                closing: byte & !FIN_OR_RESERVED == CLOSE,
+            },
             At::Opened { closing } => opened(byte, closing),
-            At::Length { left, length, masked, closing } => match (left, length << 8 | u64::from(byte)) {
+            At::Length {
+                left,
+                length,
+                masked,
+                closing,
+            } => match (left, length << 8 | u64::from(byte)) {
                 (0 | 1, length) => sized(length, masked, closing),
-                (left, length) => At::Length { left: left - 1, length, masked, closing },
+                (left, length) => At::Length {
+                    left: left - 1,
+                    length,
+                    masked,
+                    closing,
+                },
             },
             At::Payload { left, closing } => {
                 taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
@@ -133,8 +150,18 @@ fn opened(byte: u8, closing: bool) -> At {
     // No server masks what it sends (5.1), but one that does says so here, and the mask has a length too.
     let masked = byte & MASKED != 0;
     match byte & !MASKED {
-        126 => At::Length { left: 2, length: 0, masked, closing },
-        127 => At::Length { left: 8, length: 0, masked, closing },
+        126 => At::Length {
+            left: 2,
+            length: 0,
+            masked,
+            closing,
+        },
+        127 => At::Length {
+            left: 8,
+            length: 0,
+            masked,
+            closing,
+        },
         short => sized(u64::from(short), masked, closing),
     }
 }

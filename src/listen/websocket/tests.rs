@@ -50,8 +50,15 @@ impl ServerApp for App {
 
 /// A client of an app that sends this. The socket in between holds `room` bytes.
 fn client(room: usize, sends: &[(u64, &'static [u8])]) -> (DuplexStream, Arc<App>, JoinHandle<()>) {
-    let sends = sends.iter().map(|(ms, bytes)| (Duration::from_millis(*ms), *bytes)).collect();
-    let closing = Arc::new(Closing::new(App { sends, end: Notify::new(), read: Mutex::default() }));
+    let sends = sends
+        .iter()
+        .map(|(ms, bytes)| (Duration::from_millis(*ms), *bytes))
+        .collect();
+    let closing = Arc::new(Closing::new(App {
+        sends,
+        end: Notify::new(),
+        read: Mutex::default(),
+    }));
     let (client, server) = tokio::io::duplex(room);
     let app = closing.app.clone();
     let serving = tokio::spawn(async move {
@@ -117,7 +124,11 @@ async fn a_client_that_does_not_close_its_side_is_closed_all_the_same() {
     let ended = Instant::now();
     app.end.notify_one();
     assert_eq!(rest(&mut client).await, CLOSE_FRAME);
-    assert_eq!(ended.elapsed(), Duration::ZERO, "the client is told at once");
+    assert_eq!(
+        ended.elapsed(),
+        Duration::ZERO,
+        "the client is told at once"
+    );
     serving.await.unwrap();
     assert_eq!(ended.elapsed(), LINGER);
 }
@@ -143,7 +154,10 @@ async fn what_a_client_still_sends_is_taken_within_bounds_and_goes_nowhere() {
 async fn a_connection_that_is_no_web_socket_is_just_dropped() {
     let (mut client, server) = tokio::io::duplex(1024);
     let followed = Arc::<Followed>::default();
-    let mut stream = Client { stream: Box::new(server), followed: followed.clone() };
+    let mut stream = Client {
+        stream: Box::new(server),
+        followed: followed.clone(),
+    };
     CLIENT
         .scope(followed, async move {
             stream.write_all(b"\x81\x00").await.unwrap();

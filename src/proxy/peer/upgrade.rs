@@ -41,11 +41,16 @@ impl Connect for Connector {
             io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
             _ => ErrorType::ConnectError,
         };
-        let failed = |error: io::Error| Error::because(refused(&error), "connecting for an upgrade", error);
+        let failed =
+            |error: io::Error| Error::because(refused(&error), "connecting for an upgrade", error);
         let socket: Box<dyn VirtualSocket> = match address {
-            SocketAddr::Inet(address) => Box::new(Late::new(TcpStream::connect(address).await.map_err(failed)?)),
+            SocketAddr::Inet(address) => Box::new(Late::new(
+                TcpStream::connect(address).await.map_err(failed)?,
+            )),
             SocketAddr::Unix(address) => {
-                let path = address.as_pathname().or_err(ErrorType::ConnectError, "a Unix socket without a path")?;
+                let path = address
+                    .as_pathname()
+                    .or_err(ErrorType::ConnectError, "a Unix socket without a path")?;
                 Box::new(Late::new(UnixStream::connect(path).await.map_err(failed)?))
             }
         };
@@ -62,12 +67,19 @@ struct Late<S> {
 
 impl<S> Late<S> {
     fn new(stream: S) -> Self {
-        Self { stream, looks: LOOKS }
+        Self {
+            stream,
+            looks: LOOKS,
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Late<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if let Some(left) = self.looks.checked_sub(1) {
             self.looks = left;
             // Look again at once.
@@ -79,7 +91,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Late<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Late<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

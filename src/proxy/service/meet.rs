@@ -20,7 +20,12 @@ const PROFILE_WAIT: Duration = Duration::from_secs(2);
 impl Gate {
     /// Keeps what the request teaches about its user, and asks Clerk for a name that nobody has told yet. Neither can refuse
     /// anybody: a good token stays good when the store or Clerk is down.
-    pub(super) async fn meet(&self, session: &Session, ctx: &mut Ctx, mut verdict: Verdict) -> Verdict {
+    pub(super) async fn meet(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        mut verdict: Verdict,
+    ) -> Verdict {
         if let Some(sighting) = verdict.sighting() {
             self.keep(sighting, ctx).await;
             if matches!(verdict, Verdict::Forward(_) | Verdict::Answer(_)) {
@@ -28,7 +33,9 @@ impl Gate {
                 verdict = self.judge_anew(session, ctx).await;
             }
         }
-        let Some(user) = verdict.nameless() else { return verdict };
+        let Some(user) = verdict.nameless() else {
+            return verdict;
+        };
         let asked = self.profiles.fetch(user, PROFILE_WAIT).await;
         // Another request may have fetched it just before this one asked: then it is in force already, and nobody asks again.
         if asked != Asked::Fetched && self.world.load().generation == ctx.snapshot.generation {
@@ -40,13 +47,17 @@ impl Gate {
 
     async fn keep(&self, sighting: &Sighting, ctx: &Ctx) {
         let change = Change::Seen(sighting.user.clone(), sighting.seen.clone());
-        let kept = self.records.apply(&change, sighting.seen.at, &ctx.snapshot.rules);
+        let kept = self
+            .records
+            .apply(&change, sighting.seen.at, &ctx.snapshot.rules);
         match tokio::time::timeout(KEEP_WAIT, kept).await {
             Ok(Ok(_) | Err(NotKept::OtherRules)) => {}
             Ok(Err(why)) => {
                 tracing::warn!(%why, user = %sighting.user, "a user was seen and may not be known after a restart")
             }
-            Err(_) => tracing::warn!(user = %sighting.user, "a user was seen, and the store is slow to keep it"),
+            Err(_) => {
+                tracing::warn!(user = %sighting.user, "a user was seen, and the store is slow to keep it")
+            }
         }
     }
 
@@ -56,8 +67,12 @@ impl Gate {
         let step = self.judge_again(session, ctx);
         match self.ask_for(session, ctx, step).await {
             Step::Judged(verdict)
-            | Step::NeedKey { otherwise: verdict, .. }
-            | Step::NeedMember { otherwise: verdict, .. } => verdict,
+            | Step::NeedKey {
+                otherwise: verdict, ..
+            }
+            | Step::NeedMember {
+                otherwise: verdict, ..
+            } => verdict,
             Step::NeedBody { .. } => Verdict::Reject(Refusal::bare(Rejection::Internal)),
         }
     }

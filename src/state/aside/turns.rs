@@ -53,6 +53,9 @@ mod tests {
             std::hint::black_box(began);
         }
         turns.rest_if_due();
-        assert!(turns.rested >= began + 2 * WORK, "it has rested and begins anew");
+        assert!(
+            turns.rested >= began + 2 * WORK,
+            "it has rested and begins anew"
+        );
     }
 }

@@ -11,7 +11,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 const LIVE: u32 = 100;
 const TEST: u32 = 10;
 /// Bounds on `Retry-After`. The upper one holds off nobody for long who cannot read the clock; the lower one is no busy loop.
-const CLOSED: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+const CLOSED: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(300);
 
 /// Counts requests of one instance.
 #[derive(Clone, Debug)]
@@ -34,7 +35,12 @@ impl Limit {
         // A full bucket holds half of the share and earns the other half in a window: both together are the share, wherever
         // the window begins.
         let each = WINDOW / (share / 2);
-        Self { each, whole: WINDOW, full: None, closed: None }
+        Self {
+            each,
+            whole: WINDOW,
+            full: None,
+            closed: None,
+        }
     }
 
     /// Takes one request.
@@ -42,12 +48,17 @@ impl Limit {
     /// # Errors
     /// How long there is none; at most 5 minutes.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        if let Some(closed) =
-            self.closed.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+        if let Some(closed) = self
+            .closed
+            .map(|until| until.saturating_duration_since(now))
+            .filter(|left| !left.is_zero())
         {
             return Err(closed);
         }
-        let missing = self.full.map_or(Duration::ZERO, |full| full.saturating_duration_since(now)) + self.each;
+        let missing = self
+            .full
+            .map_or(Duration::ZERO, |full| full.saturating_duration_since(now))
+            + self.each;
         if missing > self.whole {
             return Err(missing - self.whole);
         }
@@ -58,7 +69,9 @@ impl Limit {
     /// Clerk answered 429: nothing is asked until `after` is over (its window, where it does not say), within bounds. A shorter
     /// time does not take back a longer one.
     pub fn close(&mut self, now: Instant, after: Option<Duration>) -> Duration {
-        let after = after.unwrap_or(WINDOW).clamp(*CLOSED.start(), *CLOSED.end());
+        let after = after
+            .unwrap_or(WINDOW)
+            .clamp(*CLOSED.start(), *CLOSED.end());
         self.closed = self.closed.max(Some(now + after));
         after
     }
@@ -82,9 +95,17 @@ mod tests {
             let (mut limit, start) = (Limit::new(live), clock::monotonic());
             assert_eq!(at_once(&mut limit, start), half);
             let each = WINDOW / u32::try_from(half).unwrap();
-            assert_eq!(limit.take(start), Err(each), "it says when the next one is there");
+            assert_eq!(
+                limit.take(start),
+                Err(each),
+                "it says when the next one is there"
+            );
             assert_eq!(limit.take(start + each), Ok(()));
-            assert_eq!(at_once(&mut limit, start + 100 * WINDOW), half, "it is never more than full");
+            assert_eq!(
+                at_once(&mut limit, start + 100 * WINDOW),
+                half,
+                "it is never more than full"
+            );
         }
     }
 
@@ -102,7 +123,10 @@ mod tests {
             assert_eq!(limit.take(start), Err(held), "given: {given:?}");
             assert_eq!(limit.take(start + held - second / 2), Err(second / 2));
             limit.close(start, Some(second));
-            assert!(limit.take(start + held - second / 2).is_err(), "a shorter time takes nothing back");
+            assert!(
+                limit.take(start + held - second / 2).is_err(),
+                "a shorter time takes nothing back"
+            );
             assert_eq!(limit.take(start + held), Ok(()));
         }
     }

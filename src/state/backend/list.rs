@@ -51,11 +51,16 @@ impl Backend {
     /// # Errors
     /// See [`BackendError`]; [`BackendError::Limited`] without asking.
     pub async fn page(&self, list: List, offset: u64) -> Result<Page, BackendError> {
-        let path = format!("{}?limit={PAGE}&offset={offset}&order_by=%2Bcreated_at", list.name());
+        let path = format!(
+            "{}?limit={PAGE}&offset={offset}&order_by=%2Bcreated_at",
+            list.name()
+        );
         let body = self.get(&path, MAX_PAGE).await?;
         // Megabytes.
         let read = aside(Pace::Slowly, move || page(list, &body)).await;
-        read.ok().flatten().ok_or_else(|| self.unreadable("it is no page of a list"))
+        read.ok()
+            .flatten()
+            .ok_or_else(|| self.unreadable("it is no page of a list"))
     }
 
     /// How many users there are.
@@ -71,18 +76,37 @@ impl Backend {
     async fn get(&self, path: &str, max: usize) -> Result<bytes::Bytes, BackendError> {
         let base = &self.settings.api_url;
         if let Err(wait) = self.limit.lock().take(clock::monotonic()) {
-            return Err(BackendError::Limited { base: base.clone(), wait });
+            return Err(BackendError::Limited {
+                base: base.clone(),
+                wait,
+            });
         }
         let url = format!("{base}/v1/{path}");
         let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
-        let answer = self.fetcher.ask(Ask { method: Method::GET, url: &url, bearer, headers, max }).await?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer, None)) }
+        let answer = self
+            .fetcher
+            .ask(Ask {
+                method: Method::GET,
+                url: &url,
+                bearer,
+                headers,
+                max,
+            })
+            .await?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(self.refused(&answer, None))
+        }
     }
 }
 
 fn page(list: List, body: &[u8]) -> Option<Page> {
     let (rows, total) = match list {
-        List::Users => (serde_json::from_slice::<Vec<json::UniqueMembers>>(body).ok()?, None),
+        List::Users => (
+            serde_json::from_slice::<Vec<json::UniqueMembers>>(body).ok()?,
+            None,
+        ),
         List::Organizations | List::Memberships => {
             #[derive(serde::Deserialize)]
             struct Paginated {
@@ -93,5 +117,11 @@ fn page(list: List, body: &[u8]) -> Option<Page> {
             (read.data, Some(read.total_count))
         }
     };
-    Some(Page { rows: rows.into_iter().map(|json::UniqueMembers(row)| row).collect(), total })
+    Some(Page {
+        rows: rows
+            .into_iter()
+            .map(|json::UniqueMembers(row)| row)
+            .collect(),
+        total,
+    })
 }

@@ -18,7 +18,10 @@ pub struct Backends {
 impl Backends {
     #[must_use]
     pub fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, current: Mutex::default() }
+        Self {
+            fetcher,
+            current: Mutex::default(),
+        }
     }
 
     /// The one with these settings. One with other settings is forgotten, and lives on with whoever still asks it.

@@ -53,17 +53,33 @@ impl Fetcher {
         match answer.status().as_u16() {
             200 => {
                 let etag = answer.headers().get(header::ETAG).cloned();
-                Ok(Some(Download { answer, shown: ask.shown.to_owned(), read: 0, max: ask.max, etag }))
+                Ok(Some(Download {
+                    answer,
+                    shown: ask.shown.to_owned(),
+                    read: 0,
+                    max: ask.max,
+                    etag,
+                }))
             }
             304 if ask.etag.is_some() => Ok(None),
-            status => Err(FetchError::Status { url: ask.shown.to_owned(), status }),
+            status => Err(FetchError::Status {
+                url: ask.shown.to_owned(),
+                status,
+            }),
         }
     }
 }
 
 /// A sender that says nothing is given up long before the whole exchange must have ended.
-async fn in_time<T>(step: impl Future<Output = Result<T, FetchError>>, shown: &str) -> Result<T, FetchError> {
-    tokio::time::timeout(TOTAL, step).await.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown.to_owned() }))
+async fn in_time<T>(
+    step: impl Future<Output = Result<T, FetchError>>,
+    shown: &str,
+) -> Result<T, FetchError> {
+    tokio::time::timeout(TOTAL, step).await.unwrap_or_else(|_| {
+        Err(FetchError::Timeout {
+            url: shown.to_owned(),
+        })
+    })
 }
 
 impl Download {
@@ -73,12 +89,22 @@ impl Download {
     /// When the connection is cut before the end, or there is more than the bound allows: also of a body that does not say its length.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         let shown = self.shown.clone();
-        let piece = async { self.answer.chunk().await.map_err(|error| failed(error, &shown)) };
+        let piece = async {
+            self.answer
+                .chunk()
+                .await
+                .map_err(|error| failed(error, &shown))
+        };
         let piece = in_time(piece, &self.shown).await?;
-        self.read = self.read.saturating_add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+        self.read = self
+            .read
+            .saturating_add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
         if self.read > self.max {
             let max = usize::try_from(self.max).unwrap_or(usize::MAX);
-            return Err(FetchError::TooLarge { url: self.shown.clone(), max });
+            return Err(FetchError::TooLarge {
+                url: self.shown.clone(),
+                max,
+            });
         }
         Ok(piece)
     }

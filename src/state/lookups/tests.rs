@@ -32,7 +32,12 @@ impl Directory for Source {
             return Ok(None);
         }
         let mut table = TableBuilder::new();
-        table.user(user, &User::new(None, None, None, AccessStatus::Active, false)).unwrap();
+        table
+            .user(
+                user,
+                &User::new(None, None, None, AccessStatus::Active, false),
+            )
+            .unwrap();
         Ok(Some(table.build()))
     }
 }
@@ -120,7 +125,10 @@ async fn while_the_source_fails_the_last_answer_counts_and_nobody_new_gets_in() 
 
 #[tokio::test]
 async fn the_last_answer_does_not_count_for_ever() {
-    let (source, lookups) = lookups(LookupTimes { max_age: Duration::ZERO, ..TIMES });
+    let (source, lookups) = lookups(LookupTimes {
+        max_age: Duration::ZERO,
+        ..TIMES
+    });
     assert_eq!(standing(&lookups, "user_a").await, "active");
     source.0.down.store(true, Ordering::SeqCst);
     lookups.forget_all();
@@ -150,7 +158,10 @@ async fn answers_are_kept_within_a_bound_of_rows_and_not_of_users() {
     let Inner { fresh, last, .. } = &*lookups.0;
     fresh.run_pending_tasks().await;
     last.run_pending_tasks().await;
-    for (kept, rows) in [(fresh.entry_count(), fresh.weighted_size()), (last.entry_count(), last.weighted_size())] {
+    for (kept, rows) in [
+        (fresh.entry_count(), fresh.weighted_size()),
+        (last.entry_count(), last.weighted_size()),
+    ] {
         assert_eq!((kept, rows), (3, 12), "a row and three for what keeps it");
     }
 }

@@ -34,8 +34,14 @@ impl Directory for Slow {
         tokio::time::sleep(self.takes).await;
         let base = "https://api.test".to_owned();
         match *self.answer.lock() {
-            Answer::Described => Ok(Description { change: change(user), at: EventTime(7) }),
-            Answer::NotFound => Err(BackendError::NotFound { base, user: user.clone() }),
+            Answer::Described => Ok(Description {
+                change: change(user),
+                at: EventTime(7),
+            }),
+            Answer::NotFound => Err(BackendError::NotFound {
+                base,
+                user: user.clone(),
+            }),
             Answer::Down => Err(BackendError::Down { base, status: 503 }),
             Answer::Limited => Err(BackendError::Limited { base, wait: SECOND }),
             Answer::Panic => panic!("a mistake in a directory"),
@@ -44,7 +50,11 @@ impl Directory for Slow {
 }
 
 fn change(user: &ClerkUserId) -> Change {
-    let change = UserChange::Described { banned: false, email: text_header("a@example.com"), name: None };
+    let change = UserChange::Described {
+        banned: false,
+        email: text_header("a@example.com"),
+        name: None,
+    };
     Change::User(user.clone().into(), change)
 }
 
@@ -58,19 +68,30 @@ struct Scene {
 
 impl Scene {
     fn new(answer: Answer, takes: Duration) -> Self {
-        let directory =
-            Arc::new(Slow { answer: Mutex::new(answer), takes, asked: AtomicU64::new(0), begun: Notify::new() });
+        let directory = Arc::new(Slow {
+            answer: Mutex::new(answer),
+            takes,
+            asked: AtomicU64::new(0),
+            begun: Notify::new(),
+        });
         let (metrics, applied) = (Metrics::new(), Arc::new(Mutex::new(Vec::new())));
         let kept = applied.clone();
         let apply: Apply = Box::new(move |change, at| kept.lock().push((change, at)));
         // The time that tests move.
         let now = || tokio::time::Instant::now().into_std();
         let profiles = Profiles::with_clock(directory.clone(), apply, metrics.clone(), now);
-        Self { profiles, directory, applied, metrics }
+        Self {
+            profiles,
+            directory,
+            applied,
+            metrics,
+        }
     }
 
     async fn fetch(&self, user: &str) -> Outcome {
-        self.profiles.fetch(&ClerkUserId::parse(user).unwrap(), SECOND).await
+        self.profiles
+            .fetch(&ClerkUserId::parse(user).unwrap(), SECOND)
+            .await
     }
 
     fn answers(&self, answer: Answer) {
@@ -86,8 +107,13 @@ impl Scene {
     }
 
     fn counted(&self) -> [u64; 4] {
-        [ProfileResult::Ok, ProfileResult::NotFound, ProfileResult::Failed, ProfileResult::Limited]
-            .map(|result| self.metrics.profile_fetches.counted(result))
+        [
+            ProfileResult::Ok,
+            ProfileResult::NotFound,
+            ProfileResult::Failed,
+            ProfileResult::Limited,
+        ]
+        .map(|result| self.metrics.profile_fetches.counted(result))
     }
 }
 
@@ -102,7 +128,11 @@ async fn all_who_ask_at_the_same_time_share_one_fetch_and_it_is_applied_once() {
         .collect();
     for one in all {
         let (outcome, applied) = one.await.unwrap();
-        assert_eq!((outcome, applied), (Outcome::Fetched, 1), "whoever looks again finds it");
+        assert_eq!(
+            (outcome, applied),
+            (Outcome::Fetched, 1),
+            "whoever looks again finds it"
+        );
     }
     assert_eq!(scene.asked(), 1);
     let user = ClerkUserId::parse("user_a").unwrap();
@@ -124,9 +154,17 @@ async fn who_gives_up_waiting_does_not_take_the_fetch_along() {
     let scene = Scene::new(Answer::Described, 5 * SECOND / 2);
     let begun = tokio::time::Instant::now();
     assert_eq!(scene.fetch("user_a").await, Outcome::Late);
-    assert_eq!(begun.elapsed(), SECOND, "no longer than it was told to wait");
+    assert_eq!(
+        begun.elapsed(),
+        SECOND,
+        "no longer than it was told to wait"
+    );
     assert_eq!(scene.fetch("user_a").await, Outcome::Late);
-    assert_eq!(scene.fetch("user_a").await, Outcome::Fetched, "the same fetch, in its third second");
+    assert_eq!(
+        scene.fetch("user_a").await,
+        Outcome::Fetched,
+        "the same fetch, in its third second"
+    );
     assert_eq!((scene.asked(), scene.applied()), (1, 1));
 }
 
@@ -157,10 +195,18 @@ async fn nobody_is_asked_about_again_too_soon() {
         let scene = Scene::new(answer, Duration::ZERO);
         assert_eq!(scene.fetch("user_a").await, outcome, "given: {answer:?}");
         for _ in 0..10 {
-            assert_eq!(scene.fetch("user_a").await, Outcome::NotNow, "given: {answer:?}");
+            assert_eq!(
+                scene.fetch("user_a").await,
+                Outcome::NotNow,
+                "given: {answer:?}"
+            );
         }
         tokio::time::advance(pause - SECOND).await;
-        assert_eq!(scene.fetch("user_a").await, Outcome::NotNow, "given: {answer:?}");
+        assert_eq!(
+            scene.fetch("user_a").await,
+            Outcome::NotNow,
+            "given: {answer:?}"
+        );
         assert_eq!(scene.asked(), 1);
         tokio::time::advance(SECOND).await;
         assert_eq!(scene.fetch("user_a").await, outcome, "given: {answer:?}");

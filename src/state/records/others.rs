@@ -28,11 +28,18 @@ pub(super) struct Parked {
 
 impl Parked {
     pub(super) fn of(rows: Rows) -> Self {
-        Self { rows, facts: HashMap::new() }
+        Self {
+            rows,
+            facts: HashMap::new(),
+        }
     }
 
     pub(super) fn take(self, roles: &Roles) -> (Rows, Vec<Fact>) {
-        let facts = self.facts.values().filter_map(|written| written.read(Some(roles)).ok()).collect();
+        let facts = self
+            .facts
+            .values()
+            .filter_map(|written| written.read(Some(roles)).ok())
+            .collect();
         (self.rows, facts)
     }
 
@@ -81,7 +88,12 @@ impl Records {
     /// Puts in force what other replicas said: what is new of it, what takes access away first. It is told to nobody. Many facts
     /// are a few steps only, as open streams are looked at after each. Takes a while for many.
     pub async fn learn(&self, facts: &[shared::Written]) -> Learned {
-        let mut learned = Learned { applied: 0, old: 0, poisoned: vec![], kept: true };
+        let mut learned = Learned {
+            applied: 0,
+            old: 0,
+            poisoned: vec![],
+            kept: true,
+        };
         let snapshot = self.world.load();
         let (mut taking, mut giving) = (Vec::new(), Vec::new());
         for written in facts {
@@ -89,7 +101,10 @@ impl Records {
                 Ok(fact) if !is_news(&snapshot, &fact) => learned.old += 1,
                 Ok(fact) if fact.takes_access() => taking.push(written),
                 Ok(_) => giving.push(written),
-                Err(why) => learned.poisoned.push((written.key.chars().take(100).collect::<String>().into(), why)),
+                Err(why) => learned.poisoned.push((
+                    written.key.chars().take(100).collect::<String>().into(),
+                    why,
+                )),
             }
         }
         taking.append(&mut giving);
@@ -106,7 +121,9 @@ impl Records {
             let mut next = now.clone();
             for told in facts {
                 // Read by the rules in force now: a role may have another place since.
-                let Ok(fact) = told.read(now.rules.roles.as_ref()) else { continue };
+                let Ok(fact) = told.read(now.rules.roles.as_ref()) else {
+                    continue;
+                };
                 if now.members.is_none() && !matches!(fact.change(), Change::Revoked(_)) {
                     self.parked.lock().park(told);
                     parked += 1;
@@ -149,7 +166,11 @@ impl Records {
         let snapshot = self.world.load();
         let facts = shared::unshared(&snapshot, stored);
         let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
-        facts.iter().filter(may_tell).map(|fact| offered(fact, &snapshot.rules)).collect()
+        facts
+            .iter()
+            .filter(may_tell)
+            .map(|fact| offered(fact, &snapshot.rules))
+            .collect()
     }
 
     /// From now on, `teller` tells other replicas what is learned here. The first one counts.
@@ -163,12 +184,19 @@ impl Records {
 
     /// The facts as others are told of them; none where there are no others.
     pub(super) fn offers(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Vec<Offered> {
-        if self.teller.get().is_some() { facts.map(|fact| offered(&fact, rules)).collect() } else { vec![] }
+        if self.teller.get().is_some() {
+            facts.map(|fact| offered(&fact, rules)).collect()
+        } else {
+            vec![]
+        }
     }
 
     /// The shared store is at this place, and an earlier life has written `past` about it.
     pub fn shares(&self, place: String, past: Past) {
-        *self.shared_row.lock() = SharedRow { place, written: past.heard_at };
+        *self.shared_row.lock() = SharedRow {
+            place,
+            written: past.heard_at,
+        };
     }
 
     /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
@@ -176,10 +204,15 @@ impl Records {
         self.shared_read.store(now.0, Ordering::Relaxed);
         if self.world.load().awaits_shared {
             let published = self.world.publish(|snapshot| {
-                Ok::<_, std::convert::Infallible>(Snapshot { awaits_shared: false, ..snapshot.clone() })
+                Ok::<_, std::convert::Infallible>(Snapshot {
+                    awaits_shared: false,
+                    ..snapshot.clone()
+                })
             });
             match published {
-                Ok(generation) => tracing::info!(generation, "what replicas share was read: users come in"),
+                Ok(generation) => {
+                    tracing::info!(generation, "what replicas share was read: users come in")
+                }
                 Err(never) => match never {},
             }
         }
@@ -193,7 +226,10 @@ impl Records {
             }
             return;
         }
-        if row.written.is_none_or(|written| now.since(written) >= ROW_LASTS) {
+        if row
+            .written
+            .is_none_or(|written| now.since(written) >= ROW_LASTS)
+        {
             row.written = Some(now);
             // Not waited for: if it is lost, a restart waits for the shared store.
             let op = Op::put(Kind::Shared, read_key(&row.place), now.0.to_string());
@@ -204,7 +240,11 @@ impl Records {
     /// This replica heard of the store until `last`, and then was away for so long that it does not tell everything any more.
     pub fn shared_silence(&self, last: UnixTime) {
         let Some(store) = &self.store else { return };
-        let op = Op::put(Kind::Shared, silent_key(&self.shared_row.lock().place), last.0.to_string());
+        let op = Op::put(
+            Kind::Shared,
+            silent_key(&self.shared_row.lock().place),
+            last.0.to_string(),
+        );
         op.into_iter().for_each(|op| drop(store.write(vec![op])));
     }
 }
@@ -239,7 +279,9 @@ impl Step {
             if seen.insert(of) {
                 match rows_of(now, next, fact.change()) {
                     Ok(rows) => ops.extend(rows),
-                    Err(why) => tracing::error!(%why, "something that other replicas said is too much for the store"),
+                    Err(why) => {
+                        tracing::error!(%why, "something that other replicas said is too much for the store")
+                    }
                 }
             }
         }
@@ -248,17 +290,34 @@ impl Step {
 }
 
 fn offered(fact: &Fact, rules: &Rules) -> Offered {
-    Offered { written: fact.write(rules.roles.as_ref()), lasts: fact.lasts(rules.keep_revocations) }
+    Offered {
+        written: fact.write(rules.roles.as_ref()),
+        lasts: fact.lasts(rules.keep_revocations),
+    }
 }
 
 /// What an earlier life knew of the shared store at this place, by the rows that it left.
 #[must_use]
 pub fn shared_past(rows: &[Row], place: &str) -> Past {
-    let find = |key: String| rows.iter().find(|(found, _)| *found == key).map(|(_, value)| value);
-    let time = |key| std::str::from_utf8(find(key)?).ok()?.parse().ok().map(UnixTime);
+    let find = |key: String| {
+        rows.iter()
+            .find(|(found, _)| *found == key)
+            .map(|(_, value)| value)
+    };
+    let time = |key| {
+        std::str::from_utf8(find(key)?)
+            .ok()?
+            .parse()
+            .ok()
+            .map(UnixTime)
+    };
     // Fail closed: a row that is not understood holds back as much as can be.
-    let silent = find(silent_key(place)).map(|_| time(silent_key(place)).unwrap_or(UnixTime(u64::MAX)));
-    Past { heard_at: time(read_key(place)), silent }
+    let silent =
+        find(silent_key(place)).map(|_| time(silent_key(place)).unwrap_or(UnixTime(u64::MAX)));
+    Past {
+        heard_at: time(read_key(place)),
+        silent,
+    }
 }
 
 fn read_key(place: &str) -> String {

@@ -24,11 +24,25 @@ struct Overruled {
 
 impl Records {
     /// Works out beforehand what `table` overrules. `None` where there is no membership yet.
-    pub(super) fn ready(&self, table: &Table, source: &MembershipSource, said: Said) -> Option<Ready> {
+    pub(super) fn ready(
+        &self,
+        table: &Table,
+        source: &MembershipSource,
+        said: Said,
+    ) -> Option<Ready> {
         let now = self.world.load();
-        let prepared = Prepared::new(now.members.as_ref()?, table.clone(), source.policy.clone(), said);
+        let prepared = Prepared::new(
+            now.members.as_ref()?,
+            table.clone(),
+            source.policy.clone(),
+            said,
+        );
         let overruled = self.overruled(prepared.so_far(), &now.rules);
-        Some(Ready { prepared, rules: now.rules.clone(), overruled })
+        Some(Ready {
+            prepared,
+            rules: now.rules.clone(),
+            overruled,
+        })
     }
 
     /// Finishes it within the lock of the world, where `now` is in force.
@@ -42,12 +56,21 @@ impl Records {
         said: Said,
     ) -> Members {
         // Under other rules a role may have another place.
-        let Some(Ready { prepared, overruled, .. }) = ready.filter(|ready| Arc::ptr_eq(&ready.rules, rules)) else {
+        let Some(Ready {
+            prepared,
+            overruled,
+            ..
+        }) = ready.filter(|ready| Arc::ptr_eq(&ready.rules, rules))
+        else {
             return self.reloaded(now, table, source, rules, said);
         };
         let all = prepared.is_of(now);
         let reloaded = prepared.finished(now);
-        self.send(if all { overruled } else { self.overruled(&reloaded, rules) });
+        self.send(if all {
+            overruled
+        } else {
+            self.overruled(&reloaded, rules)
+        });
         reloaded.members
     }
 
@@ -66,11 +89,18 @@ impl Records {
     }
 
     fn overruled(&self, Reloaded { members, overruled }: &Reloaded, rules: &Rules) -> Overruled {
-        let facts = overruled.iter().flat_map(|(change, at)| Fact::of(change, *at));
+        let facts = overruled
+            .iter()
+            .flat_map(|(change, at)| Fact::of(change, *at));
         let offers = self.offers(facts, rules);
         let roles = rules.roles.as_ref().filter(|_| self.store.is_some());
-        let rows = overruled.iter().filter_map(|(change, _)| row(&members.kept(change)?, roles?).ok());
-        Overruled { ops: rows.collect(), offers }
+        let rows = overruled
+            .iter()
+            .filter_map(|(change, _)| row(&members.kept(change)?, roles?).ok());
+        Overruled {
+            ops: rows.collect(),
+            offers,
+        }
     }
 
     fn send(&self, Overruled { ops, offers }: Overruled) {

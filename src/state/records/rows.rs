@@ -21,9 +21,20 @@ pub(super) fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result
 }
 
 /// What of `next` must be kept, and was not so in `now`.
-pub(super) fn rows_of(now: &Snapshot, next: &Snapshot, change: &Change) -> Result<Vec<Op>, OpError> {
-    let kept = next.members.as_ref().and_then(|members| members.kept(change)).zip(next.rules.roles.as_ref());
-    let mut rows: Vec<Op> = kept.map(|(kept, roles)| row(&kept, roles)).into_iter().collect::<Result<_, _>>()?;
+pub(super) fn rows_of(
+    now: &Snapshot,
+    next: &Snapshot,
+    change: &Change,
+) -> Result<Vec<Op>, OpError> {
+    let kept = next
+        .members
+        .as_ref()
+        .and_then(|members| members.kept(change))
+        .zip(next.rules.roles.as_ref());
+    let mut rows: Vec<Op> = kept
+        .map(|(kept, roles)| row(&kept, roles))
+        .into_iter()
+        .collect::<Result<_, _>>()?;
     let revoked = match change {
         Change::Revoked(revoked) => Some(revoked.clone()),
         Change::User(user, _) => Some(Revoked::User(user.clone())),
@@ -41,9 +52,11 @@ pub(super) fn rows_of(now: &Snapshot, next: &Snapshot, change: &Change) -> Resul
 pub(super) fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {
     match kept {
         Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)),
-        Kept::Organization(org, at, change) => {
-            Op::put(Kind::Organizations, org.as_str(), write_organization(*at, *change))
-        }
+        Kept::Organization(org, at, change) => Op::put(
+            Kind::Organizations,
+            org.as_str(),
+            write_organization(*at, *change),
+        ),
     }
 }
 
@@ -51,8 +64,12 @@ pub(super) fn rows(members: &Members, roles: &Roles) -> Rows {
     let mut rows = Rows::default();
     for kept in members.all_kept() {
         match kept {
-            Kept::User(user, record) => rows.users.push((user.to_string(), write_user(record, roles))),
-            Kept::Organization(org, at, change) => rows.orgs.push((org.to_string(), write_organization(at, change))),
+            Kept::User(user, record) => rows
+                .users
+                .push((user.to_string(), write_user(record, roles))),
+            Kept::Organization(org, at, change) => rows
+                .orgs
+                .push((org.to_string(), write_organization(at, change))),
         }
     }
     rows

@@ -69,8 +69,14 @@ impl Follower {
                 complained = true;
                 tracing::error!(%trouble, "the shared store is not read; what is known here stays in force");
             }
-            failures = if self.answers == began { failures.saturating_add(1) } else { 0 };
-            let most = (MAX_BACKOFF / 16).saturating_mul(1 << failures.min(4)).min(MAX_BACKOFF);
+            failures = if self.answers == began {
+                failures.saturating_add(1)
+            } else {
+                0
+            };
+            let most = (MAX_BACKOFF / 16)
+                .saturating_mul(1 << failures.min(4))
+                .min(MAX_BACKOFF);
             tokio::time::sleep(some_of(most)).await;
         }
     }
@@ -78,7 +84,9 @@ impl Follower {
     async fn follow(&mut self, complained: &mut bool) -> Result<std::convert::Infallible, Trouble> {
         let link = Link::open(&self.settings).await?;
         if self.silent.is_none()
-            && let Some(last) = self.heard_at.filter(|last| !may_push(Some(*last), clock::now()))
+            && let Some(last) = self
+                .heard_at
+                .filter(|last| !may_push(Some(*last), clock::now()))
         {
             self.silent = Some(last);
             self.records.shared_silence(last);
@@ -102,7 +110,9 @@ impl Follower {
                 look = !whole && self.reader.cursor() == self.reader.position().into();
             } else {
                 let patience = self.left().unwrap_or(BLOCK).min(BLOCK);
-                let items = link.tail(&self.keys, self.reader.cursor(), patience).await?;
+                let items = link
+                    .tail(&self.keys, self.reader.cursor(), patience)
+                    .await?;
                 look = items.is_empty();
                 let heard = self.reader.tail(items);
                 self.take(heard).await;
@@ -117,7 +127,9 @@ impl Follower {
             self.reader.committed(position);
             self.metrics.shared.head(position.seq);
         }
-        if self.unsent.load(Ordering::Relaxed) && self.telling.as_ref().is_none_or(JoinHandle::is_finished) {
+        if self.unsent.load(Ordering::Relaxed)
+            && self.telling.as_ref().is_none_or(JoinHandle::is_finished)
+        {
             self.unsent.store(false, Ordering::Relaxed);
             self.reader.owe(Gap::Unsent);
         }
@@ -134,8 +146,16 @@ impl Follower {
             Some((_, due)) => due,
             None => {
                 // All replicas find a failover in the same moment. At the start nobody waits: users do.
-                let spread = self.settings.spread.saturating_mul(1 << again.min(16)).min(MAX_SPREAD);
-                let due = if cause == Gap::First { now } else { now + some_of(spread) };
+                let spread = self
+                    .settings
+                    .spread
+                    .saturating_mul(1 << again.min(16))
+                    .min(MAX_SPREAD);
+                let due = if cause == Gap::First {
+                    now
+                } else {
+                    now + some_of(spread)
+                };
                 self.due = Some((cause, due));
                 due
             }
@@ -146,8 +166,12 @@ impl Follower {
     /// Asks where the store is; `false` when there is more to read before that can be said.
     async fn check(&mut self, link: &Link) -> Result<bool, Trouble> {
         let checked = link.check(&self.keys, self.reader.position()).await?;
-        self.metrics.shared.head(checked.head.map_or(0, |head| head.seq));
-        let heard = self.reader.check(checked.head, checked.items, checked.whole);
+        self.metrics
+            .shared
+            .head(checked.head.map_or(0, |head| head.seq));
+        let heard = self
+            .reader
+            .check(checked.head, checked.items, checked.whole);
         self.take(heard).await;
         Ok(checked.whole)
     }
@@ -163,20 +187,30 @@ impl Follower {
         }
         let stored = Arc::new(heard.facts);
         self.learn(stored.clone()).await;
-        tracing::info!(cause = cause.name(), facts = count, "all of the shared store was read");
+        tracing::info!(
+            cause = cause.name(),
+            facts = count,
+            "all of the shared store was read"
+        );
         self.tell_the_rest(stored);
         Ok(())
     }
 
     /// Tells what is known here and not there.
     fn tell_the_rest(&mut self, stored: Arc<Vec<Written>>) {
-        let Some(teller) = self.teller.clone() else { return };
+        let Some(teller) = self.teller.clone() else {
+            return;
+        };
         let (records, since) = (self.records.clone(), self.silent);
         self.telling = Some(tokio::spawn(async move {
-            let unshared =
-                tokio::task::spawn_blocking(move || records.unshared(&stored, since)).await.unwrap_or_default();
+            let unshared = tokio::task::spawn_blocking(move || records.unshared(&stored, since))
+                .await
+                .unwrap_or_default();
             if !unshared.is_empty() {
-                tracing::info!(facts = unshared.len(), "the shared store is told what it does not have");
+                tracing::info!(
+                    facts = unshared.len(),
+                    "the shared store is told what it does not have"
+                );
             }
             for batch in unshared.chunks(MAX_COMMIT) {
                 // The teller has noted what could not be told; the rest would fare no better.
@@ -190,10 +224,17 @@ impl Follower {
     }
 
     async fn take(&mut self, heard: Heard) {
-        let Heard { facts, gap, poisoned } = heard;
+        let Heard {
+            facts,
+            gap,
+            poisoned,
+        } = heard;
         if let Some(gap) = gap {
             self.metrics.shared.gap(gap);
-            tracing::warn!(cause = gap.name(), "the shared log has a gap: everything will be read again");
+            tracing::warn!(
+                cause = gap.name(),
+                "the shared log has a gap: everything will be read again"
+            );
         }
         if poisoned > 0 {
             self.metrics.shared.entries(EntryResult::Poisoned, poisoned);

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, ServerErrorKind, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, ServerErrorKind, Value,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
@@ -55,7 +57,13 @@ pub enum Trouble {
 
 impl From<RedisError> for Trouble {
     fn from(error: RedisError) -> Self {
-        let said = || format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default());
+        let said = || {
+            format!(
+                "{} {}",
+                error.code().unwrap_or_default(),
+                error.detail().unwrap_or_default()
+            )
+        };
         match error.kind() {
             redis::ErrorKind::AuthenticationFailed => Self::Credentials(said()),
             redis::ErrorKind::Server(ServerErrorKind::NoPerm) => Self::NotPermitted(said()),
@@ -75,7 +83,10 @@ impl Trouble {
     /// Whether the connection can go on: the store has understood the question and said no. A node that points to another one, as
     /// after a failover, is not the store any more.
     pub(super) fn leaves_connection(&self) -> bool {
-        matches!(self, Self::NotPermitted(_) | Self::OtherVersion | Self::Strange(_) | Self::TooMuch)
+        matches!(
+            self,
+            Self::NotPermitted(_) | Self::OtherVersion | Self::Strange(_) | Self::TooMuch
+        )
     }
 }
 
@@ -103,15 +114,25 @@ impl Link {
     }
 
     async fn connect(settings: &SharedSettings) -> Result<Self, Trouble> {
-        let stream = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(Trouble::Connect)?;
+        let stream = TcpStream::connect((settings.host.as_str(), settings.port))
+            .await
+            .map_err(Trouble::Connect)?;
         stream.set_nodelay(true).map_err(Trouble::Connect)?;
         if !settings.tls {
             return Self::over(stream, settings).await;
         }
         let host = settings.host.clone();
-        let name = ServerName::try_from(host).map_err(|why| Trouble::Connect(io::Error::other(why)))?;
+        let name =
+            ServerName::try_from(host).map_err(|why| Trouble::Connect(io::Error::other(why)))?;
         let connector = TlsConnector::from(Arc::new(trusting(settings)?));
-        Self::over(connector.connect(name, stream).await.map_err(Trouble::Connect)?, settings).await
+        Self::over(
+            connector
+                .connect(name, stream)
+                .await
+                .map_err(Trouble::Connect)?,
+            settings,
+        )
+        .await
     }
 
     async fn over<S>(stream: S, settings: &SharedSettings) -> Result<Self, Trouble>
@@ -119,8 +140,13 @@ impl Link {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let allowance = Arc::new(AtomicUsize::new(MAX_ANSWER));
-        let bounded = Bounded { inner: stream, left: allowance.clone() };
-        let mut info = RedisConnectionInfo::default().set_skip_set_lib_name().set_db(i64::from(settings.database));
+        let bounded = Bounded {
+            inner: stream,
+            left: allowance.clone(),
+        };
+        let mut info = RedisConnectionInfo::default()
+            .set_skip_set_lib_name()
+            .set_db(i64::from(settings.database));
         if let Some(username) = &settings.username {
             info = info.set_username(username);
         }
@@ -128,9 +154,14 @@ impl Link {
             info = info.set_password(String::from_utf8_lossy(password.expose()));
         }
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let (connection, driver) = MultiplexedConnection::new_with_config(&info, bounded, config).await?;
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&info, bounded, config).await?;
         let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
-        Ok(Self { connection, allowance, _driver: driver })
+        Ok(Self {
+            connection,
+            allowance,
+            _driver: driver,
+        })
     }
 
     /// Asks one thing.
@@ -145,11 +176,17 @@ impl Link {
     }
 
     /// Asks several things that the store answers in one moment.
-    pub(super) async fn ask_at_once(&self, pipeline: &Pipeline, within: Duration) -> Result<Vec<Value>, Trouble> {
+    pub(super) async fn ask_at_once(
+        &self,
+        pipeline: &Pipeline,
+        within: Duration,
+    ) -> Result<Vec<Value>, Trouble> {
         self.allowance.store(MAX_ANSWER, Ordering::Relaxed);
         let mut connection = self.connection.clone();
         let asked = pipeline.query_async::<Vec<Value>>(&mut connection);
-        Ok(tokio::time::timeout(within, asked).await.map_err(|_| Trouble::Timeout(within))??)
+        Ok(tokio::time::timeout(within, asked)
+            .await
+            .map_err(|_| Trouble::Timeout(within))??)
     }
 }
 
@@ -158,9 +195,11 @@ fn trusting(settings: &SharedSettings) -> Result<ClientConfig, Trouble> {
     let mut roots = RootCertStore::empty();
     match &settings.ca {
         Some(path) => {
-            let unreadable =
-                |why: &dyn std::fmt::Display| Trouble::Certificates(path.display().to_string(), why.to_string());
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|why| unreadable(&why))?;
+            let unreadable = |why: &dyn std::fmt::Display| {
+                Trouble::Certificates(path.display().to_string(), why.to_string())
+            };
+            let certificates =
+                CertificateDer::pem_file_iter(path).map_err(|why| unreadable(&why))?;
             for certificate in certificates {
                 let certificate = certificate.map_err(|why| unreadable(&why))?;
                 roots.add(certificate).map_err(|why| unreadable(&why))?;
@@ -174,7 +213,9 @@ fn trusting(settings: &SharedSettings) -> Result<ClientConfig, Trouble> {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    Ok(ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// A stream that breaks when one answer is larger than what there is memory for: the library reads an answer whole.
@@ -184,20 +225,33 @@ struct Bounded<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         let read = buf.filled().len().saturating_sub(before);
         let spend = |left: usize| left.checked_sub(read);
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend) {
+        match self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend)
+        {
             Ok(_) => Poll::Ready(Ok(())),
-            Err(_) => Poll::Ready(Err(io::Error::other("an answer is larger than any that was asked for"))),
+            Err(_) => Poll::Ready(Err(io::Error::other(
+                "an answer is larger than any that was asked for",
+            ))),
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 

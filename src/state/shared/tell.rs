@@ -96,7 +96,11 @@ impl Writer {
 
     /// A teller, and the task that does what it is told. Positions of commits go to `committed`; `unsent` is set when something
     /// could not be told.
-    pub(super) fn start(self: &Arc<Self>, committed: mpsc::Sender<Position>, unsent: Arc<AtomicBool>) -> Teller {
+    pub(super) fn start(
+        self: &Arc<Self>,
+        committed: mpsc::Sender<Position>,
+        unsent: Arc<AtomicBool>,
+    ) -> Teller {
         let (offers, waiting) = mpsc::channel(MAX_WAITING);
         tokio::spawn(self.clone().work(waiting, committed, unsent.clone()));
         Teller { offers, unsent }
@@ -110,14 +114,18 @@ impl Writer {
     ) {
         while let Some(first) = waiting.recv().await {
             let mut offers = vec![first];
-            let count = |offers: &[Offer]| offers.iter().map(|offer| offer.facts.len()).sum::<usize>();
+            let count =
+                |offers: &[Offer]| offers.iter().map(|offer| offer.facts.len()).sum::<usize>();
             // What came meanwhile goes along: one entry of the log wakes every replica once.
             while count(&offers) < MAX_COMMIT
                 && let Ok(next) = waiting.try_recv()
             {
                 offers.push(next);
             }
-            let (facts, done): (Vec<_>, Vec<_>) = offers.into_iter().map(|offer| (offer.facts, offer.done)).unzip();
+            let (facts, done): (Vec<_>, Vec<_>) = offers
+                .into_iter()
+                .map(|offer| (offer.facts, offer.done))
+                .unzip();
             let facts: Vec<Offered> = facts.into_iter().flatten().collect();
             let mut good = true;
             for batch in facts.chunks(MAX_COMMIT) {
@@ -153,7 +161,9 @@ impl Writer {
     async fn commit(&self, facts: &[Offered]) -> Result<Taken, Trouble> {
         let committed = match (self.link().await, random()) {
             (Ok(link), Some(nonce)) => link.commit(&self.keys, facts, nonce).await,
-            (Ok(_), None) => Err(Trouble::Broken("the system has no random numbers".to_owned())),
+            (Ok(_), None) => Err(Trouble::Broken(
+                "the system has no random numbers".to_owned(),
+            )),
             (Err(trouble), _) => Err(trouble),
         };
         match &committed {
@@ -161,7 +171,11 @@ impl Writer {
                 if self.complained.swap(false, Ordering::Relaxed) {
                     tracing::info!("the shared store takes what this replica tells again");
                 }
-                self.metrics.shared.commit(if taken.full > 0 { CommitResult::Full } else { CommitResult::Ok });
+                self.metrics.shared.commit(if taken.full > 0 {
+                    CommitResult::Full
+                } else {
+                    CommitResult::Ok
+                });
                 if taken.full > 0 {
                     tracing::error!(
                         facts = taken.full,
@@ -179,7 +193,12 @@ impl Writer {
 
     /// Claims a delivery, or says quickly that it is of no use to wait for that.
     async fn claim(self: &Arc<Self>, id: &SvixId, owner: Nonce) -> Option<Claim> {
-        let claim = async { self.link().await?.claim(&self.keys, id, owner, PATIENCE).await };
+        let claim = async {
+            self.link()
+                .await?
+                .claim(&self.keys, id, owner, PATIENCE)
+                .await
+        };
         match tokio::time::timeout(PATIENCE, claim).await {
             Ok(Ok(claim)) => Some(claim),
             Ok(Err(trouble)) => {
@@ -197,7 +216,11 @@ impl Writer {
         if let Some(link) = &*open {
             return Ok(link.clone());
         }
-        if self.not_before.lock().is_some_and(|then| clock::monotonic() < then) {
+        if self
+            .not_before
+            .lock()
+            .is_some_and(|then| clock::monotonic() < then)
+        {
             return Err(Trouble::Broken("it was just tried in vain".to_owned()));
         }
         match Link::open(&self.settings).await {
@@ -259,7 +282,11 @@ impl Claims {
     pub async fn claim(&self, id: &SvixId) -> Option<Result<Claimed, Claim>> {
         let owner = random()?;
         Some(match self.0.claim(id, owner).await? {
-            Claim::Made => Ok(Claimed { id: id.clone(), owner, claims: self.clone() }),
+            Claim::Made => Ok(Claimed {
+                id: id.clone(),
+                owner,
+                claims: self.clone(),
+            }),
             other => Err(other),
         })
     }
@@ -278,7 +305,11 @@ impl Claims {
 impl Claimed {
     /// The upstream did not take it: whoever gets the retry delivers it. Not waited for.
     pub fn release(self) {
-        let Self { id, owner, claims: Claims(writer) } = self;
+        let Self {
+            id,
+            owner,
+            claims: Claims(writer),
+        } = self;
         soon(async move {
             if let Ok(link) = writer.link().await {
                 let _ = link.release(&writer.keys, &id, owner).await;

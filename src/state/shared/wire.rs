@@ -26,7 +26,8 @@ const QUICK: Duration = Duration::from_secs(2);
 
 const COMMIT: &str = include_str!("commit.lua");
 /// Deletes a claim, if it still is the one that was made.
-const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+const RELEASE: &str =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /// How long a claim counts without being released: longer than a slow upstream takes, or a retry would be a second delivery.
 const CLAIM: Duration = Duration::from_secs(90);
@@ -48,7 +49,14 @@ impl Keys {
     pub(super) fn of(settings: &SharedSettings) -> Self {
         let key = |name: &str| format!("{{{}}}:{name}", settings.namespace);
         let (head, facts, forget, log) = (key("head"), key("facts"), key("forget"), key("log"));
-        Self { head, facts, forget, log, hook: key("hook"), kept: settings.log }
+        Self {
+            head,
+            facts,
+            forget,
+            log,
+            hook: key("hook"),
+            kept: settings.log,
+        }
     }
 
     fn claim(&self, id: &SvixId) -> String {
@@ -100,11 +108,20 @@ impl Link {
     }
 
     /// What the log has behind `cursor`; waits for something within `patience`.
-    pub(super) async fn tail(&self, keys: &Keys, cursor: Cursor, patience: Duration) -> Result<Vec<Item>, Trouble> {
+    pub(super) async fn tail(
+        &self,
+        keys: &Keys,
+        cursor: Cursor,
+        patience: Duration,
+    ) -> Result<Vec<Item>, Trouble> {
         let mut command = cmd("XREAD");
         // 0 would be for ever.
-        command.arg("BLOCK").arg(patience.as_millis().max(1).to_string());
-        let read = self.ask(behind(&mut command, keys, cursor), patience + QUICK).await?;
+        command
+            .arg("BLOCK")
+            .arg(patience.as_millis().max(1).to_string());
+        let read = self
+            .ask(behind(&mut command, keys, cursor), patience + QUICK)
+            .await?;
         items(read)
     }
 
@@ -120,7 +137,11 @@ impl Link {
         };
         let items = items(read)?;
         let whole = items.len() < MAX_ENTRIES;
-        Ok(Checked { head: head(at)?, items, whole })
+        Ok(Checked {
+            head: head(at)?,
+            items,
+            whole,
+        })
     }
 
     pub(super) async fn everything(&self, keys: &Keys) -> Result<Everything, Trouble> {
@@ -134,7 +155,10 @@ impl Link {
             let [next, list] = list(self.ask(&command, QUICK).await?)?;
             let mut parts = several(list)?.into_iter();
             while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-                let fact = Written { key: text(key)?.into(), value: text(value)?.into() };
+                let fact = Written {
+                    key: text(key)?.into(),
+                    value: text(value)?.into(),
+                };
                 bytes = bytes.saturating_add(fact.key.len() + fact.value.len());
                 facts.push(fact);
             }
@@ -143,23 +167,43 @@ impl Link {
             }
             from = text(next)?;
             if from == "0" {
-                return Ok(Everything { before, facts, after: self.head(keys).await? });
+                return Ok(Everything {
+                    before,
+                    facts,
+                    after: self.head(keys).await?,
+                });
             }
         }
         Err(Trouble::TooMuch)
     }
 
     /// Writes at most [`MAX_COMMIT`] facts, all at once.
-    pub(super) async fn commit(&self, keys: &Keys, facts: &[Offered], nonce: Nonce) -> Result<Taken, Trouble> {
+    pub(super) async fn commit(
+        &self,
+        keys: &Keys,
+        facts: &[Offered],
+        nonce: Nonce,
+    ) -> Result<Taken, Trouble> {
         let mut command = script(COMMIT, &[&keys.head, &keys.facts, &keys.forget, &keys.log]);
-        command.arg(written(nonce)).arg(keys.kept.to_string()).arg(MAX_FACTS.to_string());
+        command
+            .arg(written(nonce))
+            .arg(keys.kept.to_string())
+            .arg(MAX_FACTS.to_string());
         for Offered { written, lasts } in facts {
             let lasts = lasts.map_or(0, |lasts| lasts.as_millis());
-            command.arg(&*written.key).arg(&*written.value).arg(lasts.to_string());
+            command
+                .arg(&*written.key)
+                .arg(&*written.value)
+                .arg(lasts.to_string());
         }
         let [seq, nonce, taken, full] = list(self.ask(&command, QUICK).await?)?;
-        let position = position(&text(seq)?, &text(nonce)?).ok_or(Trouble::Strange("the answer to a commit"))?;
-        Ok(Taken { position, taken: count(&taken), full: count(&full) })
+        let position = position(&text(seq)?, &text(nonce)?)
+            .ok_or(Trouble::Strange("the answer to a commit"))?;
+        Ok(Taken {
+            position,
+            taken: count(&taken),
+            full: count(&full),
+        })
     }
 
     /// Claims the delivery of a webhook for `owner`.
@@ -171,7 +215,11 @@ impl Link {
         within: Duration,
     ) -> Result<Claim, Trouble> {
         let mut set = cmd("SET");
-        set.arg(keys.claim(id)).arg(written(owner)).arg("NX").arg("PX").arg(CLAIM.as_millis().to_string());
+        set.arg(keys.claim(id))
+            .arg(written(owner))
+            .arg("NX")
+            .arg("PX")
+            .arg(CLAIM.as_millis().to_string());
         if self.ask(&set, within).await? != Value::Nil {
             return Ok(Claim::Made);
         }
@@ -185,11 +233,19 @@ impl Link {
 
     pub(super) async fn done(&self, keys: &Keys, id: &SvixId) -> Result<(), Trouble> {
         let mut set = cmd("SET");
-        set.arg(keys.claim(id)).arg("done").arg("PX").arg(DONE.as_millis().to_string());
+        set.arg(keys.claim(id))
+            .arg("done")
+            .arg("PX")
+            .arg(DONE.as_millis().to_string());
         self.ask(&set, QUICK).await.map(drop)
     }
 
-    pub(super) async fn release(&self, keys: &Keys, id: &SvixId, owner: Nonce) -> Result<(), Trouble> {
+    pub(super) async fn release(
+        &self,
+        keys: &Keys,
+        id: &SvixId,
+        owner: Nonce,
+    ) -> Result<(), Trouble> {
         let mut command = script(RELEASE, &[&keys.claim(id)]);
         command.arg(written(owner));
         self.ask(&command, QUICK).await.map(drop)
@@ -214,7 +270,12 @@ fn ask_head(keys: &Keys) -> Cmd {
 }
 
 fn behind<'c>(command: &'c mut Cmd, keys: &Keys, Cursor(seq, part): Cursor) -> &'c mut Cmd {
-    command.arg("COUNT").arg(MAX_ENTRIES).arg("STREAMS").arg(&keys.log).arg(format!("{seq}-{part}"))
+    command
+        .arg("COUNT")
+        .arg(MAX_ENTRIES)
+        .arg("STREAMS")
+        .arg(&keys.log)
+        .arg(format!("{seq}-{part}"))
 }
 
 /// A head that no version of ours wrote is none: the next commit begins anew.
@@ -229,12 +290,18 @@ fn head(value: Value) -> Result<Option<Position>, Trouble> {
 fn position(seq: &str, nonce: &str) -> Option<Position> {
     let plain = !seq.is_empty() && seq.len() <= 15 && seq.bytes().all(|b| b.is_ascii_digit());
     let seq = seq.parse().ok().filter(|_| plain)?;
-    Some(Position { seq, nonce: read_nonce(nonce)? })
+    Some(Position {
+        seq,
+        nonce: read_nonce(nonce)?,
+    })
 }
 
 fn read_nonce(text: &str) -> Option<Nonce> {
     let plain = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    u64::from_str_radix(text, 16).ok().filter(|_| plain).map(Nonce)
+    u64::from_str_radix(text, 16)
+        .ok()
+        .filter(|_| plain)
+        .map(Nonce)
 }
 
 fn written(Nonce(nonce): Nonce) -> String {
@@ -255,24 +322,42 @@ fn item(element: Value) -> Result<Item, Trouble> {
     let [id, fields] = list(element)?;
     let id = text(id)?;
     let (seq, part) = id.split_once('-').ok_or(Trouble::Strange("the log"))?;
-    let (Ok(seq), Ok(part)) = (seq.parse(), part.parse()) else { return Err(Trouble::Strange("the log")) };
+    let (Ok(seq), Ok(part)) = (seq.parse(), part.parse()) else {
+        return Err(Trouble::Strange("the log"));
+    };
     let entry = if part == 0 { entry(seq, fields) } else { None };
     Ok(entry.map_or(Item::Poisoned(Cursor(seq, part)), Item::Entry))
 }
 
 /// `p` and the nonce of the entry before, `n` and its own, then keys and values of facts. `None` for anything else.
 fn entry(seq: u64, fields: Value) -> Option<Entry> {
-    let mut fields = several(fields).ok()?.into_iter().map(|field| text(field).ok());
-    let (p, previous, n, nonce) = (fields.next()??, fields.next()??, fields.next()??, fields.next()??);
+    let mut fields = several(fields)
+        .ok()?
+        .into_iter()
+        .map(|field| text(field).ok());
+    let (p, previous, n, nonce) = (
+        fields.next()??,
+        fields.next()??,
+        fields.next()??,
+        fields.next()??,
+    );
     if p != "p" || n != "n" {
         return None;
     }
     let (previous, nonce) = (read_nonce(&previous)?, read_nonce(&nonce)?);
     let mut facts = Vec::new();
     while let Some(key) = fields.next() {
-        facts.push(Written { key: key?.into(), value: fields.next()??.into() });
+        facts.push(Written {
+            key: key?.into(),
+            value: fields.next()??.into(),
+        });
     }
-    Some(Entry { seq, previous, nonce, facts })
+    Some(Entry {
+        seq,
+        previous,
+        nonce,
+        facts,
+    })
 }
 
 fn several(value: Value) -> Result<Vec<Value>, Trouble> {
@@ -283,7 +368,9 @@ fn several(value: Value) -> Result<Vec<Value>, Trouble> {
 }
 
 fn list<const N: usize>(value: Value) -> Result<[Value; N], Trouble> {
-    several(value)?.try_into().map_err(|_| Trouble::Strange("the answer"))
+    several(value)?
+        .try_into()
+        .map_err(|_| Trouble::Strange("the answer"))
 }
 
 /// What is no text becomes one that no fact, no nonce and no number can be.

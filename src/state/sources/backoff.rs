@@ -14,7 +14,11 @@ pub struct Backoff {
 impl Backoff {
     #[must_use]
     pub fn new(shortest: Duration, longest: Duration) -> Self {
-        Self { shortest, longest, next: shortest }
+        Self {
+            shortest,
+            longest,
+            next: shortest,
+        }
     }
 
     /// The next wait.
@@ -42,7 +46,9 @@ mod tests {
     fn waits_double_up_to_a_bound_and_begin_anew_after_an_answer() {
         let [short, long] = [100, 30_000].map(Duration::from_millis);
         let mut backoff = Backoff::new(short, long);
-        for whole in [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000] {
+        for whole in [
+            100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000,
+        ] {
             let (wait, whole) = (backoff.wait(), Duration::from_millis(whole));
             assert!(wait >= whole / 2 && wait <= whole, "{wait:?} of {whole:?}");
         }

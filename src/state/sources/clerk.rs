@@ -44,9 +44,15 @@ pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sin
 /// Puts a load in force, and says what it repaired. The first one repairs nothing: before it there was nothing, or the word of
 /// another source.
 async fn take(loaded: Loaded, sink: &Sink, every: Duration, repairs: bool) -> bool {
-    let Loaded { table, began_ms, roleless } = loaded;
+    let Loaded {
+        table,
+        began_ms,
+        roleless,
+    } = loaded;
     if table.size().0 == 0 && sink.has_users() {
-        sink.failed(&"Clerk has no users, and had some: is `clerk.secret_key` that of this instance?");
+        sink.failed(
+            &"Clerk has no users, and had some: is `clerk.secret_key` that of this instance?",
+        );
         return false;
     }
     warn_of_slowness(sink, clock::now().since(UnixTime(began_ms / 1000)), every);
@@ -56,7 +62,11 @@ async fn take(loaded: Loaded, sink: &Sink, every: Duration, repairs: bool) -> bo
     let sink = sink.clone();
     // Comparing goes through everything.
     let taken = aside(Pace::Slowly, move || {
-        let taken = sink.loaded(table, Said::At(EventTime(began_ms)), UnixTime(began_ms / 1000))?;
+        let taken = sink.loaded(
+            table,
+            Said::At(EventTime(began_ms)),
+            UnixTime(began_ms / 1000),
+        )?;
         if repairs {
             say_drift(&taken, &sink.metrics);
         }
@@ -82,7 +92,9 @@ fn warn_of_slowness(sink: &Sink, took: u64, every: Duration) {
 
 /// How much access was other than it is now: what webhooks have missed.
 fn say_drift(taken: &Taken, metrics: &Metrics) {
-    let (Some(before), Some(after)) = (&taken.before, &taken.after) else { return };
+    let (Some(before), Some(after)) = (&taken.before, &taken.after) else {
+        return;
+    };
     let drift = drift(before, after);
     metrics.drift.count(&drift);
     if drift.users + drift.members > 0 {

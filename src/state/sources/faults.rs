@@ -46,7 +46,11 @@ impl RowFaults {
 impl fmt::Display for RowFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told.join("; "))?;
-        if self.more > 0 { write!(f, "; and {} more", self.more) } else { Ok(()) }
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -61,8 +65,14 @@ mod tests {
         let mut faults = RowFaults::default();
         (1..=1_000_000).for_each(|row| faults.push(format_args!("row {row}"), "unknown role"));
         let told = faults.to_string();
-        assert!(told.starts_with("row 1: unknown role; row 2: unknown role;"), "{told}");
-        assert!(told.ends_with("row 20: unknown role; and 999980 more"), "{told}");
+        assert!(
+            told.starts_with("row 1: unknown role; row 2: unknown role;"),
+            "{told}"
+        );
+        assert!(
+            told.ends_with("row 20: unknown role; and 999980 more"),
+            "{told}"
+        );
         assert!(faults.judge(()).is_err());
         assert!(RowFaults::default().judge(()).is_ok());
     }

@@ -52,7 +52,13 @@ pub(crate) struct Last {
 
 /// Asks for everything until the task is dropped.
 pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
-    let HttpMode::Snapshot { interval, allow_empty } = source.mode else { return };
+    let HttpMode::Snapshot {
+        interval,
+        allow_empty,
+    } = source.mode
+    else {
+        return;
+    };
     let mut last = Last::default();
     let mut pause = Pause::new(interval);
     let mut pace = Pace::WhenIdle;
@@ -69,7 +75,9 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                 pause.good()
             }
             Ok(Some((table, _))) if !allow_empty && table.size().0 == 0 && sink.has_users() => {
-                sink.failed(&HttpError::Empty { url: source.shown().to_owned() });
+                sink.failed(&HttpError::Empty {
+                    url: source.shown().to_owned(),
+                });
                 pause.failed()
             }
             Ok(Some((table, found))) => {
@@ -98,8 +106,11 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
 
 /// As with a file, this is no fault.
 fn warn_of_strangers(table: &Table) {
-    let first: Vec<String> =
-        table.strangers().take(STRANGERS_TOLD).map(|(workspace, user)| format!("{user} in {workspace}")).collect();
+    let first: Vec<String> = table
+        .strangers()
+        .take(STRANGERS_TOLD)
+        .map(|(workspace, user)| format!("{user} in {workspace}"))
+        .collect();
     if !first.is_empty() {
         let first = first.join(", ");
         tracing::warn!(%first, "there are members who are not among `users`: they pass routes that ask for a token only");
@@ -125,12 +136,18 @@ pub(crate) async fn look(
         within: ALL_WITHIN,
         max: source.max_bytes,
     };
-    let Some(mut download) = fetcher.begin(&ask).await? else { return Ok(None) };
+    let Some(mut download) = fetcher.begin(&ask).await? else {
+        return Ok(None);
+    };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (roles, flags) = (roles.clone(), flags.clone());
     let mut reading = pin!(aside(pace, move || {
         let mut pieces = Pieces::new(receiver);
-        let read = document::read_all(BufReader::with_capacity(BUFFER, &mut pieces), &roles, &flags);
+        let read = document::read_all(
+            BufReader::with_capacity(BUFFER, &mut pieces),
+            &roles,
+            &flags,
+        );
         (read, pieces.seen())
     }));
     // Nobody takes a piece any more when it was read as far as it could be, and then the reader says why it went no further.
@@ -161,7 +178,13 @@ pub(crate) async fn look(
     if last.digest.as_ref() == Some(&digest) {
         return Ok(None);
     }
-    Ok(Some((table, Last { etag: download.etag, digest: Some(digest) })))
+    Ok(Some((
+        table,
+        Last {
+            etag: download.etag,
+            digest: Some(digest),
+        },
+    )))
 }
 
 /// Asks once, for `bailiff check --online`: the size of what it gave, or nothing where it is asked for one user at a time. Then it is asked
@@ -177,13 +200,25 @@ pub(crate) async fn try_out(
 ) -> Result<Option<(usize, usize, usize)>, HttpError> {
     if let HttpMode::Lookup { .. } = source.mode {
         let (source, fetcher) = (source.clone(), fetcher.clone());
-        let asking = Asking { source, fetcher, roles: roles.clone(), flags: flags.clone() };
+        let asking = Asking {
+            source,
+            fetcher,
+            roles: roles.clone(),
+            flags: flags.clone(),
+        };
         if let Ok(nobody) = UserId::parse("user_bailiff_check") {
             asking.ask(&nobody).await?;
         }
         return Ok(None);
     }
-    let found = look(source, fetcher, &Last::default(), Pace::Slowly, (roles, flags)).await?;
+    let found = look(
+        source,
+        fetcher,
+        &Last::default(),
+        Pace::Slowly,
+        (roles, flags),
+    )
+    .await?;
     Ok(found.map(|(table, _)| table.size()))
 }
 
@@ -198,7 +233,9 @@ pub(super) struct Asking {
 #[async_trait]
 impl Directory for Asking {
     async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
-        self.ask(user).await.map_err(|why| LookupError::Failed(why.to_string().into()))
+        self.ask(user)
+            .await
+            .map_err(|why| LookupError::Failed(why.to_string().into()))
     }
 }
 
@@ -219,7 +256,12 @@ impl Asking {
             Err(why) if why.status() == Some(404) => return Ok(None),
             Ok(Some(download)) => download,
             // Never: nothing was asked that a 304 answers.
-            Ok(None) => return Err(HttpError::Status { url: self.source.shown().to_owned(), status: 304 }),
+            Ok(None) => {
+                return Err(HttpError::Status {
+                    url: self.source.shown().to_owned(),
+                    status: 304,
+                });
+            }
             Err(why) => return Err(why.into()),
         };
         let mut body = Vec::new();
@@ -228,6 +270,7 @@ impl Asking {
         }
         let page = body.trim_ascii_start().starts_with(b"<");
         let read = document::read_one(&body, user, &self.roles, &self.flags);
-        read.map(Some).map_err(|why| HttpError::document(self.source.shown().to_owned(), page, why))
+        read.map(Some)
+            .map_err(|why| HttpError::document(self.source.shown().to_owned(), page, why))
     }
 }

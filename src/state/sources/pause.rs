@@ -16,7 +16,10 @@ pub(super) struct Pause {
 impl Pause {
     /// Between two good looks: `interval` at the most, and after failures never longer than that.
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, next: FIRST.min(interval) }
+        Self {
+            interval,
+            next: FIRST.min(interval),
+        }
     }
 
     /// After a good look.
@@ -48,9 +51,15 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut pause = Pause::new(30 * second);
         let waits: Vec<Duration> = (0..20).map(|_| pause.failed()).collect();
-        for (wait, longest) in waits.iter().zip([500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]) {
+        for (wait, longest) in waits
+            .iter()
+            .zip([500, 1000, 2000, 4000, 8000, 16000, 30000, 30000])
+        {
             let longest = Duration::from_millis(longest);
-            assert!((longest / 2..=longest).contains(wait), "{wait:?} of {longest:?}");
+            assert!(
+                (longest / 2..=longest).contains(wait),
+                "{wait:?} of {longest:?}"
+            );
         }
         assert!(waits.iter().all(|wait| *wait <= 30 * second));
         assert!((27 * second..=30 * second).contains(&pause.good()));

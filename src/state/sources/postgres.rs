@@ -47,11 +47,31 @@ struct Follower {
 
 /// Keeps the membership in force what the database says, until the task is dropped.
 pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
-    let PostgresMode::Snapshot { channel, interval, allow_empty } = source.mode.clone() else { return };
-    let words = Words { roles: sink.roles.clone(), flags: sink.flags.clone() };
+    let PostgresMode::Snapshot {
+        channel,
+        interval,
+        allow_empty,
+    } = source.mode.clone()
+    else {
+        return;
+    };
+    let words = Words {
+        roles: sink.roles.clone(),
+        flags: sink.flags.clone(),
+    };
     let keys = PrintKeys::default();
     let pace = Pace::WhenIdle;
-    let mut follower = Follower { source, sink, words, channel, interval, allow_empty, keys, last: None, pace };
+    let mut follower = Follower {
+        source,
+        sink,
+        words,
+        channel,
+        interval,
+        allow_empty,
+        keys,
+        last: None,
+        pace,
+    };
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
     loop {
         let why = follower.session(&mut backoff).await;
@@ -73,8 +93,13 @@ impl Follower {
         // First listen, then load: what changes after this line is heard, and what changed before is loaded.
         let listen = format!("LISTEN \"{}\"", self.channel);
         // A pooler that is paused takes the words and says nothing.
-        let Ok(listening) = tokio::time::timeout(LISTENS_WITHIN, session.client.batch_execute(&listen)).await else {
-            return PostgresError::Silent { place: self.source.to_string(), after: LISTENS_WITHIN };
+        let Ok(listening) =
+            tokio::time::timeout(LISTENS_WITHIN, session.client.batch_execute(&listen)).await
+        else {
+            return PostgresError::Silent {
+                place: self.source.to_string(),
+                after: LISTENS_WITHIN,
+            };
         };
         if let Err(error) = listening {
             if error.as_db_error().is_none() || session.client.is_closed() {
@@ -117,8 +142,16 @@ impl Follower {
     /// Loads once, and puts in force what has changed.
     async fn load(&mut self, session: &Session) -> Result<(), PostgresError> {
         let loaded = load(session, &self.source, &self.words, &self.keys, self.pace).await;
-        self.pace = if let Err(PostgresError::Starved) = loaded { Pace::Slowly } else { Pace::WhenIdle };
-        let Loaded { table, print, asked } = loaded?;
+        self.pace = if let Err(PostgresError::Starved) = loaded {
+            Pace::Slowly
+        } else {
+            Pace::WhenIdle
+        };
+        let Loaded {
+            table,
+            print,
+            asked,
+        } = loaded?;
         if self.last == Some(print) {
             self.sink.unchanged(asked);
             return Ok(());
@@ -131,7 +164,9 @@ impl Follower {
             tracing::warn!(source = %self.source, "the query for users gives none");
         }
         let sink = self.sink.clone();
-        let put = aside(Pace::Slowly, move || sink.loaded(table, Said::WhenChanged, asked).is_some());
+        let put = aside(Pace::Slowly, move || {
+            sink.loaded(table, Said::WhenChanged, asked).is_some()
+        });
         // Not put in force: the config is another one by now, and this task about to end.
         if put.await.map_err(|_| PostgresError::Abnormal)? {
             self.last = Some(print);
@@ -151,16 +186,32 @@ pub struct Look {
 ///
 /// # Errors
 /// Everything that keeps it from being used, one line for each.
-pub async fn try_out(source: &PostgresSource, roles: &Roles, flags: &Flags) -> Result<Look, Vec<String>> {
-    let words = Words { roles: roles.clone(), flags: flags.clone() };
+pub async fn try_out(
+    source: &PostgresSource,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Look, Vec<String>> {
+    let words = Words {
+        roles: roles.clone(),
+        flags: flags.clone(),
+    };
     let tried = async {
         let session = Session::open(source).await?;
         if source.is_lookup() {
             directory::Prepared::new(session, source).await?;
             return Ok(Look { size: None });
         }
-        let loaded = load(&session, source, &words, &PrintKeys::default(), Pace::Slowly).await?;
-        Ok(Look { size: Some(loaded.table.size()) })
+        let loaded = load(
+            &session,
+            source,
+            &words,
+            &PrintKeys::default(),
+            Pace::Slowly,
+        )
+        .await?;
+        Ok(Look {
+            size: Some(loaded.table.size()),
+        })
     };
     tried.await.map_err(|why: PostgresError| match why {
         PostgresError::Rows(faults) => faults.lines(),

@@ -27,7 +27,11 @@ pub enum OpenError {
         "the store {path} has format {found}, and this version of bailiff knows {known}; run the version that wrote it, \
          or a later one"
     )]
-    Newer { path: PathBuf, found: u64, known: u64 },
+    Newer {
+        path: PathBuf,
+        found: u64,
+        known: u64,
+    },
     #[error(
         "the store {path} is cut short: it has {bytes} bytes, fewer than any store; restore it from a copy, or remove it \
          to begin without what it kept"
@@ -67,12 +71,21 @@ impl Trouble {
             Self::Redb(redb::Error::DatabaseAlreadyOpen) => OpenError::InUse { path },
             // A read beyond the end, or bytes that make no sense: not the disk's fault but the file's.
             Self::Redb(redb::Error::Io(why)) | Self::Io(why)
-                if matches!(why.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+                if matches!(
+                    why.kind(),
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+                ) =>
             {
-                OpenError::Damaged { path, why: why.to_string() }
+                OpenError::Damaged {
+                    path,
+                    why: why.to_string(),
+                }
             }
             Self::Redb(redb::Error::Io(why)) | Self::Io(why) => OpenError::Io { path, why },
-            Self::Redb(why) => OpenError::Damaged { path, why: why.to_string() },
+            Self::Redb(why) => OpenError::Damaged {
+                path,
+                why: why.to_string(),
+            },
             Self::Damaged(why) => OpenError::Damaged { path, why },
             Self::CutShort(bytes) => OpenError::CutShort { path, bytes },
             Self::NotOurs(what) => OpenError::NotOurs { path, what },

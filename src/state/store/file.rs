@@ -45,12 +45,18 @@ impl FileDisk {
             }
             other => other,
         };
-        let metadata = metadata.map_err(|why| OpenError::Io { path: path.to_owned(), why })?;
+        let metadata = metadata.map_err(|why| OpenError::Io {
+            path: path.to_owned(),
+            why,
+        })?;
         // Asked before it is opened: opening a named pipe would wait for its other end.
         if !metadata.is_file() {
             return Err(Trouble::NotOurs("a folder, a device or a pipe").at(path));
         }
-        Ok(Self { path: path.to_owned(), id: (metadata.dev(), metadata.ino()) })
+        Ok(Self {
+            path: path.to_owned(),
+            id: (metadata.dev(), metadata.ino()),
+        })
     }
 }
 
@@ -58,10 +64,16 @@ impl Disk for FileDisk {
     type Backend = FileBackend;
 
     fn open(&self) -> Result<FileBackend, Trouble> {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(Trouble::Io)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(Trouble::Io)?;
         let metadata = file.metadata().map_err(Trouble::Io)?;
         if (metadata.dev(), metadata.ino()) != self.id {
-            return Err(Trouble::Damaged("another file was put in its place".to_owned()));
+            return Err(Trouble::Damaged(
+                "another file was put in its place".to_owned(),
+            ));
         }
         sniff(&file, metadata.len())?;
         Ok(FileBackend::new(file)?)
@@ -78,7 +90,9 @@ fn sniff(mut file: &File, bytes: u64) -> Result<(), Trouble> {
     let known = usize::try_from(bytes).map_or(head.len(), |bytes| bytes.min(head.len()));
     let (head, _) = head.split_at_mut(known);
     file.read_exact(head).map_err(Trouble::Io)?;
-    let Some(rest) = head.strip_prefix(MAGIC) else { return Err(stranger(head)) };
+    let Some(rest) = head.strip_prefix(MAGIC) else {
+        return Err(stranger(head));
+    };
     if bytes < SHORTEST {
         return Err(Trouble::CutShort(bytes));
     }
@@ -86,7 +100,9 @@ fn sniff(mut file: &File, bytes: u64) -> Result<(), Trouble> {
     // this bit gone it would, if the last one is damaged: acknowledged rows would silently not be there.
     match rest.first() {
         Some(flags) if flags & TWO_PHASES != 0 => Ok(()),
-        _ => Err(Trouble::Damaged("its header does not tell how the last commit was done".to_owned())),
+        _ => Err(Trouble::Damaged(
+            "its header does not tell how the last commit was done".to_owned(),
+        )),
     }
 }
 
@@ -94,9 +110,13 @@ fn stranger(head: &[u8]) -> Trouble {
     let text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
     match head {
         // The beginning of ours, and no more.
-        head if MAGIC.starts_with(head) => Trouble::CutShort(u64::try_from(head.len()).unwrap_or(u64::MAX)),
+        head if MAGIC.starts_with(head) => {
+            Trouble::CutShort(u64::try_from(head.len()).unwrap_or(u64::MAX))
+        }
         head if head.starts_with(b"SQLite format 3") => Trouble::NotOurs("an SQLite database"),
-        head if head.iter().all(|byte| *byte == 0) => Trouble::Damaged("it begins with zeros".to_owned()),
+        head if head.iter().all(|byte| *byte == 0) => {
+            Trouble::Damaged("it begins with zeros".to_owned())
+        }
         head if head.iter().all(text) => Trouble::NotOurs("a text file"),
         _ => Trouble::NotOurs("a file of another kind"),
     }
@@ -110,23 +130,37 @@ fn create(path: &Path) -> Result<(), OpenError> {
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return Err(OpenError::NoFolder { path: path.to_owned() });
+        return Err(OpenError::NoFolder {
+            path: path.to_owned(),
+        });
     }
-    let failed = |why| OpenError::Io { path: path.to_owned(), why };
+    let failed = |why| OpenError::Io {
+        path: path.to_owned(),
+        why,
+    };
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.new", Uuid::now_v7().simple()));
     let draft = PathBuf::from(name);
-    let made = fill(&draft).map_err(|trouble| trouble.at(path)).and_then(|()| place(&draft, path).map_err(failed));
+    let made = fill(&draft)
+        .map_err(|trouble| trouble.at(path))
+        .and_then(|()| place(&draft, path).map_err(failed));
     // After a hard link this is the second name of the store, else what is left of a failure.
     let _ = fs::remove_file(&draft);
     made?;
     // Without this the name could be gone after a power failure, with rows that were acknowledged.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
 }
 
 fn fill(draft: &Path) -> Result<(), Trouble> {
     // Only its user may read it: who belongs to which workspace is nobody else's business.
-    let options = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(draft);
+    let options = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft);
     open::initialize(FileBackend::new(options.map_err(Trouble::Io)?)?)
 }
 

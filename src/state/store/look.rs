@@ -31,7 +31,14 @@ struct Over {
 impl<B: StorageBackend> Look<B> {
     pub(super) fn at(under: B) -> io::Result<Self> {
         let len = under.len()?;
-        Ok(Self { under, over: Mutex::new(Over { len, shows: len, blocks: BTreeMap::new() }) })
+        Ok(Self {
+            under,
+            over: Mutex::new(Over {
+                len,
+                shows: len,
+                blocks: BTreeMap::new(),
+            }),
+        })
     }
 
     /// The bytes of one block, as the file has them.
@@ -53,7 +60,11 @@ fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
         let (block, within) = (at / BLOCK, at % BLOCK);
         let count = (BLOCK - within).min(end.checked_sub(at).filter(|left| *left > 0)?);
         at += count;
-        Some((block, usize::try_from(within).ok()?, usize::try_from(count).ok()?))
+        Some((
+            block,
+            usize::try_from(within).ok()?,
+            usize::try_from(count).ok()?,
+        ))
     })
 }
 
@@ -68,13 +79,17 @@ impl<B: StorageBackend> StorageBackend for Look<B> {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let over = self.over.lock();
-        let end = u64::try_from(out.len()).ok().and_then(|len| offset.checked_add(len));
+        let end = u64::try_from(out.len())
+            .ok()
+            .and_then(|len| offset.checked_add(len));
         if end.is_none_or(|end| end > over.len) {
             return Err(beyond());
         }
         let mut rest = out;
         for (block, within, count) in parts(offset, rest.len()) {
-            let (part, after) = std::mem::take(&mut rest).split_at_mut_checked(count).ok_or_else(beyond)?;
+            let (part, after) = std::mem::take(&mut rest)
+                .split_at_mut_checked(count)
+                .ok_or_else(beyond)?;
             let fetched;
             let bytes = match over.blocks.get(&block) {
                 Some(bytes) => bytes,
@@ -96,12 +111,17 @@ impl<B: StorageBackend> StorageBackend for Look<B> {
             let (part, after) = rest.split_at_checked(count).ok_or_else(beyond)?;
             if !over.blocks.contains_key(&block) {
                 if over.blocks.len() >= MOST {
-                    return Err(io::Error::other("opening it writes more than there can be to write"));
+                    return Err(io::Error::other(
+                        "opening it writes more than there can be to write",
+                    ));
                 }
                 let bytes = self.fetch(block, over.shows)?;
                 over.blocks.insert(block, bytes);
             }
-            let bytes = over.blocks.get_mut(&block).and_then(|bytes| bytes.get_mut(within..within + count));
+            let bytes = over
+                .blocks
+                .get_mut(&block)
+                .and_then(|bytes| bytes.get_mut(within..within + count));
             bytes.ok_or_else(beyond)?.copy_from_slice(part);
             rest = after;
         }
@@ -113,7 +133,8 @@ impl<B: StorageBackend> StorageBackend for Look<B> {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut over = self.over.lock();
         over.shows = over.shows.min(len);
-        over.blocks.retain(|block, _| block.saturating_mul(BLOCK) < len);
+        over.blocks
+            .retain(|block, _| block.saturating_mul(BLOCK) < len);
         if let Some((block, within, _)) = parts(len, 1).next()
             && let Some(bytes) = over.blocks.get_mut(&block)
         {
@@ -135,7 +156,11 @@ impl<B: StorageBackend> StorageBackend for Look<B> {
         self.under.try_lock_range(start, end)
     }
 
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
         self.under.try_lock_shared_range(start, end)
     }
 

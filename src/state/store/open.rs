@@ -4,7 +4,10 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable as _, StorageBackend, TableDefinition};
+use redb::{
+    Builder, Database, Durability, ReadableDatabase, ReadableTable as _, StorageBackend,
+    TableDefinition,
+};
 
 use super::error::Trouble;
 use super::file::Disk;
@@ -39,7 +42,9 @@ pub(super) fn open<D: Disk>(disk: &D) -> Result<(Database, Contents, Size), Trou
     guarded(|| {
         let database = builder().create_with_backend(disk.open()?)?;
         let mut contents = Contents::default();
-        let size = read(&database, |table, key, value| contents.push(table, key, value))?;
+        let size = read(&database, |table, key, value| {
+            contents.push(table, key, value)
+        })?;
         Ok((database, contents, size))
     })
 }
@@ -76,8 +81,12 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Trouble>) -> Result<T, 
         Ok(done) => done,
         Err(panic) => {
             let said = panic.downcast_ref::<&str>().copied();
-            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
-            Err(Trouble::Damaged(format!("reading it ended abnormally ({said})")))
+            let said = said
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("no reason given");
+            Err(Trouble::Damaged(format!(
+                "reading it ended abnormally ({said})"
+            )))
         }
     }
 }
@@ -88,11 +97,15 @@ fn look<D: Disk>(disk: &D) -> Result<(), Trouble> {
     let repaired = Rc::new(Cell::new(false));
     let seen = repaired.clone();
     let backend = Look::at(disk.open()?).map_err(Trouble::Io)?;
-    let mut database = builder().set_repair_callback(move |_| seen.set(true)).create_with_backend(backend)?;
+    let mut database = builder()
+        .set_repair_callback(move |_| seen.set(true))
+        .create_with_backend(backend)?;
     // After a kill redb has gone through all pages already. That is no repair of damage: with two phases there is nothing to
     // put right but the lists of free pages.
     if !repaired.get() && !database.check_integrity()? {
-        return Err(Trouble::Damaged("its parts do not agree with each other".to_owned()));
+        return Err(Trouble::Damaged(
+            "its parts do not agree with each other".to_owned(),
+        ));
     }
     read(&database, |_, _, _| ()).map(|_| ())
 }
@@ -113,9 +126,16 @@ fn read(database: &Database, mut each: impl FnMut(Table, &str, &[u8])) -> Result
     };
     match found {
         Some(FORMAT) => {}
-        Some(found) if found > FORMAT => return Err(Trouble::Newer { found, known: FORMAT }),
+        Some(found) if found > FORMAT => {
+            return Err(Trouble::Newer {
+                found,
+                known: FORMAT,
+            });
+        }
         Some(found) => {
-            return Err(Trouble::Damaged(format!("it says that its format is {found}, which there never was")));
+            return Err(Trouble::Damaged(format!(
+                "it says that its format is {found}, which there never was"
+            )));
         }
         None => return Err(Trouble::NotOurs("a redb database of another program")),
     }

@@ -78,12 +78,20 @@ impl Op {
     ///
     /// # Errors
     /// When the key is empty or longer than [`Op::MAX_KEY`], or the value longer than [`Op::MAX_VALUE`].
-    pub fn put(table: Table, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Result<Self, OpError> {
+    pub fn put(
+        table: Table,
+        key: impl Into<String>,
+        value: impl Into<Vec<u8>>,
+    ) -> Result<Self, OpError> {
         let value = value.into();
         if value.len() > Self::MAX_VALUE {
             return Err(OpError::Value(value.len()));
         }
-        Ok(Self { table, key: bounded(key.into())?, value: Some(value) })
+        Ok(Self {
+            table,
+            key: bounded(key.into())?,
+            value: Some(value),
+        })
     }
 
     /// Deletes the row; one that is not there is no error.
@@ -91,7 +99,11 @@ impl Op {
     /// # Errors
     /// When the key is empty or longer than [`Op::MAX_KEY`].
     pub fn delete(table: Table, key: impl Into<String>) -> Result<Self, OpError> {
-        Ok(Self { table, key: bounded(key.into())?, value: None })
+        Ok(Self {
+            table,
+            key: bounded(key.into())?,
+            value: None,
+        })
     }
 
     pub(super) fn table(&self) -> Table {
@@ -114,14 +126,22 @@ impl Op {
 }
 
 fn bounded(key: String) -> Result<String, OpError> {
-    if (1..=Op::MAX_KEY).contains(&key.len()) { Ok(key) } else { Err(OpError::Key(key.len())) }
+    if (1..=Op::MAX_KEY).contains(&key.len()) {
+        Ok(key)
+    } else {
+        Err(OpError::Key(key.len()))
+    }
 }
 
 /// Values may be secrets of identity providers: only their length is printed.
 impl fmt::Debug for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.value.as_ref().map(Vec::len);
-        f.debug_struct("Op").field("table", &self.table).field("key", &self.key).field("bytes", &bytes).finish()
+        f.debug_struct("Op")
+            .field("table", &self.table)
+            .field("key", &self.key)
+            .field("bytes", &bytes)
+            .finish()
     }
 }
 
@@ -135,18 +155,30 @@ pub(super) struct Size {
 
 impl Size {
     /// Bound: about 400 MiB of memory for the smallest rows.
-    pub(super) const MAX: Self = Self { rows: 4_000_000, bytes: 1 << 30 };
+    pub(super) const MAX: Self = Self {
+        rows: 4_000_000,
+        bytes: 1 << 30,
+    };
 
     pub(super) fn of(key: &str, value: &[u8]) -> Self {
-        Self { rows: 1, bytes: u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX) }
+        Self {
+            rows: 1,
+            bytes: u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX),
+        }
     }
 
     pub(super) fn plus(self, other: Self) -> Self {
-        Self { rows: self.rows.saturating_add(other.rows), bytes: self.bytes.saturating_add(other.bytes) }
+        Self {
+            rows: self.rows.saturating_add(other.rows),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
     }
 
     pub(super) fn minus(self, other: Self) -> Self {
-        Self { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+        Self {
+            rows: self.rows.saturating_sub(other.rows),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
     }
 
     pub(super) fn fits(self, max: Self) -> bool {
@@ -177,13 +209,18 @@ impl Contents {
     }
 
     pub(super) fn push(&mut self, table: Table, key: &str, value: &[u8]) {
-        self.0.entry(table).or_default().push((key.to_owned(), value.to_owned()));
+        self.0
+            .entry(table)
+            .or_default()
+            .push((key.to_owned(), value.to_owned()));
     }
 }
 
 /// Values may be secrets: only numbers are printed.
 impl fmt::Debug for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(table, rows)| (table, rows.len()))).finish()
+        f.debug_map()
+            .entries(self.0.iter().map(|(table, rows)| (table, rows.len())))
+            .finish()
     }
 }

@@ -16,7 +16,10 @@ struct Place {
 
 fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
-    Place { path: folder.path().join("a.store"), _folder: folder }
+    Place {
+        path: folder.path().join("a.store"),
+        _folder: folder,
+    }
 }
 
 fn writes() -> StoreWrites {
@@ -28,7 +31,9 @@ fn open(path: &Path) -> (Store, Contents) {
 }
 
 fn refusal(path: &Path) -> OpenError {
-    Store::open(path, writes()).map(|_| ()).expect_err("the store must be refused")
+    Store::open(path, writes())
+        .map(|_| ())
+        .expect_err("the store must be refused")
 }
 
 fn put(table: Table, key: &str, value: &str) -> Op {
@@ -36,7 +41,10 @@ fn put(table: Table, key: &str, value: &str) -> Op {
 }
 
 fn wait(written: Written) -> Result<(), WriteError> {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(written.wait())
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(written.wait())
 }
 
 /// Writes and waits.
@@ -49,7 +57,11 @@ fn listing(mut contents: Contents) -> Vec<String> {
     let mut rows = vec![];
     for table in Table::ALL {
         for (key, value) in contents.take(table) {
-            rows.push(format!("{}/{key}={}", table.name(), String::from_utf8_lossy(&value)));
+            rows.push(format!(
+                "{}/{key}={}",
+                table.name(),
+                String::from_utf8_lossy(&value)
+            ));
         }
     }
     rows
@@ -64,7 +76,13 @@ fn rows_come_back_after_a_restart_sorted_and_in_their_tables() {
     let place = place();
     let (store, contents) = open(&place.path);
     assert!(contents.is_empty());
-    keep(&store, Table::ALL.iter().flat_map(|table| [put(*table, "b", "2"), put(*table, "a", table.name())]).collect());
+    keep(
+        &store,
+        Table::ALL
+            .iter()
+            .flat_map(|table| [put(*table, "b", "2"), put(*table, "a", table.name())])
+            .collect(),
+    );
     drop(store);
     let (_store, contents) = open(&place.path);
     assert_eq!(contents.len(), 14);
@@ -94,8 +112,14 @@ fn the_last_write_of_a_key_wins_within_a_call_and_between_calls() {
     let place = place();
     let (store, _) = open(&place.path);
     let users = |key: &str, value: &str| put(Table::Users, key, value);
-    let calls: Vec<_> = (0..200).map(|n| store.write(vec![users("a", &n.to_string())])).collect();
-    let last = store.write(vec![users("b", "1"), Op::delete(Table::Users, "a").unwrap(), users("b", "2")]);
+    let calls: Vec<_> = (0..200)
+        .map(|n| store.write(vec![users("a", &n.to_string())]))
+        .collect();
+    let last = store.write(vec![
+        users("b", "1"),
+        Op::delete(Table::Users, "a").unwrap(),
+        users("b", "2"),
+    ]);
     for call in calls {
         wait(call).unwrap();
     }
@@ -125,7 +149,10 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
     let refused = refusal(&place.path);
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
     let said = refused.to_string();
-    assert!(said.contains("a.store is in use") && said.contains("end that one"), "{said}");
+    assert!(
+        said.contains("a.store is in use") && said.contains("end that one"),
+        "{said}"
+    );
     keep(&store, vec![put(Table::Users, "a", "1")]);
     drop(store);
     assert_eq!(reopened(&place.path), ["users/a=1"]);
@@ -136,17 +163,30 @@ fn a_store_that_is_made_is_for_its_user_alone_and_leaves_nothing_beside_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = place();
     drop(open(&place.path));
-    assert_eq!(std::fs::metadata(&place.path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&place.path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let folder = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
-    assert_eq!(folder.map(|entry| entry.unwrap().path()).collect::<Vec<_>>(), std::slice::from_ref(&place.path));
+    assert_eq!(
+        folder
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>(),
+        std::slice::from_ref(&place.path)
+    );
 }
 
 #[test]
 fn many_that_make_the_store_at_once_end_with_one_store_of_one_of_them() {
     let place = place();
     let opened: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| Store::open(&place.path, writes()))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let threads: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| Store::open(&place.path, writes())))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     for refused in opened.iter().filter_map(|opened| opened.as_ref().err()) {
         assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
@@ -161,26 +201,49 @@ fn a_store_without_a_folder_is_refused_with_what_to_do() {
     let place = place();
     let refused = refusal(&place.path.join("b.store"));
     assert!(matches!(refused, OpenError::NoFolder { .. }), "{refused}");
-    assert!(refused.to_string().contains("create the folder"), "{refused}");
+    assert!(
+        refused.to_string().contains("create the folder"),
+        "{refused}"
+    );
     let refused = refusal(place.path.parent().unwrap());
-    assert!(refused.to_string().contains("is no store of bailiff but a folder"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .contains("is no store of bailiff but a folder"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn keys_values_and_calls_have_bounds() {
     let [longest, longer] = [Op::MAX_KEY, Op::MAX_KEY + 1].map(|len| "k".repeat(len));
-    assert_eq!(Op::put(Table::Users, longer.as_str(), ""), Err(OpError::Key(1025)));
+    assert_eq!(
+        Op::put(Table::Users, longer.as_str(), ""),
+        Err(OpError::Key(1025))
+    );
     assert_eq!(Op::delete(Table::Users, ""), Err(OpError::Key(0)));
-    assert_eq!(Op::put(Table::Users, "a", vec![0; Op::MAX_VALUE + 1]), Err(OpError::Value(65_537)));
+    assert_eq!(
+        Op::put(Table::Users, "a", vec![0; Op::MAX_VALUE + 1]),
+        Err(OpError::Value(65_537))
+    );
     let place = place();
     let (store, _) = open(&place.path);
-    keep(&store, vec![Op::put(Table::Users, longest.as_str(), vec![7; Op::MAX_VALUE]).unwrap()]);
-    assert_eq!(wait(store.write(vec![put(Table::Users, "a", ""); MAX_OPS + 1])), Err(WriteError::TooMany));
+    keep(
+        &store,
+        vec![Op::put(Table::Users, longest.as_str(), vec![7; Op::MAX_VALUE]).unwrap()],
+    );
+    assert_eq!(
+        wait(store.write(vec![put(Table::Users, "a", ""); MAX_OPS + 1])),
+        Err(WriteError::TooMany)
+    );
     let large = vec![Op::put(Table::Users, "a", vec![0; Op::MAX_VALUE]).unwrap(); 256];
     assert_eq!(wait(store.write(large)), Err(WriteError::TooMany));
     drop(store);
     let mut contents = open(&place.path).1;
-    assert_eq!(contents.take(Table::Users), [(longest, vec![7; Op::MAX_VALUE])]);
+    assert_eq!(
+        contents.take(Table::Users),
+        [(longest, vec![7; Op::MAX_VALUE])]
+    );
 }
 
 #[test]
@@ -189,7 +252,10 @@ fn what_is_kept_is_not_printed() {
     let mut contents = Contents::default();
     contents.push(Table::Providers, "idp_1", b"hunter2");
     let printed = format!("{op:?} {contents:?}");
-    assert!(!printed.contains("hunter2") && !printed.contains("104, 117"), "{printed}");
+    assert!(
+        !printed.contains("hunter2") && !printed.contains("104, 117"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -197,9 +263,17 @@ fn writes_are_counted_and_the_series_are_there_from_the_start() {
     let metrics = Metrics::new();
     let place = place();
     let (store, _) = Store::open(&place.path, metrics.store_writes.clone()).unwrap();
-    let counted = || (metrics.store_writes.ok.get(), metrics.store_writes.failed.get());
+    let counted = || {
+        (
+            metrics.store_writes.ok.get(),
+            metrics.store_writes.failed.get(),
+        )
+    };
     assert_eq!(counted(), (0, 0));
-    keep(&store, vec![put(Table::Users, "a", ""), put(Table::Users, "b", "")]);
+    keep(
+        &store,
+        vec![put(Table::Users, "a", ""), put(Table::Users, "b", "")],
+    );
     store.close(Duration::from_secs(60)).unwrap();
     assert_eq!(wait(store.write(vec![])), Err(WriteError::Closed));
     assert_eq!(counted(), (1, 1));

@@ -39,7 +39,14 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(path: String, writes: StoreWrites) -> Self {
         let [failing, busy, full] = [(); 3].map(|()| Episode::default());
-        Self { path, waiting: AtomicUsize::new(0), writes, failing, busy, full }
+        Self {
+            path,
+            waiting: AtomicUsize::new(0),
+            writes,
+            failing,
+            busy,
+            full,
+        }
     }
 }
 
@@ -75,10 +82,14 @@ impl<D: Disk> Writer<D> {
     pub(super) fn run(mut self, jobs: &Receiver<Job>, _ended: Sender<()>) {
         while let Ok(first) = jobs.recv() {
             // Bound: the channel's length, and what `waiting` allows.
-            let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(super::MAX_WAITING)).collect();
+            let batch: Vec<Job> = std::iter::once(first)
+                .chain(jobs.try_iter().take(super::MAX_WAITING))
+                .collect();
             let bytes = batch.iter().map(|job| job.bytes).sum();
             self.keep(batch);
-            if self.shared.waiting.fetch_sub(bytes, Ordering::Relaxed) == bytes && self.shared.busy.ends() {
+            if self.shared.waiting.fetch_sub(bytes, Ordering::Relaxed) == bytes
+                && self.shared.busy.ends()
+            {
                 tracing::warn!(path = self.shared.path, "the store has caught up");
             }
         }
@@ -97,7 +108,10 @@ impl<D: Disk> Writer<D> {
         });
         if !refused.is_empty() {
             if self.shared.full.begins() {
-                tracing::error!(path = self.shared.path, "the store is full; further rows are not kept");
+                tracing::error!(
+                    path = self.shared.path,
+                    "the store is full; further rows are not kept"
+                );
             }
             answer(refused, &Err(WriteError::Full), &self.shared.writes);
         } else if self.shared.full.ends() {
@@ -157,7 +171,11 @@ impl<D: Disk> Writer<D> {
 /// Writes the rows of all jobs, in the order of the jobs within each table. Gives the size after it.
 fn fill(transaction: &WriteTransaction, jobs: &[Job], mut size: Size) -> Result<Size, Trouble> {
     for table in Table::ALL {
-        let mut ops = jobs.iter().flat_map(|job| &job.ops).filter(|op| op.table() == table).peekable();
+        let mut ops = jobs
+            .iter()
+            .flat_map(|job| &job.ops)
+            .filter(|op| op.table() == table)
+            .peekable();
         if ops.peek().is_none() {
             continue;
         }
@@ -181,7 +199,9 @@ fn fill(transaction: &WriteTransaction, jobs: &[Job], mut size: Size) -> Result<
 
 /// What would be added if no row were there before.
 fn puts(ops: &[Op]) -> Size {
-    let sizes = ops.iter().filter_map(|op| Some(Size::of(op.key(), op.value()?)));
+    let sizes = ops
+        .iter()
+        .filter_map(|op| Some(Size::of(op.key(), op.value()?)));
     sizes.fold(Size::default(), Size::plus)
 }
 

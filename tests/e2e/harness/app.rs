@@ -48,8 +48,22 @@ impl App {
     pub fn with_parser(module: &str, parser: &str, env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(python());
         command
-            .args(["-m", "uvicorn", &format!("{module}:app"), "--host", "127.0.0.1", "--port", "0"])
-            .args(["--http", parser, "--no-access-log", "--app-dir", "tests/apps"])
+            .args([
+                "-m",
+                "uvicorn",
+                &format!("{module}:app"),
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+            ])
+            .args([
+                "--http",
+                parser,
+                "--no-access-log",
+                "--app-dir",
+                "tests/apps",
+            ])
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         // No compiled leftovers beside the sources.
         let quiet = ("PYTHONDONTWRITEBYTECODE", "1");
@@ -60,8 +74,14 @@ impl App {
             let (_, rest) = line.split_once("running on http://")?;
             rest.split_whitespace().next()?.parse().ok()
         };
-        let address = process.stderr.wait(PATIENCE, address).expect("uvicorn says where it listens");
-        Self { _process: process, address }
+        let address = process
+            .stderr
+            .wait(PATIENCE, address)
+            .expect("uvicorn says where it listens");
+        Self {
+            _process: process,
+            address,
+        }
     }
 
     pub fn url(&self) -> String {

@@ -47,13 +47,19 @@ impl Clerk {
 
     pub fn with_key(key: SigningKey) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let issuer = Issuer::new(format!("http://{address}"), vec![key.clone()]);
         let (shutdown, stopped) = watch::channel(false);
         let _inside = runtime().enter();
         let app = HttpServer::new_app(issuer.clone());
         let _serving = listen::spawn("issuer", app, listener, stopped);
-        Self { issuer, key, shutdown }
+        Self {
+            issuer,
+            key,
+            shutdown,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -96,7 +102,10 @@ impl Clerk {
 
     /// Whether the Backend API still has this user.
     pub fn has(&self, user: &str) -> bool {
-        self.issuer.people().iter().any(|person| person.user_id == user)
+        self.issuer
+            .people()
+            .iter()
+            .any(|person| person.user_id == user)
     }
 
     pub fn tell_of_users(&self, behaviour: UserBehaviour) {
@@ -141,7 +150,8 @@ impl Clerk {
 
     /// Exactly these users are banned in the list of users.
     pub fn lists_as_banned(&self, users: &[&str]) {
-        self.issuer.set_banned(users.iter().map(|user| (*user).to_owned()));
+        self.issuer
+            .set_banned(users.iter().map(|user| (*user).to_owned()));
     }
 
     /// How many pages were asked for.

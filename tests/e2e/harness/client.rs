@@ -34,9 +34,17 @@ impl Response {
     pub fn refused(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         let json = "application/json";
-        assert_eq!(self.header("content-type").as_deref(), Some(json), "{self:?}");
+        assert_eq!(
+            self.header("content-type").as_deref(),
+            Some(json),
+            "{self:?}"
+        );
         let no_store = "no-store";
-        assert_eq!(self.header("cache-control").as_deref(), Some(no_store), "{self:?}");
+        assert_eq!(
+            self.header("cache-control").as_deref(),
+            Some(no_store),
+            "{self:?}"
+        );
         assert!(self.header("x-request-id").is_some(), "{self:?}");
         self
     }
@@ -79,7 +87,9 @@ pub struct Connection {
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
         let wire = TcpStream::connect_timeout(&address, PATIENCE).and_then(Wire::new);
-        Self { wire: wire.unwrap_or_else(|e| panic!("no connection to {address}: {e}")) }
+        Self {
+            wire: wire.unwrap_or_else(|e| panic!("no connection to {address}: {e}")),
+        }
     }
 
     /// Sends exactly these bytes. A peer that has already closed is no failure of the test: what
@@ -92,7 +102,8 @@ impl Connection {
     /// The next final answer; interim ones (100, 103) are passed over.
     #[track_caller]
     pub fn answer(&mut self, method: &str) -> Response {
-        self.try_answer(method).unwrap_or_else(|e| panic!("no answer: {e}"))
+        self.try_answer(method)
+            .unwrap_or_else(|e| panic!("no answer: {e}"))
     }
 
     /// As [`Connection::answer`]; an error means that the connection ended without one.
@@ -114,7 +125,8 @@ impl Connection {
         let status = head.word(1).parse().map_err(io::Error::other)?;
         let mut body = Vec::new();
         let framing = Framing::of_answer(&head, status, method);
-        self.wire.body(&framing, deadline, |piece| body.extend_from_slice(piece))?;
+        self.wire
+            .body(&framing, deadline, |piece| body.extend_from_slice(piece))?;
         Ok(Response { status, head, body })
     }
 
@@ -145,7 +157,10 @@ impl Connection {
     /// Whether the gate ends this connection, however much it has sent before.
     pub fn ends(&mut self) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        self.wire.body(&Framing::UntilClose, deadline, |_| ()).is_ok() || self.wire.ends(deadline)
+        self.wire
+            .body(&Framing::UntilClose, deadline, |_| ())
+            .is_ok()
+            || self.wire.ends(deadline)
     }
 
     /// Whether nothing comes and nothing ends for a moment. Only ever used to catch a gate that
@@ -199,7 +214,13 @@ pub struct Request {
 
 impl Request {
     pub fn new(address: SocketAddr, method: &str, target: &str) -> Self {
-        Self { address, method: method.to_owned(), target: target.to_owned(), fields: Vec::new(), body: None }
+        Self {
+            address,
+            method: method.to_owned(),
+            target: target.to_owned(),
+            fields: Vec::new(),
+            body: None,
+        }
     }
 
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -208,7 +229,9 @@ impl Request {
     }
 
     pub fn headers<'a>(self, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        fields.into_iter().fold(self, |request, (name, value)| request.header(name, value))
+        fields
+            .into_iter()
+            .fold(self, |request, (name, value)| request.header(name, value))
     }
 
     pub fn bearer(self, token: &str) -> Self {

@@ -51,9 +51,20 @@ impl Endpoint {
     }
 
     /// From now on exactly this.
-    pub fn answers(&self, status: u16, lines: &[&str], body: impl Into<Vec<u8>>, framing: SaidFraming) {
+    pub fn answers(
+        &self,
+        status: u16,
+        lines: &[&str],
+        body: impl Into<Vec<u8>>,
+        framing: SaidFraming,
+    ) {
         let lines = lines.iter().map(|&line| line.to_owned()).collect();
-        self.server.play(Script::Says(Arc::new(Said { status, lines, body: body.into(), framing })));
+        self.server.play(Script::Says(Arc::new(Said {
+            status,
+            lines,
+            body: body.into(),
+            framing,
+        })));
     }
 
     /// From now on plays this.

@@ -94,7 +94,9 @@ impl Launch {
     #[track_caller]
     pub fn start(self) -> Gate {
         let gate = self.start_unready();
-        eventually("the gate was ready", || (gate.admin("/readyz").status == 200).then_some(()));
+        eventually("the gate was ready", || {
+            (gate.admin("/readyz").status == 200).then_some(())
+        });
         gate
     }
 
@@ -112,7 +114,12 @@ impl Launch {
         let admin = listening(&mut process, "admin");
         act(self.dir.path());
         let gate = listening(&mut process, "gate");
-        Gate { process, launch: self, gate, admin }
+        Gate {
+            process,
+            launch: self,
+            gate,
+            admin,
+        }
     }
 }
 
@@ -243,7 +250,9 @@ impl Gate {
     #[track_caller]
     pub fn stopped(self) -> Launch {
         self.sigterm();
-        let Self { process, launch, .. } = self;
+        let Self {
+            process, launch, ..
+        } = self;
         process.finish().exits(0);
         launch
     }
@@ -251,9 +260,15 @@ impl Gate {
     /// Kills it, and does not give it the time to write a single byte more.
     #[track_caller]
     pub fn killed(self) -> Launch {
-        let Self { process, launch, .. } = self;
+        let Self {
+            process, launch, ..
+        } = self;
         process.signal("KILL");
-        assert_eq!(process.finish().code(), -1, "a killed process has no exit status");
+        assert_eq!(
+            process.finish().code(),
+            -1,
+            "a killed process has no exit status"
+        );
         launch
     }
 
@@ -269,5 +284,6 @@ impl Gate {
 }
 
 fn write(path: &Path, content: &str) {
-    std::fs::write(path, content).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    std::fs::write(path, content)
+        .unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
 }

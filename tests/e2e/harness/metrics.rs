@@ -20,9 +20,14 @@ pub struct Scrape {
 impl Scrape {
     #[track_caller]
     pub fn parse(text: &str) -> Self {
-        let lines = text.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let lines = text
+            .lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'));
         let sample = |line| sample(line).unwrap_or_else(|| panic!("not a sample: {line}"));
-        Self { samples: lines.map(sample).collect(), text: text.to_owned() }
+        Self {
+            samples: lines.map(sample).collect(),
+            text: text.to_owned(),
+        }
     }
 
     /// All samples of a name that carry these labels, added up.
@@ -52,7 +57,11 @@ fn sample(line: &str) -> Option<Sample> {
         Some((name, labels)) => (name, parse_labels(labels.strip_suffix('}')?)?),
         None => (rest, BTreeMap::new()),
     };
-    Some(Sample { name: name.to_owned(), labels, value: value.parse().ok()? })
+    Some(Sample {
+        name: name.to_owned(),
+        labels,
+        value: value.parse().ok()?,
+    })
 }
 
 fn parse_labels(mut text: &str) -> Option<BTreeMap<String, String>> {

@@ -44,13 +44,22 @@ stop QUIT
 /// Where `initdb`, `postgres` and `psql` are. Debian keeps them off the `PATH`; of several versions the last is taken.
 fn programs() -> PathBuf {
     let named = std::env::var_os("BAILIFF_TEST_POSTGRES").map(PathBuf::from);
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut debian: Vec<_> = debian.map(|version| version.path().join("bin")).collect();
     debian.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let candidates = named.into_iter().chain(debian.into_iter().rev()).chain(std::env::split_paths(&path));
-    let complete =
-        |folder: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|program| folder.join(program).is_file());
+    let candidates = named
+        .into_iter()
+        .chain(debian.into_iter().rev())
+        .chain(std::env::split_paths(&path));
+    let complete = |folder: &PathBuf| {
+        ["initdb", "postgres", "psql"]
+            .iter()
+            .all(|program| folder.join(program).is_file())
+    };
     candidates.into_iter().find(complete).expect(
         "no PostgreSQL: neither /usr/lib/postgresql/*/bin nor the PATH has initdb, postgres and psql. `./run tests` \
          installs the Debian package; or set BAILIFF_TEST_POSTGRES to the folder that has them",
@@ -63,13 +72,23 @@ fn keeper(programs: &Path, settings: &[String]) -> Command {
     let mut command = match root {
         true => {
             let mut command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--", "sh"]);
+            command.args([
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                "--",
+                "sh",
+            ]);
             command
         }
         false => Command::new("sh"),
     };
     // The folder of the tests may be closed to that user.
-    command.args(["-c", KEEPER, "keeper"]).arg(programs).args(settings).current_dir("/");
+    command
+        .args(["-c", KEEPER, "keeper"])
+        .arg(programs)
+        .args(settings)
+        .current_dir("/");
     command
 }
 
@@ -101,13 +120,25 @@ impl Postgres {
     #[track_caller]
     pub fn with(settings: &[String]) -> Self {
         let programs = programs();
-        let settings: Vec<_> = settings.iter().flat_map(|setting| ["-c".to_owned(), setting.clone()]).collect();
+        let settings: Vec<_> = settings
+            .iter()
+            .flat_map(|setting| ["-c".to_owned(), setting.clone()])
+            .collect();
         let keeper = Keeper(Process::attached(keeper(&programs, &settings), &[]));
         let Process { stdout, stderr, .. } = &keeper.0;
-        let folder = stdout.wait(PATIENCE, |line| line.strip_prefix("folder ").map(PathBuf::from));
-        let ready = |line: &str| line.contains("database system is ready to accept connections").then_some(());
+        let folder = stdout.wait(PATIENCE, |line| {
+            line.strip_prefix("folder ").map(PathBuf::from)
+        });
+        let ready = |line: &str| {
+            line.contains("database system is ready to accept connections")
+                .then_some(())
+        };
         match (folder, stderr.wait(PATIENCE, ready)) {
-            (Some(folder), Some(())) => Self { keeper, programs, folder },
+            (Some(folder), Some(())) => Self {
+                keeper,
+                programs,
+                folder,
+            },
             _ => panic!(
                 "PostgreSQL did not start (for root it runs as the user `postgres`, which must be there):\n{}",
                 stderr.all().join("\n"),
@@ -124,7 +155,9 @@ impl Postgres {
             let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recipes/postgres-rls.sql");
             let recipe = std::fs::read_to_string(recipe).expect("the recipe is there");
             // Whole or not at all, as the file asks to be run.
-            server.psql("postgres", &format!("BEGIN;\n{recipe}\nCOMMIT;")).succeeded();
+            server
+                .psql("postgres", &format!("BEGIN;\n{recipe}\nCOMMIT;"))
+                .succeeded();
             server
         })
     }
@@ -133,9 +166,14 @@ impl Postgres {
     #[track_caller]
     pub fn with_members(settings: &[String], rows: &str) -> Self {
         let server = Self::with(settings);
-        let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recipes/postgres-membership.sql");
+        let recipe = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/docs/recipes/postgres-membership.sql"
+        );
         let recipe = std::fs::read_to_string(recipe).expect("the recipe is there");
-        server.psql("postgres", &format!("BEGIN;\n{recipe}\nCOMMIT;\n{rows}")).succeeded();
+        server
+            .psql("postgres", &format!("BEGIN;\n{recipe}\nCOMMIT;\n{rows}"))
+            .succeeded();
         server
     }
 
@@ -145,14 +183,18 @@ impl Postgres {
         let gone = |lines: &[String]| lines.iter().filter(|line| *line == "stopped").count();
         let before = gone(&self.keeper.0.stdout.all());
         self.keeper.0.say("stop");
-        eventually("PostgreSQL stopped", || (gone(&self.keeper.0.stdout.all()) > before).then_some(()));
+        eventually("PostgreSQL stopped", || {
+            (gone(&self.keeper.0.stdout.all()) > before).then_some(())
+        });
     }
 
     /// Starts it again, and waits until it answers.
     #[track_caller]
     pub fn start_again(&mut self) {
         self.keeper.0.say("start");
-        eventually("PostgreSQL answered", || (self.psql("postgres", "SELECT 1").code == 0).then_some(()));
+        eventually("PostgreSQL answered", || {
+            (self.psql("postgres", "SELECT 1").code == 0).then_some(())
+        });
     }
 
     /// What the server has logged.
@@ -166,7 +208,10 @@ impl Postgres {
 
     /// Where this user connects to, as a URL.
     pub fn address_for(&self, user: &str) -> String {
-        format!("postgres://{user}@{}/postgres", self.folder.display().to_string().replace('/', "%2F"))
+        format!(
+            "postgres://{user}@{}/postgres",
+            self.folder.display().to_string().replace('/', "%2F")
+        )
     }
 
     /// How this user connects, in the words of libpq.
@@ -178,11 +223,26 @@ impl Postgres {
     #[track_caller]
     pub fn psql(&self, user: &str, sql: &str) -> Psql {
         let mut command = Command::new(self.programs.join("psql"));
-        let flags =
-            ["-X", "--quiet", "--no-align", "--tuples-only", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"];
-        command.args(flags).args(["-d", &self.url_of(user), "-f", "-"]).current_dir("/");
+        let flags = [
+            "-X",
+            "--quiet",
+            "--no-align",
+            "--tuples-only",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-v",
+            "VERBOSITY=verbose",
+        ];
+        command
+            .args(flags)
+            .args(["-d", &self.url_of(user), "-f", "-"])
+            .current_dir("/");
         let finished = Process::start(command, &[], sql.as_bytes()).finish();
-        Psql { code: finished.code(), stdout: finished.stdout, stderr: finished.stderr }
+        Psql {
+            code: finished.code(),
+            stdout: finished.stdout,
+            stderr: finished.stderr,
+        }
     }
 }
 
@@ -204,6 +264,11 @@ impl Psql {
     /// Asserts that the database refused with this SQLSTATE.
     #[track_caller]
     pub fn refused(self, sqlstate: &str) {
-        assert!(self.code != 0 && self.stderr.contains(sqlstate), "not {sqlstate}: {}{}", self.stdout, self.stderr);
+        assert!(
+            self.code != 0 && self.stderr.contains(sqlstate),
+            "not {sqlstate}: {}{}",
+            self.stdout,
+            self.stderr
+        );
     }
 }

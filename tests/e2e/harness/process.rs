@@ -139,20 +139,30 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         let input = child.stdin.take();
         let (stdout, stderr) = (Lines::default(), Lines::default());
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|stream| stdout.follow(stream)));
         readers.extend(child.stderr.take().map(|stream| stderr.follow(stream)));
-        Self { child, input, readers, stdout, stderr }
+        Self {
+            child,
+            input,
+            readers,
+            stdout,
+            stderr,
+        }
     }
 
     /// Writes a line to its input, which must be [`Process::attached`].
     #[track_caller]
     pub fn say(&mut self, line: &str) {
         let stdin = self.input.as_mut().expect("its input is open");
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("it reads its input");
+        writeln!(stdin, "{line}")
+            .and_then(|()| stdin.flush())
+            .expect("it reads its input");
     }
 
     /// Closes its input.
@@ -172,7 +182,11 @@ impl Process {
         for reader in self.readers.drain(..) {
             let _panicked = reader.join();
         }
-        Finished { status, stdout: self.stdout.all().join("\n"), stderr: self.stderr.all().join("\n") }
+        Finished {
+            status,
+            stdout: self.stdout.all().join("\n"),
+            stderr: self.stderr.all().join("\n"),
+        }
     }
 
     /// Sends a signal by its name: `TERM`, as an orchestrator does, or `KILL`, which nobody can answer.
@@ -200,7 +214,11 @@ impl Drop for Process {
         if thread::panicking() {
             let mut story = String::new();
             for (name, lines) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-                let _infallible = writeln!(story, "--- {name} of the process\n{}", lines.all().join("\n"));
+                let _infallible = writeln!(
+                    story,
+                    "--- {name} of the process\n{}",
+                    lines.all().join("\n")
+                );
             }
             eprintln!("{story}");
         }
@@ -220,7 +238,13 @@ pub fn bailiff_on_small_disk(dir: &Path, args: &[&str], kib: u64) -> Command {
     // The limit counts blocks of 512 bytes (POSIX, ulimit). The signal for it must be ignored, or it ends the process.
     let limited = r#"trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#;
     let mut command = Command::new("sh");
-    command.args(["-c", limited, "sh", &(2 * kib).to_string(), env!("CARGO_BIN_EXE_bailiff")]);
+    command.args([
+        "-c",
+        limited,
+        "sh",
+        &(2 * kib).to_string(),
+        env!("CARGO_BIN_EXE_bailiff"),
+    ]);
     command.args(args).current_dir(dir);
     command
 }

@@ -35,10 +35,14 @@ wait "$server" || :
 fn program() -> PathBuf {
     let named = std::env::var_os("BAILIFF_TEST_REDIS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path =
-        std::env::split_paths(&path).flat_map(|dir| ["redis-server", "valkey-server"].map(|name| dir.join(name)));
+    let on_path = std::env::split_paths(&path)
+        .flat_map(|dir| ["redis-server", "valkey-server"].map(|name| dir.join(name)));
     let bare = std::env::split_paths(&path).map(|dir| dir.join("redis-check-rdb"));
-    let found = named.into_iter().chain(on_path).chain(bare).find(|program| program.is_file());
+    let found = named
+        .into_iter()
+        .chain(on_path)
+        .chain(bare)
+        .find(|program| program.is_file());
     found.expect("no redis-server on the PATH. `./run tests` installs the Debian package; or set BAILIFF_TEST_REDIS to the program")
 }
 
@@ -62,7 +66,10 @@ impl Redis {
     /// An empty server.
     #[track_caller]
     pub fn start() -> Self {
-        let mut redis = Self { keeper: None, folder: tempfile::tempdir().expect("a temporary folder can be made") };
+        let mut redis = Self {
+            keeper: None,
+            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+        };
         std::os::unix::fs::symlink(program(), redis.program()).expect("a link can be made");
         redis.revive();
         redis
@@ -77,7 +84,10 @@ impl Redis {
     #[track_caller]
     pub fn revive(&mut self) {
         let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(self.program()).arg(self.folder.path());
+        command
+            .args(["-c", KEEPER, "keeper"])
+            .arg(self.program())
+            .arg(self.folder.path());
         let _old = std::fs::remove_file(self.socket());
         self.keeper = Some(Keeper(Process::attached(command, &[])));
         eventually("Redis answered", || self.client().get_connection().ok());
@@ -86,7 +96,9 @@ impl Redis {
     /// A connection for a test's own commands.
     #[track_caller]
     pub fn connect(&self) -> Connection {
-        self.client().get_connection().expect("Redis takes connections")
+        self.client()
+            .get_connection()
+            .expect("Redis takes connections")
     }
 
     /// Runs one command, given as words.
@@ -95,7 +107,9 @@ impl Redis {
         let (name, args) = words.split_first().expect("a command has a name");
         let mut command = redis::cmd(name);
         args.iter().for_each(|word| _ = command.arg(*word));
-        command.query(&mut self.connect()).unwrap_or_else(|why| panic!("{words:?}: {why}"))
+        command
+            .query(&mut self.connect())
+            .unwrap_or_else(|why| panic!("{words:?}: {why}"))
     }
 
     /// A way to it.
@@ -117,7 +131,8 @@ impl Redis {
     }
 
     fn client(&self) -> Client {
-        Client::open(format!("redis+unix://{}", self.socket().display())).expect("the path of a socket")
+        Client::open(format!("redis+unix://{}", self.socket().display()))
+            .expect("the path of a socket")
     }
 }
 
@@ -140,7 +155,9 @@ struct Way {
 impl Relay {
     fn to(socket: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let shared = Arc::new(Way::default());
         let (theirs, socket) = (shared.clone(), socket.to_owned());
         thread::spawn(move || {
@@ -191,15 +208,24 @@ pub struct TlsRelay {
 
 impl TlsRelay {
     fn to(socket: &Path) -> Self {
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()])
+            .expect("a certificate can be made");
         let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key is a key");
-        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key);
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key);
         let acceptor = TlsAcceptor::from(Arc::new(config.expect("the key is the certificate's")));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime can be made");
-        let listener =
-            runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .expect("loopback has a free port");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let socket = socket.to_owned();
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -207,11 +233,17 @@ impl TlsRelay {
                 tokio::spawn(async move {
                     let mut server = tokio::net::UnixStream::connect(socket).await.ok()?;
                     let mut client = acceptor.accept(client).await.ok()?;
-                    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok()
+                    tokio::io::copy_bidirectional(&mut client, &mut server)
+                        .await
+                        .ok()
                 });
             }
         });
-        Self { address, certificate: own.cert.pem(), _runtime: runtime }
+        Self {
+            address,
+            certificate: own.cert.pem(),
+            _runtime: runtime,
+        }
     }
 
     /// Under this name.
@@ -231,16 +263,24 @@ impl Drop for Relay {
 
 impl Way {
     fn join(self: &Arc<Self>, client: &TcpStream, server: &UnixStream) {
-        let (Ok(from), Ok(to), Ok(back_from), Ok(back_to)) =
-            (client.try_clone(), server.try_clone(), server.try_clone(), client.try_clone())
-        else {
+        let (Ok(from), Ok(to), Ok(back_from), Ok(back_to)) = (
+            client.try_clone(),
+            server.try_clone(),
+            server.try_clone(),
+            client.try_clone(),
+        ) else {
             return;
         };
-        let (Ok(kept_client), Ok(kept_server)) = (client.try_clone(), server.try_clone()) else { return };
+        let (Ok(kept_client), Ok(kept_server)) = (client.try_clone(), server.try_clone()) else {
+            return;
+        };
         let number = self.next.fetch_add(1, Ordering::SeqCst);
         self.open().insert(number, (kept_client, kept_server));
         for (mut from, mut to) in [
-            (Box::new(from) as Box<dyn Read + Send>, Box::new(to) as Box<dyn Write + Send>),
+            (
+                Box::new(from) as Box<dyn Read + Send>,
+                Box::new(to) as Box<dyn Write + Send>,
+            ),
             (Box::new(back_from), Box::new(back_to)),
         ] {
             let way = self.clone();
@@ -249,7 +289,8 @@ impl Way {
                 while let Ok(count) = from.read(&mut buffer)
                     && count > 0
                 {
-                    if !way.silent.load(Ordering::SeqCst) && to.write_all(&buffer[..count]).is_err() {
+                    if !way.silent.load(Ordering::SeqCst) && to.write_all(&buffer[..count]).is_err()
+                    {
                         break;
                     }
                 }
@@ -264,7 +305,10 @@ impl Way {
 
     fn close(&self, number: u64) {
         if let Some((client, server)) = self.open().remove(&number) {
-            let _gone = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+            let _gone = (
+                client.shutdown(Shutdown::Both),
+                server.shutdown(Shutdown::Both),
+            );
         }
     }
 

@@ -68,7 +68,13 @@ impl Script {
     }
 
     /// Answers; `false` ends the connection.
-    pub fn answer(&self, wire: &mut Wire, head: &Head, body: &[u8], released: impl Fn() -> bool) -> io::Result<bool> {
+    pub fn answer(
+        &self,
+        wire: &mut Wire,
+        head: &Head,
+        body: &[u8],
+        released: impl Fn() -> bool,
+    ) -> io::Result<bool> {
         let bodyless = head.word(0) == "HEAD";
         let echo = match body {
             [] => b"hello from the app",
@@ -108,24 +114,51 @@ impl Said {
             head.push_str("\r\n");
         }
         let half = &self.body[..self.body.len() / 2];
-        let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+        let chunk =
+            |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
         let (framing, body, goes_on) = match self.framing {
-            SaidFraming::Length => (format!("Content-Length: {}", self.body.len()), self.body.clone(), true),
-            SaidFraming::Cut => (format!("Content-Length: {}", self.body.len()), half.to_vec(), false),
+            SaidFraming::Length => (
+                format!("Content-Length: {}", self.body.len()),
+                self.body.clone(),
+                true,
+            ),
+            SaidFraming::Cut => (
+                format!("Content-Length: {}", self.body.len()),
+                half.to_vec(),
+                false,
+            ),
             SaidFraming::Chunks => {
                 let chunks = self.body.chunks(16 << 10).flat_map(chunk);
-                ("Transfer-Encoding: chunked".to_owned(), chunks.chain(*b"0\r\n\r\n").collect(), true)
+                (
+                    "Transfer-Encoding: chunked".to_owned(),
+                    chunks.chain(*b"0\r\n\r\n").collect(),
+                    true,
+                )
             }
-            SaidFraming::CutChunks => ("Transfer-Encoding: chunked".to_owned(), chunk(&self.body), false),
+            SaidFraming::CutChunks => (
+                "Transfer-Encoding: chunked".to_owned(),
+                chunk(&self.body),
+                false,
+            ),
         };
         // These have no body (RFC 9110, 6.4.1).
-        let framing = if self.status == 304 { String::new() } else { format!("{framing}\r\n") };
+        let framing = if self.status == 304 {
+            String::new()
+        } else {
+            format!("{framing}\r\n")
+        };
         wire.write(&[head.as_bytes(), framing.as_bytes(), b"\r\n", &body].concat())?;
         Ok(goes_on)
     }
 }
 
-fn respond(wire: &mut Wire, status: u16, lines: &[&str], body: &[u8], bodyless: bool) -> io::Result<bool> {
+fn respond(
+    wire: &mut Wire,
+    status: u16,
+    lines: &[&str],
+    body: &[u8],
+    bodyless: bool,
+) -> io::Result<bool> {
     let mut head = format!("HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\n");
     for line in lines {
         head.push_str(line);

@@ -33,11 +33,20 @@ pub struct System {
 impl System {
     /// `config/systems/{name}.yaml` with the app at this URL behind it.
     pub fn new(name: &str, upstream: &str) -> Self {
-        let (clerk, text) = (Clerk::start(), read(name).expect("every system has a config"));
+        let (clerk, text) = (
+            Clerk::start(),
+            read(name).expect("every system has a config"),
+        );
         let keys = format!("issuer: {}\n  jwks_url: {}", clerk.url(), clerk.jwks_url());
         let parsed: Value = serde_saphyr::from_str(&text).expect("the config is YAML");
-        let party = parsed["clerk"]["authorized_parties"][0].as_str().map(str::to_owned);
-        assert_eq!(text.matches(CLERK).count(), usize::from(parsed["clerk"].is_object()), "the line `{CLERK}`");
+        let party = parsed["clerk"]["authorized_parties"][0]
+            .as_str()
+            .map(str::to_owned);
+        assert_eq!(
+            text.matches(CLERK).count(),
+            usize::from(parsed["clerk"].is_object()),
+            "the line `{CLERK}`"
+        );
         let kept = tempfile::tempdir().expect("a temporary folder can be made");
         let store = kept.path().join("store").display().to_string();
         let system = Self {
@@ -49,10 +58,16 @@ impl System {
             party,
             kept,
         };
-        let place = system.env("BAILIFF_LISTEN", "127.0.0.1:0").env("BAILIFF_ADMIN", "127.0.0.1:0");
+        let place = system
+            .env("BAILIFF_LISTEN", "127.0.0.1:0")
+            .env("BAILIFF_ADMIN", "127.0.0.1:0");
         let place = place.env("BAILIFF_UPSTREAM", upstream);
         // Only for those that keep something: elsewhere it would be a file that nobody asked for.
-        if parsed["store"].is_null() { place } else { place.env("BAILIFF_STORE", &store) }
+        if parsed["store"].is_null() {
+            place
+        } else {
+            place.env("BAILIFF_STORE", &store)
+        }
     }
 
     /// A variable of the product. The last value of a name counts.
@@ -73,8 +88,13 @@ impl System {
     pub fn command(&self, args: &[&str]) -> Launch {
         let launch = Launch::with_args(args).file(&self.config_name(), &self.text);
         let membership = format!("{}.membership.yaml", self.name);
-        let launch = self.membership.iter().fold(launch, |launch, text| launch.file(&membership, text));
-        self.env.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+        let launch = self
+            .membership
+            .iter()
+            .fold(launch, |launch, text| launch.file(&membership, text));
+        self.env
+            .iter()
+            .fold(launch, |launch, (name, value)| launch.env(name, value))
     }
 
     fn config_name(&self) -> String {
@@ -138,7 +158,10 @@ impl Product {
     /// A good token in the making, for a test to break.
     pub fn mint(&self, user: &str) -> Mint {
         let mint = Mint::new(&self.system.clerk.url(), user, now());
-        self.system.party.iter().fold(mint, |mint, party| mint.azp(party))
+        self.system
+            .party
+            .iter()
+            .fold(mint, |mint, party| mint.azp(party))
     }
 
     pub fn sign(&self, mint: &Mint) -> String {
@@ -171,13 +194,21 @@ impl Product {
     }
 
     pub fn write_config(&self, change: impl FnOnce(&str) -> String) {
-        self.gate.replace(&self.config_name(), &change(&self.system.text));
+        self.gate
+            .replace(&self.config_name(), &change(&self.system.text));
     }
 
     /// Writes the membership as the app does, the careful way.
     pub fn write_membership(&self, change: impl FnOnce(&str) -> String) {
-        let text = self.system.membership.as_deref().expect("the product has a membership");
-        self.gate.replace(&format!("{}.membership.yaml", self.system.name), &change(text));
+        let text = self
+            .system
+            .membership
+            .as_deref()
+            .expect("the product has a membership");
+        self.gate.replace(
+            &format!("{}.membership.yaml", self.system.name),
+            &change(text),
+        );
     }
 
     /// The same gate after an orderly end and a new start: only the store is still there.
@@ -185,7 +216,10 @@ impl Product {
     pub fn restarted(self) -> Self {
         self.gate.sigterm();
         self.gate.finish().exits(0);
-        assert!(self.system.kept.path().join("store").is_file(), "the store is where the variable says");
+        assert!(
+            self.system.kept.path().join("store").is_file(),
+            "the store is where the variable says"
+        );
         self.system.start()
     }
 }

@@ -48,7 +48,8 @@ impl Recorded {
     pub fn identity(&self) -> Vec<String> {
         let trusted = |(name, _): &&(String, Vec<u8>)| is_trusted(name);
         let fields = self.head.fields.iter().filter(trusted);
-        let line = |(name, value): &(String, Vec<u8>)| format!("{}: {}", name.to_lowercase(), text(value));
+        let line =
+            |(name, value): &(String, Vec<u8>)| format!("{}: {}", name.to_lowercase(), text(value));
         let mut lines: Vec<_> = fields.map(line).collect();
         lines.sort();
         lines
@@ -87,7 +88,13 @@ pub fn trusted_names() -> &'static [&'static str] {
 
 /// A name as a careless app server may hand it on.
 pub fn fold(name: &str) -> String {
-    let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let fold = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
     name.chars().map(fold).collect()
 }
 
@@ -151,7 +158,9 @@ pub struct Upstream {
 impl Upstream {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         thread::spawn(move || accept(&listener, &theirs));
@@ -250,7 +259,9 @@ fn hang_up(open: &mut Vec<TcpStream>) {
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for (number, stream) in listener.incoming().enumerate().take(CONNECTIONS_MAX) {
         let Ok(stream) = stream else { continue };
-        let twins = stream.try_clone().and_then(|twin| Ok((twin, stream.try_clone()?)));
+        let twins = stream
+            .try_clone()
+            .and_then(|twin| Ok((twin, stream.try_clone()?)));
         let Ok((twin, end)) = twins else { continue };
         let ended = shared.change(|stage| {
             stage.open.push(twin);
@@ -273,7 +284,12 @@ fn serve(stream: TcpStream, connection: usize, shared: &Shared) -> io::Result<()
     // Idle connections in the gate's pool outlive the patience of one exchange.
     while let Some(head) = wire.head(Instant::now() + 3 * PATIENCE)? {
         let framing = Framing::of_request(&head);
-        let recorded = Recorded { connection, head: head.clone(), body: Vec::new(), complete: false };
+        let recorded = Recorded {
+            connection,
+            head: head.clone(),
+            body: Vec::new(),
+            complete: false,
+        };
         let (index, script) = shared.change(|stage| {
             stage.requests.push(recorded);
             let script = stage.next.pop_front();

@@ -24,8 +24,13 @@ impl Delivery {
     pub fn of(body: impl AsRef<[u8]>) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let id = format!("msg_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { id, timestamp: now().to_string(), signature: String::new(), body: body.as_ref().to_vec() }
-            .signed(WEBHOOK_SECRET)
+        Self {
+            id,
+            timestamp: now().to_string(),
+            signature: String::new(),
+            body: body.as_ref().to_vec(),
+        }
+        .signed(WEBHOOK_SECRET)
     }
 
     pub fn event(event: &Value) -> Self {
@@ -47,7 +52,10 @@ impl Delivery {
     /// Signed with this secret in place of the usual one.
     pub fn signed(mut self, secret: &str) -> Self {
         let signer = WebhookSigner::new(secret).expect("the secret of a test is good");
-        let timestamp = self.timestamp.parse().expect("a signed timestamp is a number");
+        let timestamp = self
+            .timestamp
+            .parse()
+            .expect("a signed timestamp is a number");
         self.signature = signer.sign(&self.id, timestamp, &self.body);
         self
     }

@@ -23,16 +23,26 @@ pub struct Head {
 impl Head {
     /// Reads a complete head; the empty line at its end may be there or not.
     fn parse(raw: &[u8]) -> Self {
-        let mut lines = raw.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = raw
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let first_line = text(lines.next().unwrap_or_default());
         let fields = lines.filter(|line| !line.is_empty()).map(field).collect();
-        Self { first_line, fields, raw: raw.to_vec() }
+        Self {
+            first_line,
+            fields,
+            raw: raw.to_vec(),
+        }
     }
 
     /// All values of one name, letter case aside, in the order of the wire.
     pub fn values(&self, name: &str) -> Vec<String> {
         let named = |(n, _): &&(String, Vec<u8>)| n.eq_ignore_ascii_case(name);
-        self.fields.iter().filter(named).map(|(_, value)| text(value)).collect()
+        self.fields
+            .iter()
+            .filter(named)
+            .map(|(_, value)| text(value))
+            .collect()
     }
 
     /// The value of a name that may be there once or not at all.
@@ -48,7 +58,10 @@ impl Head {
 
     /// Whether a list header names this word.
     pub fn says(&self, name: &str, word: &str) -> bool {
-        self.values(name).iter().flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+        self.values(name)
+            .iter()
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(word))
     }
 }
 
@@ -116,7 +129,10 @@ impl Wire {
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self {
+            stream,
+            buffer: Vec::new(),
+        })
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -145,7 +161,12 @@ impl Wire {
     }
 
     /// The body, handed to `sink` piece by piece as it arrives.
-    pub fn body(&mut self, framing: &Framing, deadline: Instant, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
+    pub fn body(
+        &mut self,
+        framing: &Framing,
+        deadline: Instant,
+        mut sink: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
         match framing {
             Framing::None => Ok(()),
             Framing::Sized(length) => {
@@ -157,7 +178,12 @@ impl Wire {
         }
     }
 
-    fn sized(&mut self, length: usize, deadline: Instant, sink: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    fn sized(
+        &mut self,
+        length: usize,
+        deadline: Instant,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<()> {
         let mut left = length;
         while left > 0 {
             if self.buffer.is_empty() {
@@ -181,7 +207,11 @@ impl Wire {
                 let trailer = self.line(deadline)?;
                 // Nobody here passes one on (attack A-92).
                 let none = trailer.is_empty();
-                return if none { Ok(()) } else { Err(io::Error::other(format!("a trailer: {trailer:?}"))) };
+                return if none {
+                    Ok(())
+                } else {
+                    Err(io::Error::other(format!("a trailer: {trailer:?}")))
+                };
             }
             total += length;
             bounded(total, BODY_MAX)?;
@@ -229,7 +259,10 @@ impl Wire {
         }
         match self.fill(deadline) {
             Ok(read) => read == 0,
-            Err(error) => matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe),
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            ),
         }
     }
 

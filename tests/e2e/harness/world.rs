@@ -136,7 +136,12 @@ impl Plan {
 
     /// The scene around a gate that was started from [`Plan::launch`].
     pub fn with(self, gate: Gate) -> World {
-        World { gate, upstream: self.upstream, clerk: self.clerk, config: self.config }
+        World {
+            gate,
+            upstream: self.upstream,
+            clerk: self.clerk,
+            config: self.config,
+        }
     }
 
     #[track_caller]
@@ -177,7 +182,13 @@ impl World {
     pub fn plan() -> Plan {
         let (upstream, clerk) = (Upstream::start(), Clerk::start());
         let config = layout::config(&clerk.url(), &clerk.jwks_url(), &upstream.url());
-        Plan { upstream, clerk, config, membership: layout::MEMBERSHIP.to_owned(), env: Vec::new() }
+        Plan {
+            upstream,
+            clerk,
+            config,
+            membership: layout::MEMBERSHIP.to_owned(),
+            env: Vec::new(),
+        }
     }
 
     pub fn request(&self, method: &str, target: &str) -> Request {
@@ -235,11 +246,23 @@ impl World {
 
     #[track_caller]
     fn again(self, end: impl FnOnce(Gate) -> Launch, change: impl FnOnce(&mut Value)) -> Self {
-        let Self { gate, upstream, clerk, mut config } = self;
+        let Self {
+            gate,
+            upstream,
+            clerk,
+            mut config,
+        } = self;
         let launch = end(gate);
         change(&mut config);
-        let gate = launch.file("bailiff.yaml", &format!("{config:#}\n")).start();
-        Self { gate, upstream, clerk, config }
+        let gate = launch
+            .file("bailiff.yaml", &format!("{config:#}\n"))
+            .start();
+        Self {
+            gate,
+            upstream,
+            clerk,
+            config,
+        }
     }
 
     /// Writes the config with a change, the careful way.

@@ -14,20 +14,35 @@ fn of_a(role: &str) -> Value {
 #[test]
 fn a_user_is_asked_for_when_they_come_and_once_for_as_long_as_the_answer_counts() {
     let endpoint = Endpoint::saying(&of_a("member"));
-    let world = asking(&endpoint).config(|c| c["membership"]["http"]["ttl"] = json!("10m")).start();
+    let world = asking(&endpoint)
+        .config(|c| c["membership"]["http"]["ttl"] = json!("10m"))
+        .start();
     for _ in 0..5 {
         assert_eq!(status(&world, "user_a"), 200);
     }
     let asked = endpoint.asked();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert_eq!(asked[0].target(), "/users/user_a");
-    assert_eq!(asked[0].header("authorization"), Some(format!("Bearer {}", Endpoint::TOKEN)));
+    assert_eq!(
+        asked[0].header("authorization"),
+        Some(format!("Bearer {}", Endpoint::TOKEN))
+    );
     assert_eq!(world.get("/healthz").send().status, 200);
-    assert_eq!(endpoint.asked().len(), 1, "nobody is asked for a public route");
+    assert_eq!(
+        endpoint.asked().len(),
+        1,
+        "nobody is asked for a public route"
+    );
     // The app changes the role, and says so.
     endpoint.says(&of_a("admin"));
     assert_eq!(refresh(&world).send().status, 202);
-    let settings = || world.get("/api/ws/ws_1/settings/x").bearer(&world.token("user_a")).send().status;
+    let settings = || {
+        world
+            .get("/api/ws/ws_1/settings/x")
+            .bearer(&world.token("user_a"))
+            .send()
+            .status
+    };
     eventually("the new role counted", || (settings() == 200).then_some(()));
 }
 
@@ -55,7 +70,10 @@ fn an_id_cannot_lead_the_question_to_another_place() {
     ] {
         endpoint.forget();
         let mint = bailiff::dev::mint::Mint::new(&other.url(), sub, now()).azp(crate::harness::APP);
-        let answer = world.get("/other/x").bearer(&mint.sign(&other.key())).send();
+        let answer = world
+            .get("/other/x")
+            .bearer(&mint.sign(&other.key()))
+            .send();
         assert_eq!(answer.status, 200, "{sub}: {}", world.gate.reason(&answer));
         let asked = endpoint.asked();
         let targets: Vec<&str> = asked.iter().map(|asked| asked.target()).collect();
@@ -66,12 +84,27 @@ fn an_id_cannot_lead_the_question_to_another_place() {
 #[test]
 fn a_failing_endpoint_leaves_those_in_who_were_known_and_not_for_ever() {
     let endpoint = Endpoint::saying(&of_a("member"));
-    let world = asking(&endpoint).config(|c| c["membership"]["max_age"] = json!("4s")).start();
+    let world = asking(&endpoint)
+        .config(|c| c["membership"]["max_age"] = json!("4s"))
+        .start();
     assert_eq!(status(&world, "user_a"), 200);
-    for (code, body) in [(500, ""), (200, r#"{"user": {"access": "x"}}"#), (200, "<p>"), (401, "")] {
+    for (code, body) in [
+        (500, ""),
+        (200, r#"{"user": {"access": "x"}}"#),
+        (200, "<p>"),
+        (401, ""),
+    ] {
         endpoint.answers(code, &[], body, SaidFraming::Length);
-        let answer = world.get("/api/x").bearer(&world.token("user_b")).send().refused(503);
-        assert_eq!(world.gate.reason(&answer), "members_unavailable", "whom nobody knows yet: {code} {body}");
+        let answer = world
+            .get("/api/x")
+            .bearer(&world.token("user_b"))
+            .send()
+            .refused(503);
+        assert_eq!(
+            world.gate.reason(&answer),
+            "members_unavailable",
+            "whom nobody knows yet: {code} {body}"
+        );
     }
     assert_eq!(world.get("/healthz").send().status, 200);
     becomes(&world, "user_a", 503);

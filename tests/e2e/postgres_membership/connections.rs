@@ -23,15 +23,21 @@ const IN_PAUSE: &str = "SELECT pid FROM pg_stat_activity WHERE application_name 
 fn slow_server() -> (Postgres, World) {
     let server = Postgres::with_members(&[], &format!("{ROWS}{PAUSE}"));
     let plan = plan(&server).config(|c| {
-        let members = c["membership"]["postgres"]["members"].as_str().expect("a query").to_owned();
-        c["membership"]["postgres"]["members"] = json!(format!("{members} AND (SELECT product.pause())"));
+        let members = c["membership"]["postgres"]["members"]
+            .as_str()
+            .expect("a query")
+            .to_owned();
+        c["membership"]["postgres"]["members"] =
+            json!(format!("{members} AND (SELECT product.pause())"));
     });
     (server, plan.start())
 }
 
 #[track_caller]
 fn waits_in_pause(server: &Postgres) {
-    eventually("a load waited", || (!server.psql("postgres", IN_PAUSE).succeeded().is_empty()).then_some(()));
+    eventually("a load waited", || {
+        (!server.psql("postgres", IN_PAUSE).succeeded().is_empty()).then_some(())
+    });
 }
 
 /// Users and memberships of each table that was put in force, from when there are as many: the log tells of it a moment later.
@@ -39,9 +45,12 @@ fn waits_in_pause(server: &Postgres) {
 fn sizes(world: &World, least: usize) -> Vec<(u64, u64)> {
     eventually("the log told of them", || {
         let lines = world.gate.logs();
-        let lines = lines.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let lines = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let taken = lines.filter(|line| line["message"] == "the new membership is in force");
-        let sizes = taken.filter_map(|line| Some((line["users"].as_u64()?, line["members"].as_u64()?)));
+        let sizes =
+            taken.filter_map(|line| Some((line["users"].as_u64()?, line["members"].as_u64()?)));
         Some(sizes.collect::<Vec<_>>()).filter(|sizes| sizes.len() >= least)
     })
 }
@@ -50,19 +59,36 @@ fn sizes(world: &World, least: usize) -> Vec<(u64, u64)> {
 fn a_load_that_is_cut_off_in_the_middle_changes_nothing() {
     let (server, world) = slow_server();
     ws_1(&world, "user_a").passed();
-    let failed = || world.gate.metrics().sum("bailiff_reloads_total", &[("part", "membership"), ("result", "failed")]);
+    let failed = || {
+        world.gate.metrics().sum(
+            "bailiff_reloads_total",
+            &[("part", "membership"), ("result", "failed")],
+        )
+    };
 
-    write(&server, "UPDATE product.pause SET seconds = 60; DELETE FROM product.users WHERE clerk_id = 'user_b'");
+    write(
+        &server,
+        "UPDATE product.pause SET seconds = 60; DELETE FROM product.users WHERE clerk_id = 'user_b'",
+    );
     waits_in_pause(&server);
     // All users of this load are read already, and no member.
     ws_1(&world, "user_a").passed();
     let before = failed();
     write(&server, "UPDATE product.pause SET seconds = 0");
-    write(&server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    write(
+        &server,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+    );
     eventually("it was noticed", || (failed() > before).then_some(()));
     ws_1(&world, "user_a").passed();
 
-    let me = || world.get("/api/x").bearer(&world.token("user_b")).send().status;
+    let me = || {
+        world
+            .get("/api/x")
+            .bearer(&world.token("user_b"))
+            .send()
+            .status
+    };
     eventually("the whole load counted", || (me() == 403).then_some(()));
     ws_1(&world, "user_a").passed();
     assert_eq!(sizes(&world, 2), [(3, 3), (2, 2)], "and nothing in between");
@@ -104,10 +130,18 @@ fn a_server_that_restarts_is_found_again_and_nothing_that_changed_meanwhile_is_m
         ws_1(&world, "user_a").passed();
         server.start_again();
         // Nobody knows whether it is before or after the gate is back.
-        write(&server, &format!("UPDATE product.members SET role = '{role}' WHERE user_id = {A}"));
-        eventually("the change counted", || (super::settings(&world, "user_a").status == status).then_some(()));
+        write(
+            &server,
+            &format!("UPDATE product.members SET role = '{role}' WHERE user_id = {A}"),
+        );
+        eventually("the change counted", || {
+            (super::settings(&world, "user_a").status == status).then_some(())
+        });
     }
-    write(&server, &format!("DELETE FROM product.members WHERE user_id = {A}"));
+    write(
+        &server,
+        &format!("DELETE FROM product.members WHERE user_id = {A}"),
+    );
     becomes(&world, "user_a", 403);
 }
 
@@ -119,12 +153,21 @@ fn without_the_database_no_user_gets_in_and_everybody_else_does() {
 
     assert_eq!(reason(&world, "user_a"), "members_unavailable");
     let ready = world.gate.admin("/readyz");
-    assert_eq!((ready.status, ready.text().contains("the membership is not loaded")), (503, true), "{ready:?}");
+    assert_eq!(
+        (
+            ready.status,
+            ready.text().contains("the membership is not loaded")
+        ),
+        (503, true),
+        "{ready:?}"
+    );
     world.get("/public/x").send().passed();
 
     server.start_again();
     becomes(&world, "user_a", 200);
-    eventually("it was ready", || (world.gate.admin("/readyz").status == 200).then_some(()));
+    eventually("it was ready", || {
+        (world.gate.admin("/readyz").status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -155,7 +198,9 @@ fn no_users_any_more_is_a_mistake_unless_somebody_says_that_it_is_none() {
 
     write(&server, "TRUNCATE product.users CASCADE");
     world.gate.log_line("about the empty answer", |line| {
-        line["why"].as_str().is_some_and(|why| why.contains("no users any more"))
+        line["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("no users any more"))
     });
     ws_1(&world, "user_a").passed();
 

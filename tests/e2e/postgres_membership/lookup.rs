@@ -25,9 +25,16 @@ fn who_is_not_there_is_asked_for_again_soon_and_a_change_counts_after_its_time()
     let world = with_times(plan(&server), "1s", "1s", "1h").start();
     ws_1(&world, "user_a").passed();
     let seen = world.upstream.only();
-    assert_eq!(seen.header("x-user-id").as_deref(), Some("4f6c0a51-6a0e-4c1f-9b1e-0e9d6b0f2f10"));
+    assert_eq!(
+        seen.header("x-user-id").as_deref(),
+        Some("4f6c0a51-6a0e-4c1f-9b1e-0e9d6b0f2f10")
+    );
     assert_eq!(seen.header("x-workspace-role").as_deref(), Some("member"));
-    for (user, why) in [("user_b", "not_a_member"), ("user_suspended", "suspended"), ("user_new", "unknown_user")] {
+    for (user, why) in [
+        ("user_b", "not_a_member"),
+        ("user_suspended", "suspended"),
+        ("user_new", "unknown_user"),
+    ] {
         assert_eq!(reason(&world, user), why, "{user}");
     }
 
@@ -38,15 +45,26 @@ fn who_is_not_there_is_asked_for_again_soon_and_a_change_counts_after_its_time()
     );
     becomes(&world, "user_new", 200);
     settings(&world, "user_new").passed();
-    write(&server, &format!("UPDATE product.members SET role = 'owner' WHERE user_id = {A}"));
-    eventually("the new role counted", || (settings(&world, "user_a").status == 200).then_some(()));
-    write(&server, &format!("DELETE FROM product.members WHERE user_id = {A}"));
+    write(
+        &server,
+        &format!("UPDATE product.members SET role = 'owner' WHERE user_id = {A}"),
+    );
+    eventually("the new role counted", || {
+        (settings(&world, "user_a").status == 200).then_some(())
+    });
+    write(
+        &server,
+        &format!("DELETE FROM product.members WHERE user_id = {A}"),
+    );
     becomes(&world, "user_a", 403);
 }
 
 #[test]
 fn all_who_come_for_one_user_share_one_question() {
-    let server = Postgres::with_members(&[], &format!("{ROWS}ALTER ROLE bailiff SET log_statement = 'all';"));
+    let server = Postgres::with_members(
+        &[],
+        &format!("{ROWS}ALTER ROLE bailiff SET log_statement = 'all';"),
+    );
     let world = with_times(plan(&server), "1h", "1h", "2h").start();
     let token = world.token("user_a");
 
@@ -56,10 +74,23 @@ fn all_who_come_for_one_user_share_one_question() {
         }
     });
 
-    let asked = || server.log().iter().filter(|line| line.contains("FROM product.users WHERE clerk_id = $1")).count();
-    eventually("the server logged the question", || (asked() > 0).then_some(()));
+    let asked = || {
+        server
+            .log()
+            .iter()
+            .filter(|line| line.contains("FROM product.users WHERE clerk_id = $1"))
+            .count()
+    };
+    eventually("the server logged the question", || {
+        (asked() > 0).then_some(())
+    });
     assert_eq!(asked(), 1, "{:#?}", server.log());
-    let lookups = |result: &str| world.gate.metrics().sum("bailiff_membership_lookups_total", &[("result", result)]);
+    let lookups = |result: &str| {
+        world
+            .gate
+            .metrics()
+            .sum("bailiff_membership_lookups_total", &[("result", result)])
+    };
     assert_eq!(lookups("found"), 1.0);
 }
 
@@ -70,12 +101,21 @@ fn a_database_that_is_away_leaves_what_it_said_until_that_is_too_old() {
     ws_1(&world, "user_a").passed();
 
     server.stop();
-    let lookups = |result: &str| world.gate.metrics().sum("bailiff_membership_lookups_total", &[("result", result)]);
+    let lookups = |result: &str| {
+        world
+            .gate
+            .metrics()
+            .sum("bailiff_membership_lookups_total", &[("result", result)])
+    };
     eventually("an old answer was given", || {
         ws_1(&world, "user_a");
         (lookups("stale") > 0.0).then_some(())
     });
-    assert_eq!(reason(&world, "user_b"), "members_unavailable", "of whom nothing was said");
+    assert_eq!(
+        reason(&world, "user_b"),
+        "members_unavailable",
+        "of whom nothing was said"
+    );
     becomes(&world, "user_a", 503);
     world.get("/public/x").send().passed();
 
@@ -94,6 +134,8 @@ fn an_answer_about_somebody_else_lets_nobody_in() {
 
     assert_eq!(reason(&world, "user_a"), "members_unavailable");
     world.gate.log_line("about the row", |line| {
-        line["why"].as_str().is_some_and(|why| why.contains("the query was asked for user_a"))
+        line["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("the query was asked for user_a"))
     });
 }

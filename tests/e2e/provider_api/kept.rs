@@ -4,14 +4,21 @@ use bailiff::dev::issuer::Behaviour;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{access, add, asked, clerk_is_unharmed, described, list, names, oidc, plan, provider, remove};
+use super::{
+    access, add, asked, clerk_is_unharmed, described, list, names, oidc, plan, provider, remove,
+};
 use crate::harness::{Gate, Plan, eventually};
 
 /// A scene whose store stays where it is when the gate ends, so that the same plan can be started again.
 fn lasting() -> (Plan, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let store = folder.path().join("bailiff.store").display().to_string();
-    (plan().config(|c| _ = c.as_object_mut().expect("a table").remove("store")).env("BAILIFF_STORE", &store), folder)
+    (
+        plan()
+            .config(|c| _ = c.as_object_mut().expect("a table").remove("store"))
+            .env("BAILIFF_STORE", &store),
+        folder,
+    )
 }
 
 fn killed(gate: Gate) {
@@ -37,10 +44,19 @@ fn an_added_provider_survives_a_restart_and_a_kill_right_after_the_answer() {
 
         let gate = plan.launch().start();
         assert_eq!(names(&gate), ["clerk", "partner"], "given: {given}");
-        assert_eq!(list(&gate)[1]["claim_mapping"], json!({"email": "mail"}), "given: {given}");
+        assert_eq!(
+            list(&gate)[1]["claim_mapping"],
+            json!({"email": "mail"}),
+            "given: {given}"
+        );
         // Its keys are not waited for at the start.
         eventually("its users came in", || {
-            let status = asked(&gate, &partner, &access(&partner, "a").claim("mail", "a@p.test")).status;
+            let status = asked(
+                &gate,
+                &partner,
+                &access(&partner, "a").claim("mail", "a@p.test"),
+            )
+            .status;
             assert!([200, 503].contains(&status), "given: {given}, got {status}");
             (status == 200).then_some(())
         });
@@ -75,8 +91,7 @@ fn one_kill_after_the_other_in_the_middle_of_adding_loses_nothing_that_was_ackno
         let gate = plan.launch().start();
         for number in 0..5 {
             let name = format!("p-{round}-{number}");
-            let provider =
-                json!({"provider": name, "issuer": format!("https://{name}.test"), "client_id": "x", "jwt_key": pem});
+            let provider = json!({"provider": name, "issuer": format!("https://{name}.test"), "client_id": "x", "jwt_key": pem});
             assert_eq!(add(&gate, &provider).status, 201);
             acknowledged.push(name);
         }
@@ -90,7 +105,8 @@ fn one_kill_after_the_other_in_the_middle_of_adding_loses_nothing_that_was_ackno
 }
 
 #[test]
-fn an_added_provider_that_is_down_at_the_start_holds_up_nobody_and_never_decides_whether_the_gate_is_ready() {
+fn an_added_provider_that_is_down_at_the_start_holds_up_nobody_and_never_decides_whether_the_gate_is_ready()
+ {
     let partner = provider();
     let (plan, _folder) = lasting();
     let gate = plan.launch().start();
@@ -100,10 +116,15 @@ fn an_added_provider_that_is_down_at_the_start_holds_up_nobody_and_never_decides
     partner.behave(Behaviour::Status(503));
     let gate = plan.launch().start();
     assert_eq!(gate.admin("/readyz").status, 200);
-    gate.request("GET", "/api/me").bearer(&plan.token("user_a")).send().passed();
+    gate.request("GET", "/api/me")
+        .bearer(&plan.token("user_a"))
+        .send()
+        .passed();
     asked(&gate, &partner, &access(&partner, "a")).refused(503);
     partner.behave(Behaviour::Normal);
-    eventually("its users came in", || (asked(&gate, &partner, &access(&partner, "a")).status == 200).then_some(()));
+    eventually("its users came in", || {
+        (asked(&gate, &partner, &access(&partner, "a")).status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -122,18 +143,29 @@ fn without_clerk_and_with_all_issuers_added_the_gate_is_ready_when_its_own_first
     eventually("the added one's users came in", || {
         (asked(&gate, &partner, &access(&partner, "a")).status == 200).then_some(())
     });
-    assert_eq!(gate.admin("/readyz").status, 503, "the first of the config has no keys");
+    assert_eq!(
+        gate.admin("/readyz").status,
+        503,
+        "the first of the config has no keys"
+    );
 }
 
 #[test]
 fn a_reload_of_the_config_keeps_what_was_added() {
     let (partner, other) = (provider(), provider());
     let world = plan().start();
-    assert_eq!(add(&world.gate, &described("partner", &partner)).status, 201);
+    assert_eq!(
+        add(&world.gate, &described("partner", &partner)).status,
+        201
+    );
     // Once before it was added, and once since it is followed.
-    eventually("its keys were fetched", || (partner.hits() == 2).then_some(()));
+    eventually("its keys were fetched", || {
+        (partner.hits() == 2).then_some(())
+    });
     world.rewrite_config(|c| c["issuers"] = json!([oidc("other", &other.url())]));
-    eventually("the new issuer was there", || (names(&world.gate).len() == 3).then_some(()));
+    eventually("the new issuer was there", || {
+        (names(&world.gate).len() == 3).then_some(())
+    });
     assert_eq!(names(&world.gate), ["clerk", "other", "partner"]);
     asked(&world.gate, &partner, &access(&partner, "a")).passed();
     assert_eq!(partner.hits(), 2, "its keys stayed where they were");
@@ -144,15 +176,31 @@ fn a_reload_of_the_config_keeps_what_was_added() {
 fn a_config_that_names_the_same_provider_counts_for_as_long_as_it_does() {
     let (partner, named) = (provider(), provider());
     let world = plan().start();
-    assert_eq!(add(&world.gate, &described("partner", &partner)).status, 201);
+    assert_eq!(
+        add(&world.gate, &described("partner", &partner)).status,
+        201
+    );
     asked(&world.gate, &partner, &access(&partner, "a")).passed();
 
     world.rewrite_config(|c| c["issuers"] = json!([oidc("partner", &named.url())]));
-    eventually("the config's was in force", || (list(&world.gate).len() == 3).then_some(()));
+    eventually("the config's was in force", || {
+        (list(&world.gate).len() == 3).then_some(())
+    });
     let shown = list(&world.gate);
-    let of = |source: &str| shown.iter().find(|one| one["provider"] == "partner" && one["source"] == source).cloned();
-    assert_eq!(of("config").map(|one| one["in_force"].clone()), Some(json!(null)));
-    assert_eq!(of("added").map(|one| one["in_force"].clone()), Some(json!(false)));
+    let of = |source: &str| {
+        shown
+            .iter()
+            .find(|one| one["provider"] == "partner" && one["source"] == source)
+            .cloned()
+    };
+    assert_eq!(
+        of("config").map(|one| one["in_force"].clone()),
+        Some(json!(null))
+    );
+    assert_eq!(
+        of("added").map(|one| one["in_force"].clone()),
+        Some(json!(false))
+    );
     asked(&world.gate, &partner, &access(&partner, "a")).not_authenticated();
     eventually("the config's users came in", || {
         (asked(&world.gate, &named, &access(&named, "a")).status == 200).then_some(())
@@ -171,13 +219,22 @@ fn a_config_that_names_the_same_provider_counts_for_as_long_as_it_does() {
 fn a_config_that_names_the_same_issuer_otherwise_counts_and_nobody_has_two_names() {
     let partner = provider();
     let world = plan().start();
-    assert_eq!(add(&world.gate, &described("partner", &partner)).status, 201);
+    assert_eq!(
+        add(&world.gate, &described("partner", &partner)).status,
+        201
+    );
     world.rewrite_config(|c| c["issuers"] = json!([oidc("renamed", &partner.url())]));
-    eventually("the config's was in force", || (list(&world.gate).len() == 3).then_some(()));
+    eventually("the config's was in force", || {
+        (list(&world.gate).len() == 3).then_some(())
+    });
     eventually("its users came in", || {
         (asked(&world.gate, &partner, &access(&partner, "a")).status == 200).then_some(())
     });
     let seen = world.upstream.take(1).remove(0);
     assert_eq!(seen.values("x-user-id"), ["renamed:a"]);
-    assert_eq!(remove(&world.gate, "renamed").status, 409, "the config's cannot be removed here");
+    assert_eq!(
+        remove(&world.gate, "renamed").status,
+        409,
+        "the config's cannot be removed here"
+    );
 }

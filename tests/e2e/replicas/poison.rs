@@ -6,7 +6,11 @@ use super::*;
 #[track_caller]
 fn goes_on(fleet: &Fleet, session: &str) {
     fleet.ends(0, session);
-    fleet.all_refuse(&fleet.of_session("user_admin", session), "/api/x", "session_revoked");
+    fleet.all_refuse(
+        &fleet.of_session("user_admin", session),
+        "/api/x",
+        "session_revoked",
+    );
 }
 
 #[test]
@@ -21,8 +25,14 @@ fn a_fact_that_is_none_is_counted_and_lets_nobody_in() {
         ("user user_c", ""),
         ("user user_d", "2later"),
         ("user user_e", &long),
-        ("member org_two user_a", "1000000000000000000050ff\n{\"at\":5,\"role\":\"owner\",\"extra\":1}"),
-        ("member org_two user_stranger", "1999999999999999999990ff\n{\"at\":5,\"role\":\"owner\"}"),
+        (
+            "member org_two user_a",
+            "1000000000000000000050ff\n{\"at\":5,\"role\":\"owner\",\"extra\":1}",
+        ),
+        (
+            "member org_two user_stranger",
+            "1999999999999999999990ff\n{\"at\":5,\"role\":\"owner\"}",
+        ),
         ("nonsense", &good),
         ("organization \u{ff}", &good),
     ];
@@ -36,11 +46,23 @@ fn a_fact_that_is_none_is_counted_and_lets_nobody_in() {
         .query(&mut fleet.redis.connect())
         .unwrap();
     fleet.join(|_| ());
-    fleet.reaches(1, "bailiff_shared_entries_total", &[("result", "poisoned")], 9.0);
+    fleet.reaches(
+        1,
+        "bailiff_shared_entries_total",
+        &[("result", "poisoned")],
+        9.0,
+    );
     fleet.gates[1].log_line("about poisoned facts", |line| {
-        line["message"].as_str().is_some_and(|text| text.contains("facts that are none"))
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("facts that are none"))
     });
-    fleet.refuses(1, &fleet.token("user_stranger"), "/api/ws/ws_2/x", "unknown_user");
+    fleet.refuses(
+        1,
+        &fleet.token("user_stranger"),
+        "/api/ws/ws_2/x",
+        "unknown_user",
+    );
     fleet.refuses(1, &fleet.token("user_a"), "/api/ws/ws_2/x", "not_a_member");
     fleet.refuses(0, &b, "/api/x", "user_banned");
     goes_on(&fleet, "sess_1");
@@ -58,22 +80,44 @@ fn a_fact_that_is_none_is_counted_and_lets_nobody_in() {
 fn an_entry_of_the_log_that_is_none_is_passed_over_and_does_not_stop_the_next() {
     let fleet = Fleet::start(2);
     goes_on(&fleet, "sess_1");
-    for fields in [&["nonsense", "x"][..], &["p", "zz", "n", "0"], &["p", "0000000000000001", "n", "000000000000000g"]]
-    {
+    for fields in [
+        &["nonsense", "x"][..],
+        &["p", "zz", "n", "0"],
+        &["p", "0000000000000001", "n", "000000000000000g"],
+    ] {
         let add = [&["XADD", "{bailiff}:log", "*"], fields].concat();
         let _: String = fleet.redis.run(&add);
     }
-    fleet.reaches(1, "bailiff_shared_entries_total", &[("result", "poisoned")], 3.0);
+    fleet.reaches(
+        1,
+        "bailiff_shared_entries_total",
+        &[("result", "poisoned")],
+        3.0,
+    );
     goes_on(&fleet, "sess_2");
     // An entry behind all that we could write, and one with a part that ours never have.
-    let _: String = fleet.redis.run(&["XADD", "{bailiff}:log", "18446744073709551615-7", "a", "b"]);
+    let _: String = fleet
+        .redis
+        .run(&["XADD", "{bailiff}:log", "18446744073709551615-7", "a", "b"]);
     goes_on(&fleet, "sess_3");
     goes_on(&fleet, "sess_4");
     // A forged one, which does not know the chain: what it says is heard as far as it is a fact, and all is read again.
-    let _: String =
-        fleet.redis.run(&["XADD", "{bailiff}:log", "*", "p", "0123456789abcdef", "n", "0123456789abcdef", "k", "v"]);
+    let _: String = fleet.redis.run(&[
+        "XADD",
+        "{bailiff}:log",
+        "*",
+        "p",
+        "0123456789abcdef",
+        "n",
+        "0123456789abcdef",
+        "k",
+        "v",
+    ]);
     goes_on(&fleet, "sess_5");
-    assert!(fleet.metric(1, "bailiff_shared_snapshots_total", &[]) < 12.0, "it does not read all again and again");
+    assert!(
+        fleet.metric(1, "bailiff_shared_snapshots_total", &[]) < 12.0,
+        "it does not read all again and again"
+    );
 }
 
 #[test]
@@ -96,22 +140,53 @@ fn keys_of_another_type_are_said_and_hold_up_nothing() {
 #[test]
 fn the_state_of_another_version_is_not_guessed_at() {
     let mut fleet = Fleet::start(1);
-    let _: i64 = fleet.redis.run(&["HSET", "{bailiff}:head", "fmt", "2", "seq", "9", "nonce", "later"]);
+    let _: i64 = fleet.redis.run(&[
+        "HSET",
+        "{bailiff}:head",
+        "fmt",
+        "2",
+        "seq",
+        "9",
+        "nonce",
+        "later",
+    ]);
     let (launch, relay) = fleet.launch(|_| ());
     fleet.gates.push(launch.start_unready());
     fleet.relays.push(relay);
     let refused = fleet.ask(1, &fleet.token("user_a"), "/api/x").refused(503);
     assert_eq!(fleet.gates[1].reason(&refused), "shared_state_unavailable");
-    assert!(fleet.gates[1].admin("/readyz").text().contains("another version"));
+    assert!(
+        fleet.gates[1]
+            .admin("/readyz")
+            .text()
+            .contains("another version")
+    );
     fleet.ban(0, "user_b");
-    assert_eq!(fleet.redis.run::<String>(&["HGET", "{bailiff}:head", "fmt"]), "2", "nothing was written over it");
+    assert_eq!(
+        fleet
+            .redis
+            .run::<String>(&["HGET", "{bailiff}:head", "fmt"]),
+        "2",
+        "nothing was written over it"
+    );
 }
 
 /// A user of the store who may read, and a gate with those credentials.
 #[track_caller]
 fn reader(fleet: &mut Fleet, write: bool) {
-    let rules = ["on", ">secret", "~{bailiff}:*", "-@all", "+@read", "+@connection", "+multi", "+exec"];
-    let _: String = fleet.redis.run(&[&["ACL", "SETUSER", "sidecar"], &rules[..]].concat());
+    let rules = [
+        "on",
+        ">secret",
+        "~{bailiff}:*",
+        "-@all",
+        "+@read",
+        "+@connection",
+        "+multi",
+        "+exec",
+    ];
+    let _: String = fleet
+        .redis
+        .run(&[&["ACL", "SETUSER", "sidecar"], &rules[..]].concat());
     fleet.join(|c| {
         c["shared"]["username"] = json!("sidecar");
         c["shared"]["password"] = json!("secret");
@@ -132,9 +207,14 @@ fn a_gate_that_may_only_read_hears_everything_and_tells_nothing() {
         assert_eq!(fleet.ask(0, &b, "/api/x").status, 200, "it may not tell");
         if write {
             fleet.gates[1].log_line("about the missing right", |line| {
-                line["trouble"].as_str().is_some_and(|text| text.starts_with("not permitted"))
+                line["trouble"]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with("not permitted"))
             });
-            assert!(fleet.metric(1, "bailiff_shared_snapshots_total", &[]) < 3.0, "it does not try again and again");
+            assert!(
+                fleet.metric(1, "bailiff_shared_snapshots_total", &[]) < 3.0,
+                "it does not try again and again"
+            );
         }
     }
 }
@@ -151,9 +231,18 @@ fn wrong_credentials_keep_users_out_and_are_said_without_repeating_them() {
     let refused = fleet.ask(0, &fleet.token("user_a"), "/api/x").refused(503);
     assert_eq!(fleet.gates[0].reason(&refused), "shared_state_unavailable");
     eventually("it said why", || {
-        fleet.gates[0].admin("/readyz").text().contains("credentials are refused").then_some(())
+        fleet.gates[0]
+            .admin("/readyz")
+            .text()
+            .contains("credentials are refused")
+            .then_some(())
     });
-    assert!(fleet.gates[0].logs().iter().all(|line| !line.contains("a-password-that")));
+    assert!(
+        fleet.gates[0]
+            .logs()
+            .iter()
+            .all(|line| !line.contains("a-password-that"))
+    );
 }
 
 #[test]
@@ -163,9 +252,15 @@ fn an_answer_larger_than_memory_is_not_read_and_the_next_word_comes_through() {
     let huge = "return redis.call('XADD', KEYS[1], '*', 'a', string.rep('x', 60 * 1024 * 1024))";
     let _: String = fleet.redis.run(&["EVAL", huge, "1", "{bailiff}:log"]);
     fleet.gates[1].log_line("about an answer that is too large", |line| {
-        line["message"].as_str().is_some_and(|text| text.contains("the shared store is not read"))
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("the shared store is not read"))
     });
     assert_eq!(fleet.ask(1, &fleet.token("user_a"), "/api/x").status, 200);
     goes_on(&fleet, "sess_2");
-    assert!(fleet.gates[1].resident_kib() < 200 * 1024, "{} KiB", fleet.gates[1].resident_kib());
+    assert!(
+        fleet.gates[1].resident_kib() < 200 * 1024,
+        "{} KiB",
+        fleet.gates[1].resident_kib()
+    );
 }

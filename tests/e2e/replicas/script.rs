@@ -23,12 +23,22 @@ fn keys() -> [String; 4] {
 
 fn commit(store: &mut Connection, offered: &[Offered], nonce: Nonce) -> Committed {
     let mut command = redis::cmd("EVAL");
-    command.arg(COMMIT).arg(4).arg(&keys()).arg(format!("{:016x}", nonce.0)).arg(100_000).arg(1_000_000);
+    command
+        .arg(COMMIT)
+        .arg(4)
+        .arg(&keys())
+        .arg(format!("{:016x}", nonce.0))
+        .arg(100_000)
+        .arg(1_000_000);
     for Offered { written, lasts } in offered {
-        command.arg(&*written.key).arg(&*written.value).arg(lasts.map_or(0, |lasts| lasts.as_millis()).to_string());
+        command
+            .arg(&*written.key)
+            .arg(&*written.value)
+            .arg(lasts.map_or(0, |lasts| lasts.as_millis()).to_string());
     }
-    let (seq, nonce, taken, full): (u64, String, usize, usize) =
-        command.query(store).expect("the store answers in our words");
+    let (seq, nonce, taken, full): (u64, String, usize, usize) = command
+        .query(store)
+        .expect("the store answers in our words");
     assert_eq!(full, 0);
     Committed {
         taken,
@@ -40,10 +50,17 @@ fn commit(store: &mut Connection, offered: &[Offered], nonce: Nonce) -> Committe
 }
 
 fn facts(store: &mut Connection) -> Vec<Written> {
-    let facts: Vec<(String, String)> =
-        redis::cmd("HGETALL").arg(&keys()[1]).query(store).expect("the store answers in our words");
-    let mut facts: Vec<_> =
-        facts.into_iter().map(|(key, value)| Written { key: key.into(), value: value.into() }).collect();
+    let facts: Vec<(String, String)> = redis::cmd("HGETALL")
+        .arg(&keys()[1])
+        .query(store)
+        .expect("the store answers in our words");
+    let mut facts: Vec<_> = facts
+        .into_iter()
+        .map(|(key, value)| Written {
+            key: key.into(),
+            value: value.into(),
+        })
+        .collect();
     facts.sort_by(|a, b| a.key.cmp(&b.key));
     facts
 }
@@ -51,15 +68,33 @@ fn facts(store: &mut Connection) -> Vec<Written> {
 type Stream = Vec<(String, Vec<(String, String)>)>;
 
 fn entries(store: &mut Connection) -> Vec<Entry> {
-    let stream: Stream =
-        redis::cmd("XRANGE").arg(&keys()[3]).arg("-").arg("+").query(store).expect("the store answers in our words");
-    let nonce = |text: &str| Nonce(u64::from_str_radix(text, 16).expect("the store answers in our words"));
+    let stream: Stream = redis::cmd("XRANGE")
+        .arg(&keys()[3])
+        .arg("-")
+        .arg("+")
+        .query(store)
+        .expect("the store answers in our words");
+    let nonce =
+        |text: &str| Nonce(u64::from_str_radix(text, 16).expect("the store answers in our words"));
     let entry = |(id, fields): (String, Vec<(String, String)>)| {
-        let [(p, previous), (n, own), facts @ ..] = fields.as_slice() else { panic!("{id}: {fields:?}") };
+        let [(p, previous), (n, own), facts @ ..] = fields.as_slice() else {
+            panic!("{id}: {fields:?}")
+        };
         assert_eq!((p.as_str(), n.as_str()), ("p", "n"));
-        let fact = |(key, value): &(String, String)| Written { key: key.as_str().into(), value: value.as_str().into() };
-        let seq = id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).expect("the store answers in our words");
-        Entry { seq, previous: nonce(previous), nonce: nonce(own), facts: facts.iter().map(fact).collect() }
+        let fact = |(key, value): &(String, String)| Written {
+            key: key.as_str().into(),
+            value: value.as_str().into(),
+        };
+        let seq = id
+            .strip_suffix("-0")
+            .and_then(|seq| seq.parse().ok())
+            .expect("the store answers in our words");
+        Entry {
+            seq,
+            previous: nonce(previous),
+            nonce: nonce(own),
+            facts: facts.iter().map(fact).collect(),
+        }
     };
     stream.into_iter().map(entry).collect()
 }
@@ -131,10 +166,17 @@ fn what_has_a_time_is_forgotten_by_the_clock_of_the_store() {
     let redis = Redis::start();
     let mut store = redis.connect();
     let offered = |key: &str, rank: &str, lasts: Option<u64>| Offered {
-        written: Written { key: key.into(), value: format!("1{rank}\n").into() },
+        written: Written {
+            key: key.into(),
+            value: format!("1{rank}\n").into(),
+        },
         lasts: lasts.map(Duration::from_millis),
     };
-    let first = [offered("short", "1", Some(1)), offered("long", "1", Some(1_000_000)), offered("ever", "1", None)];
+    let first = [
+        offered("short", "1", Some(1)),
+        offered("long", "1", Some(1_000_000)),
+        offered("ever", "1", None),
+    ];
     commit(&mut store, &first, Nonce(1));
     eventually("the short one was forgotten", || {
         commit(&mut store, &[], Nonce(2));
@@ -142,7 +184,12 @@ fn what_has_a_time_is_forgotten_by_the_clock_of_the_store() {
     });
     // What replaces it and is for ever is not forgotten with it.
     commit(&mut store, &[offered("long", "2", None)], Nonce(3));
-    let left: Vec<String> = redis::cmd("ZRANGE").arg(&keys()[2]).arg(0).arg(-1).query(&mut store).unwrap();
+    let left: Vec<String> = redis::cmd("ZRANGE")
+        .arg(&keys()[2])
+        .arg(0)
+        .arg(-1)
+        .query(&mut store)
+        .unwrap();
     assert_eq!(left, Vec::<String>::new());
 }
 
@@ -150,7 +197,13 @@ fn what_has_a_time_is_forgotten_by_the_clock_of_the_store() {
 fn a_store_that_is_full_takes_what_it_has_a_place_for() {
     let redis = Redis::start();
     let mut command = redis::cmd("EVAL");
-    command.arg(COMMIT).arg(4).arg(&keys()).arg("00000000000000ff").arg(1000).arg(2);
+    command
+        .arg(COMMIT)
+        .arg(4)
+        .arg(&keys())
+        .arg("00000000000000ff")
+        .arg(1000)
+        .arg(2);
     for (key, value) in [("a", "11\n"), ("b", "11\n"), ("c", "11\n"), ("a", "12\n")] {
         command.arg(key).arg(value).arg("0");
     }

@@ -18,19 +18,38 @@ impl<'a> Stream<'a> {
     fn open(app: &'a App, who: &Someone, model: &str, accept: Option<&str>) -> Self {
         let body = json!({"model": model, "messages": [{"role": "user", "content": "Hello"}]});
         let request = who.posts("/api/v1/chat/completions", &body);
-        let request = accept.into_iter().fold(request, |request, accept| request.header("Accept", accept));
+        let request = accept
+            .into_iter()
+            .fold(request, |request, accept| request.header("Accept", accept));
         let mut connection = who.world.connect();
         let head = connection.send(&request.bytes()).head();
-        assert_eq!((head.word(1), head.says("transfer-encoding", "chunked")), ("200", true), "{head:?}");
-        let mut stream = Self { app, connection, model: model.to_owned() };
+        assert_eq!(
+            (head.word(1), head.says("transfer-encoding", "chunked")),
+            ("200", true),
+            "{head:?}"
+        );
+        let mut stream = Self {
+            app,
+            connection,
+            model: model.to_owned(),
+        };
         stream.comes("data: {\"user\": \"user_streams\"}\n\n");
         stream
     }
 
     fn release(&self, word: Option<&str>) {
-        let target = format!("/control/streams/{}/release", self.model.replace(' ', "%20"));
-        let request = self.app.request("POST", &target).header("Content-Type", "application/json");
-        request.body(json!({"content": word}).to_string()).send().passed();
+        let target = format!(
+            "/control/streams/{}/release",
+            self.model.replace(' ', "%20")
+        );
+        let request = self
+            .app
+            .request("POST", &target)
+            .header("Content-Type", "application/json");
+        request
+            .body(json!({"content": word}).to_string())
+            .send()
+            .passed();
     }
 
     fn comes(&mut self, event: &str) {
@@ -42,7 +61,9 @@ impl<'a> Stream<'a> {
     /// The next word, released and read.
     fn next(&mut self, word: &str) {
         self.release(Some(word));
-        self.comes(&format!("data: {{\"choices\": [{{\"delta\": {{\"content\": \"{word}\"}}}}]}}\n\n"));
+        self.comes(&format!(
+            "data: {{\"choices\": [{{\"delta\": {{\"content\": \"{word}\"}}}}]}}\n\n"
+        ));
     }
 
     /// The end, as HTTP tells it: a stream that was cut has none.
@@ -60,7 +81,9 @@ fn patient(app: &App, read: &str) -> Plan {
 
 /// As [`patient`], without the recipe's `timeout` on that route.
 fn impatient(app: &App, read: &str) -> World {
-    patient(app, read).route(json!({"path": "/api/v1/chat/completions", "access": "user"})).start()
+    patient(app, read)
+        .route(json!({"path": "/api/v1/chat/completions", "access": "user"}))
+        .start()
 }
 
 #[test]
@@ -71,11 +94,20 @@ fn a_stream_with_pauses_longer_than_the_read_timeout_arrives_whole() {
 
     for (given, who, accept) in [
         ("a route with a timeout of its own", at(&patient), None),
-        ("a client that asks for events", at(&impatient), Some("text/event-stream")),
+        (
+            "a client that asks for events",
+            at(&impatient),
+            Some("text/event-stream"),
+        ),
     ] {
         let mut stream = Stream::open(&app, &who, given, accept);
         for word in ["first", "second"] {
-            let mut silent = Stream::open(&app, &at(&impatient), &format!("silent beside {word}"), None);
+            let mut silent = Stream::open(
+                &app,
+                &at(&impatient),
+                &format!("silent beside {word}"),
+                None,
+            );
             assert!(silent.connection.is_closed(), "given: {given}");
             stream.next(word);
         }
@@ -97,6 +129,9 @@ fn a_stream_that_lasts_longer_than_the_read_timeout_in_sum_arrives_whole() {
         silent.connection.is_quiet()
     });
 
-    assert!(turns.count() < 1_000, "the silent stream should have been cut");
+    assert!(
+        turns.count() < 1_000,
+        "the silent stream should have been cut"
+    );
     stream.ends();
 }

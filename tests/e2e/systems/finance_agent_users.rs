@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::finance_agent::{WEBHOOK, app, seen, system};
 use super::{
-    a_forged_webhook_is_taken_neither_by_the_gate_nor_by_the_app, deletion, kept, no_token_opens_the_way_of_webhooks,
-    user_event,
+    a_forged_webhook_is_taken_neither_by_the_gate_nor_by_the_app, deletion, kept,
+    no_token_opens_the_way_of_webhooks, user_event,
 };
 use crate::harness::{App, Delivery, Postgres, WEBHOOK_SECRET, event, eventually, now};
 
@@ -14,14 +14,23 @@ const DOCS: &str = include_str!("../../../docs/systems.md");
 
 #[test]
 fn the_webhook_secret_counts_with_and_without_its_prefix_under_both_names() {
-    let bare = WEBHOOK_SECRET.strip_prefix("whsec_").expect("the secret has its prefix");
+    let bare = WEBHOOK_SECRET
+        .strip_prefix("whsec_")
+        .expect("the secret has its prefix");
     for name in ["CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET"] {
         for secret in [WEBHOOK_SECRET, bare] {
             let app = App::start("finance_app", &[("CLERK_WEBHOOK_SECRET", secret)]);
-            let product = system(&app).env("CLERK_WEBHOOK_SECRET", "").env(name, secret).start();
+            let product = system(&app)
+                .env("CLERK_WEBHOOK_SECRET", "")
+                .env(name, secret)
+                .start();
             let created = user_event("user.created", "user_new", "Nora", now() * 1000);
             let said = product.deliver(&created, WEBHOOK).send().passed();
-            assert_eq!(said.text(), r#"{"status":"success","event":"user.created"}"#, "given: {name}={secret}");
+            assert_eq!(
+                said.text(),
+                r#"{"status":"success","event":"user.created"}"#,
+                "given: {name}={secret}"
+            );
         }
     }
 }
@@ -35,15 +44,28 @@ fn user_created_makes_a_user_who_is_active_and_approved_and_no_admin() {
     product.deliver(&created, WEBHOOK).send().passed();
 
     let user = seen(&product, "user_new").expect("Nora is in");
-    assert_eq!((&user["email"], &user["full_name"]), (&json!("nora@example.com"), &json!("Nora")));
+    assert_eq!(
+        (&user["email"], &user["full_name"]),
+        (&json!("nora@example.com"), &json!("Nora"))
+    );
     assert_eq!(
         (&user["is_active"], &user["is_approved"], &user["is_admin"]),
         (&json!(true), &json!(true), &json!(false))
     );
-    product.as_user("user_new", "GET", "/admin").send().forbidden();
-    assert_eq!(kept(&app)["users"]["user_new"]["email"], "nora@example.com", "the app has its record too");
+    product
+        .as_user("user_new", "GET", "/admin")
+        .send()
+        .forbidden();
+    assert_eq!(
+        kept(&app)["users"]["user_new"]["email"],
+        "nora@example.com",
+        "the app has its record too"
+    );
     // Delivered once more, it is no second user and no way back to the first state.
-    product.deliver(&created.clone().id("msg_again"), WEBHOOK).send().passed();
+    product
+        .deliver(&created.clone().id("msg_again"), WEBHOOK)
+        .send()
+        .passed();
     assert_eq!(seen(&product, "user_new"), Some(user));
 }
 
@@ -52,11 +74,18 @@ fn user_updated_brings_the_new_address_and_name_and_an_older_one_changes_nothing
     let app = app();
     let product = system(&app).start();
     let at = now() * 1000;
-    let say = |kind, name, at| product.deliver(&user_event(kind, "user_new", name, at), WEBHOOK).send().passed();
+    let say = |kind, name, at| {
+        product
+            .deliver(&user_event(kind, "user_new", name, at), WEBHOOK)
+            .send()
+            .passed()
+    };
     say("user.created", "Nora", at - 2_000);
     say("user.updated", "Eleonora", at);
     let expected = (json!("eleonora@example.com"), json!("Eleonora"));
-    let told = || seen(&product, "user_new").map(|user| (user["email"].clone(), user["full_name"].clone()));
+    let told = || {
+        seen(&product, "user_new").map(|user| (user["email"].clone(), user["full_name"].clone()))
+    };
     assert_eq!(told(), Some(expected.clone()));
     say("user.updated", "Late", at - 1_000);
     assert_eq!(told(), Some(expected));
@@ -66,34 +95,61 @@ fn user_updated_brings_the_new_address_and_name_and_an_older_one_changes_nothing
 fn user_deleted_deactivates_and_keeps_the_user_also_over_a_restart() {
     let app = app();
     let product = system(&app).start();
-    product.deliver(&user_event("user.created", "user_new", "Nora", now() * 1000), WEBHOOK).send().passed();
+    product
+        .deliver(
+            &user_event("user.created", "user_new", "Nora", now() * 1000),
+            WEBHOOK,
+        )
+        .send()
+        .passed();
     for user in ["user_new", "user_ada"] {
         assert!(seen(&product, user).is_some(), "given: {user}");
         product.deliver(&deletion(user), WEBHOOK).send().passed();
-        let answer = product.as_user(user, "GET", "/protected").send().forbidden();
+        let answer = product
+            .as_user(user, "GET", "/protected")
+            .send()
+            .forbidden();
         assert_eq!(product.gate.reason(&answer), "suspended", "given: {user}");
         product.as_user(user, "GET", "/admin").send().forbidden();
-        assert_eq!(kept(&app)["users"][user]["is_active"], false, "given: {user}: the app keeps its row");
+        assert_eq!(
+            kept(&app)["users"][user]["is_active"],
+            false,
+            "given: {user}: the app keeps its row"
+        );
     }
     // A late event does not bring them back, nor does a restart.
     let late = user_event("user.updated", "user_ada", "Ada", now() * 1000 + 5_000);
     product.deliver(&late, WEBHOOK).send().passed();
     let product = product.restarted();
     for user in ["user_new", "user_ada"] {
-        product.as_user(user, "GET", "/protected").send().forbidden();
+        product
+            .as_user(user, "GET", "/protected")
+            .send()
+            .forbidden();
     }
-    product.as_user("user_ben", "GET", "/protected").send().passed();
+    product
+        .as_user("user_ben", "GET", "/protected")
+        .send()
+        .passed();
 }
 
 #[test]
 fn a_user_whom_clerk_bans_is_out_at_once() {
     let app = app();
     let product = system(&app).start();
-    let user = User { id: "user_ben", banned: true, updated_at_ms: now() * 1000, ..User::default() };
+    let user = User {
+        id: "user_ben",
+        banned: true,
+        updated_at_ms: now() * 1000,
+        ..User::default()
+    };
     let banned = Delivery::event(&event("user.updated", data::user(&user), now() * 1000));
     assert!(seen(&product, "user_ben").is_some());
     product.deliver(&banned, WEBHOOK).send().passed();
-    product.as_user("user_ben", "GET", "/protected").send().forbidden();
+    product
+        .as_user("user_ben", "GET", "/protected")
+        .send()
+        .forbidden();
 }
 
 #[test]
@@ -113,12 +169,18 @@ fn an_old_webhook_is_refused_and_each_signature_of_a_list_counts_by_itself() {
     let product = system(&app).start();
     let created = || user_event("user.created", "user_new", "Nora", now() * 1000);
     for at in [now() - 3_600, now() + 3_600] {
-        let answer = product.deliver(&created().at(at), WEBHOOK).send().not_authenticated();
+        let answer = product
+            .deliver(&created().at(at), WEBHOOK)
+            .send()
+            .not_authenticated();
         assert_eq!(product.gate.reason(&answer), "webhook_time");
     }
     let two = created();
     let list = format!("v1,{} {}", "A".repeat(43) + "=", two.signature);
-    product.deliver(&two.signature(&list), WEBHOOK).send().passed();
+    product
+        .deliver(&two.signature(&list), WEBHOOK)
+        .send()
+        .passed();
     assert!(seen(&product, "user_new").is_some());
 }
 
@@ -128,9 +190,18 @@ fn a_webhook_of_another_secret_is_refused_and_the_log_says_that_it_is_the_signat
     let product = system(&app).start();
     let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let delivery = user_event("user.created", "user_new", "Nora", now() * 1000).signed(other);
-    let answer = product.deliver(&delivery, WEBHOOK).send().not_authenticated();
+    let answer = product
+        .deliver(&delivery, WEBHOOK)
+        .send()
+        .not_authenticated();
     assert_eq!(product.gate.reason(&answer), "webhook_signature");
-    assert!(product.gate.logs().iter().all(|line| !line.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")));
+    assert!(
+        product
+            .gate
+            .logs()
+            .iter()
+            .all(|line| !line.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+    );
 }
 
 // ---- PostgreSQL ----
@@ -178,17 +249,30 @@ INSERT INTO users (username, email) VALUES ('before-clerk', 'old@finance.example
     let product = system(&app).start();
     assert_eq!(seen(&product, "user_pia"), None);
     product.write_membership(|_| export());
-    let pia = eventually("the rows of the table counted", || seen(&product, "user_pia"));
+    let pia = eventually("the rows of the table counted", || {
+        seen(&product, "user_pia")
+    });
     let expected: Value = json!({
         "id": "11111111-1111-1111-1111-111111111111", "clerk_user_id": "user_pia", "username": "pia",
         "email": "pia@finance.example", "full_name": "Pia \"P\" Ünal", "is_admin": true, "is_active": true, "is_approved": true,
     });
     assert_eq!(pia, expected);
     product.as_user("user_pia", "GET", "/admin").send().passed();
-    product.as_user("user_oto", "GET", "/protected").send().forbidden();
-    product.as_user("user_ada", "GET", "/protected").send().forbidden();
+    product
+        .as_user("user_oto", "GET", "/protected")
+        .send()
+        .forbidden();
+    product
+        .as_user("user_ada", "GET", "/protected")
+        .send()
+        .forbidden();
 
-    server.psql("postgres", "UPDATE users SET is_admin = FALSE WHERE username = 'pia'").succeeded();
+    server
+        .psql(
+            "postgres",
+            "UPDATE users SET is_admin = FALSE WHERE username = 'pia'",
+        )
+        .succeeded();
     product.write_membership(|_| export());
     eventually("Pia was no admin", || {
         (product.as_user("user_pia", "GET", "/admin").send().status == 403).then_some(())

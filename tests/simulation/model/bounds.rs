@@ -17,12 +17,20 @@ pub const ANSWER_MAX: u64 = 400;
 
 /// One way: 1 ms in a zone, and in one of twenty cases something is in the way.
 pub fn slow(dice: &mut Dice) -> u64 {
-    if dice.percent(5) { dice.between(20, ANSWER_MAX) } else { dice.between(0, 3) }
+    if dice.percent(5) {
+        dice.between(20, ANSWER_MAX)
+    } else {
+        dice.between(0, 3)
+    }
 }
 
 /// The span of the random wait before everything is read, as the product has it by default.
 pub fn spread(owed: &Owed) -> u64 {
-    if owed.cause == Gap::First { 0 } else { (2_000_u64 << owed.again.min(16)).min(SPREAD_MAX) }
+    if owed.cause == Gap::First {
+        0
+    } else {
+        (2_000_u64 << owed.again.min(16)).min(SPREAD_MAX)
+    }
 }
 
 /// A fact is at a gate that only waits for news: it may just be told that there is none, and then ask where the store is first.
@@ -39,4 +47,7 @@ pub fn push(longest: u64) -> u64 {
     read(longest) + BLOCK + ANSWER_MAX
 }
 
-const _: () = assert!(2 * ANSWER_MAX < BLOCK, "a question that waits is not taken for one that is lost");
+const _: () = assert!(
+    2 * ANSWER_MAX < BLOCK,
+    "a question that waits is not taken for one that is lost"
+);

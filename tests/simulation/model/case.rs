@@ -38,7 +38,15 @@ impl Case {
 
     /// Ten thousand gates for some minutes.
     pub fn of_many_gates(seed: u64) -> Self {
-        Self { seed, gates: 10_000, users: 4, changes: 12, faults: 12, minutes: 5, only: None }
+        Self {
+            seed,
+            gates: 10_000,
+            users: 4,
+            changes: 12,
+            faults: 12,
+            minutes: 5,
+            only: None,
+        }
     }
 
     pub fn ends(&self) -> u64 {
@@ -48,8 +56,19 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, gates, users, changes, faults, minutes, only } = self;
-        write!(f, "seed={seed} gates={gates} users={users} changes={changes} faults={faults} minutes={minutes}")?;
+        let Self {
+            seed,
+            gates,
+            users,
+            changes,
+            faults,
+            minutes,
+            only,
+        } = self;
+        write!(
+            f,
+            "seed={seed} gates={gates} users={users} changes={changes} faults={faults} minutes={minutes}"
+        )?;
         if let Some(only) = only {
             let numbers: Vec<String> = only.iter().map(usize::to_string).collect();
             write!(f, " only={}", numbers.join(","))?;
@@ -62,9 +81,19 @@ impl FromStr for Case {
     type Err = String;
 
     fn from_str(line: &str) -> Result<Self, String> {
-        let mut case = Self { seed: 0, gates: 0, users: 0, changes: 0, faults: 0, minutes: 0, only: None };
+        let mut case = Self {
+            seed: 0,
+            gates: 0,
+            users: 0,
+            changes: 0,
+            faults: 0,
+            minutes: 0,
+            only: None,
+        };
         for word in line.split_whitespace() {
-            let (name, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is no name=value"))?;
+            let (name, value) = word
+                .split_once('=')
+                .ok_or_else(|| format!("`{word}` is no name=value"))?;
             let number = || value.parse::<u64>().map_err(|why| format!("{word}: {why}"));
             match name {
                 "seed" => case.seed = number()?,
@@ -75,11 +104,19 @@ impl FromStr for Case {
                 "minutes" => case.minutes = number()?,
                 "only" => {
                     let numbers = value.split(',').filter(|n| !n.is_empty()).map(str::parse);
-                    case.only = Some(numbers.collect::<Result<_, _>>().map_err(|why| format!("{word}: {why}"))?);
+                    case.only = Some(
+                        numbers
+                            .collect::<Result<_, _>>()
+                            .map_err(|why| format!("{word}: {why}"))?,
+                    );
                 }
                 _ => return Err(format!("a case has no `{name}`")),
             }
         }
-        if case.gates == 0 || case.users == 0 { Err("a case has gates and users".into()) } else { Ok(case) }
+        if case.gates == 0 || case.users == 0 {
+            Err("a case has gates and users".into())
+        } else {
+            Ok(case)
+        }
     }
 }

@@ -74,7 +74,13 @@ impl Clerk {
         let member = |user: usize| std::array::from_fn(|org| (org == user % ORGS).then_some(0));
         Self {
             users: vec![User::default(); users],
-            sessions: (0..users).map(|user| Session { user, began: 0, ended: None }).collect(),
+            sessions: (0..users)
+                .map(|user| Session {
+                    user,
+                    began: 0,
+                    ended: None,
+                })
+                .collect(),
             members: (0..users).map(member).collect(),
             orgs: [true; ORGS],
         }
@@ -82,9 +88,17 @@ impl Clerk {
 
     /// Whether the user may have what they ask for at this moment: to come in at all, or into an organization.
     pub fn admits(&self, user: usize, org: Option<usize>) -> bool {
-        let known = self.users.get(user).is_some_and(|user| !user.banned && !user.deleted);
+        let known = self
+            .users
+            .get(user)
+            .is_some_and(|user| !user.banned && !user.deleted);
         let member = |org: usize| {
-            let role = self.members.get(user).and_then(|roles| roles.get(org)).copied().flatten();
+            let role = self
+                .members
+                .get(user)
+                .and_then(|roles| roles.get(org))
+                .copied()
+                .flatten();
             role.is_some() && self.orgs.get(org) == Some(&true)
         };
         known && org.is_none_or(member)
@@ -99,17 +113,28 @@ impl Clerk {
                 data.insert("updated_at".into(), json!(at));
             }
             let body = json!({"type": kind, "timestamp": at, "data": data, "object": "event"});
-            vec![Event { subject, at: now, body }]
+            vec![Event {
+                subject,
+                at: now,
+                body,
+            }]
         };
         match op {
             Op::SignIn(user) => {
                 if self.admits(user, None) {
-                    self.sessions.push(Session { user, began: now, ended: None });
+                    self.sessions.push(Session {
+                        user,
+                        began: now,
+                        ended: None,
+                    });
                 }
                 vec![]
             }
             Op::SignOut(user) => {
-                let open = self.sessions.iter().rposition(|s| s.user == user && s.ended.is_none() && s.began < now);
+                let open = self
+                    .sessions
+                    .iter()
+                    .rposition(|s| s.user == user && s.ended.is_none() && s.began < now);
                 let Some(session) = open else { return vec![] };
                 self.sessions.get_mut(session).expect("it was found").ended = Some(now);
                 event(
@@ -119,7 +144,9 @@ impl Clerk {
                 )
             }
             Op::Ban(user) | Op::Unban(user) | Op::Rename(user) | Op::Delete(user) => {
-                let Some(known) = self.users.get_mut(user).filter(|user| !user.deleted) else { return vec![] };
+                let Some(known) = self.users.get_mut(user).filter(|user| !user.deleted) else {
+                    return vec![];
+                };
                 match op {
                     Op::Ban(_) => known.banned = true,
                     Op::Unban(_) => known.banned = false,
@@ -127,33 +154,60 @@ impl Clerk {
                     _ => known.named += 1,
                 }
                 if known.banned || known.deleted {
-                    let open = self.sessions.iter_mut().filter(|s| s.user == user && s.ended.is_none());
+                    let open = self
+                        .sessions
+                        .iter_mut()
+                        .filter(|s| s.user == user && s.ended.is_none());
                     open.for_each(|session| session.ended = Some(now));
                 }
-                let kind = if known.deleted { "user.deleted" } else { "user.updated" };
+                let kind = if known.deleted {
+                    "user.deleted"
+                } else {
+                    "user.updated"
+                };
                 let name = format!("Name {}", known.named);
                 let data = json!({"id": user_id(user), "banned": known.banned, "first_name": name});
                 event(Subject::User(user), kind, data)
             }
             Op::Join(user, org, _) | Op::Leave(user, org) => {
-                let role = if let Op::Join(.., role) = op { Some(role) } else { None };
-                let gone = self.users.get(user).is_none_or(|user| user.deleted) || self.orgs.get(org) != Some(&true);
-                let member = self.members.get_mut(user).and_then(|roles| roles.get_mut(org));
-                let Some(member) = member.filter(|member| !gone && **member != role) else { return vec![] };
+                let role = if let Op::Join(.., role) = op {
+                    Some(role)
+                } else {
+                    None
+                };
+                let gone = self.users.get(user).is_none_or(|user| user.deleted)
+                    || self.orgs.get(org) != Some(&true);
+                let member = self
+                    .members
+                    .get_mut(user)
+                    .and_then(|roles| roles.get_mut(org));
+                let Some(member) = member.filter(|member| !gone && **member != role) else {
+                    return vec![];
+                };
                 *member = role;
-                let kind =
-                    if role.is_some() { "organizationMembership.updated" } else { "organizationMembership.deleted" };
-                let name =
-                    role.and_then(|role| ROLES.get(role)).map_or("org:member".to_owned(), |name| format!("org:{name}"));
+                let kind = if role.is_some() {
+                    "organizationMembership.updated"
+                } else {
+                    "organizationMembership.deleted"
+                };
+                let name = role
+                    .and_then(|role| ROLES.get(role))
+                    .map_or("org:member".to_owned(), |name| format!("org:{name}"));
                 let data = json!({
                     "organization": {"id": org_id(org)}, "public_user_data": {"user_id": user_id(user)}, "role": name,
                 });
                 event(Subject::Member(org, user), kind, data)
             }
             Op::DeleteOrg(org) => {
-                let Some(there) = self.orgs.get_mut(org).filter(|there| **there) else { return vec![] };
+                let Some(there) = self.orgs.get_mut(org).filter(|there| **there) else {
+                    return vec![];
+                };
                 *there = false;
-                event(Subject::Org(org), "organization.deleted", json!({"id": org_id(org)}))
+                event(
+                    Subject::Org(org),
+                    "organization.deleted",
+                    json!({"id": org_id(org)}),
+                )
             }
         }
     }

@@ -83,7 +83,9 @@ impl Cluster {
     pub fn new(case: &Case, acts: Vec<Planned>, mutant: Option<Mutant>) -> Self {
         let world: Snapshot = blank(case.users, 0);
         let keeps = |gate: usize| Dice::of(case.seed, &[0x5707E, gate as u64]).percent(50);
-        let gates = (0..case.gates).map(|gate| Gate::new(case.users, keeps(gate), world.clone(), mutant)).collect();
+        let gates = (0..case.gates)
+            .map(|gate| Gate::new(case.users, keeps(gate), world.clone(), mutant))
+            .collect();
         let mut cluster = Self {
             case: case.clone(),
             now: 0,
@@ -101,7 +103,8 @@ impl Cluster {
             pending: BTreeSet::new(),
             handled: 0,
         };
-        acts.into_iter().for_each(|planned| cluster.put(planned.at, Happening::Act(planned)));
+        acts.into_iter()
+            .for_each(|planned| cluster.put(planned.at, Happening::Act(planned)));
         (0..case.gates).for_each(|gate| cluster.come_back(gate));
         cluster
     }
@@ -116,12 +119,19 @@ impl Cluster {
         end: u64,
         look: &mut impl FnMut(&mut Self, usize) -> Result<(), String>,
     ) -> Result<(), String> {
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
+        while let Some(entry) = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= end)
+        {
             let ((at, _), happening) = entry.remove_entry();
             self.now = at;
             self.handled += 1;
             match happening {
-                Happening::Act(Planned { act: Act::Look(gate), .. }) => look(self, gate)?,
+                Happening::Act(Planned {
+                    act: Act::Look(gate),
+                    ..
+                }) => look(self, gate)?,
                 Happening::Act(planned) => self.act(planned.number, planned.act),
                 Happening::AtStore(gate, life, ask) => self.at_store(gate, life, ask),
                 Happening::AtGate(gate, life, answer) => self.at_gate(gate, life, answer),
@@ -189,7 +199,11 @@ impl Cluster {
         let this = self.gate(gate);
         if this.life == life {
             this.connected(now);
-            if this.reader.owes().is_some() { self.go_on(gate, false) } else { self.ask(gate, Ask::Check) }
+            if this.reader.owes().is_some() {
+                self.go_on(gate, false)
+            } else {
+                self.ask(gate, Ask::Check)
+            }
         }
     }
 
@@ -212,7 +226,12 @@ impl Cluster {
     }
 
     fn time_out(&mut self, gate: usize, question: u64) {
-        if self.store.waiting.get(&gate).is_some_and(|waiting| waiting.question == question) {
+        if self
+            .store
+            .waiting
+            .get(&gate)
+            .is_some_and(|waiting| waiting.question == question)
+        {
             self.rest(gate);
             self.store.waiting.remove(&gate);
             self.answer(gate, Answer::Items(vec![]));
@@ -222,13 +241,21 @@ impl Cluster {
     /// A gate that has waited for long has asked many times where the store is, and it was where it was: as it was not simulated, its
     /// reader is told so now.
     fn rest(&mut self, gate: usize) {
-        let since = self.store.waiting.get(&gate).map_or(self.now, |waiting| waiting.since);
+        let since = self
+            .store
+            .waiting
+            .get(&gate)
+            .map_or(self.now, |waiting| waiting.since);
         let asked = (self.now - since) / BLOCK;
         let reader = &mut self.gate(gate).reader;
         let position = reader.position();
         if reader.is_caught_up() {
             for _ in 0..asked.min(MANY) {
-                let heard = reader.check(Some(position).filter(|position| *position != Position::START), vec![], true);
+                let heard = reader.check(
+                    Some(position).filter(|position| *position != Position::START),
+                    vec![],
+                    true,
+                );
                 debug_assert_eq!(heard, Heard::default());
             }
         }

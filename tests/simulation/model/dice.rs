@@ -42,7 +42,9 @@ impl Dice {
     }
 
     pub fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
-        *list.get(self.index(list.len())).expect("a list to choose from is not empty")
+        *list
+            .get(self.index(list.len()))
+            .expect("a list to choose from is not empty")
     }
 
     /// `list` in another order.

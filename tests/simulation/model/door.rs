@@ -15,9 +15,13 @@ use bailiff::domain::ids::{OrgId, RequestId, SessionId, UserId, WorkspaceId};
 use bailiff::domain::issuer::{Issuer, Kind, Leeway};
 use bailiff::domain::judge::{Proofs, Step, Verdict, judge};
 use bailiff::domain::keys::KeySet;
-use bailiff::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Standing, Table, TableBuilder};
+use bailiff::domain::membership::{
+    AccessStatus, Flags, Members, Policy, Roles, Standing, Table, TableBuilder,
+};
 use bailiff::domain::profile::Profile;
-use bailiff::domain::routes::{Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource};
+use bailiff::domain::routes::{
+    Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource,
+};
 use bailiff::domain::token::SignedClaims;
 use bailiff::domain::{Rejection, Rules, Snapshot, UnixTime, membership, revocation};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -43,7 +47,11 @@ pub struct Token {
 impl Token {
     /// The token that the session gets at `now`.
     pub fn at(user: usize, session: usize, now: u64) -> Self {
-        Self { user, session, issued: (EPOCH + now) / 1000 }
+        Self {
+            user,
+            session,
+            issued: (EPOCH + now) / 1000,
+        }
     }
 }
 
@@ -57,7 +65,9 @@ pub fn blank(users: usize, version: usize) -> Snapshot {
     static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
     let rules = RULES.get_or_init(|| Arc::new(rules())).clone();
     let jwks = json!({"keys": [key().jwk()]}).to_string();
-    let keys = KeySet::from_jwks(jwks.as_bytes(), None).expect("a key set").0;
+    let keys = KeySet::from_jwks(jwks.as_bytes(), None)
+        .expect("a key set")
+        .0;
     Snapshot {
         generation: 1,
         rules,
@@ -75,17 +85,26 @@ pub fn table(users: usize, version: usize) -> Table {
     let roles = roles();
     for org in 0..ORGS {
         let id = OrgId::parse(&org_id(org)).expect("an organization id");
-        table.workspace(&workspace(org), Some(&id)).expect("each comes once");
+        table
+            .workspace(&workspace(org), Some(&id))
+            .expect("each comes once");
     }
     for user in 0..users {
-        let (id, row) = (user_of(user), membership::User::new(None, None, None, AccessStatus::Active, false));
+        let (id, row) = (
+            user_of(user),
+            membership::User::new(None, None, None, AccessStatus::Active, false),
+        );
         table.user(&id, &row).expect("each comes once");
         let role = match version {
             1 if user + 1 == users => None,
             2 if user + 1 == users => Some(roles.highest()),
             _ => Some(roles.lowest()),
         };
-        role.iter().for_each(|role| table.member(&workspace(user % ORGS), &id, *role).expect("each comes once"));
+        role.iter().for_each(|role| {
+            table
+                .member(&workspace(user % ORGS), &id, *role)
+                .expect("each comes once")
+        });
     }
     table.build()
 }
@@ -100,7 +119,12 @@ pub fn workspace(org: usize) -> WorkspaceId {
 
 /// Whether a gate lets the holder of `token` in at `now`, or into an organization, by the parts of which [`judge`] is made. That it
 /// says the same is compared in [`judged`], which costs a signature.
-pub fn admits(world: &Snapshot, token: Token, org: Option<usize>, now: UnixTime) -> Result<(), Rejection> {
+pub fn admits(
+    world: &Snapshot,
+    token: Token,
+    org: Option<usize>,
+    now: UnixTime,
+) -> Result<(), Rejection> {
     let leeway = Leeway::DEFAULT.secs();
     if now.0 >= token.issued + TOKEN_LIVES + leeway {
         return Err(Rejection::Expired);
@@ -116,7 +140,10 @@ pub fn admits(world: &Snapshot, token: Token, org: Option<usize>, now: UnixTime)
         return Err(Rejection::SharedStateUnavailable);
     }
     let user = user_of(token.user);
-    let members = world.members.as_ref().ok_or(Rejection::MembersUnavailable)?;
+    let members = world
+        .members
+        .as_ref()
+        .ok_or(Rejection::MembersUnavailable)?;
     match members.standing(&user) {
         Standing::Deleted => return Err(Rejection::UserDeleted),
         Standing::Banned => return Err(Rejection::UserBanned),
@@ -129,20 +156,33 @@ pub fn admits(world: &Snapshot, token: Token, org: Option<usize>, now: UnixTime)
         issued: Some(UnixTime(token.issued)),
         expires: UnixTime(token.issued + TOKEN_LIVES),
     };
-    world.revocations.check(&shown, now, world.rules.keep_revocations)?;
+    world
+        .revocations
+        .check(&shown, now, world.rules.keep_revocations)?;
     match org {
-        Some(org) => members.role(&workspace(org), &user, None).map(|_| ()).ok_or(Rejection::NotAMember),
+        Some(org) => members
+            .role(&workspace(org), &user, None)
+            .map(|_| ())
+            .ok_or(Rejection::NotAMember),
         None => Ok(()),
     }
 }
 
 /// The same by [`judge`] itself, with a token that is really signed.
-pub fn judged(world: &Snapshot, token: Token, org: Option<usize>, now: UnixTime) -> Result<(), Rejection> {
+pub fn judged(
+    world: &Snapshot,
+    token: Token,
+    org: Option<usize>,
+    now: UnixTime,
+) -> Result<(), Rejection> {
     let target = org.map_or("/user".to_owned(), |org| format!("/ws/{}", workspace(org)));
     let bearer = format!("Bearer {}", signed(token));
     let headers = HeaderMap::from_iter([
         (http::header::HOST, HeaderValue::from_static("api.test")),
-        (HeaderName::from_static("authorization"), HeaderValue::from_str(&bearer).expect("a token is a value")),
+        (
+            HeaderName::from_static("authorization"),
+            HeaderValue::from_str(&bearer).expect("a token is a value"),
+        ),
     ]);
     let incoming = Incoming {
         method: &Method::GET,
@@ -193,7 +233,10 @@ fn key() -> &'static SigningKey {
 
 fn rules() -> Rules {
     let roles: Roles = roles();
-    let routes = vec![route("/user", Access::User), route("/ws/{workspace}", Access::Role(roles.lowest()))];
+    let routes = vec![
+        route("/user", Access::User),
+        route("/ws/{workspace}", Access::Role(roles.lowest())),
+    ];
     Rules {
         keep_revocations: KEEP,
         flags: Flags::NONE,

@@ -4,7 +4,9 @@ use bailiff::domain::event::{Change, EventTime, MemberChange, OrgChange, UserCha
 use bailiff::domain::ids::{OrgId, UserId};
 use bailiff::domain::membership::{Kept, MARKS_LAST, Members, Policy, Record, Said};
 use bailiff::domain::revocation::Revocations;
-use bailiff::domain::shared::{Fact, Gap, Heard, Offered, Position, Reader, Written, is_news, may_push, unshared};
+use bailiff::domain::shared::{
+    Fact, Gap, Heard, Offered, Position, Reader, Written, is_news, may_push, unshared,
+};
 use bailiff::domain::{Snapshot, UnixTime};
 
 use super::clerk::roles;
@@ -129,7 +131,9 @@ impl Gate {
             for kept in self.world.members.iter().flat_map(Members::all_kept) {
                 match kept {
                     Kept::User(user, record) => saved.users.push((user.clone(), record.clone())),
-                    Kept::Organization(org, at, change) => saved.orgs.push((org.clone(), at, change)),
+                    Kept::Organization(org, at, change) => {
+                        saved.orgs.push((org.clone(), at, change))
+                    }
                 }
             }
             saved
@@ -155,7 +159,8 @@ impl Gate {
 
     /// There is a connection. Whoever was away for too long holds back some of what it knows, for good.
     pub fn connected(&mut self, now: u64) {
-        let long_away = !may_push(self.heard, self.now(now)) && self.mutant != Some(Mutant::PushesAfterWeeks);
+        let long_away =
+            !may_push(self.heard, self.now(now)) && self.mutant != Some(Mutant::PushesAfterWeeks);
         if long_away && self.silent.is_none() {
             self.silent = self.heard;
         }
@@ -163,7 +168,9 @@ impl Gate {
 
     /// Tells the reader where commits of this gate have brought the store, before it asks again.
     pub fn hear_of_commits(&mut self) {
-        std::mem::take(&mut self.committed).into_iter().for_each(|position| self.reader.committed(position));
+        std::mem::take(&mut self.committed)
+            .into_iter()
+            .for_each(|position| self.reader.committed(position));
     }
 
     /// The connection is lost.
@@ -183,9 +190,14 @@ impl Gate {
     /// Puts in force what the store says.
     pub fn apply(&mut self, facts: &[Written]) {
         for written in facts {
-            let fact = written.read(Some(&roles())).expect("nobody poisons this store");
+            let fact = written
+                .read(Some(&roles()))
+                .expect("nobody poisons this store");
             if is_news(&self.world, &fact) {
-                self.world = self.world.changed(fact.change(), fact.at()).expect("there is room");
+                self.world = self
+                    .world
+                    .changed(fact.change(), fact.at())
+                    .expect("there is room");
             }
         }
     }
@@ -199,7 +211,11 @@ impl Gate {
     pub fn reload(&mut self, version: usize) -> Vec<(Change, EventTime)> {
         self.version = version;
         let members = self.world.members.as_ref().expect("a membership");
-        let reloaded = members.reloaded(table(self.users, version), Policy::default(), Said::WhenChanged);
+        let reloaded = members.reloaded(
+            table(self.users, version),
+            Policy::default(),
+            Said::WhenChanged,
+        );
         self.world.members = Some(reloaded.members);
         reloaded.overruled
     }
@@ -209,7 +225,11 @@ impl Gate {
         let now = self.now(now);
         self.forget_marks(now);
         let forgetful = self.mutant == Some(Mutant::ForgetsRevocations);
-        let revoked_at = if forgetful { UnixTime(now.0 + KEEP.as_secs() + 120) } else { now };
+        let revoked_at = if forgetful {
+            UnixTime(now.0 + KEEP.as_secs() + 120)
+        } else {
+            now
+        };
         let (revocations, gone) = self.world.revocations.forgotten(revoked_at, KEEP);
         if !gone.is_empty() {
             self.world.revocations = revocations;
@@ -220,8 +240,12 @@ impl Gate {
     fn forget_marks(&mut self, now: UnixTime) {
         let members = self.world.members.as_ref().expect("a membership");
         let marks = match &self.earlier {
-            _ if self.mutant == Some(Mutant::ForgetsMarks) => members.old_marks(UnixTime(u64::MAX), members),
-            _ if self.mutant == Some(Mutant::ForgetsMarksByTheirTime) => members.old_marks(now, members),
+            _ if self.mutant == Some(Mutant::ForgetsMarks) => {
+                members.old_marks(UnixTime(u64::MAX), members)
+            }
+            _ if self.mutant == Some(Mutant::ForgetsMarksByTheirTime) => {
+                members.old_marks(now, members)
+            }
             _ if self.well_since.is_none() || !self.reader.is_caught_up() => return,
             Some((then, _)) if now.since(*then) < MARKS_LAST.as_secs() => return,
             Some((_, then)) => members.old_marks(now, then),
@@ -243,7 +267,8 @@ impl Gate {
     /// Whether it may tell the store what it knows.
     pub fn may_tell(&self, fact: &Fact) -> bool {
         let silent = self.mutant == Some(Mutant::SilentAfterWeeks);
-        self.silent.is_none_or(|last| !silent && fact.may_be_told_after(last))
+        self.silent
+            .is_none_or(|last| !silent && fact.may_be_told_after(last))
     }
 
     /// The facts that are told of a change.
@@ -262,7 +287,10 @@ impl Gate {
 
 /// A fact as it is sent to the store.
 pub fn offered(fact: &Fact) -> Offered {
-    Offered { written: fact.write(Some(&roles())), lasts: fact.lasts(KEEP) }
+    Offered {
+        written: fact.write(Some(&roles())),
+        lasts: fact.lasts(KEEP),
+    }
 }
 
 /// Whether it only says that something counts no more.

@@ -53,13 +53,18 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(gates: usize) -> Self {
-        Self { gates: vec![vec![]; gates], ..Self::default() }
+        Self {
+            gates: vec![vec![]; gates],
+            ..Self::default()
+        }
     }
 
     /// The number of a fact; `None` for what is none.
     pub fn number(&mut self, written: &Written) -> Option<Id> {
-        if let Some((_, id)) =
-            self.numbers.get(&written.key).and_then(|all| all.iter().find(|(v, _)| *v == written.value))
+        if let Some((_, id)) = self
+            .numbers
+            .get(&written.key)
+            .and_then(|all| all.iter().find(|(v, _)| *v == written.value))
         {
             return Some(*id);
         }
@@ -67,8 +72,15 @@ impl Ledger {
         let next = self.keys.len();
         let key = *self.keys.entry(written.key.clone()).or_insert(next);
         let id = self.facts.len();
-        self.facts.push(Told { key, rank: fact.rank(), fact });
-        self.numbers.entry(written.key.clone()).or_default().push((written.value.clone(), id));
+        self.facts.push(Told {
+            key,
+            rank: fact.rank(),
+            fact,
+        });
+        self.numbers
+            .entry(written.key.clone())
+            .or_default()
+            .push((written.value.clone(), id));
         Some(id)
     }
 
@@ -111,11 +123,15 @@ impl Ledger {
     }
 
     fn join(&self, held: &mut Vec<Option<Held>>, id: Id, now: u64) {
-        let Some(told) = self.facts.get(id) else { return };
+        let Some(told) = self.facts.get(id) else {
+            return;
+        };
         if held.len() <= told.key {
             held.resize(told.key + 1, None);
         }
-        let Some(place) = held.get_mut(told.key) else { return };
+        let Some(place) = held.get_mut(told.key) else {
+            return;
+        };
         if place.is_none_or(|there| self.rank(there.id) < told.rank.as_str()) {
             *place = Some(Held { id, since: now });
         }
@@ -127,21 +143,31 @@ impl Ledger {
 
     /// Whether `held` has this fact, or one that counts more.
     pub fn has(&self, held: &[Option<Held>], id: Id) -> bool {
-        let Some(told) = self.facts.get(id) else { return false };
+        let Some(told) = self.facts.get(id) else {
+            return false;
+        };
         Self::held(held, told.key).is_some_and(|there| self.rank(there.id) >= told.rank.as_str())
     }
 
     /// What counts of this key nobody can say any more.
     pub fn excuse(&mut self, written: &Written) {
         let id = self.number(written);
-        self.lost.extend(id.and_then(|id| self.facts.get(id)).map(|told| told.key));
+        self.lost
+            .extend(id.and_then(|id| self.facts.get(id)).map(|told| told.key));
     }
 
     /// Somebody has died or was emptied: what nobody has any more is lost.
     pub fn take_stock(&mut self) {
-        let gone = |id: &Id| !self.has(&self.store, *id) && !self.gates.iter().any(|held| self.has(held, *id));
-        let lost: Vec<usize> =
-            self.facts.iter().enumerate().filter(|(id, _)| gone(id)).map(|(_, told)| told.key).collect();
+        let gone = |id: &Id| {
+            !self.has(&self.store, *id) && !self.gates.iter().any(|held| self.has(held, *id))
+        };
+        let lost: Vec<usize> = self
+            .facts
+            .iter()
+            .enumerate()
+            .filter(|(id, _)| gone(id))
+            .map(|(_, told)| told.key)
+            .collect();
         self.lost.extend(lost);
     }
 }

@@ -41,7 +41,11 @@ pub fn run(case: &Case, mutant: Option<Mutant>) -> Result<Ran, String> {
 }
 
 /// Runs a case in which this happens.
-pub fn run_plan(case: &Case, acts: Vec<plan::Planned>, mutant: Option<Mutant>) -> Result<Ran, String> {
+pub fn run_plan(
+    case: &Case,
+    acts: Vec<plan::Planned>,
+    mutant: Option<Mutant>,
+) -> Result<Ran, String> {
     let last = acts.last().map_or(0, |planned| planned.at).max(case.ends());
     let mut cluster = Cluster::new(case, acts, mutant);
     cluster.run(last, &mut audit::look)?;
@@ -56,10 +60,19 @@ pub fn run_plan(case: &Case, acts: Vec<plan::Planned>, mutant: Option<Mutant>) -
     settle(&mut cluster)?;
     audit::all_agree(&cluster)?;
     // Once more, in another order, at other gates: nothing changes. What is older Svix does not deliver.
-    let recent =
-        |number: &usize| cluster.ledger.events.get(number).is_some_and(|event| event.at + SVIX_TRIES > cluster.now);
+    let recent = |number: &usize| {
+        cluster
+            .ledger
+            .events
+            .get(number)
+            .is_some_and(|event| event.at + SVIX_TRIES > cluster.now)
+    };
     let mut again: Vec<usize> = numbers.iter().copied().filter(recent).collect();
-    let before: Vec<_> = cluster.gates.iter().map(|gate| audit::answers(&gate.world, &cluster)).collect();
+    let before: Vec<_> = cluster
+        .gates
+        .iter()
+        .map(|gate| audit::answers(&gate.world, &cluster))
+        .collect();
     dice.shuffle(&mut again);
     for number in again {
         let gate = dice.index(case.gates);
@@ -72,11 +85,17 @@ pub fn run_plan(case: &Case, acts: Vec<plan::Planned>, mutant: Option<Mutant>) -
         if let Some((one, other)) =
             changed.filter(|(one, _)| cluster.ledger.lost.is_empty() && !one.starts_with("session"))
         {
-            return Err(format!("twice: what was delivered again changed gate {number}: {one}, now {other}"));
+            return Err(format!(
+                "twice: what was delivered again changed gate {number}: {one}, now {other}"
+            ));
         }
     }
     audit::all_agree(&cluster)?;
-    Ok(Ran { handled: cluster.handled, events: numbers.len(), lost: cluster.ledger.lost.len() })
+    Ok(Ran {
+        handled: cluster.handled,
+        events: numbers.len(),
+        lost: cluster.ledger.lost.len(),
+    })
 }
 
 /// Until whatever was told has come to everybody.
@@ -85,5 +104,7 @@ fn settle(cluster: &mut Cluster) -> Result<(), String> {
     cluster.run(end, &mut audit::look)?;
     // Of very many gates some are enough: all of them are compared with each other anyway.
     let some = (cluster.gates.len() / 100).max(1);
-    (0..cluster.gates.len()).step_by(some).try_for_each(|gate| audit::look(cluster, gate))
+    (0..cluster.gates.len())
+        .step_by(some)
+        .try_for_each(|gate| audit::look(cluster, gate))
 }

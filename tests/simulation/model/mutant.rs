@@ -60,7 +60,9 @@ impl std::str::FromStr for Mutant {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let named = Self::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name);
+        let named = Self::ALL
+            .into_iter()
+            .find(|mutant| format!("{mutant:?}") == name);
         named.ok_or_else(|| format!("there is no fault `{name}`, but there are {:?}", Self::ALL))
     }
 }

@@ -47,7 +47,9 @@ pub struct Planned {
 }
 
 /// When Svix tries again, in milliseconds after the first time; what it is documented to do.
-const RETRIES: [u64; 7] = [5_000, 305_000, 2_105_000, 9_305_000, 27_305_000, 63_305_000, 99_305_000];
+const RETRIES: [u64; 7] = [
+    5_000, 305_000, 2_105_000, 9_305_000, 27_305_000, 63_305_000, 99_305_000,
+];
 /// Gates whose clocks are off by more than the leeway of tokens refuse good ones. They are looked at for safety only.
 const SKEWS: [i64; 8] = [-60, -20, -9, -3, 3, 9, 20, 60];
 
@@ -59,15 +61,26 @@ struct Planner<'c> {
 
 /// All acts of a case in the order in which they happen.
 pub fn plan(case: &Case) -> Vec<Planned> {
-    let mut planner = Planner { case, dice: Dice::of(case.seed, &[0x91A4]), acts: vec![] };
+    let mut planner = Planner {
+        case,
+        dice: Dice::of(case.seed, &[0x91A4]),
+        acts: vec![],
+    };
     planner.changes();
     planner.faults();
     planner.looks();
-    let mut acts: Vec<Planned> =
-        planner.acts.into_iter().enumerate().map(|(number, (at, act))| Planned { number, at, act }).collect();
+    let mut acts: Vec<Planned> = planner
+        .acts
+        .into_iter()
+        .enumerate()
+        .map(|(number, (at, act))| Planned { number, at, act })
+        .collect();
     acts.sort_by_key(|planned| (planned.at, planned.number));
     match &case.only {
-        Some(only) => acts.into_iter().filter(|planned| only.contains(&planned.number)).collect(),
+        Some(only) => acts
+            .into_iter()
+            .filter(|planned| only.contains(&planned.number))
+            .collect(),
         None => acts,
     }
 }
@@ -80,7 +93,14 @@ pub fn weeks_away() -> Vec<Planned> {
     const DAY: u64 = 24 * HOUR;
     let acts = [
         (HOUR, Act::Clerk(Op::Join(0, 0, 1))),
-        (HOUR + 1_000, Act::Deliver { caused_by: 0, gate: 1, again: false }),
+        (
+            HOUR + 1_000,
+            Act::Deliver {
+                caused_by: 0,
+                gate: 1,
+                again: false,
+            },
+        ),
         (10 * DAY, Act::Crash(0)),
         (10 * DAY + HOUR, Act::Source(1)),
         (10 * DAY + HOUR, Act::Reload(1)),
@@ -91,7 +111,10 @@ pub fn weeks_away() -> Vec<Planned> {
         (20 * DAY + HOUR, Act::Look(0)),
         (20 * DAY + HOUR, Act::Look(1)),
     ];
-    acts.into_iter().enumerate().map(|(number, (at, act))| Planned { number, at, act }).collect()
+    acts.into_iter()
+        .enumerate()
+        .map(|(number, (at, act))| Planned { number, at, act })
+        .collect()
 }
 
 impl Planner<'_> {
@@ -147,11 +170,25 @@ impl Planner<'_> {
         for wait in std::iter::once(0).chain(RETRIES) {
             let gate = self.gate();
             let at = now + late + wait + self.dice.below(500);
-            self.acts.push((at, Act::Deliver { caused_by, gate, again: false }));
+            self.acts.push((
+                at,
+                Act::Deliver {
+                    caused_by,
+                    gate,
+                    again: false,
+                },
+            ));
         }
         while self.dice.percent(20) {
             let (gate, at) = (self.gate(), now + late + self.dice.below(600_000));
-            self.acts.push((at, Act::Deliver { caused_by, gate, again: true }));
+            self.acts.push((
+                at,
+                Act::Deliver {
+                    caused_by,
+                    gate,
+                    again: true,
+                },
+            ));
         }
     }
 
@@ -192,14 +229,18 @@ impl Planner<'_> {
                     &[]
                 }
             };
-            self.acts.extend(acts.iter().map(|(later, act)| (at + later, *act)));
+            self.acts
+                .extend(acts.iter().map(|(later, act)| (at + later, *act)));
         }
     }
 
     /// While a gate comes back, much happens at once.
     fn rush(&mut self, at: u64) {
         for _ in 0..self.dice.below(4) {
-            let (now, user) = (at + self.dice.below(8_000), self.dice.index(self.case.users));
+            let (now, user) = (
+                at + self.dice.below(8_000),
+                self.dice.index(self.case.users),
+            );
             let op = self.op(user);
             let caused_by = self.acts.len();
             self.acts.push((now, Act::Clerk(op)));
@@ -211,16 +252,24 @@ impl Planner<'_> {
     fn zombie(&mut self, gate: usize) {
         let (user, at) = (self.case.users - 1, self.when() / 8);
         let caused_by = self.acts.len();
-        self.acts.push((at, Act::Clerk(Op::Join(user, user % ORGS, 1))));
+        self.acts
+            .push((at, Act::Clerk(Op::Join(user, user % ORGS, 1))));
         self.deliveries(at, caused_by);
-        let (known, away) = (self.dice.below(self.case.ends() / 2), self.dice.below(self.case.ends() * 3 / 4));
+        let (known, away) = (
+            self.dice.below(self.case.ends() / 2),
+            self.dice.below(self.case.ends() * 3 / 4),
+        );
         let crash = at + known;
         self.source(crash + away / 16);
         let back = crash + away;
-        self.acts.extend([(crash, Act::Crash(gate)), (crash + away * 9 / 10, Act::Flush), (back, Act::Start(gate))]);
+        self.acts.extend([
+            (crash, Act::Crash(gate)),
+            (crash + away * 9 / 10, Act::Flush),
+            (back, Act::Start(gate)),
+        ]);
         // The others forget what they may, which they do when somebody looks.
-        let others =
-            (0..self.case.gates).flat_map(|gate| [1, 3, 5, 7].map(|part| (crash + away * part / 8, Act::Look(gate))));
+        let others = (0..self.case.gates)
+            .flat_map(|gate| [1, 3, 5, 7].map(|part| (crash + away * part / 8, Act::Look(gate))));
         self.acts.extend(others);
     }
 
@@ -230,7 +279,8 @@ impl Planner<'_> {
         self.acts.push((at, Act::Source(version)));
         for gate in 0..self.case.gates {
             let after = self.dice.one_of(&[10, 400, 30_000, 200_000]);
-            self.acts.push((at + self.dice.below(after), Act::Reload(gate)));
+            self.acts
+                .push((at + self.dice.below(after), Act::Reload(gate)));
         }
     }
 

@@ -40,7 +40,10 @@ pub struct Store {
 
 impl Store {
     pub fn new(mutant: Option<Mutant>) -> Self {
-        Self { mutant, ..Self::default() }
+        Self {
+            mutant,
+            ..Self::default()
+        }
     }
 
     pub fn commit(&mut self, offered: &[Offered], nonce: u64, now: u64) -> Committed {
@@ -49,7 +52,11 @@ impl Store {
             self.past.pop_front();
         }
         if self.mutant == Some(Mutant::StoreTakesAnything) {
-            self.instead.extend(offered.iter().map(|offered| (offered.written.key.clone(), offered.written.clone())));
+            self.instead.extend(
+                offered
+                    .iter()
+                    .map(|offered| (offered.written.key.clone(), offered.written.clone())),
+            );
         }
         self.log.commit(offered, Nonce(nonce), EPOCH + now, KEPT)
     }
@@ -59,16 +66,25 @@ impl Store {
     }
 
     pub fn items(&self, cursor: Cursor) -> Vec<Item> {
-        self.log.after(cursor, AT_ONCE).into_iter().map(Item::Entry).collect()
+        self.log
+            .after(cursor, AT_ONCE)
+            .into_iter()
+            .map(Item::Entry)
+            .collect()
     }
 
     /// One part of everything, by how the key falls.
     pub fn part(&mut self, part: usize, now: u64) -> Vec<Written> {
         self.log.forget(EPOCH + now);
         let falls = |key: &str| {
-            key.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % PARTS
+            key.bytes().fold(7_usize, |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+            }) % PARTS
         };
-        self.facts().into_iter().filter(|written| falls(&written.key) == part).collect()
+        self.facts()
+            .into_iter()
+            .filter(|written| falls(&written.key) == part)
+            .collect()
     }
 
     pub fn facts(&self) -> Vec<Written> {

@@ -10,7 +10,10 @@ const PEM: &str = include_str!("public_key.pem");
 fn verdict(text: &str) -> String {
     let env = env()
         .with_var("CLERK_SECRET_KEY", "sk_test_abcdefghijklmnopqrst")
-        .with_var("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        .with_var(
+            "CLERK_WEBHOOK_SIGNING_SECRET",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        )
         .with_var("OFFLINE_JWT_KEY", PEM)
         .with_var("ENGINE_TOKEN", "0123456789abcdef")
         .with_var("BAILIFF_ADMIN_TOKEN", "admin-0123456789abcdef")
@@ -20,7 +23,9 @@ fn verdict(text: &str) -> String {
 
 /// Lines that say something.
 fn lines() -> Vec<&'static str> {
-    FULL.lines().filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty()).collect()
+    FULL.lines()
+        .filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty())
+        .collect()
 }
 
 /// Puts `new` in the place of the value in the line with this number, counted around.
@@ -41,12 +46,25 @@ fn the_full_config_is_right_before_it_is_changed() {
 #[test]
 fn every_value_of_another_kind_is_a_fault_with_a_reason() {
     for number in 0..lines().len() {
-        for new in
-            ["", "~", "[]", "{}", "[[]]", "{a: {}}", "\"\"", "-1", "\"${NONE}\"", "99999999999999999999", "\u{7f}"]
-        {
+        for new in [
+            "",
+            "~",
+            "[]",
+            "{}",
+            "[[]]",
+            "{a: {}}",
+            "\"\"",
+            "-1",
+            "\"${NONE}\"",
+            "99999999999999999999",
+            "\u{7f}",
+        ] {
             let text = changed(number, new);
             let verdict = verdict(&text);
-            assert!(!verdict.contains("B090"), "a mistake in bailiff itself:\n{text}\n{verdict}");
+            assert!(
+                !verdict.contains("B090"),
+                "a mistake in bailiff itself:\n{text}\n{verdict}"
+            );
         }
     }
 }

@@ -9,7 +9,11 @@ fn roles() -> Roles {
 }
 
 fn parse(text: &str) -> Result<(Table, Faults), Faults> {
-    parse_membership(&Source::new("m.yaml", text), &roles(), &Flags::new(["is_admin", "is_active"]).unwrap())
+    parse_membership(
+        &Source::new("m.yaml", text),
+        &roles(),
+        &Flags::new(["is_admin", "is_active"]).unwrap(),
+    )
 }
 
 fn complaint(text: &str) -> String {
@@ -39,32 +43,58 @@ workspaces:
     assert_eq!(table.size(), (3, 1, 2));
     let members = Members::new(table, Policy::default());
     let known = |id: &str| match members.standing(&UserId::parse(id).expect("an id")) {
-        Standing::Known(known) => {
-            (known.access, known.founder, known.name().map(|name| name.to_str().unwrap().to_owned()))
-        }
+        Standing::Known(known) => (
+            known.access,
+            known.founder,
+            known.name().map(|name| name.to_str().unwrap().to_owned()),
+        ),
         other => panic!("{other:?}"),
     };
-    assert_eq!(known("user_1"), (AccessStatus::Suspended, true, Some("Zo%C3%AB Chen".to_owned())));
+    assert_eq!(
+        known("user_1"),
+        (
+            AccessStatus::Suspended,
+            true,
+            Some("Zo%C3%AB Chen".to_owned())
+        )
+    );
     assert_eq!(known("user_2"), (AccessStatus::Active, false, None));
     assert_eq!(known("user_3"), (AccessStatus::Pending, false, None));
-    let role = members.role(&WorkspaceId::parse("ws_1").unwrap(), &UserId::parse("user_2").unwrap(), None);
+    let role = members.role(
+        &WorkspaceId::parse("ws_1").unwrap(),
+        &UserId::parse("user_2").unwrap(),
+        None,
+    );
     assert_eq!(role, roles().find("admin"));
 }
 
 #[test]
 fn a_130_a_file_that_is_empty_or_cut_off_is_no_membership() {
-    assert_text(&complaint(""), "error[B006]: m.yaml is empty\n  expect a mapping with at least one key\n");
+    assert_text(
+        &complaint(""),
+        "error[B006]: m.yaml is empty\n  expect a mapping with at least one key\n",
+    );
     for (given, expected) in [
         ("# nothing\n", "error[B006]: m.yaml is empty"),
         ("---\n", "error[B006]: m.yaml is empty"),
         ("{}\n", "error[B004]: missing key `users`"),
         ("workspaces: {}\n", "error[B004]: missing key `users`"),
         ("users:\n", "error[B002]: empty value for `users`"),
-        ("users:\n  user_1:\n", "error[B002]: empty value for `user_1`"),
+        (
+            "users:\n  user_1:\n",
+            "error[B002]: empty value for `user_1`",
+        ),
         ("users: {user_1: {access: act", "error[B007]"),
-        ("users: [user_1]\n", "error[B002]: `users` must be a mapping"),
+        (
+            "users: [user_1]\n",
+            "error[B002]: `users` must be a mapping",
+        ),
     ] {
-        assert!(complaint(given).starts_with(expected), "{given}\n{}", complaint(given));
+        assert!(
+            complaint(given).starts_with(expected),
+            "{given}\n{}",
+            complaint(given)
+        );
     }
     assert!(parse("users: {}\n").is_ok(), "nobody, and said so");
 }
@@ -163,9 +193,14 @@ warning[B011]: `user_1` is a member and not among `users`
 ";
     assert_text(&complaint(text), expected);
     let many: String = (0..300).map(|i| format!("user_{i}: member, ")).collect();
-    let got = complaint(&format!("users: {{}}\nworkspaces: {{ws_1: {{members: {{{many}}}}}}}\n"));
+    let got = complaint(&format!(
+        "users: {{}}\nworkspaces: {{ws_1: {{members: {{{many}}}}}}}\n"
+    ));
     assert_eq!(got.matches("warning[").count(), 21);
-    assert!(got.contains("280 more members are not among `users`"), "{got}");
+    assert!(
+        got.contains("280 more members are not among `users`"),
+        "{got}"
+    );
 }
 
 #[test]
@@ -192,8 +227,15 @@ fn a_hundred_thousand_users_are_read() {
     }
     text.push_str("workspaces:\n");
     for w in 0..1000 {
-        let members: Vec<String> = (0..100).map(|m| format!("user_{:06}: member", w * 100 + m)).collect();
-        writeln!(text, "  ws_{w}: {{org: org_{w}, members: {{{}}}}}", members.join(", ")).unwrap();
+        let members: Vec<String> = (0..100)
+            .map(|m| format!("user_{:06}: member", w * 100 + m))
+            .collect();
+        writeln!(
+            text,
+            "  ws_{w}: {{org: org_{w}, members: {{{}}}}}",
+            members.join(", ")
+        )
+        .unwrap();
     }
     let (table, warnings) = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     assert!(warnings.is_empty());

@@ -15,7 +15,9 @@ error[B004]: the route `/**` asks for a token, and there is no issuer whose toke
   fix    export CLERK_PUBLISHABLE_KEY=pk_…, or add `clerk: {publishable_key: pk_…}`
 ";
     assert_text(&printed(alone(&FakeEnv::new())), expected);
-    let twin = FakeEnv::new().with_var("VITE_CLERK_PUBLISHABLE_KEY", KEY).with_var("BAILIFF_UPSTREAM", APP);
+    let twin = FakeEnv::new()
+        .with_var("VITE_CLERK_PUBLISHABLE_KEY", KEY)
+        .with_var("BAILIFF_UPSTREAM", APP);
     let expected = "\
 error[B004]: the route `/**` asks for a token, and there is no issuer whose tokens count
   saw    `VITE_CLERK_PUBLISHABLE_KEY`, which is for the build of a web page and is not read
@@ -26,20 +28,32 @@ error[B004]: the route `/**` asks for a token, and there is no issuer whose toke
 
 #[test]
 fn a_config_that_is_not_there_says_so() {
-    let faults = printed(load(Some(Path::new("/none.yaml")), &Overrides::default(), &env()));
-    assert_text(&faults, "error[B006]: cannot read /none.yaml\n  saw    entity not found\n");
+    let faults = printed(load(
+        Some(Path::new("/none.yaml")),
+        &Overrides::default(),
+        &env(),
+    ));
+    assert_text(
+        &faults,
+        "error[B006]: cannot read /none.yaml\n  saw    entity not found\n",
+    );
 }
 
 #[test]
 fn a_wrong_flag_is_shown_as_it_was_typed() {
-    let flags = Overrides { upstream: Some("127.0.0.1:3000".into()), ..Overrides::default() };
+    let flags = Overrides {
+        upstream: Some("127.0.0.1:3000".into()),
+        ..Overrides::default()
+    };
     let expected = "\
 error[B002]: `--upstream` has no scheme
  --> command line:1:12
 1 | --upstream 127.0.0.1:3000
   |            ^^^^^^^^^^^^^^ expected http://host:port, h2c://host:port or unix:/path/of/socket
 ";
-    let env = FakeEnv::new().with_var("CLERK_PUBLISHABLE_KEY", KEY).with_var("AUTH_MODE", "clerk");
+    let env = FakeEnv::new()
+        .with_var("CLERK_PUBLISHABLE_KEY", KEY)
+        .with_var("AUTH_MODE", "clerk");
     let got = printed(load(None, &flags, &env));
     assert!(got.starts_with(expected), "{got}");
 }
@@ -89,29 +103,65 @@ error[B011]: `upstream` http://localhost:8484 is bailiff's own address 0.0.0.0:8
         ("upstream: unix:/a\nlisten: unix:/a\n", true),
         ("upstream: unix:/a\nlisten: unix:/b\n", false),
         ("upstream: http://10.0.0.9:8484\n", false),
-        ("upstream: http://127.0.0.1:8484\nlisten: 127.0.0.2:8484\n", false),
+        (
+            "upstream: http://127.0.0.1:8484\nlisten: 127.0.0.2:8484\n",
+            false,
+        ),
     ] {
-        assert_eq!(complaint(given).contains("in circles"), circle, "{given}{}", complaint(given));
+        assert_eq!(
+            complaint(given).contains("in circles"),
+            circle,
+            "{given}{}",
+            complaint(given)
+        );
     }
 }
 
 #[test]
 fn what_this_version_cannot_do_is_said_and_not_ignored() {
     for (given, expected) in [
-        ("listen: {address: \"0.0.0.0:443\", tls: {cert: a, key: b}}\n", "TLS listeners are not part of this version"),
-        ("listen: [{address: \"0.0.0.0:443\", tls: {cert: a, key: b}}]\n", "terminate TLS in front of bailiff"),
-        ("upstream: https://app:3000\n", "TLS to the upstream is not part of this version"),
-        ("upstream: http://u:hunter2@app:3000\n", "has a user name or password in it"),
+        (
+            "listen: {address: \"0.0.0.0:443\", tls: {cert: a, key: b}}\n",
+            "TLS listeners are not part of this version",
+        ),
+        (
+            "listen: [{address: \"0.0.0.0:443\", tls: {cert: a, key: b}}]\n",
+            "terminate TLS in front of bailiff",
+        ),
+        (
+            "upstream: https://app:3000\n",
+            "TLS to the upstream is not part of this version",
+        ),
+        (
+            "upstream: http://u:hunter2@app:3000\n",
+            "has a user name or password in it",
+        ),
         ("upstream: http://app:3000/base\n", "has a path or query"),
-        ("upstream: http://169.254.169.254\n", "at which clouds hand out credentials"),
+        (
+            "upstream: http://169.254.169.254\n",
+            "at which clouds hand out credentials",
+        ),
         ("listen: 8484\n", "has no IP address before its port"),
         ("listen: localhost:8484\n", "127.0.0.1 for `localhost`"),
         ("listen: unix:sock\n", "is not an absolute path"),
-        ("listen: 127.0.0.1:8485\n", "`admin` and `listen` are both 127.0.0.1:8485"),
-        ("listen: [127.0.0.1:1, 0.0.0.0:1]\n", "names 0.0.0.0:1 twice"),
-        ("membership: {file: m.yaml, ldap: x}\n", "unknown key `ldap`"),
+        (
+            "listen: 127.0.0.1:8485\n",
+            "`admin` and `listen` are both 127.0.0.1:8485",
+        ),
+        (
+            "listen: [127.0.0.1:1, 0.0.0.0:1]\n",
+            "names 0.0.0.0:1 twice",
+        ),
+        (
+            "membership: {file: m.yaml, ldap: x}\n",
+            "unknown key `ldap`",
+        ),
     ] {
-        assert!(complaint(given).contains(expected), "{given}{}", complaint(given));
+        assert!(
+            complaint(given).contains(expected),
+            "{given}{}",
+            complaint(given)
+        );
     }
 }
 
@@ -124,7 +174,10 @@ error[B010]: `access` is neither an access word nor a role
   |                                      ^^^^ did you mean `owner`?
 ";
     let expected = expected.replace("2:34", "2:38");
-    assert_text(&route("{path: \"/w/{workspace}\", access: ownr}"), &expected);
+    assert_text(
+        &route("{path: \"/w/{workspace}\", access: ownr}"),
+        &expected,
+    );
     assert!(route("{path: /a, access: pubic}").contains("did you mean `public`?"));
     let listed = "expected one of `public`, `optional`, `user`, `active`, `service`, `webhook`, `deny`, `member`, `admin`, `owner`";
     assert!(route("{path: /a, access: everybody}").contains(listed));
@@ -140,7 +193,8 @@ error[B010]: the route `/a/{y}` is for requests that another one is for
   saw    `/a/{x}` at b.yaml:2:5
   fix    remove one of them, or give them different `methods`
 ";
-    let given = "routes:\n  - {path: \"/a/{x}\", access: user}\n  - {path: \"/a/{y}\", access: public}\n";
+    let given =
+        "routes:\n  - {path: \"/a/{x}\", access: user}\n  - {path: \"/a/{y}\", access: public}\n";
     assert_text(&complaint(given), expected);
 }
 
@@ -156,7 +210,10 @@ warning[B010]: `service_tokens` has no effect, because no route has `access: ser
 ";
     assert_text(&got, expected);
     let got = complaint("webhooks: {secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}\n");
-    assert!(got.starts_with("warning[B010]: `webhooks` has no effect"), "{got}");
+    assert!(
+        got.starts_with("warning[B010]: `webhooks` has no effect"),
+        "{got}"
+    );
 }
 
 #[test]
@@ -170,12 +227,16 @@ warning[B010]: a request with PUT, PATCH, DELETE, OPTIONS goes on to `/a/**`, wh
   fix    if that is not meant: `- {path: /a/admin, access: deny}` beside it
 ";
     assert_text(&complaint(open), expected);
-    assert_text(&complaint(&format!("{open}  - {{path: /a/admin, access: deny}}\n")), "");
+    assert_text(
+        &complaint(&format!("{open}  - {{path: /a/admin, access: deny}}\n")),
+        "",
+    );
     assert_text(&complaint(&open.replace("public", "user")), "");
 }
 
 #[test]
-fn another_letter_case_of_a_guarded_path_is_a_warning_until_somebody_has_said_how_the_app_reads_it() {
+fn another_letter_case_of_a_guarded_path_is_a_warning_until_somebody_has_said_how_the_app_reads_it()
+{
     let open = "routes:\n  - {path: /**, access: public}\n  - {path: /admin/**, access: user}\n";
     let expected = "\
 warning[B010]: `/ADMIN` goes on to `/**`, which is open to everybody
@@ -188,7 +249,10 @@ warning[B010]: `/ADMIN` goes on to `/**`, which is open to everybody
     for said in ["sensitive", "insensitive"] {
         assert_text(&complaint(&format!("{open}paths: {{case: {said}}}\n")), "");
     }
-    assert_text(&complaint(&open.replace("/**, access: public", "/x/**, access: public")), "");
+    assert_text(
+        &complaint(&open.replace("/**, access: public", "/x/**, access: public")),
+        "",
+    );
     assert_text(&complaint(&open.replace("public", "user")), "");
 }
 
@@ -203,8 +267,16 @@ warning[B002]: every client may send `script_name`, and an app that takes the pa
 ";
     assert_text(&complaint("headers: {pass: [SCRIPT_NAME]}\n"), expected);
     let idle = complaint("headers: {pass_from_proxies: [x-scheme]}\n");
-    assert!(idle.starts_with("warning[B011]: `pass_from_proxies` has no effect without `trusted_proxies`"), "{idle}");
-    assert_text(&complaint("trusted_proxies: 10.0.0.0/8\nheaders: {pass_from_proxies: [x-scheme]}\n"), "");
+    assert!(
+        idle.starts_with(
+            "warning[B011]: `pass_from_proxies` has no effect without `trusted_proxies`"
+        ),
+        "{idle}"
+    );
+    assert_text(
+        &complaint("trusted_proxies: 10.0.0.0/8\nheaders: {pass_from_proxies: [x-scheme]}\n"),
+        "",
+    );
 }
 
 #[test]
@@ -231,13 +303,28 @@ routes:
   - {path: /c, access: service}
 colour: red
 ";
-    let env = FakeEnv::new().with_file("b.yaml", text.as_bytes(), 0o600).with_var("AUTH_MODE", "x");
+    let env = FakeEnv::new()
+        .with_file("b.yaml", text.as_bytes(), 0o600)
+        .with_var("AUTH_MODE", "x");
     let faults = load(Some(Path::new("b.yaml")), &Overrides::default(), &env).expect_err("faults");
-    let lines: Vec<_> =
-        faults.sorted().iter().filter_map(|fault| fault.place.as_ref().map(|place| place.line())).collect();
-    for line in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 20] {
+    let lines: Vec<_> = faults
+        .sorted()
+        .iter()
+        .filter_map(|fault| fault.place.as_ref().map(|place| place.line()))
+        .collect();
+    for line in [
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 20,
+    ] {
         assert!(lines.contains(&line), "line {line} is missing:\n{faults}");
     }
-    assert_eq!(lines.iter().filter(|line| **line == 5).count(), 5, "{faults}");
-    assert!(faults.to_string().contains("`AUTH_MODE` is not a mode of this version"));
+    assert_eq!(
+        lines.iter().filter(|line| **line == 5).count(),
+        5,
+        "{faults}"
+    );
+    assert!(
+        faults
+            .to_string()
+            .contains("`AUTH_MODE` is not a mode of this version")
+    );
 }

@@ -29,7 +29,11 @@ const APP: &str = "http://127.0.0.1:3000";
 /// Loads `text` as `/etc/bailiff/bailiff.yaml`.
 fn file(text: &str, env: FakeEnv) -> Result<Loaded, Faults> {
     let env = env.with_file("/etc/bailiff/bailiff.yaml", text.as_bytes(), 0o600);
-    load(Some(Path::new("/etc/bailiff/bailiff.yaml")), &Overrides::default(), &env)
+    load(
+        Some(Path::new("/etc/bailiff/bailiff.yaml")),
+        &Overrides::default(),
+        &env,
+    )
 }
 
 /// Loads the environment alone.
@@ -38,7 +42,9 @@ fn alone(env: &FakeEnv) -> Result<Loaded, Faults> {
 }
 
 fn env() -> FakeEnv {
-    FakeEnv::new().with_var("CLERK_PUBLISHABLE_KEY", KEY).with_var("BAILIFF_UPSTREAM", APP)
+    FakeEnv::new()
+        .with_var("CLERK_PUBLISHABLE_KEY", KEY)
+        .with_var("BAILIFF_UPSTREAM", APP)
 }
 
 /// Everything that is printed.
@@ -61,7 +67,10 @@ fn complaint(text: &str) -> String {
         ("routes:", "routes: [{path: /**, access: user}]\n"),
     ];
     let mut all = text.to_owned();
-    for (_, line) in right.iter().filter(|(key, _)| !text.lines().any(|line| line.starts_with(key))) {
+    for (_, line) in right
+        .iter()
+        .filter(|(key, _)| !text.lines().any(|line| line.starts_with(key)))
+    {
         all.push_str(line);
     }
     let env = FakeEnv::new().with_file("b.yaml", all.as_bytes(), 0o600);

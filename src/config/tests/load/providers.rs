@@ -8,7 +8,9 @@ const KEYS: &str = "jwks_url: \"https://id.example/j\"";
 
 /// What is wrong with an OIDC issuer `b` that has an audience and is right but for `more`.
 fn oidc(more: &str) -> String {
-    complaint(&format!("issuers: [{{name: b, kind: oidc, issuer: \"https://id.example/\", audience: api, {more}}}]\n"))
+    complaint(&format!(
+        "issuers: [{{name: b, kind: oidc, issuer: \"https://id.example/\", audience: api, {more}}}]\n"
+    ))
 }
 
 /// What is wrong with a list of this one issuer.
@@ -20,33 +22,63 @@ fn read(issuer: &str) -> (Issuer, KeySource) {
     let text = format!("upstream: {APP}\nissuers: [{{{issuer}}}]\n");
     let loaded = file(&text, FakeEnv::new()).unwrap_or_else(|faults| panic!("{faults}"));
     let live = loaded.settings.live;
-    (live.rules.issuers[0].clone(), live.issuers[0].source.clone())
+    (
+        live.rules.issuers[0].clone(),
+        live.issuers[0].source.clone(),
+    )
 }
 
 #[test]
 fn an_oidc_issuer_needs_no_more_than_its_name_its_url_and_for_whom_its_tokens_are() {
-    let (issuer, source) = read("name: b, kind: oidc, issuer: \"https://id.example/realms/x/\", client_id: app-1");
-    assert_eq!((&*issuer.name, &*issuer.iss, issuer.kind), ("b", "https://id.example/realms/x/", Kind::Oidc));
+    let (issuer, source) =
+        read("name: b, kind: oidc, issuer: \"https://id.example/realms/x/\", client_id: app-1");
+    assert_eq!(
+        (&*issuer.name, &*issuer.iss, issuer.kind),
+        ("b", "https://id.example/realms/x/", Kind::Oidc)
+    );
     assert_eq!(*issuer.claim_names, ClaimNames::of(Kind::Oidc));
     assert_eq!(issuer.claims.client_id.as_deref(), Some("app-1"));
-    let KeySource::Discovery { issuer, url } = source else { panic!("no discovery: {source:?}") };
-    assert_eq!(&*issuer, "https://id.example/realms/x/", "nothing is normalised");
-    assert_eq!(url, "https://id.example/realms/x/.well-known/openid-configuration");
+    let KeySource::Discovery { issuer, url } = source else {
+        panic!("no discovery: {source:?}")
+    };
+    assert_eq!(
+        &*issuer, "https://id.example/realms/x/",
+        "nothing is normalised"
+    );
+    assert_eq!(
+        url,
+        "https://id.example/realms/x/.well-known/openid-configuration"
+    );
 
-    let (_, source) =
-        read("name: b, kind: oidc, issuer: \"https://id.example\", audience: x, jwks_uri: \"https://k.example/j\"");
+    let (_, source) = read(
+        "name: b, kind: oidc, issuer: \"https://id.example\", audience: x, jwks_uri: \"https://k.example/j\"",
+    );
     assert!(matches!(source, KeySource::Url(url) if url == "https://k.example/j"));
-    assert_eq!(oidc("leeway: 5s, verify_iat: false, max_token_age: 1h"), "", "no warning either");
+    assert_eq!(
+        oidc("leeway: 5s, verify_iat: false, max_token_age: 1h"),
+        "",
+        "no warning either"
+    );
 }
 
 #[test]
 fn every_claim_can_be_mapped_to_another_name() {
-    let claims = "claims: {user_id: \"https://x.example/id\", email: [mail, upn], name: nick, tenant: tid}";
-    let (issuer, _) = read(&format!("name: b, kind: oidc, issuer: \"https://id.example\", audience: x, {claims}"));
+    let claims =
+        "claims: {user_id: \"https://x.example/id\", email: [mail, upn], name: nick, tenant: tid}";
+    let (issuer, _) = read(&format!(
+        "name: b, kind: oidc, issuer: \"https://id.example\", audience: x, {claims}"
+    ));
     let names = &issuer.claim_names;
-    assert_eq!((&*names.user_id, names.tenant.as_deref()), ("https://x.example/id", Some("tid")));
     assert_eq!(
-        (names.email.join(" "), names.name.join(" "), names.name_parts.len()),
+        (&*names.user_id, names.tenant.as_deref()),
+        ("https://x.example/id", Some("tid"))
+    );
+    assert_eq!(
+        (
+            names.email.join(" "),
+            names.name.join(" "),
+            names.name_parts.len()
+        ),
         ("mail upn".into(), "nick".into(), 0)
     );
 
@@ -56,7 +88,11 @@ fn every_claim_can_be_mapped_to_another_name() {
     let loaded = file(&text, FakeEnv::new()).unwrap_or_else(|faults| panic!("{faults}"));
     let names = loaded.settings.live.rules.issuers[0].claim_names.clone();
     assert_eq!(
-        (names.email.join(" "), names.tenant.as_deref(), names.name_parts.len()),
+        (
+            names.email.join(" "),
+            names.tenant.as_deref(),
+            names.name_parts.len()
+        ),
         ("mail".into(), Some("team"), 2)
     );
 }
@@ -69,22 +105,40 @@ error[B004]: an OIDC issuer without `audience` or `client_id`: a token that it m
  --> b.yaml:1:11
 ";
     assert!(got.contains(expected), "{got}");
-    assert!(got.contains("fix    `audience:` with what access tokens for your API have in `aud`"), "{got}");
+    assert!(
+        got.contains("fix    `audience:` with what access tokens for your API have in `aud`"),
+        "{got}"
+    );
 }
 
 #[test]
 fn what_would_have_no_effect_or_another_one_than_meant_is_refused() {
     for (given, expected) in [
-        ("publishable_key: pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "`publishable_key` is for issuers of `kind: clerk`"),
-        ("secret_key: sk_test_abcdefghijklmnop", "`secret_key` is for issuers of `kind: clerk`"),
-        ("instance_id: ins_1", "`instance_id` is for issuers of `kind: clerk`"),
+        (
+            "publishable_key: pk_live_Y2xlcmsuZXhhbXBsZS5jb20k",
+            "`publishable_key` is for issuers of `kind: clerk`",
+        ),
+        (
+            "secret_key: sk_test_abcdefghijklmnop",
+            "`secret_key` is for issuers of `kind: clerk`",
+        ),
+        (
+            "instance_id: ins_1",
+            "`instance_id` is for issuers of `kind: clerk`",
+        ),
         (
             "authorized_parties: [\"https://a.example\"]",
             "name the client for which tokens must be made: `client_id: …`",
         ),
         ("azp: optional", "`azp` is for issuers of `kind: clerk`"),
-        ("allow_pending: true", "only Clerk's sessions can be pending"),
-        ("allow_jwt_templates: true", "an OIDC token needs no session"),
+        (
+            "allow_pending: true",
+            "only Clerk's sessions can be pending",
+        ),
+        (
+            "allow_jwt_templates: true",
+            "an OIDC token needs no session",
+        ),
         (
             "client_id: pk_live_Y2xlcmsuZXhhbXBsZS5jb20k",
             "`client_id` is a publishable key of Clerk: write `kind: clerk`",
@@ -92,44 +146,94 @@ fn what_would_have_no_effect_or_another_one_than_meant_is_refused() {
         ("client_id: \"a b\"", "`client_id` is no client id"),
         ("claims: {}", ""),
         ("claims: {sub: x}", "unknown key `sub`"),
-        ("claims: {user_id: [a, b]}", "`user_id` must be a single value"),
+        (
+            "claims: {user_id: [a, b]}",
+            "`user_id` must be a single value",
+        ),
         ("claims: {tenant: [a]}", "`tenant` must be a single value"),
         ("claims: {email: []}", "`email` is an empty list"),
-        ("claims: {email: [a, b, c, d, e, f, g, h, i]}", "`email` names too many claims"),
-        ("claims: {user_id: iss}", "`user_id` is `iss`, which names no user"),
-        ("claims: {user_id: jti}", "`user_id` is `jti`, which names no user"),
-        ("claims: {user_id: email}", "warning[B011]: users are told apart by `email`, which can be changed"),
+        (
+            "claims: {email: [a, b, c, d, e, f, g, h, i]}",
+            "`email` names too many claims",
+        ),
+        (
+            "claims: {user_id: iss}",
+            "`user_id` is `iss`, which names no user",
+        ),
+        (
+            "claims: {user_id: jti}",
+            "`user_id` is `jti`, which names no user",
+        ),
+        (
+            "claims: {user_id: email}",
+            "warning[B011]: users are told apart by `email`, which can be changed",
+        ),
         (
             "jwks_url: \"https://a.example/j\", jwks_uri: \"https://a.example/j\"",
             "`jwks_url` and `jwks_uri` are both given",
         ),
-        ("jwks_uri: \"https://a.example/j\", jwt_key: x", "`jwt_key` does not serve"),
-        ("jwks_uri: \"http://a.example/j\"", "`jwks_uri` is not https"),
+        (
+            "jwks_uri: \"https://a.example/j\", jwt_key: x",
+            "`jwt_key` does not serve",
+        ),
+        (
+            "jwks_uri: \"http://a.example/j\"",
+            "`jwks_uri` is not https",
+        ),
     ] {
         let got = oidc(given);
-        assert!(got.contains(expected) && (!expected.is_empty() || got.is_empty()), "{given}\n{got}");
+        assert!(
+            got.contains(expected) && (!expected.is_empty() || got.is_empty()),
+            "{given}\n{got}"
+        );
     }
     let long = oidc(&format!("claims: {{user_id: {}}}", "x".repeat(256)));
-    assert!(long.contains("`user_id` is too long for the name of a claim"), "{long}");
+    assert!(
+        long.contains("`user_id` is too long for the name of a claim"),
+        "{long}"
+    );
     for (given, expected) in [
         (
             "name: clerk, kind: oidc, issuer: \"https://id.example\", audience: x",
             "the name `clerk` is for an issuer of `kind: clerk`",
         ),
-        ("name: b, kind: oicd, issuer: \"https://id.example\", audience: x", "did you mean `oidc`?"),
-        ("name: b, kind: oidc, audience: x", "an OIDC issuer without `issuer`"),
+        (
+            "name: b, kind: oicd, issuer: \"https://id.example\", audience: x",
+            "did you mean `oidc`?",
+        ),
+        (
+            "name: b, kind: oidc, audience: x",
+            "an OIDC issuer without `issuer`",
+        ),
         (
             "name: b, kind: oidc, issuer: \"https://Id.example\", audience: x",
             "`issuer` has a host with upper-case letters",
         ),
-        ("name: b, kind: oidc, issuer: \"https://id.example/?x\", audience: x", "`issuer` has a query"),
-        ("name: b, kind: oidc, issuer: \"http://id.example\", audience: x", "`issuer` is not https"),
-        ("name: \"b:c\", kind: oidc, issuer: \"https://id.example\", audience: x", "`name` is not a name"),
+        (
+            "name: b, kind: oidc, issuer: \"https://id.example/?x\", audience: x",
+            "`issuer` has a query",
+        ),
+        (
+            "name: b, kind: oidc, issuer: \"http://id.example\", audience: x",
+            "`issuer` is not https",
+        ),
+        (
+            "name: \"b:c\", kind: oidc, issuer: \"https://id.example\", audience: x",
+            "`name` is not a name",
+        ),
     ] {
-        assert!(alone_with(given).contains(expected), "{given}\n{}", alone_with(given));
+        assert!(
+            alone_with(given).contains(expected),
+            "{given}\n{}",
+            alone_with(given)
+        );
     }
     let misspelt = alone_with("name: b, kind: oicd, issuer: \"https://id.example\", audience: x");
-    assert_eq!(misspelt.matches("error[").count(), 1, "one mistake is one fault:\n{misspelt}");
+    assert_eq!(
+        misspelt.matches("error[").count(),
+        1,
+        "one mistake is one fault:\n{misspelt}"
+    );
 }
 
 #[test]
@@ -147,9 +251,18 @@ fn clerks_users_stay_who_they_are_and_its_client_id_names_its_instance() {
             format!("client_id: {other}"),
             "`client_id` is a key of `https://clerk.example.com`, and the issuer is `https://x.example`",
         ),
-        ("client_id: app-1".to_owned(), "`client_id` has an unknown beginning"),
-        ("client_id: sk_test_abcdefghijklmnop".to_owned(), "`client_id` is a secret key"),
-        ("claims: {user_id: email}".to_owned(), "`user_id` cannot be another claim than `sub`"),
+        (
+            "client_id: app-1".to_owned(),
+            "`client_id` has an unknown beginning",
+        ),
+        (
+            "client_id: sk_test_abcdefghijklmnop".to_owned(),
+            "`client_id` is a secret key",
+        ),
+        (
+            "claims: {user_id: email}".to_owned(),
+            "`user_id` cannot be another claim than `sub`",
+        ),
     ] {
         let got = clerk(&given);
         assert!(got.contains(expected), "{given}\n{got}");

@@ -1,7 +1,12 @@
 use super::*;
 use crate::config::outside::VARIABLES;
 
-const HIDDEN: &[&str] = &["hunter2hunter2", "sk_live_topsecret", "whsec_dG9wc2VjcmV0", "MIIEvgIBADANBgkq"];
+const HIDDEN: &[&str] = &[
+    "hunter2hunter2",
+    "sk_live_topsecret",
+    "whsec_dG9wc2VjcmV0",
+    "MIIEvgIBADANBgkq",
+];
 
 /// Every place where a secret can stand, each with something wrong near it.
 #[test]
@@ -47,11 +52,22 @@ fn no_value_of_the_environment_is_ever_printed_be_it_a_secret_or_not() {
     // A wrong port is a number that somebody chose, and is shown.
     let names: Vec<_> = VARIABLES.iter().filter(|name| **name != "PORT").collect();
     // Nearly every text is a path, so this one is wrong in another way.
-    let wrong = |name: &str| if name == "BAILIFF_STORE" { "hunter2/" } else { "hunter2" };
-    let env = names.iter().fold(FakeEnv::new(), |env, name| env.with_var(name, wrong(name)));
+    let wrong = |name: &str| {
+        if name == "BAILIFF_STORE" {
+            "hunter2/"
+        } else {
+            "hunter2"
+        }
+    };
+    let env = names
+        .iter()
+        .fold(FakeEnv::new(), |env, name| env.with_var(name, wrong(name)));
     let faults = alone(&env).expect_err("faults");
     for name in names {
-        assert!(faults.to_string().contains(name), "{name} has no fault:\n{faults}");
+        assert!(
+            faults.to_string().contains(name),
+            "{name} has no fault:\n{faults}"
+        );
     }
     assert!(!faults.to_string().contains("hunter2"), "{faults}");
 }
@@ -60,11 +76,17 @@ fn no_value_of_the_environment_is_ever_printed_be_it_a_secret_or_not() {
 fn settings_do_not_print_their_secrets_either() {
     let env = env()
         .with_var("CLERK_SECRET_KEY", "sk_test_hunter2hunter2hunter2")
-        .with_var("CLERK_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        .with_var(
+            "CLERK_WEBHOOK_SECRET",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        )
         .with_var("SERVICE_AUTH_TOKEN", "hunter2hunter2hunter2");
     let loaded = alone(&env).expect("a config");
-    let local = FakeEnv::new().with_var("BAILIFF_UPSTREAM", APP).with_var("AUTH_MODE", "local");
-    let local = alone(&local.with_var("LOCAL_AUTH_TOKEN", "hunter2hunter2hunter2")).expect("a config");
+    let local = FakeEnv::new()
+        .with_var("BAILIFF_UPSTREAM", APP)
+        .with_var("AUTH_MODE", "local");
+    let local =
+        alone(&local.with_var("LOCAL_AUTH_TOKEN", "hunter2hunter2hunter2")).expect("a config");
     assert!(!format!("{local:?}").contains("hunter2"));
     let printed = format!("{loaded:?} {:#?}", loaded.settings);
     for secret in ["hunter2", "MfKQ9r8G"] {
@@ -74,9 +96,14 @@ fn settings_do_not_print_their_secrets_either() {
 
 #[test]
 fn a_secret_file_that_everybody_can_read_is_a_warning() {
-    let env =
-        env().with_var("SERVICE_AUTH_TOKEN_FILE", "/run/token").with_file("/run/token", b"0123456789abcdef\n", 0o644);
+    let env = env()
+        .with_var("SERVICE_AUTH_TOKEN_FILE", "/run/token")
+        .with_file("/run/token", b"0123456789abcdef\n", 0o644);
     let loaded = alone(&env).expect("a config");
     let expected = "warning[B013]: every user of this machine can read /run/token\n  fix    chmod o-r /run/token\n";
-    assert!(loaded.warnings.to_string().contains(expected), "{}", loaded.warnings);
+    assert!(
+        loaded.warnings.to_string().contains(expected),
+        "{}",
+        loaded.warnings
+    );
 }

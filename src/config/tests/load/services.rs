@@ -25,16 +25,29 @@ fn said(service: &str) -> String {
 }
 
 fn rules(text: &str) -> std::sync::Arc<Rules> {
-    let loaded = file(&format!("membership: {{file: m.yaml}}\n{ROUTES}{text}"), env());
-    loaded.unwrap_or_else(|faults| panic!("{faults}")).settings.live.rules
+    let loaded = file(
+        &format!("membership: {{file: m.yaml}}\n{ROUTES}{text}"),
+        env(),
+    );
+    loaded
+        .unwrap_or_else(|faults| panic!("{faults}"))
+        .settings
+        .live
+        .rules
 }
 
 /// `METHOD path` of everything that the service may use, among all routes and some methods.
 fn usable(rules: &Rules, service: &ServiceToken) -> Vec<String> {
     let methods = [Method::GET, Method::HEAD, Method::POST];
-    let all = rules.routes.iter().flat_map(|route| methods.iter().map(move |method| (route, method)));
-    let usable = all.filter(|(route, method)| route.methods.cover(method) && service.may_use(route, method));
-    usable.map(|(route, method)| format!("{method} {}", route.pattern.text())).collect()
+    let all = rules
+        .routes
+        .iter()
+        .flat_map(|route| methods.iter().map(move |method| (route, method)));
+    let usable =
+        all.filter(|(route, method)| route.methods.cover(method) && service.may_use(route, method));
+    usable
+        .map(|(route, method)| format!("{method} {}", route.pattern.text()))
+        .collect()
 }
 
 fn at(address: &str) -> Client {
@@ -45,8 +58,13 @@ fn at(address: &str) -> Client {
 fn a_service_without_lists_may_use_service_routes_from_private_networks() {
     let rules = rules("service_tokens: [{name: engine, token: 0123456789abcdef}]\n");
     let service = &rules.services[0];
-    assert_eq!(usable(&rules, service), ["GET /internal/**", "HEAD /internal/**", "POST /internal/**"]);
-    assert!(service.networks().hold(at("192.168.1.1")) && !service.networks().hold(at("203.0.113.9")));
+    assert_eq!(
+        usable(&rules, service),
+        ["GET /internal/**", "HEAD /internal/**", "POST /internal/**"]
+    );
+    assert!(
+        service.networks().hold(at("192.168.1.1")) && !service.networks().hold(at("203.0.113.9"))
+    );
 
     let outer = alone(&env().with_var("SERVICE_AUTH_TOKEN", "0123456789abcdef")).expect("a config");
     let service = &outer.settings.live.rules.services[0];
@@ -59,17 +77,34 @@ fn a_service_without_lists_may_use_service_routes_from_private_networks() {
 #[test]
 fn a_list_of_routes_means_what_it_says_and_nothing_more() {
     for (given, expected) in [
-        ("[/internal/**]", &["GET /internal/**", "HEAD /internal/**", "POST /internal/**"][..]),
-        ("[GET /api/boards]", &["GET /api/boards", "HEAD /api/boards"]),
+        (
+            "[/internal/**]",
+            &["GET /internal/**", "HEAD /internal/**", "POST /internal/**"][..],
+        ),
+        (
+            "[GET /api/boards]",
+            &["GET /api/boards", "HEAD /api/boards"],
+        ),
         ("[POST /api/boards]", &["POST /api/boards"]),
         ("[HEAD /api/boards]", &["HEAD /api/boards"]),
         ("POST /api/jobs/**", &["POST /api/jobs/**"]),
-        ("[\"/ws/{workspace}\"]", &["GET /ws/{workspace}", "HEAD /ws/{workspace}", "POST /ws/{workspace}"]),
+        (
+            "[\"/ws/{workspace}\"]",
+            &[
+                "GET /ws/{workspace}",
+                "HEAD /ws/{workspace}",
+                "POST /ws/{workspace}",
+            ],
+        ),
     ] {
         let rules = rules(&format!(
             "service_tokens: [{{name: a, token: 0123456789abcdef, routes: {given}}}, {{name: b, token: 0123456789abcdeg}}]\n"
         ));
-        assert_eq!(usable(&rules, &rules.services[0]), expected, "given: {given}");
+        assert_eq!(
+            usable(&rules, &rules.services[0]),
+            expected,
+            "given: {given}"
+        );
     }
 }
 
@@ -86,7 +121,11 @@ fn several_tokens_count_while_rotating_be_they_written_or_hashed() {
         ("0123456789abcdeh", Some("b")),
         ("0123456789abcdei", None),
     ] {
-        assert_eq!(find(&rules.services, token).map(|service| service.name().as_str()), owner, "{token}");
+        assert_eq!(
+            find(&rules.services, token).map(|service| service.name().as_str()),
+            owner,
+            "{token}"
+        );
     }
     assert_eq!(rules.services[1].tokens(), 2);
 }
@@ -128,44 +167,88 @@ fn a_route_with_conditions_is_no_services_and_the_message_says_why() {
 error[B010]: `routes[1]` names a route that has `require`: its conditions are about users, and no service can meet them
 ";
     assert!(got.starts_with(expected), "{got}");
-    assert!(got.contains("give the service a route of its own") && got.contains("the route at b.yaml:9:5"), "{got}");
+    assert!(
+        got.contains("give the service a route of its own")
+            && got.contains("the route at b.yaml:9:5"),
+        "{got}"
+    );
 }
 
 #[test]
 fn lists_that_cannot_be_right_are_errors() {
     let services = |keys: &str| said(&format!("{{name: a, token: 0123456789abcdef, {keys}}}"));
     for (given, expected) in [
-        ("routes: [/healthz]", "a route with access `public`, which looks at no bearer token"),
-        ("routes: [/api/boards]", "a route with access `deny`, which looks at no bearer token"),
+        (
+            "routes: [/healthz]",
+            "a route with access `public`, which looks at no bearer token",
+        ),
+        (
+            "routes: [/api/boards]",
+            "a route with access `deny`, which looks at no bearer token",
+        ),
         ("routes: [DELETE /api/boards]", "a route with access `deny`"),
-        ("routes: [QUERY /internal/**]", "no route with the path `/internal/**` covers QUERY"),
+        (
+            "routes: [QUERY /internal/**]",
+            "no route with the path `/internal/**` covers QUERY",
+        ),
         ("routes: [get /internal/**]", "did you mean `GET`?"),
-        ("routes: [FETCH /internal/**]", "`routes[0]` names an unknown method"),
+        (
+            "routes: [FETCH /internal/**]",
+            "`routes[0]` names an unknown method",
+        ),
         ("routes: [internal]", "`routes[0]` is not a route"),
         ("routes: [/internal/x]", "is the `path` of no route"),
-        ("routes: [/internal/**, /internal/**]", "`routes[1]` stands twice"),
+        (
+            "routes: [/internal/**, /internal/**]",
+            "`routes[1]` stands twice",
+        ),
         ("routes: []", "`routes` is an empty list"),
         ("routes: [\"/ws/{id}\"]", "is the `path` of no route"),
         ("networks: []", "`networks` is an empty list"),
-        ("networks: [everywhere]", "an address, a network such as 10.0.0.0/8, or `unix`"),
+        (
+            "networks: [everywhere]",
+            "an address, a network such as 10.0.0.0/8, or `unix`",
+        ),
         ("networks: [10.0.0.1/8]", "has bits behind its prefix"),
-        ("networks: [0.0.0.0/0]", "warning[B002]: `networks[0]` is everybody"),
-        ("networks: [10.0.0.0/8, \"::/0\"]", "warning[B002]: `networks[1]` is everybody"),
+        (
+            "networks: [0.0.0.0/0]",
+            "warning[B002]: `networks[0]` is everybody",
+        ),
+        (
+            "networks: [10.0.0.0/8, \"::/0\"]",
+            "warning[B002]: `networks[1]` is everybody",
+        ),
         ("sha256: x", "a service with both `token` and `sha256`"),
         ("nets: [10.0.0.0/8]", "unknown key `nets`"),
     ] {
-        assert!(services(given).contains(expected), "{given}\n{}", services(given));
+        assert!(
+            services(given).contains(expected),
+            "{given}\n{}",
+            services(given)
+        );
     }
-    assert!(!services("networks: [0.0.0.0/0]").contains("error["), "somebody wrote it out");
+    assert!(
+        !services("networks: [0.0.0.0/0]").contains("error["),
+        "somebody wrote it out"
+    );
     for (given, expected) in [
-        ("{name: a, token: [0123456789abcdef, 0123456789abcdef]}", "`token` names the same token twice"),
+        (
+            "{name: a, token: [0123456789abcdef, 0123456789abcdef]}",
+            "`token` names the same token twice",
+        ),
         (
             "{name: a, token: [a0123456789abcdef, b0123456789abcdef, c0123456789abcdef, d0123456789abcdef, e0123456789abcdef]}",
             "`token` has more than 4 tokens",
         ),
         ("{name: a, token: []}", "`token` is an empty list"),
-        ("{name: a, token: [0123456789abcdef, short]}", "`token[1]` is too short"),
-        ("{name: a, sha256: [xx]}", "`sha256[0]` is not the SHA-256 of a token"),
+        (
+            "{name: a, token: [0123456789abcdef, short]}",
+            "`token[1]` is too short",
+        ),
+        (
+            "{name: a, sha256: [xx]}",
+            "`sha256[0]` is not the SHA-256 of a token",
+        ),
         (
             "{name: a, token: [0123456789abcdef, 0123456789abcdeg]}\n  - {name: b, token: 0123456789abcdeg}",
             "the service `b` has the token of another one",
@@ -190,14 +273,22 @@ fn a_network_within_the_trusted_proxies_is_nowhere_to_call_from() {
         "{ROUTES}trusted_proxies: [10.0.0.0/8]\nservice_tokens: [{{name: a, token: 0123456789abcdef, networks: [10.9.0.0/16]}}]\n"
     );
     let got = complaint(&text);
-    assert!(got.contains("`networks[0]` lies within `trusted_proxies`, so no service can call from there"), "{got}");
+    assert!(
+        got.contains(
+            "`networks[0]` lies within `trusted_proxies`, so no service can call from there"
+        ),
+        "{got}"
+    );
     assert!(!complaint(&text.replace("10.9.0.0/16", "172.16.0.0/12")).contains("error["));
 }
 
 #[test]
 fn a_service_route_that_no_service_can_use_is_an_error() {
     let got = said("{name: a, token: 0123456789abcdef, routes: [/api/jobs/**]}");
-    assert!(got.contains("access `service` on a route that no service lists: nobody could pass"), "{got}");
+    assert!(
+        got.contains("access `service` on a route that no service lists: nobody could pass"),
+        "{got}"
+    );
 }
 
 #[test]

@@ -16,15 +16,35 @@ fn person(name: &str) -> UserId {
 
 /// All of them are members of `ws_1`, with the role of their name if it is one, and with the flag if `flagged`.
 fn table(flagged: bool) -> Members {
-    let flags = if flagged { Flags::new(["is_admin"]).expect("flags") } else { Flags::NONE };
+    let flags = if flagged {
+        Flags::new(["is_admin"]).expect("flags")
+    } else {
+        Flags::NONE
+    };
     let user = |name: &&str| {
-        let access = if matches!(*name, "pending" | "founder") { AccessStatus::Pending } else { AccessStatus::Active };
-        (person(name), User { flags: flags.clone(), ..User::new(None, None, None, access, *name == "founder") })
+        let access = if matches!(*name, "pending" | "founder") {
+            AccessStatus::Pending
+        } else {
+            AccessStatus::Active
+        };
+        (
+            person(name),
+            User {
+                flags: flags.clone(),
+                ..User::new(None, None, None, access, *name == "founder")
+            },
+        )
     };
     let member = |name: &&str| (person(name), roles().find(name).unwrap_or(role("owner")));
-    let workspace = Workspace { org: OrgId::parse("org_1").ok(), members: PEOPLE.iter().map(member).collect() };
+    let workspace = Workspace {
+        org: OrgId::parse("org_1").ok(),
+        members: PEOPLE.iter().map(member).collect(),
+    };
     let workspaces = HashMap::from([(WorkspaceId::parse("ws_1").expect("an id"), workspace)]);
-    Members::new(Table::new(PEOPLE.iter().map(user).collect(), workspaces).expect("a table"), Policy::default())
+    Members::new(
+        Table::new(PEOPLE.iter().map(user).collect(), workspaces).expect("a table"),
+        Policy::default(),
+    )
 }
 
 /// What may happen to a world while a stream goes on.
@@ -46,25 +66,58 @@ enum Happens {
 fn after(world: Snapshot, name: &str, what: Happens) -> Snapshot {
     let org = || OrgId::parse("org_1").expect("an organization");
     let change = match what {
-        Happens::Banned => Change::User(person(name), UserChange::Described { banned: true, email: None, name: None }),
+        Happens::Banned => Change::User(
+            person(name),
+            UserChange::Described {
+                banned: true,
+                email: None,
+                name: None,
+            },
+        ),
         Happens::Deleted => Change::User(person(name), UserChange::Deleted),
         Happens::LeavesWorkspace => Change::Member(org(), person(name), MemberChange::Removed),
         Happens::Becomes(new) => Change::Member(org(), person(name), MemberChange::Role(role(new))),
-        Happens::SessionEnds => {
-            Change::Revoked(Revoked::Session(SessionId::parse(&format!("sess_{name}")).expect("a session")))
-        }
+        Happens::SessionEnds => Change::Revoked(Revoked::Session(
+            SessionId::parse(&format!("sess_{name}")).expect("a session"),
+        )),
         Happens::TokensRevoked => Change::Revoked(Revoked::User(person(name))),
-        Happens::LosesFlag => return Snapshot { members: Some(table(false)), ..world },
-        Happens::MembershipReplaced => return Snapshot { members: None, ..world },
+        Happens::LosesFlag => {
+            return Snapshot {
+                members: Some(table(false)),
+                ..world
+            };
+        }
+        Happens::MembershipReplaced => {
+            return Snapshot {
+                members: None,
+                ..world
+            };
+        }
         Happens::SourceSilent => {
-            let policy = Policy { max_age: Some(Duration::from_secs(60)), ..Policy::default() };
-            let aged = world.members.as_ref().map(|members| members.awaiting(policy, UnixTime(NOW - 61)));
-            return Snapshot { members: aged, ..world };
+            let policy = Policy {
+                max_age: Some(Duration::from_secs(60)),
+                ..Policy::default()
+            };
+            let aged = world
+                .members
+                .as_ref()
+                .map(|members| members.awaiting(policy, UnixTime(NOW - 61)));
+            return Snapshot {
+                members: aged,
+                ..world
+            };
         }
         Happens::IssuerGone => return ruled(world, |rules| rules.issuers.clear()),
-        Happens::SharedStoreUnread => return Snapshot { awaits_shared: true, ..world },
+        Happens::SharedStoreUnread => {
+            return Snapshot {
+                awaits_shared: true,
+                ..world
+            };
+        }
     };
-    world.changed(&change, EventTime(NOW * 1000 + 1)).unwrap_or(world)
+    world
+        .changed(&change, EventTime(NOW * 1000 + 1))
+        .unwrap_or(world)
 }
 
 fn happens() -> impl Strategy<Value = Happens> {

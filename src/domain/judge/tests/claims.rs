@@ -15,7 +15,10 @@ fn policy(change: impl FnOnce(&mut ClaimsPolicy)) -> Snapshot {
 }
 
 fn verdict(gate: &Snapshot, token: Mint) -> String {
-    get("/x").bearer(&token.sign(key())).at(gate).replace(" user_owner", "")
+    get("/x")
+        .bearer(&token.sign(key()))
+        .at(gate)
+        .replace(" user_owner", "")
 }
 
 fn with(name: &str, value: impl Into<Value>) -> Mint {
@@ -31,20 +34,56 @@ fn leeway(secs: u64) -> Leeway {
 fn time_ends_and_begins_at_the_second() {
     for (given, token, expected) in [
         ("one second left", with("exp", NOW - 9), "forward"),
-        ("expired at this second", with("exp", NOW - 10), "reject expired"),
+        (
+            "expired at this second",
+            with("exp", NOW - 10),
+            "reject expired",
+        ),
         ("expired long ago", with("exp", 0), "reject expired"),
-        ("the last second of time", with("exp", 253_402_300_799_u64), "forward"),
-        ("beyond time", with("exp", 253_402_300_800_u64), "reject malformed_token"),
-        ("an overflow", with("exp", u64::MAX), "reject malformed_token"),
+        (
+            "the last second of time",
+            with("exp", 253_402_300_799_u64),
+            "forward",
+        ),
+        (
+            "beyond time",
+            with("exp", 253_402_300_800_u64),
+            "reject malformed_token",
+        ),
+        (
+            "an overflow",
+            with("exp", u64::MAX),
+            "reject malformed_token",
+        ),
         ("not before, at the edge", with("nbf", NOW + 10), "forward"),
-        ("not before, one second on", with("nbf", NOW + 11), "reject not_yet_valid"),
+        (
+            "not before, one second on",
+            with("nbf", NOW + 11),
+            "reject not_yet_valid",
+        ),
         ("no nbf", mint("user_owner").without("nbf"), "forward"),
         ("issued at the edge", with("iat", NOW + 10), "forward"),
-        ("issued in the future", with("iat", NOW + 11), "reject issued_in_future"),
+        (
+            "issued in the future",
+            with("iat", NOW + 11),
+            "reject issued_in_future",
+        ),
         ("issued long ago is no fault", with("iat", 0), "forward"),
-        ("no iat", mint("user_owner").without("iat"), "reject issued_in_future"),
-        ("no exp", mint("user_owner").without("exp"), "reject malformed_token"),
-        ("15 s old under a leeway of 10 s", mint("user_owner").issued_at(NOW - 15), "forward"),
+        (
+            "no iat",
+            mint("user_owner").without("iat"),
+            "reject issued_in_future",
+        ),
+        (
+            "no exp",
+            mint("user_owner").without("exp"),
+            "reject malformed_token",
+        ),
+        (
+            "15 s old under a leeway of 10 s",
+            mint("user_owner").issued_at(NOW - 15),
+            "forward",
+        ),
     ] {
         assert_eq!(verdict(&users(), token), expected, "{given}");
     }
@@ -53,11 +92,23 @@ fn time_ends_and_begins_at_the_second() {
 // Attack A-52.
 #[test]
 fn a_time_of_a_wrong_type_is_no_time() {
-    let wrong =
-        [json!("9999999999"), json!(null), json!(-1), json!(1.5), json!(1e300), json!([NOW]), json!({}), json!(true)];
+    let wrong = [
+        json!("9999999999"),
+        json!(null),
+        json!(-1),
+        json!(1.5),
+        json!(1e300),
+        json!([NOW]),
+        json!({}),
+        json!(true),
+    ];
     for name in ["exp", "nbf", "iat"] {
         for value in &wrong {
-            assert_eq!(verdict(&users(), with(name, value.clone())), "reject malformed_token", "{name}: {value}");
+            assert_eq!(
+                verdict(&users(), with(name, value.clone())),
+                "reject malformed_token",
+                "{name}: {value}"
+            );
         }
     }
 }
@@ -68,7 +119,10 @@ fn the_leeway_is_the_configured_one() {
     assert_eq!(verdict(&strict, with("exp", NOW + 1)), "forward");
     assert_eq!(verdict(&strict, with("exp", NOW)), "reject expired");
     assert_eq!(verdict(&strict, with("nbf", NOW)), "forward");
-    assert_eq!(verdict(&strict, with("nbf", NOW + 1)), "reject not_yet_valid");
+    assert_eq!(
+        verdict(&strict, with("nbf", NOW + 1)),
+        "reject not_yet_valid"
+    );
     assert!(Leeway::new(Duration::from_secs(61)).is_err());
 }
 
@@ -77,7 +131,11 @@ fn iat_counts_when_it_is_asked_for() {
     let lax = policy(|p| p.verify_iat = false);
     assert_eq!(verdict(&lax, mint("user_owner").without("iat")), "forward");
     assert_eq!(verdict(&lax, with("iat", NOW + 1000)), "forward");
-    assert_eq!(verdict(&lax, with("iat", "x")), "reject malformed_token", "a wrong type is never taken for none");
+    assert_eq!(
+        verdict(&lax, with("iat", "x")),
+        "reject malformed_token",
+        "a wrong type is never taken for none"
+    );
 }
 
 #[test]
@@ -88,19 +146,45 @@ fn a_token_may_have_a_greatest_age() {
             p.verify_iat = verify_iat;
         })
     };
-    assert_eq!(verdict(&young(true), with("iat", NOW - 110)), "forward", "100 s and the leeway");
-    assert_eq!(verdict(&young(true), with("iat", NOW - 111)), "reject token_too_old");
-    assert_eq!(verdict(&young(false), mint("user_owner").without("iat")), "reject token_too_old");
+    assert_eq!(
+        verdict(&young(true), with("iat", NOW - 110)),
+        "forward",
+        "100 s and the leeway"
+    );
+    assert_eq!(
+        verdict(&young(true), with("iat", NOW - 111)),
+        "reject token_too_old"
+    );
+    assert_eq!(
+        verdict(&young(false), mint("user_owner").without("iat")),
+        "reject token_too_old"
+    );
 }
 
 // Attack A-54, policy P9.
 #[test]
 fn the_issuer_is_compared_byte_for_byte() {
-    for iss in ["https://clerk.app.test/", "https://CLERK.app.test", "https://clerk.app.test.evil.com", "", ISS_2] {
-        assert_eq!(verdict(&users(), with("iss", iss)), "reject wrong_issuer", "{iss}");
+    for iss in [
+        "https://clerk.app.test/",
+        "https://CLERK.app.test",
+        "https://clerk.app.test.evil.com",
+        "",
+        ISS_2,
+    ] {
+        assert_eq!(
+            verdict(&users(), with("iss", iss)),
+            "reject wrong_issuer",
+            "{iss}"
+        );
     }
-    assert_eq!(verdict(&users(), mint("user_owner").without("iss")), "reject wrong_issuer");
-    assert_eq!(verdict(&users(), with("iss", json!([ISS]))), "reject wrong_issuer");
+    assert_eq!(
+        verdict(&users(), mint("user_owner").without("iss")),
+        "reject wrong_issuer"
+    );
+    assert_eq!(
+        verdict(&users(), with("iss", json!([ISS]))),
+        "reject wrong_issuer"
+    );
 }
 
 // Attack A-55, policy P10.
@@ -108,28 +192,60 @@ fn the_issuer_is_compared_byte_for_byte() {
 fn the_party_that_asked_for_the_token_is_listed_to_the_letter() {
     let listed = |optional| {
         policy(move |p| {
-            p.authorized_parties = Some(vec!["https://app.test".into(), "https://admin.test".into()]);
+            p.authorized_parties =
+                Some(vec!["https://app.test".into(), "https://admin.test".into()]);
             p.azp_optional = optional;
         })
     };
     for (azp, strict, optional) in [
         (Some(json!("https://app.test")), "forward", "forward"),
         (Some(json!("https://admin.test")), "forward", "forward"),
-        (Some(json!("https://evil.test")), "reject wrong_party", "reject wrong_party"),
-        (Some(json!("https://app.test/")), "reject wrong_party", "reject wrong_party"),
-        (Some(json!("https://app.test.evil.com")), "reject wrong_party", "reject wrong_party"),
+        (
+            Some(json!("https://evil.test")),
+            "reject wrong_party",
+            "reject wrong_party",
+        ),
+        (
+            Some(json!("https://app.test/")),
+            "reject wrong_party",
+            "reject wrong_party",
+        ),
+        (
+            Some(json!("https://app.test.evil.com")),
+            "reject wrong_party",
+            "reject wrong_party",
+        ),
         (Some(json!("")), "reject wrong_party", "reject wrong_party"),
-        (Some(json!(["https://app.test"])), "reject malformed_token", "reject malformed_token"),
+        (
+            Some(json!(["https://app.test"])),
+            "reject malformed_token",
+            "reject malformed_token",
+        ),
         (Some(json!(null)), "reject wrong_party", "forward"),
         (None, "reject wrong_party", "forward"),
     ] {
-        let token = || azp.clone().map_or(mint("user_owner"), |azp| with("azp", azp));
+        let token = || {
+            azp.clone()
+                .map_or(mint("user_owner"), |azp| with("azp", azp))
+        };
         assert_eq!(verdict(&listed(false), token()), strict, "{azp:?}");
-        assert_eq!(verdict(&listed(true), token()), optional, "{azp:?} where none is allowed");
+        assert_eq!(
+            verdict(&listed(true), token()),
+            optional,
+            "{azp:?} where none is allowed"
+        );
     }
-    assert_eq!(verdict(&users(), with("azp", "https://any.test")), "forward", "without a list nothing is compared");
+    assert_eq!(
+        verdict(&users(), with("azp", "https://any.test")),
+        "forward",
+        "without a list nothing is compared"
+    );
     let nobody = policy(|p| p.authorized_parties = Some(vec![]));
-    assert_eq!(verdict(&nobody, with("azp", "https://app.test")), "reject wrong_party", "an empty list is nobody");
+    assert_eq!(
+        verdict(&nobody, with("azp", "https://app.test")),
+        "reject wrong_party",
+        "an empty list is nobody"
+    );
 }
 
 // Policy P13.
@@ -149,7 +265,11 @@ fn an_audience_that_is_asked_for_must_be_there() {
         assert_eq!(verdict(&asked, with("aud", aud.clone())), expected, "{aud}");
     }
     assert_eq!(verdict(&asked, mint("user_owner")), "reject wrong_audience");
-    assert_eq!(verdict(&users(), with("aud", "whatever")), "forward", "nobody asked");
+    assert_eq!(
+        verdict(&users(), with("aud", "whatever")),
+        "forward",
+        "nobody asked"
+    );
 }
 
 // Attack A-57, policy P12.
@@ -163,9 +283,20 @@ fn a_session_with_open_tasks_is_no_session_unless_the_config_says_so() {
         (json!(1), "reject malformed_token", "reject malformed_token"),
     ] {
         assert_eq!(verdict(&users(), with("sts", sts.clone())), strict, "{sts}");
-        assert_eq!(verdict(&policy(|p| p.allow_pending = true), with("sts", sts.clone())), lax, "{sts} where allowed");
+        assert_eq!(
+            verdict(
+                &policy(|p| p.allow_pending = true),
+                with("sts", sts.clone())
+            ),
+            lax,
+            "{sts} where allowed"
+        );
     }
-    assert_eq!(verdict(&users(), mint("user_owner").without("sts")), "forward", "an instance that has no tasks");
+    assert_eq!(
+        verdict(&users(), mint("user_owner").without("sts")),
+        "forward",
+        "an instance that has no tasks"
+    );
 }
 
 // Attack A-56, policies P3 and P11: every kind of Clerk token is signed by the same key.
@@ -174,26 +305,96 @@ fn only_a_session_token_of_a_user_lets_in() {
     let plain = |token: Mint| token.without_header("cat");
     let machine = || mint("mch_1").without("sid");
     for (given, token, strict, templates) in [
-        ("a template", mint("user_owner").template(), "reject wrong_token_type", "forward"),
-        ("a template that does not say so", plain(mint("user_owner").template()), "reject missing_session", "forward"),
-        ("a machine", machine(), "reject missing_session", "reject missing_session"),
-        ("a machine that does not say so", plain(machine()), "reject wrong_token_type", "reject wrong_token_type"),
-        ("a machine with a session", plain(mint("mch_1")), "reject wrong_token_type", "reject wrong_token_type"),
+        (
+            "a template",
+            mint("user_owner").template(),
+            "reject wrong_token_type",
+            "forward",
+        ),
+        (
+            "a template that does not say so",
+            plain(mint("user_owner").template()),
+            "reject missing_session",
+            "forward",
+        ),
+        (
+            "a machine",
+            machine(),
+            "reject missing_session",
+            "reject missing_session",
+        ),
+        (
+            "a machine that does not say so",
+            plain(machine()),
+            "reject wrong_token_type",
+            "reject wrong_token_type",
+        ),
+        (
+            "a machine with a session",
+            plain(mint("mch_1")),
+            "reject wrong_token_type",
+            "reject wrong_token_type",
+        ),
         (
             "a session token without session",
             mint("user_owner").without("sid"),
             "reject missing_session",
             "reject missing_session",
         ),
-        ("an empty session", with("sid", ""), "reject malformed_token", "reject malformed_token"),
-        ("a session that splits a header", with("sid", "a,b"), "reject malformed_token", "reject malformed_token"),
-        ("no user (handshake)", mint("user_owner").without("sub"), "reject missing_subject", "reject missing_subject"),
-        ("an empty user", with("sub", ""), "reject missing_subject", "reject missing_subject"),
-        ("a bare prefix", with("sub", "user_"), "reject missing_subject", "reject missing_subject"),
-        ("another prefix", with("sub", "client_1"), "reject missing_subject", "reject missing_subject"),
-        ("a list of users", with("sub", json!(["user_owner"])), "reject missing_subject", "reject missing_subject"),
-        ("a line break", with("sub", "user_a\r\nx-user-id: b"), "reject missing_subject", "reject missing_subject"),
-        ("another script", with("sub", "user_оwner"), "reject missing_subject", "reject missing_subject"),
+        (
+            "an empty session",
+            with("sid", ""),
+            "reject malformed_token",
+            "reject malformed_token",
+        ),
+        (
+            "a session that splits a header",
+            with("sid", "a,b"),
+            "reject malformed_token",
+            "reject malformed_token",
+        ),
+        (
+            "no user (handshake)",
+            mint("user_owner").without("sub"),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
+        (
+            "an empty user",
+            with("sub", ""),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
+        (
+            "a bare prefix",
+            with("sub", "user_"),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
+        (
+            "another prefix",
+            with("sub", "client_1"),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
+        (
+            "a list of users",
+            with("sub", json!(["user_owner"])),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
+        (
+            "a line break",
+            with("sub", "user_a\r\nx-user-id: b"),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
+        (
+            "another script",
+            with("sub", "user_оwner"),
+            "reject missing_subject",
+            "reject missing_subject",
+        ),
         (
             "too long",
             with("sub", format!("user_{}", "a".repeat(251))),
@@ -202,9 +403,23 @@ fn only_a_session_token_of_a_user_lets_in() {
         ),
     ] {
         let claims = token.sign(key());
-        assert_eq!(get("/x").bearer(&claims).at(&users()).replace(" user_owner", ""), strict, "{given}");
+        assert_eq!(
+            get("/x")
+                .bearer(&claims)
+                .at(&users())
+                .replace(" user_owner", ""),
+            strict,
+            "{given}"
+        );
         let lax = policy(|p| p.allow_jwt_templates = true);
-        assert_eq!(get("/x").bearer(&claims).at(&lax).replace(" user_owner", ""), templates, "{given}, with templates");
+        assert_eq!(
+            get("/x")
+                .bearer(&claims)
+                .at(&lax)
+                .replace(" user_owner", ""),
+            templates,
+            "{given}, with templates"
+        );
     }
 }
 
@@ -212,7 +427,10 @@ fn only_a_session_token_of_a_user_lets_in() {
 #[test]
 fn who_impersonates_is_told_and_must_have_a_name() {
     for (act, expected) in [
-        (json!({"iss": ISS, "sid": "sess_1", "sub": "user_support"}), "forward"),
+        (
+            json!({"iss": ISS, "sid": "sess_1", "sub": "user_support"}),
+            "forward",
+        ),
         (json!({"sub": "agent_1", "type": "agent"}), "forward"),
         (json!(null), "forward"),
         (json!({}), "reject malformed_token"),
@@ -222,10 +440,16 @@ fn who_impersonates_is_told_and_must_have_a_name() {
         (json!(false), "reject malformed_token"),
         (json!({"sub": "a\r\nb"}), "reject malformed_token"),
     ] {
-        assert_eq!(verdict(&users(), with("act", act.clone())), expected, "{act}");
+        assert_eq!(
+            verdict(&users(), with("act", act.clone())),
+            expected,
+            "{act}"
+        );
     }
     assert_eq!(
-        get("/x").bearer(&mint("user_owner").actor("user_banned").sign(key())).at(&users()),
+        get("/x")
+            .bearer(&mint("user_owner").actor("user_banned").sign(key()))
+            .at(&users()),
         "forward user_owner",
         "the actor is never the identity"
     );
@@ -247,7 +471,11 @@ fn a_claim_of_a_wrong_type_makes_the_token_malformed() {
         ("fva", json!(["1", "2"])),
         ("fva", json!([1.5, 2])),
     ] {
-        assert_eq!(verdict(&users(), with(name, value.clone())), "reject malformed_token", "{name}: {value}");
+        assert_eq!(
+            verdict(&users(), with(name, value.clone())),
+            "reject malformed_token",
+            "{name}: {value}"
+        );
     }
 }
 

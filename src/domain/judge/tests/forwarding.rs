@@ -20,24 +20,43 @@ const NAMES: [&str; 9] = [
 
 fn told(request: Request) -> Vec<String> {
     let headers = request.upstream(&open());
-    let mut lines: Vec<_> =
-        NAMES.iter().flat_map(|n| values(&headers, n).into_iter().map(move |v| format!("{n}: {v}"))).collect();
+    let mut lines: Vec<_> = NAMES
+        .iter()
+        .flat_map(|n| {
+            values(&headers, n)
+                .into_iter()
+                .map(move |v| format!("{n}: {v}"))
+        })
+        .collect();
     lines.sort();
     lines
 }
 
 fn claimed(request: Request) -> Request {
-    NAMES.iter().fold(request, |request, name| request.field(name, "claimed"))
+    NAMES
+        .iter()
+        .fold(request, |request, name| request.field(name, "claimed"))
 }
 
 #[test]
 fn a_strangers_word_is_replaced_by_what_we_see() {
-    let seen = ["x-forwarded-for: 203.0.113.9", "x-forwarded-host: api.test", "x-forwarded-proto: http"];
+    let seen = [
+        "x-forwarded-for: 203.0.113.9",
+        "x-forwarded-host: api.test",
+        "x-forwarded-proto: http",
+    ];
     assert_eq!(told(get("/x")), seen);
     assert_eq!(told(claimed(get("/x"))), seen);
-    assert_eq!(told(claimed(get("/x").from("::ffff:203.0.113.9"))), seen, "one address has one spelling");
+    assert_eq!(
+        told(claimed(get("/x").from("::ffff:203.0.113.9"))),
+        seen,
+        "one address has one spelling"
+    );
     let nearly = told(claimed(get("/x").from("11.0.0.1")));
-    assert_eq!(nearly[0], "x-forwarded-for: 11.0.0.1", "a peer outside the list");
+    assert_eq!(
+        nearly[0], "x-forwarded-for: 11.0.0.1",
+        "a peer outside the list"
+    );
 }
 
 #[test]
@@ -57,23 +76,39 @@ fn a_trusted_proxys_word_stays_with_its_own_address_behind_it() {
         .from("::ffff:10.1.2.3")
         .field("x-forwarded-for", "1.1.1.1, 2.2.2.2")
         .field("x-forwarded-for", "3.3.3.3");
-    assert_eq!(told(chain)[0], "x-forwarded-for: 1.1.1.1, 2.2.2.2, 3.3.3.3, 10.1.2.3");
+    assert_eq!(
+        told(chain)[0],
+        "x-forwarded-for: 1.1.1.1, 2.2.2.2, 3.3.3.3, 10.1.2.3"
+    );
     assert_eq!(
         told(get("/x").from("10.1.2.3")),
-        ["x-forwarded-for: 10.1.2.3", "x-forwarded-host: api.test", "x-forwarded-proto: http"],
+        [
+            "x-forwarded-for: 10.1.2.3",
+            "x-forwarded-host: api.test",
+            "x-forwarded-proto: http"
+        ],
         "what it does not say we say"
     );
 }
 
 #[test]
 fn a_peer_without_an_address_is_nobody_we_trust() {
-    let local = Request { peer: None, ..claimed(get("/x")) };
-    assert_eq!(told(local), ["x-forwarded-host: api.test", "x-forwarded-proto: http"]);
+    let local = Request {
+        peer: None,
+        ..claimed(get("/x"))
+    };
+    assert_eq!(
+        told(local),
+        ["x-forwarded-host: api.test", "x-forwarded-proto: http"]
+    );
 }
 
 #[test]
 fn even_a_trusted_proxy_speaks_for_no_user_and_rewrites_no_path() {
-    let request = get("/x").from("10.1.2.3").field("x-user-id", "forged").field("x-original-url", "/admin");
+    let request = get("/x")
+        .from("10.1.2.3")
+        .field("x-user-id", "forged")
+        .field("x-original-url", "/admin");
     let headers = request.upstream(&open());
     assert!(!headers.contains_key("x-user-id") && !headers.contains_key("x-original-url"));
 }
@@ -84,5 +119,10 @@ fn a_request_id_of_one_word_is_kept_and_any_other_replaced() {
     assert_eq!(id(get("/x").field("x-request-id", "abc-1")), ["abc-1"]);
     assert_eq!(id(get("/x")), ["req-1"]);
     assert_eq!(id(get("/x").field("x-request-id", "a b")), ["req-1"]);
-    assert_eq!(id(get("/x").field("x-request-id", "a").field("x-request-id", "b")), ["req-1"]);
+    assert_eq!(
+        id(get("/x")
+            .field("x-request-id", "a")
+            .field("x-request-id", "b")),
+        ["req-1"]
+    );
 }

@@ -19,13 +19,27 @@ fn site() -> Snapshot {
         route("/admin/**", Access::Deny),
         route("/items/{id}/open", Access::Public),
         route("/items/**", Access::User),
-        Route { max_body: Some(10), timeout: Some(Duration::from_secs(9)), ..route("/files", Access::User) },
-        Route { max_body: Some(99), forward_token: Some(false), ..route("/files/**", Access::Active) },
+        Route {
+            max_body: Some(10),
+            timeout: Some(Duration::from_secs(9)),
+            ..route("/files", Access::User)
+        },
+        Route {
+            max_body: Some(99),
+            forward_token: Some(false),
+            ..route("/files/**", Access::Active)
+        },
         route("/w/{workspace}/**", Access::Role(role("member"))),
         member("/w/{other}/open"),
-        Route { mode: Mode::Report, ..route("/trial", Access::Role(role("member"))) },
+        Route {
+            mode: Mode::Report,
+            ..route("/trial", Access::Role(role("member")))
+        },
         route("/trial/**", Access::User),
-        Route { answer: Some(Own::Profile), ..route("/me", Access::User) },
+        Route {
+            answer: Some(Own::Profile),
+            ..route("/me", Access::User)
+        },
         route("/me/**", Access::User),
     ])
 }
@@ -35,37 +49,72 @@ fn a_request_is_let_in_only_where_every_reading_lets_it_in() {
     let (site, user) = (site(), token("user_member"));
     for (target, nobody, member) in [
         ("/items/x/open", "forward nobody", "forward nobody"),
-        ("/items/x/%6Fpen", "reject missing_token", "forward user_member"),
+        (
+            "/items/x/%6Fpen",
+            "reject missing_token",
+            "forward user_member",
+        ),
         ("/%61dmin", "reject denied", "reject denied"),
         ("/index.php/admin", "reject denied", "reject denied"),
         ("/%66iles", "reject missing_token", "forward user_member"),
         ("/me", "reject missing_token", "answer 200"),
         ("/me/", "reject missing_token", "answer 200"),
-        ("/trial", "forward nobody, reported missing_token", "forward nobody, reported no_workspace"),
+        (
+            "/trial",
+            "forward nobody, reported missing_token",
+            "forward nobody, reported no_workspace",
+        ),
         ("/trial/", "reject missing_token", "reject ambiguous_path"),
     ] {
         assert_eq!(get(target).at(&site), nobody, "{target} without a token");
-        assert_eq!(get(target).bearer(&user).at(&site), member, "{target} with a token");
+        assert_eq!(
+            get(target).bearer(&user).at(&site),
+            member,
+            "{target} with a token"
+        );
     }
-    assert_eq!(get("/files/").bearer(&token("user_pending")).at(&site), "reject not_active");
-    assert_eq!(get("/files").bearer(&token("user_pending")).at(&site), "forward user_pending");
+    assert_eq!(
+        get("/files/").bearer(&token("user_pending")).at(&site),
+        "reject not_active"
+    );
+    assert_eq!(
+        get("/files").bearer(&token("user_pending")).at(&site),
+        "forward user_pending"
+    );
 }
 
 #[test]
 fn what_the_app_is_told_holds_for_every_reading() {
     let (site, user) = (site(), token("user_member"));
     let seen = get("/items/x/%6Fpen").bearer(&user).upstream(&site);
-    assert_eq!(values(&seen, "x-auth-kind"), ["user"], "the handler of /items/** relies on it");
+    assert_eq!(
+        values(&seen, "x-auth-kind"),
+        ["user"],
+        "the handler of /items/** relies on it"
+    );
     assert_eq!(values(&seen, "x-user-id"), ["app-member"]);
 
-    let open = |tenant| get("/w/ws_1/%6Fpen").field("x-tenant", tenant).bearer(&user);
-    assert_eq!(values(&open("ws_1").upstream(&site), "x-workspace-id"), ["ws_1"]);
+    let open = |tenant| {
+        get("/w/ws_1/%6Fpen")
+            .field("x-tenant", tenant)
+            .bearer(&user)
+    };
+    assert_eq!(
+        values(&open("ws_1").upstream(&site), "x-workspace-id"),
+        ["ws_1"]
+    );
     assert_eq!(open("ws_2").at(&site), "reject not_a_member");
-    let both = get("/w/ws_2/%6Fpen").field("x-tenant", "ws_1").bearer(&token("user_two"));
+    let both = get("/w/ws_2/%6Fpen")
+        .field("x-tenant", "ws_1")
+        .bearer(&token("user_two"));
     assert_eq!(both.at(&site), "reject not_a_member");
 
     let seen = get("/files/").bearer(&user).upstream(&site);
-    assert_eq!(values(&seen, "authorization"), [""; 0], "one of the readings keeps the token from the app");
+    assert_eq!(
+        values(&seen, "authorization"),
+        [""; 0],
+        "one of the readings keeps the token from the app"
+    );
 }
 
 #[test]
@@ -73,31 +122,56 @@ fn two_workspaces_in_one_request_are_refused() {
     let (site, caller) = (site(), token("user_owner"));
     let org = crate::domain::ids::OrgId::parse("org_2").expect("an organization");
     let owner = UserId::parse("user_owner").expect("a user");
-    let joins = Change::Member(org, owner, crate::domain::event::MemberChange::Role(role("member")));
+    let joins = Change::Member(
+        org,
+        owner,
+        crate::domain::event::MemberChange::Role(role("member")),
+    );
     let site = site.changed(&joins, EventTime(NOW * 1000)).expect("room");
-    let at = |tenant: &str| get("/w/ws_1/%6Fpen").field("x-tenant", tenant).bearer(&caller).at(&site);
+    let at = |tenant: &str| {
+        get("/w/ws_1/%6Fpen")
+            .field("x-tenant", tenant)
+            .bearer(&caller)
+            .at(&site)
+    };
     assert_eq!(at("ws_1"), "forward user_owner");
-    assert_eq!(at("ws_2"), "reject ambiguous_path", "the app would be told of one, and one handler works in the other");
+    assert_eq!(
+        at("ws_2"),
+        "reject ambiguous_path",
+        "the app would be told of one, and one handler works in the other"
+    );
 }
 
 #[test]
 fn the_smaller_bounds_count() {
     let (site, user) = (site(), token("user_member"));
     let grant = get("/files/").bearer(&user).grant(&site);
-    assert_eq!((grant.max_body(), grant.timeout()), (Some(10), Some(Duration::from_secs(9))));
+    assert_eq!(
+        (grant.max_body(), grant.timeout()),
+        (Some(10), Some(Duration::from_secs(9)))
+    );
     let long = get("/files/").bearer(&user).field("content-length", "11");
     assert_eq!(long.at(&site), "reject body_too_large");
 }
 
 #[test]
 fn a_stream_goes_on_while_every_reading_would_let_its_user_in() {
-    let quiet = Route { streams: Streams::Never, ..route("/live", Access::User) };
+    let quiet = Route {
+        streams: Streams::Never,
+        ..route("/live", Access::User)
+    };
     let site = gate([quiet, route("/live/**", Access::Active)]);
     let grant = get("/live/").bearer(&token("user_member")).grant(&site);
     assert!(!grant.is_left_alone());
-    let suspended = UserChange::Described { banned: true, email: None, name: None };
+    let suspended = UserChange::Described {
+        banned: true,
+        email: None,
+        name: None,
+    };
     let user = UserId::parse("user_member").expect("a user");
-    let banned = site.changed(&Change::User(user, suspended), EventTime(NOW * 1000 + 1)).expect("room");
+    let banned = site
+        .changed(&Change::User(user, suspended), EventTime(NOW * 1000 + 1))
+        .expect("room");
     assert_eq!(still(&site, &grant, UnixTime(NOW)), Ok(()));
     assert!(still(&banned, &grant, UnixTime(NOW)).is_err());
 }
@@ -111,7 +185,11 @@ fn a_need_is_met_before_anybody_is_let_in() {
     site.keys.insert("clerk".into(), key_set(other_key()));
     assert_eq!(request.at(&site), "need key clerk, else reject unknown_key");
     let trial = get("/trial/").bearer(&token("user_member"));
-    assert_eq!(trial.at(&site), "need key clerk, else reject unknown_key", "report mode does not make up for it");
+    assert_eq!(
+        trial.at(&site),
+        "need key clerk, else reject unknown_key",
+        "report mode does not make up for it"
+    );
 }
 
 /// A way to read a path.
@@ -143,13 +221,25 @@ fn everything(_: u8) -> bool {
 
 fn servers(rules: PathRules) -> Vec<Server> {
     let mut all = Vec::new();
-    for decodes in [nothing as fn(u8) -> bool, unreserved, unless_reserved, everything] {
+    for decodes in [
+        nothing as fn(u8) -> bool,
+        unreserved,
+        unless_reserved,
+        everything,
+    ] {
         for bits in 0..16_u8 {
-            let [keeps_slash, is_script, ignores_case, ignores_suffix] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+            let [keeps_slash, is_script, ignores_case, ignores_suffix] =
+                [1, 2, 4, 8].map(|bit| bits & bit != 0);
             let told = (!ignores_case || rules.case == LetterCase::Insensitive)
                 && (!ignores_suffix || rules.suffix == Suffix::Ignored);
             if told {
-                all.push(Server { decodes, keeps_slash, ignores_case, ignores_suffix, is_script });
+                all.push(Server {
+                    decodes,
+                    keeps_slash,
+                    ignores_case,
+                    ignores_suffix,
+                    is_script,
+                });
             }
         }
     }
@@ -173,11 +263,21 @@ impl Server {
     }
 
     fn segments(self, path: &str) -> Vec<String> {
-        let mut segments: Vec<_> = path.trim_start_matches('/').split('/').map(|raw| self.decode(raw)).collect();
-        if segments.last().is_some_and(String::is_empty) && (!self.keeps_slash || segments.len() == 1) {
+        let mut segments: Vec<_> = path
+            .trim_start_matches('/')
+            .split('/')
+            .map(|raw| self.decode(raw))
+            .collect();
+        if segments.last().is_some_and(String::is_empty)
+            && (!self.keeps_slash || segments.len() == 1)
+        {
             segments.pop();
         }
-        if let Some(at) = segments.iter().position(|s| s.ends_with(".php")).filter(|_| self.is_script) {
+        if let Some(at) = segments
+            .iter()
+            .position(|s| s.ends_with(".php"))
+            .filter(|_| self.is_script)
+        {
             segments.drain(..=at);
         }
         segments
@@ -186,26 +286,54 @@ impl Server {
     /// The handler that runs: the most specific of these patterns that it finds, in its own way of looking.
     fn runs<'r>(self, routes: &'r [(&str, Access)], path: &str) -> Option<&'r (&'r str, Access)> {
         let path = self.segments(path);
-        let same =
-            |wanted: &str, seen: &str| wanted == seen || (self.ignores_case && wanted.eq_ignore_ascii_case(seen));
+        let same = |wanted: &str, seen: &str| {
+            wanted == seen || (self.ignores_case && wanted.eq_ignore_ascii_case(seen))
+        };
         let fits = |pattern: &str| {
-            let wanted: Vec<_> = pattern.split('/').skip(1).filter(|s| !s.is_empty()).collect();
+            let wanted: Vec<_> = pattern
+                .split('/')
+                .skip(1)
+                .filter(|s| !s.is_empty())
+                .collect();
             let (rest, wanted) = match wanted.split_last() {
                 Some((&"**", before)) => (true, before),
                 _ => (false, wanted.as_slice()),
             };
-            let count = if rest { path.len() >= wanted.len() } else { path.len() == wanted.len() };
+            let count = if rest {
+                path.len() >= wanted.len()
+            } else {
+                path.len() == wanted.len()
+            };
             count
-                && wanted.iter().zip(&path).enumerate().all(|(index, (wanted, seen))| {
-                    let last = index + 1 == path.len() && self.ignores_suffix;
-                    let bare = if last { seen.rsplit_once('.').map_or(&**seen, |(bare, _)| bare) } else { seen };
-                    (wanted.starts_with('{') && !seen.is_empty()) || same(wanted, seen) || same(wanted, bare)
-                })
+                && wanted
+                    .iter()
+                    .zip(&path)
+                    .enumerate()
+                    .all(|(index, (wanted, seen))| {
+                        let last = index + 1 == path.len() && self.ignores_suffix;
+                        let bare = if last {
+                            seen.rsplit_once('.').map_or(&**seen, |(bare, _)| bare)
+                        } else {
+                            seen
+                        };
+                        (wanted.starts_with('{') && !seen.is_empty())
+                            || same(wanted, seen)
+                            || same(wanted, bare)
+                    })
         };
         let rank = |pattern: &str| {
-            pattern.split('/').skip(1).filter(|s| !s.is_empty()).map(rank_of).chain([2]).collect::<Vec<_>>()
+            pattern
+                .split('/')
+                .skip(1)
+                .filter(|s| !s.is_empty())
+                .map(rank_of)
+                .chain([2])
+                .collect::<Vec<_>>()
         };
-        routes.iter().filter(|(pattern, _)| fits(pattern)).min_by_key(|(pattern, _)| rank(pattern))
+        routes
+            .iter()
+            .filter(|(pattern, _)| fits(pattern))
+            .min_by_key(|(pattern, _)| rank(pattern))
     }
 }
 
@@ -217,8 +345,10 @@ fn rank_of(segment: &str) -> u8 {
     }
 }
 
-const PATTERNS: &[&str] =
-    &["/", "/**", "/a", "/a/**", "/a/{x}", "/a/b", "/a/{x}/b", "/{x}", "/{x}/b", "/b/**", "/A/**", "/a.b", "/a/b/**"];
+const PATTERNS: &[&str] = &[
+    "/", "/**", "/a", "/a/**", "/a/{x}", "/a/b", "/a/{x}/b", "/{x}", "/{x}/b", "/b/**", "/A/**",
+    "/a.b", "/a/b/**",
+];
 
 /// A segment as an attacker may write it.
 fn segment() -> impl Strategy<Value = String> {

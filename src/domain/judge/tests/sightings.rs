@@ -5,8 +5,16 @@ use crate::domain::membership::{Said, Standing};
 
 /// `snapshot` with this access for users whom nobody knows.
 fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
-    let policy = Policy { access, first_sight: true, ..Policy::default() };
-    snapshot.members = Some(members().reloaded(Table::default(), policy, Said::WhenChanged).members);
+    let policy = Policy {
+        access,
+        first_sight: true,
+        ..Policy::default()
+    };
+    snapshot.members = Some(
+        members()
+            .reloaded(Table::default(), policy, Said::WhenChanged)
+            .members,
+    );
     snapshot
 }
 
@@ -18,7 +26,11 @@ fn taught(request: &Request, snapshot: &Snapshot) -> Option<Sighting> {
 }
 
 fn routes() -> Snapshot {
-    gate([route("/user", Access::User), route("/active", Access::Active), route("/public", Access::Public)])
+    gate([
+        route("/user", Access::User),
+        route("/active", Access::Active),
+        route("/public", Access::Public),
+    ])
 }
 
 #[test]
@@ -36,11 +48,22 @@ fn whoever_is_let_in_or_has_to_wait_is_seen_and_nobody_else() {
     ] {
         let sighting = taught(&get(path).bearer(&token(user)), &meeting(routes(), access));
         let given = format!("{user} at {path} with {access:?}");
-        assert_eq!(sighting.map(|seen| seen.user.to_string()), seen.then(|| user.to_owned()), "{given}");
+        assert_eq!(
+            sighting.map(|seen| seen.user.to_string()),
+            seen.then(|| user.to_owned()),
+            "{given}"
+        );
     }
     let expired = mint("user_new").issued_at(NOW - 3600).sign(key());
-    assert_eq!(taught(&get("/user").bearer(&expired), &meeting(routes(), Active)), None);
-    assert_eq!(taught(&get("/user").bearer(&token("user_new")), &routes()), None, "without first sight");
+    assert_eq!(
+        taught(&get("/user").bearer(&expired), &meeting(routes(), Active)),
+        None
+    );
+    assert_eq!(
+        taught(&get("/user").bearer(&token("user_new")), &routes()),
+        None,
+        "without first sight"
+    );
 }
 
 #[test]
@@ -49,13 +72,28 @@ fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
     let request = get("/active").bearer(&token("user_new"));
     let Sighting { user, seen } = taught(&request, &snapshot).expect("news");
     let at = seen.at;
-    let members = snapshot.members.expect("members").changed(Change::Seen(user.clone(), seen), at).expect("room");
+    let members = snapshot
+        .members
+        .expect("members")
+        .changed(Change::Seen(user.clone(), seen), at)
+        .expect("room");
 
-    let generous = Policy { access: AccessStatus::Active, first_sight: true, ..Policy::default() };
-    let members = members.reloaded(Table::default(), generous, Said::WhenChanged).members;
+    let generous = Policy {
+        access: AccessStatus::Active,
+        first_sight: true,
+        ..Policy::default()
+    };
+    let members = members
+        .reloaded(Table::default(), generous, Said::WhenChanged)
+        .members;
 
-    assert!(matches!(members.standing(&user), Standing::Known(known) if known.access == AccessStatus::Pending));
-    let later = Snapshot { members: Some(members), ..routes() };
+    assert!(
+        matches!(members.standing(&user), Standing::Known(known) if known.access == AccessStatus::Pending)
+    );
+    let later = Snapshot {
+        members: Some(members),
+        ..routes()
+    };
     assert_eq!(request.at(&later), "reject not_active");
     assert_eq!(taught(&request, &later), None, "once is enough");
 }

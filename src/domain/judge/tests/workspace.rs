@@ -7,7 +7,10 @@ fn header() -> WorkspaceSource {
 }
 
 fn asking(path: &str, sources: Vec<WorkspaceSource>) -> Snapshot {
-    gate([Route { workspace: sources, ..route(path, Access::Role(role("member"))) }])
+    gate([Route {
+        workspace: sources,
+        ..route(path, Access::Role(role("member")))
+    }])
 }
 
 fn owner() -> Mint {
@@ -29,10 +32,17 @@ fn the_path_names_the_workspace() {
         ("/ws/ws%201", "reject bad_workspace"),
         ("/ws", "reject no_route"),
     ] {
-        assert_eq!(get(target).bearer(&owner().sign(key())).at(&gate), verdict, "{target}");
+        assert_eq!(
+            get(target).bearer(&owner().sign(key())).at(&gate),
+            verdict,
+            "{target}"
+        );
     }
     let long = format!("/ws/{}", "w".repeat(256));
-    assert_eq!(get(&long).bearer(&owner().sign(key())).at(&gate), "reject bad_workspace");
+    assert_eq!(
+        get(&long).bearer(&owner().sign(key())).at(&gate),
+        "reject bad_workspace"
+    );
 }
 
 #[test]
@@ -40,14 +50,21 @@ fn a_header_names_the_workspace_once_and_as_an_id() {
     let gate = asking("/boards", vec![header()]);
     let request = |values: &[&[u8]]| {
         let request = get("/boards").bearer(&owner().sign(key()));
-        values.iter().fold(request, |request, value| request.field("x-tenant", value)).at(&gate)
+        values
+            .iter()
+            .fold(request, |request, value| request.field("x-tenant", value))
+            .at(&gate)
     };
     for (given, values, verdict) in [
         ("its own", &[&b"ws_1"[..]][..], "forward user_owner"),
         ("another's", &[b"ws_2"], "reject not_a_member"),
         ("none", &[], "reject no_workspace"),
         ("two fields", &[b"ws_1", b"ws_2"], "reject bad_workspace"),
-        ("the same twice", &[b"ws_1", b"ws_1"], "reject bad_workspace"),
+        (
+            "the same twice",
+            &[b"ws_1", b"ws_1"],
+            "reject bad_workspace",
+        ),
         ("a comma list", &[b"ws_1,ws_2"], "reject bad_workspace"),
         ("an empty field", &[b""], "reject bad_workspace"),
         ("8-bit bytes", &[b"\xff"], "reject bad_workspace"),
@@ -61,32 +78,98 @@ fn a_header_names_the_workspace_once_and_as_an_id() {
 fn the_organization_of_the_token_names_the_workspace() {
     let gate = asking("/boards", vec![WorkspaceSource::TokenOrg]);
     for (given, token, verdict) in [
-        ("its organization", owner().org("org_1", "acme", "admin", &[]), "forward user_owner"),
-        ("the same in version 1", owner().v1_org("org_1", "acme", "org:admin", &[]), "forward user_owner"),
-        ("another organization", owner().org("org_2", "other", "admin", &[]), "reject not_a_member"),
-        ("an unknown one, whatever the token's role", owner().org("org_9", "x", "owner", &[]), "reject not_a_member"),
+        (
+            "its organization",
+            owner().org("org_1", "acme", "admin", &[]),
+            "forward user_owner",
+        ),
+        (
+            "the same in version 1",
+            owner().v1_org("org_1", "acme", "org:admin", &[]),
+            "forward user_owner",
+        ),
+        (
+            "another organization",
+            owner().org("org_2", "other", "admin", &[]),
+            "reject not_a_member",
+        ),
+        (
+            "an unknown one, whatever the token's role",
+            owner().org("org_9", "x", "owner", &[]),
+            "reject not_a_member",
+        ),
         ("none", owner(), "reject no_workspace"),
     ] {
-        assert_eq!(get("/boards").bearer(&token.sign(key())).at(&gate), verdict, "{given}");
+        assert_eq!(
+            get("/boards").bearer(&token.sign(key())).at(&gate),
+            verdict,
+            "{given}"
+        );
     }
 }
 
 #[test]
 fn several_sources_must_name_the_same_workspace() {
-    let sources = || vec![WorkspaceSource::Segment(1), header(), WorkspaceSource::TokenOrg];
+    let sources = || {
+        vec![
+            WorkspaceSource::Segment(1),
+            header(),
+            WorkspaceSource::TokenOrg,
+        ]
+    };
     let gate = asking("/ws/{workspace}", sources());
     for (given, path, field, org, verdict) in [
-        ("all three agree", "ws_1", Some("ws_1"), Some("org_1"), "forward user_owner"),
+        (
+            "all three agree",
+            "ws_1",
+            Some("ws_1"),
+            Some("org_1"),
+            "forward user_owner",
+        ),
         ("the path alone", "ws_1", None, None, "reject no_workspace"),
-        ("the token says nothing", "ws_1", Some("ws_1"), None, "reject no_workspace"),
-        ("path and header differ", "ws_1", Some("ws_2"), Some("org_1"), "reject bad_workspace"),
-        ("path and token differ", "ws_1", Some("ws_1"), Some("org_2"), "reject bad_workspace"),
-        ("header and token differ from the path", "ws_2", Some("ws_1"), Some("org_1"), "reject bad_workspace"),
-        ("a header that is no id spoils the rest", "ws_1", Some("ws,1"), None, "reject bad_workspace"),
+        (
+            "the token says nothing",
+            "ws_1",
+            Some("ws_1"),
+            None,
+            "reject no_workspace",
+        ),
+        (
+            "path and header differ",
+            "ws_1",
+            Some("ws_2"),
+            Some("org_1"),
+            "reject bad_workspace",
+        ),
+        (
+            "path and token differ",
+            "ws_1",
+            Some("ws_1"),
+            Some("org_2"),
+            "reject bad_workspace",
+        ),
+        (
+            "header and token differ from the path",
+            "ws_2",
+            Some("ws_1"),
+            Some("org_1"),
+            "reject bad_workspace",
+        ),
+        (
+            "a header that is no id spoils the rest",
+            "ws_1",
+            Some("ws,1"),
+            None,
+            "reject bad_workspace",
+        ),
     ] {
-        let token = org.map_or(owner(), |org| owner().org(org, "slug", "admin", &[])).sign(key());
+        let token = org
+            .map_or(owner(), |org| owner().org(org, "slug", "admin", &[]))
+            .sign(key());
         let request = get(&format!("/ws/{path}")).bearer(&token);
-        let request = field.into_iter().fold(request, |request, value| request.field("x-tenant", value));
+        let request = field
+            .into_iter()
+            .fold(request, |request, value| request.field("x-tenant", value));
         assert_eq!(request.at(&gate), verdict, "{given}");
     }
 }
@@ -116,7 +199,11 @@ fn a_workspace_on_a_route_for_any_user_asks_for_membership_in_it() {
         (Access::Optional, "user_two", "reject not_a_member"),
     ] {
         let gate = gate([route("/ws/{workspace}", access)]);
-        assert_eq!(get("/ws/ws_1").bearer(&token(user)).at(&gate), verdict, "{user} on {access:?}");
+        assert_eq!(
+            get("/ws/ws_1").bearer(&token(user)).at(&gate),
+            verdict,
+            "{user} on {access:?}"
+        );
     }
     let open = gate([route("/ws/{workspace}", Access::Optional)]);
     assert_eq!(get("/ws/ws_1").at(&open), "forward nobody");

@@ -20,7 +20,11 @@ impl Arena {
         let fits = |piece: &Vec<u8>| piece.len() + row.len() <= PIECE;
         if !self.0.last().is_some_and(fits) {
             // A small table has one piece that grows; whoever fills that one will fill more.
-            self.0.push(if self.0.is_empty() { Vec::new() } else { Vec::with_capacity(PIECE) });
+            self.0.push(if self.0.is_empty() {
+                Vec::new()
+            } else {
+                Vec::with_capacity(PIECE)
+            });
         }
         let number = self.0.len() - 1;
         let piece = self.0.last_mut()?;
@@ -32,13 +36,17 @@ impl Arena {
     /// The bytes from `place` on: a row says itself where it ends.
     pub fn at(&self, place: u32) -> &[u8] {
         let (number, offset) = ((place >> BITS) as usize, place as usize % PIECE);
-        self.0.get(number).and_then(|piece| piece.get(offset..)).unwrap_or_default()
+        self.0
+            .get(number)
+            .and_then(|piece| piece.get(offset..))
+            .unwrap_or_default()
     }
 
     /// Gives back the pieces before the one in which `place` is.
     pub fn forget_before(&mut self, place: u32) {
         let past = self.0.iter_mut().take((place >> BITS) as usize).rev();
-        past.take_while(|piece| piece.capacity() > 0).for_each(|piece| *piece = Vec::new());
+        past.take_while(|piece| piece.capacity() > 0)
+            .for_each(|piece| *piece = Vec::new());
     }
 
     /// Gives back what it does not need.
@@ -69,18 +77,34 @@ mod tests {
     fn rows_are_found_again_across_pieces_and_a_long_one_has_a_piece_for_itself() {
         let mut arena = Arena::default();
         let lengths = [3, PIECE, 1, PIECE - 1, 1, 2, 3 * PIECE, 5];
-        let rows: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(i, length)| vec![i as u8; *length]).collect();
-        let places: Vec<u32> = rows.iter().map(|row| arena.push(row).expect("room")).collect();
+        let rows: Vec<Vec<u8>> = lengths
+            .iter()
+            .enumerate()
+            .map(|(i, length)| vec![i as u8; *length])
+            .collect();
+        let places: Vec<u32> = rows
+            .iter()
+            .map(|row| arena.push(row).expect("room"))
+            .collect();
         for (row, place) in rows.iter().zip(&places) {
             assert!(arena.at(*place).starts_with(row));
         }
         assert_eq!(arena.0.len(), 6, "what does not fit begins another piece");
         assert_eq!(arena.at(u32::MAX), b"", "a place that was never given");
-        let ends = |rest: &[u8]| rest.iter().take_while(|byte| rest.first() == Some(byte)).count();
+        let ends = |rest: &[u8]| {
+            rest.iter()
+                .take_while(|byte| rest.first() == Some(byte))
+                .count()
+        };
         assert!(arena.rows(ends).eq(rows.iter().map(|row| &**row)));
 
         arena.forget_before(places[4]);
         assert_eq!(arena.at(places[2]), b"");
-        assert!(rows.iter().zip(&places).skip(4).all(|(row, place)| arena.at(*place).starts_with(row)));
+        assert!(
+            rows.iter()
+                .zip(&places)
+                .skip(4)
+                .all(|(row, place)| arena.at(*place).starts_with(row))
+        );
     }
 }

@@ -9,8 +9,8 @@ use super::super::{Flags, Role, User};
 use super::index::Index;
 use super::register::{Names, Register};
 use super::row::{
-    Row, is_described, name_of, org_of, place_of, seat, write_again, write_brief, write_seated, write_user,
-    write_workspace,
+    Row, is_described, name_of, org_of, place_of, seat, write_again, write_brief, write_seated,
+    write_user, write_workspace,
 };
 use super::text::{Room, Text};
 use super::{RowFault, Rows, Table};
@@ -56,20 +56,36 @@ impl TableBuilder {
         if known.is_some_and(|person| is_described(self.people.row(person))) {
             return Err(RowFault::SameUser(id.clone()));
         }
-        let own = user.id.as_ref().map(|own| Text::of(own.as_str().as_bytes(), &mut own_room));
+        let own = user
+            .id
+            .as_ref()
+            .map(|own| Text::of(own.as_str().as_bytes(), &mut own_room));
         if let Some(other) = own.and_then(|own| self.holder_of(own)) {
             let other = name_of(self.people.row(other)).and_then(|name| name.parse(UserId::parse));
-            return Err(RowFault::SameId(other.unwrap_or_else(|| id.clone()), id.clone()));
+            return Err(RowFault::SameId(
+                other.unwrap_or_else(|| id.clone()),
+                id.clone(),
+            ));
         }
         let flags = self.set(&user.flags);
         self.row.clear();
         write_user(name, user, flags, &mut self.row);
-        let person = self.people.describe(name, known, &self.row).ok_or(RowFault::TooMany)?;
+        let person = self
+            .people
+            .describe(name, known, &self.row)
+            .ok_or(RowFault::TooMany)?;
         self.users += 1;
         if let Some(own) = own {
-            let Self { people, by_id, sets, .. } = self;
+            let Self {
+                people,
+                by_id,
+                sets,
+                ..
+            } = self;
             let own_id = |person: &u32| Row::read(people.row(*person), sets)?.id();
-            by_id.insert_unique(people.hash(own), person, |other| own_id(other).map_or(0, |id| people.hash(id)));
+            by_id.insert_unique(people.hash(own), person, |other| {
+                own_id(other).map_or(0, |id| people.hash(id))
+            });
         }
         Ok(())
     }
@@ -84,19 +100,37 @@ impl TableBuilder {
         let org = org.map(|org| Text::of(org.as_str().as_bytes(), &mut org_room));
         let workspaces = &self.workspaces;
         let known = workspaces.find(name);
-        if let Some(row) = known.map(|number| workspaces.row(number)).filter(|row| is_described(row)) {
-            return if org_of(row) == org { Ok(()) } else { Err(RowFault::SameWorkspace(id.clone())) };
+        if let Some(row) = known
+            .map(|number| workspaces.row(number))
+            .filter(|row| is_described(row))
+        {
+            return if org_of(row) == org {
+                Ok(())
+            } else {
+                Err(RowFault::SameWorkspace(id.clone()))
+            };
         }
         if let Some(other) = org.and_then(|org| self.workspace_of(org)) {
-            let other = name_of(workspaces.row(other)).and_then(|name| name.parse(WorkspaceId::parse));
-            return Err(RowFault::SameOrg(other.unwrap_or_else(|| id.clone()), id.clone()));
+            let other =
+                name_of(workspaces.row(other)).and_then(|name| name.parse(WorkspaceId::parse));
+            return Err(RowFault::SameOrg(
+                other.unwrap_or_else(|| id.clone()),
+                id.clone(),
+            ));
         }
         self.row.clear();
         write_workspace(name, org, &mut self.row);
-        let number = self.workspaces.describe(name, known, &self.row).ok_or(RowFault::TooMany)?;
+        let number = self
+            .workspaces
+            .describe(name, known, &self.row)
+            .ok_or(RowFault::TooMany)?;
         if let Some(org) = org {
-            let Self { workspaces, by_org, .. } = self;
-            let hash_of = |number: &u32| org_of(workspaces.row(*number)).map_or(0, |org| workspaces.hash(org));
+            let Self {
+                workspaces, by_org, ..
+            } = self;
+            let hash_of = |number: &u32| {
+                org_of(workspaces.row(*number)).map_or(0, |org| workspaces.hash(org))
+            };
             by_org.insert_unique(workspaces.hash(org), number, hash_of);
         }
         Ok(())
@@ -106,7 +140,12 @@ impl TableBuilder {
     ///
     /// # Errors
     /// When the user is one already, or there is no room.
-    pub fn member(&mut self, workspace: &WorkspaceId, user: &UserId, role: Role) -> Result<(), RowFault> {
+    pub fn member(
+        &mut self,
+        workspace: &WorkspaceId,
+        user: &UserId,
+        role: Role,
+    ) -> Result<(), RowFault> {
         let number = u32::try_from(self.links.len()).map_err(|_| RowFault::TooMany)?;
         let (mut room, mut user_room) = (Room::default(), Room::default());
         let place = Text::of(workspace.as_str().as_bytes(), &mut room);
@@ -122,8 +161,17 @@ impl TableBuilder {
         self.people.reserve_seat().ok_or(RowFault::TooMany)?;
         let place = named(&mut self.workspaces, place, known.0, &mut self.row)?;
         self.links.push((person, place, role.0));
-        let Self { people, links, by_link, .. } = self;
-        let hash_of = |number: &u32| links.get(*number as usize).map_or(0, |(who, at, _)| people.hash((who, at)));
+        let Self {
+            people,
+            links,
+            by_link,
+            ..
+        } = self;
+        let hash_of = |number: &u32| {
+            links
+                .get(*number as usize)
+                .map_or(0, |(who, at, _)| people.hash((who, at)))
+        };
         by_link.insert_unique(people.hash((person, place)), number, hash_of);
         Ok(())
     }
@@ -137,29 +185,57 @@ impl TableBuilder {
     /// As [`TableBuilder::build`]. Calls `rest` again and again on the way: with a million users this takes a second.
     #[must_use]
     pub fn build_by_turns(self, mut rest: impl FnMut()) -> Table {
-        let Self { people, by_id, users, workspaces, by_org, mut links, by_link, mut sets, .. } = self;
+        let Self {
+            people,
+            by_id,
+            users,
+            workspaces,
+            by_org,
+            mut links,
+            by_link,
+            mut sets,
+            ..
+        } = self;
         drop((by_id, by_link));
         sets.shrink_to_fit();
         links.sort_unstable();
         let members = links.len();
-        let (workspaces, places) = workspaces.settle(|_, row, out| write_again(row, out), &mut rest);
+        let (workspaces, places) =
+            workspaces.settle(|_, row, out| write_again(row, out), &mut rest);
         let by_org = settled(&by_org, &workspaces, &places);
         let mut seats = Vec::new();
         let write = |person: u32, row: &[u8], out: &mut Vec<u8>| {
             let first = links.partition_point(|(who, ..)| *who < person);
-            let mine = links.iter().skip(first).take_while(|(who, ..)| *who == person);
+            let mine = links
+                .iter()
+                .skip(first)
+                .take_while(|(who, ..)| *who == person);
             seats.clear();
-            seats.extend(mine.filter_map(|(_, at, role)| places.get(*at as usize).map(|place| seat(*place, *role))));
+            seats.extend(mine.filter_map(|(_, at, role)| {
+                places.get(*at as usize).map(|place| seat(*place, *role))
+            }));
             seats.sort_unstable_by_key(place_of);
             write_seated(row, &seats, out);
         };
         let (people, _) = people.settle(write, &mut rest);
-        Table { rows: Arc::new(Rows { people, workspaces, by_org, sets, users }), roles: None, members }
+        Table {
+            rows: Arc::new(Rows {
+                people,
+                workspaces,
+                by_org,
+                sets,
+                users,
+            }),
+            roles: None,
+            members,
+        }
     }
 
     /// Who has this as their app's own id.
     fn holder_of(&self, own: Text<'_>) -> Option<u32> {
-        let has_it = |person: &u32| Row::read(self.people.row(*person), &self.sets).and_then(Row::id) == Some(own);
+        let has_it = |person: &u32| {
+            Row::read(self.people.row(*person), &self.sets).and_then(Row::id) == Some(own)
+        };
         self.by_id.find(self.people.hash(own), has_it).copied()
     }
 
@@ -171,7 +247,9 @@ impl TableBuilder {
     fn is_member(&self, person: u32, workspace: u32) -> bool {
         let is_it = |(who, at, _): &Link| *who == person && *at == workspace;
         let found = |number: &u32| self.links.get(*number as usize).is_some_and(is_it);
-        self.by_link.find(self.people.hash((person, workspace)), found).is_some()
+        self.by_link
+            .find(self.people.hash((person, workspace)), found)
+            .is_some()
     }
 
     /// The number of a set of flags; `None` for the empty one.
@@ -191,7 +269,10 @@ impl TableBuilder {
 /// An index of organizations by the numbers of their workspaces, as one by places.
 fn settled(by_org: &HashTable<u32>, workspaces: &Names, places: &[u32]) -> Index {
     let mut index = Index::with_room(by_org.len());
-    for place in by_org.iter().filter_map(|number| places.get(*number as usize)) {
+    for place in by_org
+        .iter()
+        .filter_map(|number| places.get(*number as usize))
+    {
         if let Some(org) = org_of(workspaces.row(*place)) {
             index.insert(workspaces.hash(org), *place);
         }
@@ -200,7 +281,12 @@ fn settled(by_org: &HashTable<u32>, workspaces: &Names, places: &[u32]) -> Index
 }
 
 /// The number of a name, which need not be described.
-fn named(register: &mut Register, name: Text<'_>, known: Option<u32>, row: &mut Vec<u8>) -> Result<u32, RowFault> {
+fn named(
+    register: &mut Register,
+    name: Text<'_>,
+    known: Option<u32>,
+    row: &mut Vec<u8>,
+) -> Result<u32, RowFault> {
     if let Some(number) = known {
         return Ok(number);
     }

@@ -22,7 +22,11 @@ impl Index {
     pub fn insert(&mut self, hash: u64, place: u32) {
         let start = self.start(hash);
         let (before, from) = self.0.split_at_mut(start);
-        if let Some(free) = from.iter_mut().chain(before).find(|slot| place_in(slot) == EMPTY) {
+        if let Some(free) = from
+            .iter_mut()
+            .chain(before)
+            .find(|slot| place_in(slot) == EMPTY)
+        {
             *free = slot(hash, place);
         }
     }
@@ -31,9 +35,14 @@ impl Index {
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let (before, from) = self.0.split_at_checked(self.start(hash))?;
         let [tag, ..] = slot(hash, EMPTY);
-        let slots = from.iter().chain(before).map(|slot| (slot[0], place_in(slot)));
+        let slots = from
+            .iter()
+            .chain(before)
+            .map(|slot| (slot[0], place_in(slot)));
         let mut slots = slots.take_while(|(_, place)| *place != EMPTY);
-        slots.find(|(other, place)| *other == tag && is_it(*place)).map(|(_, place)| place)
+        slots
+            .find(|(other, place)| *other == tag && is_it(*place))
+            .map(|(_, place)| place)
     }
 
     /// Where the search begins: the upper half of the hash, spread over the slots.

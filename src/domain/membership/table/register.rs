@@ -58,9 +58,13 @@ impl Register {
 
     /// Says all of a name, which has the number `known` if it has one. `None` when there is no room.
     pub fn describe(&mut self, name: Text<'_>, known: Option<u32>, row: &[u8]) -> Option<u32> {
-        self.bytes = self.with_more(row.len() + MORE).filter(|_| row.len() <= Arena::MAX_ROW)?;
+        self.bytes = self
+            .with_more(row.len() + MORE)
+            .filter(|_| row.len() <= Arena::MAX_ROW)?;
         let place = self.rows.push(row).filter(|place| place & BRIEF == 0)?;
-        let Some(number) = known else { return self.add(name, place) };
+        let Some(number) = known else {
+            return self.add(name, place);
+        };
         *self.places.get_mut(number as usize)? = place;
         Some(number)
     }
@@ -73,13 +77,22 @@ impl Register {
 
     /// The bytes with so many more, if that is within the bound.
     fn with_more(&self, bytes: usize) -> Option<usize> {
-        self.bytes.checked_add(bytes).filter(|bytes| *bytes <= Arena::MAX_BYTES)
+        self.bytes
+            .checked_add(bytes)
+            .filter(|bytes| *bytes <= Arena::MAX_BYTES)
     }
 
     fn add(&mut self, name: Text<'_>, place: u32) -> Option<u32> {
         let number = u32::try_from(self.places.len()).ok()?;
         self.places.push(place);
-        let Self { hasher, rows, brief, places, by_name, .. } = self;
+        let Self {
+            hasher,
+            rows,
+            brief,
+            places,
+            by_name,
+            ..
+        } = self;
         let rehash = |number: &u32| {
             let row = row(rows, brief, places.get(*number as usize));
             name_of(row).map_or(0, |name| hasher.hash_one(name))
@@ -90,18 +103,32 @@ impl Register {
 
     /// Writes every row once more, by `write`: the row of a number, and whatever follows it, onto the end of a buffer. Gives the rows by
     /// name, and the place of each number. Calls `rest` after each [`STRETCH`].
-    pub fn settle(self, mut write: impl FnMut(u32, &[u8], &mut Vec<u8>), rest: &mut impl FnMut()) -> (Names, Vec<u32>) {
-        let Self { hasher, mut rows, brief, mut places, by_name, .. } = self;
+    pub fn settle(
+        self,
+        mut write: impl FnMut(u32, &[u8], &mut Vec<u8>),
+        rest: &mut impl FnMut(),
+    ) -> (Names, Vec<u32>) {
+        let Self {
+            hasher,
+            mut rows,
+            brief,
+            mut places,
+            by_name,
+            ..
+        } = self;
         drop(by_name);
         let mut order: Vec<u32> = (0..).take(places.len()).collect();
         // In the order in which they stand, and that is mostly the order that they have: so old rows can be given back on the way.
         order.sort_unstable_by_key(|number| places.get(*number as usize).copied());
-        let (mut settled, mut index, mut buffer) = (Arena::default(), Index::with_room(places.len()), Vec::new());
+        let (mut settled, mut index, mut buffer) =
+            (Arena::default(), Index::with_room(places.len()), Vec::new());
         for (count, number) in order.into_iter().enumerate() {
             if count % STRETCH == 0 {
                 rest();
             }
-            let Some(place) = places.get_mut(number as usize) else { continue };
+            let Some(place) = places.get_mut(number as usize) else {
+                continue;
+            };
             buffer.clear();
             write(number, row(&rows, &brief, Some(place)), &mut buffer);
             if *place & BRIEF == 0 {
@@ -114,7 +141,15 @@ impl Register {
             }
         }
         settled.shrink();
-        (Names { hasher, rows: settled, index, count: places.len() }, places)
+        (
+            Names {
+                hasher,
+                rows: settled,
+                index,
+                count: places.len(),
+            },
+            places,
+        )
     }
 }
 
@@ -138,7 +173,9 @@ pub struct Names {
 impl Names {
     /// Where the row of a name is.
     pub fn find(&self, name: Text<'_>) -> Option<u32> {
-        self.index.find(self.hash(name), |place| name_of(self.row(place)) == Some(name))
+        self.index.find(self.hash(name), |place| {
+            name_of(self.row(place)) == Some(name)
+        })
     }
 
     /// The row at a place, and whatever follows it.

@@ -58,7 +58,12 @@ fn open(row: &[u8]) -> Option<Opened<'_>> {
     let name = Text::take(&mut rest)?;
     let seats = take_number(&mut rest)?;
     let (seats, rest) = rest.split_at_checked(seats.checked_mul(SEAT)?)?;
-    Some(Opened { head, name, seats: seats.as_chunks().0, rest })
+    Some(Opened {
+        head,
+        name,
+        seats: seats.as_chunks().0,
+        rest,
+    })
 }
 
 /// Writes the row of a user whose flags are set number `flags`.
@@ -78,11 +83,22 @@ pub fn write_user(id: Text<'_>, user: &User, flags: Option<usize>, row: &mut Vec
         | has(HAS_DETAILS, user.details.is_some());
     begin(head, id, row);
     flags.into_iter().for_each(|flags| push_number(flags, row));
-    user.id.iter().for_each(|id| push_text(id.as_str().as_bytes(), row));
-    user.email.iter().chain(&user.name).for_each(|text| push_text(text.as_bytes(), row));
+    user.id
+        .iter()
+        .for_each(|id| push_text(id.as_str().as_bytes(), row));
+    user.email
+        .iter()
+        .chain(&user.name)
+        .for_each(|text| push_text(text.as_bytes(), row));
     let Some(details) = &user.details else { return };
-    push_number(details.attributes.len() * 2 + usize::from(details.activated_at.is_some()), row);
-    details.activated_at.iter().for_each(|text| push_text(text.as_bytes(), row));
+    push_number(
+        details.attributes.len() * 2 + usize::from(details.activated_at.is_some()),
+        row,
+    );
+    details
+        .activated_at
+        .iter()
+        .for_each(|text| push_text(text.as_bytes(), row));
     for (name, value) in &details.attributes {
         push_text(name.as_bytes(), row);
         push_text(value.as_bytes(), row);
@@ -108,12 +124,20 @@ fn begin(head: u8, name: Text<'_>, row: &mut Vec<u8>) {
 
 /// Writes the row of a person once more, with these seats and without what follows it.
 pub fn write_seated(row: &[u8], seats: &[Seat], out: &mut Vec<u8>) {
-    let Some(Opened { head, name, rest, .. }) = open(row) else { return };
+    let Some(Opened {
+        head, name, rest, ..
+    }) = open(row)
+    else {
+        return;
+    };
     out.push(head);
     name.push_to(out);
     push_number(seats.len(), out);
     out.extend(seats.as_flattened());
-    out.extend_from_slice(rest.get(..length_of_person(row) - (row.len() - rest.len())).unwrap_or_default());
+    out.extend_from_slice(
+        rest.get(..length_of_person(row) - (row.len() - rest.len()))
+            .unwrap_or_default(),
+    );
 }
 
 /// Writes the row of a workspace once more, without what follows it.
@@ -123,8 +147,14 @@ pub fn write_again(row: &[u8], out: &mut Vec<u8>) {
 
 /// How long the row of a person is.
 pub fn length_of_person(row: &[u8]) -> usize {
-    let Some(Opened { head, rest, .. }) = open(row) else { return 0 };
-    let end = if head & BRIEF == BRIEF { Some(rest) } else { end_of_user(head, rest) };
+    let Some(Opened { head, rest, .. }) = open(row) else {
+        return 0;
+    };
+    let end = if head & BRIEF == BRIEF {
+        Some(rest)
+    } else {
+        end_of_user(head, rest)
+    };
     end.map_or(0, |end| row.len() - end.len())
 }
 
@@ -132,7 +162,13 @@ fn end_of_user(head: u8, mut rest: &[u8]) -> Option<&[u8]> {
     if head & HAS_FLAGS != 0 {
         take_number(&mut rest)?;
     }
-    let (mut attributes, mut end) = Row { head, flags: &NO_FLAGS, texts: rest }.parts().attributes;
+    let (mut attributes, mut end) = Row {
+        head,
+        flags: &NO_FLAGS,
+        texts: rest,
+    }
+    .parts()
+    .attributes;
     while attributes > 0 {
         Text::take(&mut end)?;
         Text::take(&mut end)?;
@@ -143,7 +179,9 @@ fn end_of_user(head: u8, mut rest: &[u8]) -> Option<&[u8]> {
 
 /// How long the row of a workspace is.
 pub fn length_of_workspace(row: &[u8]) -> usize {
-    let Some(Opened { head, mut rest, .. }) = open(row) else { return 0 };
+    let Some(Opened { head, mut rest, .. }) = open(row) else {
+        return 0;
+    };
     if head & HAS_ORG != 0 {
         let _org = Text::take(&mut rest);
     }
@@ -163,7 +201,11 @@ pub fn seats_of(row: &[u8]) -> &[Seat] {
 /// The organization of a workspace's row.
 pub fn org_of(row: &[u8]) -> Option<Text<'_>> {
     let Opened { head, mut rest, .. } = open(row)?;
-    if head & HAS_ORG == 0 { None } else { Text::take(&mut rest) }
+    if head & HAS_ORG == 0 {
+        None
+    } else {
+        Text::take(&mut rest)
+    }
 }
 
 /// Whether more is said than the name.
@@ -196,8 +238,16 @@ impl<'t> Row<'t> {
         if !is_described(row) {
             return None;
         }
-        let Opened { head, rest: mut texts, .. } = open(row)?;
-        let flags = if head & HAS_FLAGS == 0 { &NO_FLAGS } else { sets.get(take_number(&mut texts)?)? };
+        let Opened {
+            head,
+            rest: mut texts,
+            ..
+        } = open(row)?;
+        let flags = if head & HAS_FLAGS == 0 {
+            &NO_FLAGS
+        } else {
+            sets.get(take_number(&mut texts)?)?
+        };
         Some(Self { head, flags, texts })
     }
 
@@ -235,9 +285,16 @@ impl<'t> Row<'t> {
             return None;
         }
         let text = |text: Text<'_>| text.parse(|text| Ok::<Box<str>, ()>(text.into()));
-        let Parts { activated_at, attributes: (count, mut rest), .. } = self.parts();
+        let Parts {
+            activated_at,
+            attributes: (count, mut rest),
+            ..
+        } = self.parts();
         let pair = |_| Some((text(Text::take(&mut rest)?)?, text(Text::take(&mut rest)?)?));
-        Some(Details { activated_at: activated_at.and_then(text), attributes: (0..count).map_while(pair).collect() })
+        Some(Details {
+            activated_at: activated_at.and_then(text),
+            attributes: (0..count).map_while(pair).collect(),
+        })
     }
 
     /// How much access the row of a user gives: none, some while pending, that of an active user, that of a founder.
@@ -252,12 +309,32 @@ impl<'t> Row<'t> {
 
     fn parts(self) -> Parts<'t> {
         let mut rest = self.texts;
-        let mut next = |bit: u8| if self.head & bit == 0 { None } else { Text::take(&mut rest) };
+        let mut next = |bit: u8| {
+            if self.head & bit == 0 {
+                None
+            } else {
+                Text::take(&mut rest)
+            }
+        };
         let (id, email, name) = (next(HAS_ID), next(HAS_EMAIL), next(HAS_NAME));
-        let of_details = if self.head & HAS_DETAILS == 0 { None } else { take_number(&mut rest) };
+        let of_details = if self.head & HAS_DETAILS == 0 {
+            None
+        } else {
+            take_number(&mut rest)
+        };
         let of_details = of_details.unwrap_or_default();
-        let activated_at = if of_details % 2 == 0 { None } else { Text::take(&mut rest) };
-        Parts { id, email, name, activated_at, attributes: (of_details / 2, rest) }
+        let activated_at = if of_details % 2 == 0 {
+            None
+        } else {
+            Text::take(&mut rest)
+        };
+        Parts {
+            id,
+            email,
+            name,
+            activated_at,
+            attributes: (of_details / 2, rest),
+        }
     }
 
     /// The row as whoever made it wrote it.

@@ -50,12 +50,24 @@ impl<'t> Text<'t> {
     /// How `text` is packed. `room` is used if it is a UUID.
     pub fn of(text: &'t [u8], room: &'t mut Room) -> Self {
         if pack_uuid(text, room) {
-            return Self { form: Form::Uuid, bytes: room };
+            return Self {
+                form: Form::Uuid,
+                bytes: room,
+            };
         }
         match (text.strip_prefix(USER), text.strip_prefix(ORG)) {
-            (Some(rest), _) => Self { form: Form::User, bytes: rest },
-            (None, Some(rest)) => Self { form: Form::Org, bytes: rest },
-            (None, None) => Self { form: Form::Plain, bytes: text },
+            (Some(rest), _) => Self {
+                form: Form::User,
+                bytes: rest,
+            },
+            (None, Some(rest)) => Self {
+                form: Form::Org,
+                bytes: rest,
+            },
+            (None, None) => Self {
+                form: Form::Plain,
+                bytes: text,
+            },
         }
     }
 
@@ -141,24 +153,38 @@ fn pack_uuid(text: &[u8], room: &mut Room) -> bool {
     if text.len() != UUID_TEXT {
         return false;
     }
-    let placed = text.iter().enumerate().all(|(at, byte)| (*byte == b'-') == HYPHENS.contains(&at));
-    let mut digits = text.iter().filter(|byte| **byte != b'-').map(|byte| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    });
+    let placed = text
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| (*byte == b'-') == HYPHENS.contains(&at));
+    let mut digits = text
+        .iter()
+        .filter(|byte| **byte != b'-')
+        .map(|byte| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        });
     placed
-        && room.iter_mut().all(|byte| match (digits.next().flatten(), digits.next().flatten()) {
-            (Some(high), Some(low)) => {
-                *byte = high << 4 | low;
-                true
-            }
-            _ => false,
-        })
+        && room.iter_mut().all(
+            |byte| match (digits.next().flatten(), digits.next().flatten()) {
+                (Some(high), Some(low)) => {
+                    *byte = high << 4 | low;
+                    true
+                }
+                _ => false,
+            },
+        )
 }
 
 fn uuid_text(bytes: &[u8]) -> Vec<u8> {
-    let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + (value - 10) };
+    let digit = |value: u8| {
+        if value < 10 {
+            b'0' + value
+        } else {
+            b'a' + (value - 10)
+        }
+    };
     let mut text = Vec::with_capacity(UUID_TEXT);
     for byte in bytes {
         if HYPHENS.contains(&text.len()) {

@@ -14,7 +14,10 @@ fn any_table() -> impl Strategy<Value = Table> {
         users.extend(access.map(|access| ("b", access, "Bo")));
         let mut members = vec![("a", "owner")];
         members.extend(role.map(|role| ("b", role)));
-        table(&users, &[("ws_1", org, &members), ("ws_2", None, &[("a", "admin")])])
+        table(
+            &users,
+            &[("ws_1", org, &members), ("ws_2", None, &[("a", "admin")])],
+        )
     })
 }
 
@@ -39,7 +42,10 @@ fn any_meanwhile() -> impl Strategy<Value = Meanwhile> {
 fn then(now: Members, what: Meanwhile) -> Members {
     match what {
         Meanwhile::Told(change, at) => now.changed(change, EventTime(at)).expect("room"),
-        Meanwhile::Reloaded(table) => now.reloaded(table, Policy::default(), Said::WhenChanged).members,
+        Meanwhile::Reloaded(table) => {
+            now.reloaded(table, Policy::default(), Said::WhenChanged)
+                .members
+        }
         Meanwhile::Forgotten => now.without_marks(&now.old_marks(UnixTime(u64::MAX), &now)),
         Meanwhile::Confirmed => now.confirmed(UnixTime(7)),
     }

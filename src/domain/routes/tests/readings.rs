@@ -23,7 +23,11 @@ fn site(rules: PathRules) -> RouteTable {
 #[track_caller]
 fn reads(table: &RouteTable, rows: &[(&str, &str)]) {
     for (target, expected) in rows {
-        assert_eq!(readings(table, "GET", target).as_deref(), Some(*expected), "{target}");
+        assert_eq!(
+            readings(table, "GET", target).as_deref(),
+            Some(*expected),
+            "{target}"
+        );
     }
 }
 
@@ -51,7 +55,10 @@ fn an_encoding_that_was_not_needed_is_read_decoded_and_not() {
 
 #[test]
 fn a_reader_that_arrives_at_no_route_closes_the_path_to_all() {
-    let table = plain(vec![route("/admin/**", &[], Access::User), route("/login", &[], Access::Public)]);
+    let table = plain(vec![
+        route("/admin/**", &[], Access::User),
+        route("/login", &[], Access::Public),
+    ]);
     for target in ["/%61dmin/x", "/l%6Fgin", "/%6cogin", "/login/", "/admin."] {
         assert_eq!(readings(&table, "GET", target), None, "{target}");
     }
@@ -73,8 +80,14 @@ fn a_slash_at_the_end_is_read_as_none_and_as_what_lies_below() {
 
 #[test]
 fn letter_case_makes_two_readings_where_the_app_does_not_tell_cases_apart() {
-    reads(&site(PathRules::default()), &[("/ADMIN/x", "/**"), ("/Items/x/open", "/**")]);
-    let rules = PathRules { case: LetterCase::Insensitive, ..PathRules::default() };
+    reads(
+        &site(PathRules::default()),
+        &[("/ADMIN/x", "/**"), ("/Items/x/open", "/**")],
+    );
+    let rules = PathRules {
+        case: LetterCase::Insensitive,
+        ..PathRules::default()
+    };
     reads(
         &site(rules),
         &[
@@ -85,18 +98,35 @@ fn letter_case_makes_two_readings_where_the_app_does_not_tell_cases_apart() {
         ],
     );
     let narrow = RouteTable::new(vec![route("/api/**", &[], Access::User)], rules).unwrap();
-    assert_eq!(readings(&narrow, "GET", "/API/x").as_deref(), Some("/api/**"), "the config says that it is the same");
+    assert_eq!(
+        readings(&narrow, "GET", "/API/x").as_deref(),
+        Some("/api/**"),
+        "the config says that it is the same"
+    );
     for target in ["/%41PI/x", "/ap%C4%B1/x", "/a%CC%87pi/x"] {
-        assert_eq!(readings(&narrow, "GET", target), None, "not every such app reads it so: {target}");
+        assert_eq!(
+            readings(&narrow, "GET", target),
+            None,
+            "not every such app reads it so: {target}"
+        );
     }
-    let twice = vec![route("/a", &[], Access::User), route("/A", &[], Access::Public)];
+    let twice = vec![
+        route("/a", &[], Access::User),
+        route("/A", &[], Access::Public),
+    ];
     assert_eq!(RouteTable::new(twice, rules).err(), Some((0, 1)));
 }
 
 #[test]
 fn a_suffix_makes_two_readings_where_the_app_ignores_it() {
-    reads(&site(PathRules::default()), &[("/files.json", "/**"), ("/items/x/open.json", "/items/**")]);
-    let rules = PathRules { suffix: Suffix::Ignored, ..PathRules::default() };
+    reads(
+        &site(PathRules::default()),
+        &[("/files.json", "/**"), ("/items/x/open.json", "/items/**")],
+    );
+    let rules = PathRules {
+        suffix: Suffix::Ignored,
+        ..PathRules::default()
+    };
     reads(
         &site(rules),
         &[
@@ -126,8 +156,16 @@ fn what_stands_behind_a_script_is_read_as_a_path_of_its_own() {
             ("/x.json/admin", "/**"),
         ],
     );
-    assert_eq!(readings(&table, "GET", &"/a.php".repeat(MAX_FRONTS + 1)), None, "nobody does that in good faith");
-    assert_eq!(readings(&table, "POST", "/index.php/hooks"), None, "a webhook's path has one reading");
+    assert_eq!(
+        readings(&table, "GET", &"/a.php".repeat(MAX_FRONTS + 1)),
+        None,
+        "nobody does that in good faith"
+    );
+    assert_eq!(
+        readings(&table, "POST", "/index.php/hooks"),
+        None,
+        "a webhook's path has one reading"
+    );
     assert_eq!(readings(&table, "GET", "/index.php/hooks"), None);
 }
 
@@ -137,7 +175,10 @@ fn the_data_of_a_page_is_read_as_the_page() {
         &site(PathRules::default()),
         &[
             ("/_next/data/b1/admin.json", "/** /admin/**"),
-            ("/docs/_next/data/b1/items/x/open.json", "/** /items/{id}/open /items/**"),
+            (
+                "/docs/_next/data/b1/items/x/open.json",
+                "/** /items/{id}/open /items/**",
+            ),
             ("/_next/data/b1/index.json", "/** /"),
             ("/_next/data/b1", "/**"),
             ("/_next/static/x.js", "/**"),
@@ -151,9 +192,15 @@ fn the_data_of_a_page_is_read_as_the_page() {
 
 #[test]
 fn the_path_of_a_webhook_has_one_spelling() {
-    let insensitive = PathRules { case: LetterCase::Insensitive, ..PathRules::default() };
+    let insensitive = PathRules {
+        case: LetterCase::Insensitive,
+        ..PathRules::default()
+    };
     for table in [site(PathRules::default()), site(insensitive)] {
-        assert_eq!(readings(&table, "POST", "/hooks").as_deref(), Some("/hooks"));
+        assert_eq!(
+            readings(&table, "POST", "/hooks").as_deref(),
+            Some("/hooks")
+        );
         for target in ["/hook%73", "/hooks/", "/hooks."] {
             assert_eq!(readings(&table, "POST", target), None, "{target}");
         }

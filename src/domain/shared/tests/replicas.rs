@@ -32,16 +32,30 @@ enum Op {
 
 impl Fleet {
     fn new(count: usize) -> Self {
-        let replica = Replica { world: gate(NAMES), reader: Reader::new(), cut_off: false };
-        Self { log: Log::default(), copy: Log::default(), replicas: vec![replica; count], nonces: 0 }
+        let replica = Replica {
+            world: gate(NAMES),
+            reader: Reader::new(),
+            cut_off: false,
+        };
+        Self {
+            log: Log::default(),
+            copy: Log::default(),
+            replicas: vec![replica; count],
+            nonces: 0,
+        }
     }
 
     fn commit(&mut self, who: usize, facts: &[Fact]) {
         self.nonces += 1;
         let roles = roles(NAMES);
-        let offered = |fact: &Fact| Offered { written: fact.write(Some(&roles)), lasts: None };
+        let offered = |fact: &Fact| Offered {
+            written: fact.write(Some(&roles)),
+            lasts: None,
+        };
         let offered: Vec<_> = facts.iter().map(offered).collect();
-        let committed = self.log.commit(&offered, Nonce(self.nonces), 1000 + self.nonces, 1000);
+        let committed = self
+            .log
+            .commit(&offered, Nonce(self.nonces), 1000 + self.nonces, 1000);
         self.replicas[who].reader.committed(committed.position);
     }
 
@@ -62,7 +76,9 @@ impl Fleet {
         }
         if replica.reader.owes().is_some() {
             let stored = self.log.facts();
-            let heard = replica.reader.snapshot(self.log.head(), stored.clone(), self.log.head());
+            let heard = replica
+                .reader
+                .snapshot(self.log.head(), stored.clone(), self.log.head());
             replica.apply(heard);
             let unshared = unshared(&replica.world, &stored);
             if !unshared.is_empty() {
@@ -71,7 +87,11 @@ impl Fleet {
         } else {
             let items = self.log.after(replica.reader.position().into(), 2);
             let whole = items.len() < 2;
-            let heard = replica.reader.check(self.log.head(), items.into_iter().map(Item::Entry).collect(), whole);
+            let heard = replica.reader.check(
+                self.log.head(),
+                items.into_iter().map(Item::Entry).collect(),
+                whole,
+            );
             replica.apply(heard);
         }
     }
@@ -92,7 +112,11 @@ impl Fleet {
 
 impl Replica {
     fn apply(&mut self, heard: Heard) {
-        for fact in heard.facts.iter().map(|written| written.read(Some(&roles(NAMES))).unwrap()) {
+        for fact in heard
+            .facts
+            .iter()
+            .map(|written| written.read(Some(&roles(NAMES))).unwrap())
+        {
             self.world = self.world.changed(fact.change(), fact.at()).unwrap();
         }
     }
@@ -140,18 +164,31 @@ proptest! {
 }
 
 fn revoked(n: u64) -> (Change, EventTime) {
-    (Change::Revoked(Revoked::Session(SessionId::parse(&format!("sess_{n}")).unwrap())), EventTime(n))
+    (
+        Change::Revoked(Revoked::Session(
+            SessionId::parse(&format!("sess_{n}")).unwrap(),
+        )),
+        EventTime(n),
+    )
 }
 
 fn committed(log: &mut Log, nonce: u64) {
     let (change, at) = revoked(nonce);
-    let offered: Vec<_> =
-        Fact::of(&change, at).iter().map(|f| Offered { written: f.write(None), lasts: None }).collect();
+    let offered: Vec<_> = Fact::of(&change, at)
+        .iter()
+        .map(|f| Offered {
+            written: f.write(None),
+            lasts: None,
+        })
+        .collect();
     assert_eq!(log.commit(&offered, Nonce(nonce), 50, 100).taken, 1);
 }
 
 fn entries(log: &Log, reader: &Reader) -> Vec<Item> {
-    log.after(reader.cursor(), 100).into_iter().map(Item::Entry).collect()
+    log.after(reader.cursor(), 100)
+        .into_iter()
+        .map(Item::Entry)
+        .collect()
 }
 
 #[test]
@@ -208,7 +245,10 @@ fn an_emptied_store_is_found_by_asking_and_entries_that_are_gone_by_what_follows
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     committed(&mut log, 9);
     log.trim(0);
-    assert_eq!(reader.check(log.head(), vec![], true).gap, Some(Gap::Trimmed));
+    assert_eq!(
+        reader.check(log.head(), vec![], true).gap,
+        Some(Gap::Trimmed)
+    );
 }
 
 #[test]
@@ -218,10 +258,20 @@ fn what_somebody_else_put_into_the_log_is_passed_over_and_hides_nothing() {
     let mut reader = Reader::new();
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     let far = Cursor(u64::MAX, 3);
-    assert_eq!(reader.tail(vec![Item::Poisoned(far)]), Heard { poisoned: 1, ..Heard::default() });
+    assert_eq!(
+        reader.tail(vec![Item::Poisoned(far)]),
+        Heard {
+            poisoned: 1,
+            ..Heard::default()
+        }
+    );
     assert_eq!(reader.cursor(), far, "it is not read again and again");
     committed(&mut log, 2);
-    let mut items: Vec<_> = log.after(reader.position().into(), 9).into_iter().map(Item::Entry).collect();
+    let mut items: Vec<_> = log
+        .after(reader.position().into(), 9)
+        .into_iter()
+        .map(Item::Entry)
+        .collect();
     items.push(Item::Poisoned(far));
     let heard = reader.check(log.head(), items, true);
     assert_eq!((heard.facts.len(), heard.gap), (1, None));
@@ -233,11 +283,24 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
     let mut reader = Reader::new();
     let mut log = Log::default();
     committed(&mut log, 1);
-    assert_eq!(reader.owes(), Some(Owed { cause: Gap::First, again: 0 }), "nobody waits at the start");
+    assert_eq!(
+        reader.owes(),
+        Some(Owed {
+            cause: Gap::First,
+            again: 0
+        }),
+        "nobody waits at the start"
+    );
     for again in 1..5 {
         let _ = reader.snapshot(log.head(), log.facts(), log.head());
         let _ = reader.check(None, vec![], true);
-        assert_eq!(reader.owes(), Some(Owed { cause: Gap::Emptied, again }));
+        assert_eq!(
+            reader.owes(),
+            Some(Owed {
+                cause: Gap::Emptied,
+                again
+            })
+        );
     }
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     let _ = reader.check(log.head(), vec![], true);
@@ -246,7 +309,13 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
         let _ = reader.check(log.head(), vec![], true);
     }
     reader.owe(Gap::Unsent);
-    assert_eq!(reader.owes(), Some(Owed { cause: Gap::Unsent, again: 0 }));
+    assert_eq!(
+        reader.owes(),
+        Some(Owed {
+            cause: Gap::Unsent,
+            again: 0
+        })
+    );
 }
 
 #[test]
@@ -255,12 +324,19 @@ fn a_revocation_is_forgotten_by_the_clock_of_the_store() {
     let (change, at) = revoked(7);
     let fact = Fact::of(&change, at).pop().unwrap();
     let lasts = fact.lasts(Duration::from_secs(60)).unwrap();
-    let offered = Offered { written: fact.write(None), lasts: Some(lasts) };
+    let offered = Offered {
+        written: fact.write(None),
+        lasts: Some(lasts),
+    };
     log.commit(std::slice::from_ref(&offered), Nonce(1), 1000, 100);
     let until = 1000 + u64::try_from(lasts.as_millis()).unwrap();
     log.forget(until - 1);
     assert_eq!(log.facts().len(), 1);
     log.forget(until);
     assert_eq!(log.facts().len(), 0);
-    assert_eq!(log.commit(&[offered], Nonce(2), until, 100).taken, 1, "and can be told again");
+    assert_eq!(
+        log.commit(&[offered], Nonce(2), until, 100).taken,
+        1,
+        "and can be told again"
+    );
 }

@@ -84,12 +84,22 @@ proptest! {
 }
 
 fn written(key: &str, value: &str) -> Written {
-    Written { key: key.into(), value: value.into() }
+    Written {
+        key: key.into(),
+        value: value.into(),
+    }
 }
 
 #[test]
 fn what_no_version_of_ours_wrote_is_no_fact() {
-    let ban = Change::User(user("a"), UserChange::Described { banned: true, email: None, name: None });
+    let ban = Change::User(
+        user("a"),
+        UserChange::Described {
+            banned: true,
+            email: None,
+            name: None,
+        },
+    );
     let good = Fact::of(&ban, EventTime(7)).pop().unwrap().write(None);
     assert!(good.read(None).is_ok());
     let (rank, body) = good.value[1..].split_once('\n').unwrap();
@@ -99,54 +109,129 @@ fn what_no_version_of_ours_wrote_is_no_fact() {
         ("no version", "user user_a", String::new()),
         ("no body", "user user_a", format!("1{rank}")),
         ("garbage", "user user_a", format!("1{rank}\n{{\"at\":")),
-        ("a word that we do not know", "user user_a", format!("1{rank}\n{{\"at\":7,\"admin\":true}}")),
-        ("somebody else's rank", "user user_a", format!("1{later}\n{body}")),
+        (
+            "a word that we do not know",
+            "user user_a",
+            format!("1{rank}\n{{\"at\":7,\"admin\":true}}"),
+        ),
+        (
+            "somebody else's rank",
+            "user user_a",
+            format!("1{later}\n{body}"),
+        ),
         ("a longer rank", "user user_a", format!("1{rank}f\n{body}")),
-        ("a role of a user", "user user_a", format!("1{rank}\n{{\"at\":7,\"role\":\"owner\"}}")),
-        ("a text that would end a header", "user user_a", format!("1{rank}\n{{\"at\":7,\"name\":\"a\\r\\nb\"}}")),
+        (
+            "a role of a user",
+            "user user_a",
+            format!("1{rank}\n{{\"at\":7,\"role\":\"owner\"}}"),
+        ),
+        (
+            "a text that would end a header",
+            "user user_a",
+            format!("1{rank}\n{{\"at\":7,\"name\":\"a\\r\\nb\"}}"),
+        ),
         ("nobody", "user ", good.value.to_string()),
         ("no user", "user alice", good.value.to_string()),
         ("no kind", "users user_a", good.value.to_string()),
         ("another kind", "organization org_1", good.value.to_string()),
-        ("a key with more", "member org_1 user_a x", good.value.to_string()),
-        ("a long text", "user user_a", format!("1{rank}\n{body}{}", " ".repeat(MAX_VALUE))),
+        (
+            "a key with more",
+            "member org_1 user_a x",
+            good.value.to_string(),
+        ),
+        (
+            "a long text",
+            "user user_a",
+            format!("1{rank}\n{body}{}", " ".repeat(MAX_VALUE)),
+        ),
     ] {
-        assert!(written(key, &value).read(Some(&roles(NAMES))).is_err(), "{what}");
+        assert!(
+            written(key, &value).read(Some(&roles(NAMES))).is_err(),
+            "{what}"
+        );
     }
-    assert_eq!(written("user user_a", "garbage").rank(), None, "everything wins over it");
+    assert_eq!(
+        written("user user_a", "garbage").rank(),
+        None,
+        "everything wins over it"
+    );
 }
 
 #[test]
 fn a_role_that_a_config_does_not_name_lets_nobody_in_and_is_not_taken_from_others() {
     let (old, new) = (gate(&["member"]), gate(NAMES));
-    let owner = Change::Member(org("7"), user("b"), MemberChange::Role(roles(NAMES).highest()));
-    let stored: Vec<_> =
-        Fact::of(&owner, EventTime(5)).iter().map(|fact| fact.write(new.rules.roles.as_ref())).collect();
+    let owner = Change::Member(
+        org("7"),
+        user("b"),
+        MemberChange::Role(roles(NAMES).highest()),
+    );
+    let stored: Vec<_> = Fact::of(&owner, EventTime(5))
+        .iter()
+        .map(|fact| fact.write(new.rules.roles.as_ref()))
+        .collect();
     let read = stored[0].read(old.rules.roles.as_ref()).unwrap();
-    assert_eq!(*read.change(), Change::Member(org("7"), user("b"), MemberChange::Removed));
+    assert_eq!(
+        *read.change(),
+        Change::Member(org("7"), user("b"), MemberChange::Removed)
+    );
     let old = after(&old, &[(read.change().clone(), read.at())]);
-    assert_eq!(unshared(&old, &stored), vec![], "it would end the membership where the role is known");
+    assert_eq!(
+        unshared(&old, &stored),
+        vec![],
+        "it would end the membership where the role is known"
+    );
 }
 
 #[test]
 fn a_ban_that_was_lifted_still_ends_the_tokens_from_before_it() {
-    let told = |banned| Change::User(user("a"), UserChange::Described { banned, email: None, name: None });
+    let told = |banned| {
+        Change::User(
+            user("a"),
+            UserChange::Described {
+                banned,
+                email: None,
+                name: None,
+            },
+        )
+    };
     let mut log = Log::default();
     for (change, at) in [(told(true), 5), (told(false), 9)] {
         let facts = Fact::of(&change, EventTime(at));
-        let offered: Vec<_> = facts.iter().map(|f| Offered { written: f.write(None), lasts: None }).collect();
+        let offered: Vec<_> = facts
+            .iter()
+            .map(|f| Offered {
+                written: f.write(None),
+                lasts: None,
+            })
+            .collect();
         log.commit(&offered, Nonce(at), 1000, 10);
     }
-    let facts: Vec<_> = log.facts().iter().map(|written| written.read(None).unwrap()).collect();
-    let late = after(&gate(NAMES), &facts.iter().map(|f| (f.change().clone(), f.at())).collect::<Vec<_>>());
-    assert_eq!(late.revocations.at(&Revoked::User(user("a"))), Some(EventTime(5)));
+    let facts: Vec<_> = log
+        .facts()
+        .iter()
+        .map(|written| written.read(None).unwrap())
+        .collect();
+    let late = after(
+        &gate(NAMES),
+        &facts
+            .iter()
+            .map(|f| (f.change().clone(), f.at()))
+            .collect::<Vec<_>>(),
+    );
+    assert_eq!(
+        late.revocations.at(&Revoked::User(user("a"))),
+        Some(EventTime(5))
+    );
 }
 
 #[test]
 fn whoever_was_away_for_longer_than_marks_last_is_silent() {
     let now = crate::domain::UnixTime(10_000_000);
     let before = |seconds| Some(crate::domain::UnixTime(now.0 - seconds));
-    assert!(may_push(None, now), "a gate that has never shared brings what it has");
+    assert!(
+        may_push(None, now),
+        "a gate that has never shared brings what it has"
+    );
     assert!(may_push(before(6 * 24 * 3600), now));
     assert!(!may_push(before(6 * 24 * 3600 + 1), now));
 }
@@ -155,14 +240,30 @@ fn whoever_was_away_for_longer_than_marks_last_is_silent() {
 fn whoever_was_away_for_long_holds_back_roles_of_before_and_nothing_else() {
     let last = crate::domain::UnixTime(1_000_000);
     let may = |change: Change, at: u64| {
-        Fact::of(&change, EventTime(at * 1000)).iter().all(|fact| fact.may_be_told_after(last))
+        Fact::of(&change, EventTime(at * 1000))
+            .iter()
+            .all(|fact| fact.may_be_told_after(last))
     };
     let member = |change| Change::Member(org("1"), user("a"), change);
     let role = || member(MemberChange::Role(roles(NAMES).highest()));
-    assert!(!may(role(), 1), "the source may have taken it away since, and the others have forgotten that it did");
-    assert!(may(role(), 1_000_000 - 28 * 3600), "it may have come when nobody else was there to hear it");
-    let banned = UserChange::Described { banned: true, email: None, name: None };
-    for change in [member(MemberChange::Removed), member(MemberChange::Overruled), Change::User(user("a"), banned)] {
+    assert!(
+        !may(role(), 1),
+        "the source may have taken it away since, and the others have forgotten that it did"
+    );
+    assert!(
+        may(role(), 1_000_000 - 28 * 3600),
+        "it may have come when nobody else was there to hear it"
+    );
+    let banned = UserChange::Described {
+        banned: true,
+        email: None,
+        name: None,
+    };
+    for change in [
+        member(MemberChange::Removed),
+        member(MemberChange::Overruled),
+        Change::User(user("a"), banned),
+    ] {
         assert!(may(change.clone(), 1), "{change}");
     }
 }

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HEAD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+const HEAD: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 
 /// A frame as an app may send it, right or wrong.
 #[derive(Clone, Debug)]
@@ -25,7 +26,10 @@ impl Frame {
             _ => bytes.extend([&[mask | 127], &length[..]].concat()),
         }
         // What looks like the head of a frame is none in there.
-        bytes.extend(std::iter::repeat_n(0x88, self.payload + if self.masked { 4 } else { 0 }));
+        bytes.extend(std::iter::repeat_n(
+            0x88,
+            self.payload + if self.masked { 4 } else { 0 },
+        ));
         bytes
     }
 }
@@ -34,8 +38,14 @@ fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let first = any::<u8>().prop_filter("closing is the end", |first| first & 0xF != CLOSE);
     let size = prop_oneof![
         (Just(0), 0_usize..126),
-        (Just(2), prop_oneof![Just(0), Just(1), 126_usize..300, Just(65_535)]),
-        (Just(8), prop_oneof![Just(0), 126_usize..300, Just(65_536), Just(70_000)]),
+        (
+            Just(2),
+            prop_oneof![Just(0), Just(1), 126_usize..300, Just(65_535)]
+        ),
+        (
+            Just(8),
+            prop_oneof![Just(0), 126_usize..300, Just(65_536), Just(70_000)]
+        ),
     ];
     let frame = (first, any::<bool>(), size).prop_map(|(first, masked, (long, payload))| Frame {
         first,
@@ -56,7 +66,12 @@ fn ends(frames: &[Frame]) -> Vec<usize> {
 }
 
 fn wire(frames: &[Frame]) -> Vec<u8> {
-    [HEAD].into_iter().map(<[u8]>::to_vec).chain(frames.iter().map(Frame::bytes)).flatten().collect()
+    [HEAD]
+        .into_iter()
+        .map(<[u8]>::to_vec)
+        .chain(frames.iter().map(Frame::bytes))
+        .flatten()
+        .collect()
 }
 
 fn after(bytes: &[u8]) -> Sent {
@@ -109,7 +124,10 @@ fn a_head_in_between_is_not_the_one_that_frames_come_behind() {
     let early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n";
     assert_eq!(after(early).gap(), Gap::Within);
     assert_eq!(after(&[early, HEAD].concat()).gap(), Gap::Between);
-    assert_eq!(after(&[early, HEAD, b"\x81\x05ab"].concat()).gap(), Gap::Within);
+    assert_eq!(
+        after(&[early, HEAD, b"\x81\x05ab"].concat()).gap(),
+        Gap::Within
+    );
     let tricky = b"HTTP/1.1 101 S\r\nX: \r\r\n\r\r\n\r\n";
     assert_eq!(after(&tricky[..tricky.len() - 2]).gap(), Gap::Within);
     assert_eq!(after(tricky).gap(), Gap::Between);
@@ -120,7 +138,11 @@ fn nothing_is_said_behind_the_last_word_of_the_app() {
     let closed = after(&[HEAD, b"\x81\x01a\x88\x02\x03\xe8"].concat());
     assert_eq!((closed.gap(), closed.rest(b"\x81")), (Gap::Gone, 0));
     assert_eq!(after(&[HEAD, b"\x88\x02\x03"].concat()).gap(), Gap::Within);
-    assert_eq!(after(&[HEAD, b"\x88\x00\x81\x00"].concat()).gap(), Gap::Gone, "also when the app goes on");
+    assert_eq!(
+        after(&[HEAD, b"\x88\x00\x81\x00"].concat()).gap(),
+        Gap::Gone,
+        "also when the app goes on"
+    );
 }
 
 #[test]

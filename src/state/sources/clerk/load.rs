@@ -30,7 +30,9 @@ const STUMBLE: Duration = Duration::from_millis(100);
 pub(crate) enum LoadError {
     #[error("{0}")]
     Backend(BackendError),
-    #[error("{ATTEMPTS} times in a row the lists of Clerk changed while they were read: {0}; it is tried again later")]
+    #[error(
+        "{ATTEMPTS} times in a row the lists of Clerk changed while they were read: {0}; it is tried again later"
+    )]
     Torn(Torn),
     #[error("the lists of Clerk have rows that cannot be used: {0}")]
     Rows(RowFaults),
@@ -75,7 +77,9 @@ pub(crate) struct Loaded {
 /// # Errors
 /// See [`LoadError`].
 pub(crate) async fn load(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadError> {
-    tokio::time::timeout(LOAD_WITHIN, attempts(backend, roles)).await.unwrap_or(Err(LoadError::Late))
+    tokio::time::timeout(LOAD_WITHIN, attempts(backend, roles))
+        .await
+        .unwrap_or(Err(LoadError::Late))
 }
 
 async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadError> {
@@ -83,20 +87,38 @@ async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadE
     let mut stumbles = 0;
     loop {
         let began_ms = clock::now_ms();
-        let mut load = Load { backend, stumbles: &mut stumbles, rows: Rows::new(roles.clone()) };
+        let mut load = Load {
+            backend,
+            stumbles: &mut stumbles,
+            rows: Rows::new(roles.clone()),
+        };
         match load.all().await {
             Ok(()) => {
-                let Rows { table, faults, roleless, .. } = load.rows;
+                let Rows {
+                    table,
+                    faults,
+                    roleless,
+                    ..
+                } = load.rows;
                 let built = aside(Pace::Slowly, move || {
                     let mut turns = Turns::default();
                     faults.judge(table.build_by_turns(|| turns.rest_if_due()))
                 });
-                let table = built.await.map_err(|_| LoadError::Abnormal)?.map_err(LoadError::Rows)?;
-                return Ok(Loaded { table, began_ms, roleless });
+                let table = built
+                    .await
+                    .map_err(|_| LoadError::Abnormal)?
+                    .map_err(LoadError::Rows)?;
+                return Ok(Loaded {
+                    table,
+                    began_ms,
+                    roleless,
+                });
             }
             Err(Stop::Failed(why)) => return Err(why),
             Err(Stop::Again(torn)) if attempt == ATTEMPTS => return Err(LoadError::Torn(torn)),
-            Err(Stop::Again(torn)) => tracing::info!(%torn, attempt, "the lists of Clerk are read once more"),
+            Err(Stop::Again(torn)) => {
+                tracing::info!(%torn, attempt, "the lists of Clerk are read once more")
+            }
         }
         attempt += 1;
     }
@@ -114,20 +136,33 @@ impl Load<'_> {
     async fn all(&mut self) -> Result<(), Stop> {
         self.walk(List::Memberships, None).await?;
         self.walk(List::Organizations, None).await?;
-        let before = self.patiently(|backend| async move { backend.count_users().await }).await?;
+        let before = self
+            .patiently(|backend| async move { backend.count_users().await })
+            .await?;
         self.walk(List::Users, Some(before)).await?;
-        let after = self.patiently(|backend| async move { backend.count_users().await }).await?;
+        let after = self
+            .patiently(|backend| async move { backend.count_users().await })
+            .await?;
         if after < before {
-            return Err(Torn::Shrunk { list: List::Users, from: before, to: after }.into());
+            return Err(Torn::Shrunk {
+                list: List::Users,
+                from: before,
+                to: after,
+            }
+            .into());
         }
-        self.rows.strangers().map_or(Ok(()), |torn| Err(torn.into()))
+        self.rows
+            .strangers()
+            .map_or(Ok(()), |torn| Err(torn.into()))
     }
 
     async fn walk(&mut self, list: List, said: Option<u64>) -> Result<(), Stop> {
         let mut walk = Walk::new(list, said);
         for _ in 0..MAX_PAGES {
             let offset = walk.offset();
-            let page = self.patiently(|backend| async move { backend.page(list, offset).await }).await?;
+            let page = self
+                .patiently(|backend| async move { backend.page(list, offset).await })
+                .await?;
             let empty = Rows::new(self.rows.roles.clone());
             let mut rows = std::mem::replace(&mut self.rows, empty);
             let read = aside(Pace::Slowly, move || {
@@ -153,7 +188,9 @@ impl Load<'_> {
                 // Nothing was asked: no reason to give up.
                 Err(BackendError::Limited { wait, .. }) => wait,
                 Err(BackendError::TooMany { wait, .. }) if self.stumbles_once_more() => wait,
-                Err(BackendError::Fetch(_) | BackendError::Down { .. }) if self.stumbles_once_more() => {
+                Err(BackendError::Fetch(_) | BackendError::Down { .. })
+                    if self.stumbles_once_more() =>
+                {
                     STUMBLE * (1 << self.stumbles.saturating_sub(1).min(MAX_STUMBLES))
                 }
                 answered => return answered.map_err(LoadError::Backend),
@@ -182,7 +219,11 @@ struct Rows {
 
 impl Rows {
     fn new(roles: Roles) -> Self {
-        let (table, faults, roleless) = (TableBuilder::new(), RowFaults::default(), RowFaults::default());
+        let (table, faults, roleless) = (
+            TableBuilder::new(),
+            RowFaults::default(),
+            RowFaults::default(),
+        );
         Self {
             roles,
             table,
@@ -196,8 +237,13 @@ impl Rows {
 
     /// Takes a page; whether more may follow.
     fn take(&mut self, list: List, page: &Page, walk: &mut Walk) -> Result<bool, Torn> {
-        let id = |row: &'_ Map<String, Value>| row.get("id").and_then(Value::as_str).map(str::to_owned);
-        let ids: Vec<String> = page.rows.iter().map(|row| id(row).unwrap_or_default()).collect();
+        let id =
+            |row: &'_ Map<String, Value>| row.get("id").and_then(Value::as_str).map(str::to_owned);
+        let ids: Vec<String> = page
+            .rows
+            .iter()
+            .map(|row| id(row).unwrap_or_default())
+            .collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let from = walk.offset();
         let (known, more) = walk.page(&ids, page.total)?;
@@ -215,9 +261,16 @@ impl Rows {
     fn user(&mut self, place: &str, row: &Map<String, Value>) -> Result<(), Torn> {
         match event::listed_user(row) {
             Ok(listed) => {
-                let access = if listed.banned { AccessStatus::Suspended } else { AccessStatus::Active };
-                let user =
-                    User { email: listed.email, name: listed.name, ..User::new(None, None, None, access, false) };
+                let access = if listed.banned {
+                    AccessStatus::Suspended
+                } else {
+                    AccessStatus::Active
+                };
+                let user = User {
+                    email: listed.email,
+                    name: listed.name,
+                    ..User::new(None, None, None, access, false)
+                };
                 self.users.insert(listed.id.clone());
                 let added = self.table.user(&listed.id, &user);
                 self.added(List::Users, place, added)
@@ -234,7 +287,10 @@ impl Rows {
         match (OrgId::parse(id), WorkspaceId::parse(id)) {
             (Ok(org), Ok(workspace)) => {
                 if !self.orgs.insert(org.clone()) {
-                    return Err(Torn::Twice { list: List::Organizations, row: org.to_string() });
+                    return Err(Torn::Twice {
+                        list: List::Organizations,
+                        row: org.to_string(),
+                    });
                 }
                 let added = self.table.workspace(&workspace, Some(&org));
                 self.added(List::Organizations, place, added)
@@ -254,7 +310,9 @@ impl Rows {
                 return Ok(());
             }
         };
-        let Ok(workspace) = WorkspaceId::parse(listed.org.as_str()) else { return Ok(()) };
+        let Ok(workspace) = WorkspaceId::parse(listed.org.as_str()) else {
+            return Ok(());
+        };
         self.members.push((listed.org.clone(), listed.user.clone()));
         match listed.role {
             Some(role) => {
@@ -263,7 +321,8 @@ impl Rows {
             }
             None => {
                 let who = format!("{} in {}", listed.user, listed.org);
-                self.roleless.push(who, "a role that `membership.roles` does not name");
+                self.roleless
+                    .push(who, "a role that `membership.roles` does not name");
                 Ok(())
             }
         }
@@ -273,10 +332,14 @@ impl Rows {
     fn added(&mut self, list: List, place: &str, added: Result<(), RowFault>) -> Result<(), Torn> {
         match added {
             Ok(()) => Ok(()),
-            Err(RowFault::SameUser(user)) => Err(Torn::Twice { list, row: user.to_string() }),
-            Err(RowFault::SameMember(workspace, user)) => {
-                Err(Torn::Twice { list, row: format!("{user} in {workspace}") })
-            }
+            Err(RowFault::SameUser(user)) => Err(Torn::Twice {
+                list,
+                row: user.to_string(),
+            }),
+            Err(RowFault::SameMember(workspace, user)) => Err(Torn::Twice {
+                list,
+                row: format!("{user} in {workspace}"),
+            }),
             Err(why) => {
                 self.faults.push(place, why);
                 Ok(())
@@ -286,7 +349,12 @@ impl Rows {
 
     /// A membership that names nobody we know, or nothing.
     fn strangers(&self) -> Option<Torn> {
-        let stranger = self.members.iter().find(|(org, user)| !self.orgs.contains(org) || !self.users.contains(user));
-        stranger.map(|(org, user)| Torn::Stranger { row: format!("there is a membership of {user} in {org}") })
+        let stranger = self
+            .members
+            .iter()
+            .find(|(org, user)| !self.orgs.contains(org) || !self.users.contains(user));
+        stranger.map(|(org, user)| Torn::Stranger {
+            row: format!("there is a membership of {user} in {org}"),
+        })
     }
 }

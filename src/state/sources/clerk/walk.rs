@@ -27,11 +27,21 @@ impl fmt::Display for Torn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Moved { list } => {
-                write!(f, "a page of {} did not begin where the one before ended", list.name())
+                write!(
+                    f,
+                    "a page of {} did not begin where the one before ended",
+                    list.name()
+                )
             }
-            Self::Shrunk { list, from, to } => write!(f, "{} had {from} rows and then {to}", list.name()),
+            Self::Shrunk { list, from, to } => {
+                write!(f, "{} had {from} rows and then {to}", list.name())
+            }
             Self::Missing { list, said, found } => {
-                write!(f, "{} has {said} rows, and only {found} were given", list.name())
+                write!(
+                    f,
+                    "{} has {said} rows, and only {found} were given",
+                    list.name()
+                )
             }
             Self::Twice { list, row } => write!(f, "{} gave {row} twice", list.name()),
             Self::Stranger { row } => write!(f, "{row}, which is in no list"),
@@ -52,7 +62,12 @@ pub(crate) struct Walk {
 impl Walk {
     /// `said`: how many rows there are, where the pages do not say it.
     pub(crate) fn new(list: List, said: Option<u64>) -> Self {
-        Self { list, said, found: 0, last: None }
+        Self {
+            list,
+            said,
+            found: 0,
+            last: None,
+        }
     }
 
     /// Where the next page begins.
@@ -68,7 +83,11 @@ impl Walk {
         if let Some(to) = total
             && to < said
         {
-            return Err(Torn::Shrunk { list, from: said, to });
+            return Err(Torn::Shrunk {
+                list,
+                from: said,
+                to,
+            });
         }
         let known = match (&self.last, ids.first()) {
             (None, _) => 0,
@@ -81,7 +100,11 @@ impl Walk {
         }
         let more = ids.len() >= PAGE;
         if !more && self.found < said {
-            return Err(Torn::Missing { list, said, found: self.found });
+            return Err(Torn::Missing {
+                list,
+                said,
+                found: self.found,
+            });
         }
         Ok((known, more))
     }
@@ -94,7 +117,10 @@ mod tests {
     const LIST: List = List::Users;
 
     /// Walks over a list of `count` rows whose n-th page is what `served` makes of the true rows.
-    fn walk(count: usize, served: impl Fn(usize, &[String]) -> (Vec<String>, u64)) -> Result<u64, Torn> {
+    fn walk(
+        count: usize,
+        served: impl Fn(usize, &[String]) -> (Vec<String>, u64),
+    ) -> Result<u64, Torn> {
         let rows: Vec<String> = (0..count).map(|number| format!("user_{number}")).collect();
         let mut walk = Walk::new(LIST, None);
         for number in 0..100 {
@@ -110,7 +136,16 @@ mod tests {
 
     #[test]
     fn every_row_is_read_once_whatever_the_length() {
-        for count in [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE - 1, 2 * PAGE, 3 * PAGE + 7] {
+        for count in [
+            0,
+            1,
+            PAGE - 1,
+            PAGE,
+            PAGE + 1,
+            2 * PAGE - 1,
+            2 * PAGE,
+            3 * PAGE + 7,
+        ] {
             let found = walk(count, |_, rest| (rest.to_vec(), count as u64));
             assert_eq!(found, Ok(count as u64), "of {count}");
         }
@@ -118,21 +153,51 @@ mod tests {
 
     #[test]
     fn a_page_that_repeats_or_moves_is_no_list() {
-        let repeats = walk(1200, |_, _| ((0..PAGE).map(|n| format!("user_{n}")).collect(), 1200));
+        let repeats = walk(1200, |_, _| {
+            ((0..PAGE).map(|n| format!("user_{n}")).collect(), 1200)
+        });
         assert_eq!(repeats, Err(Torn::Moved { list: LIST }));
         // One row of the first page was deleted, and another row was added: the total says nothing.
-        let moves = walk(1200, |number, rest| (rest.iter().skip(usize::from(number == 1)).cloned().collect(), 1200));
+        let moves = walk(1200, |number, rest| {
+            (
+                rest.iter()
+                    .skip(usize::from(number == 1))
+                    .cloned()
+                    .collect(),
+                1200,
+            )
+        });
         assert_eq!(moves, Err(Torn::Moved { list: LIST }));
-        let empty = walk(1200, |number, rest| (if number == 1 { vec![] } else { rest.to_vec() }, 1200));
+        let empty = walk(1200, |number, rest| {
+            (if number == 1 { vec![] } else { rest.to_vec() }, 1200)
+        });
         assert_eq!(empty, Err(Torn::Moved { list: LIST }));
     }
 
     #[test]
     fn a_list_that_shrinks_or_lacks_rows_is_none_and_one_that_grows_is() {
-        let shrinks = walk(1200, |number, rest| (rest.to_vec(), if number == 1 { 1199 } else { 1200 }));
-        assert_eq!(shrinks, Err(Torn::Shrunk { list: LIST, from: 1200, to: 1199 }));
-        let short = walk(1200, |_, rest| (rest.iter().take(PAGE - 1).cloned().collect(), 1200));
-        assert_eq!(short, Err(Torn::Missing { list: LIST, said: 1200, found: 499 }));
+        let shrinks = walk(1200, |number, rest| {
+            (rest.to_vec(), if number == 1 { 1199 } else { 1200 })
+        });
+        assert_eq!(
+            shrinks,
+            Err(Torn::Shrunk {
+                list: LIST,
+                from: 1200,
+                to: 1199
+            })
+        );
+        let short = walk(1200, |_, rest| {
+            (rest.iter().take(PAGE - 1).cloned().collect(), 1200)
+        });
+        assert_eq!(
+            short,
+            Err(Torn::Missing {
+                list: LIST,
+                said: 1200,
+                found: 499
+            })
+        );
         let grows = walk(1200, |number, rest| (rest.to_vec(), 1200 + number as u64));
         assert_eq!(grows, Ok(1200));
     }

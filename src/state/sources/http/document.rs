@@ -31,43 +31,76 @@ impl From<serde_json::Error> for DocumentError {
         let what = match error.classify() {
             serde_json::error::Category::Eof => "it ends in the middle",
             serde_json::error::Category::Io => "it could not be read to its end",
-            serde_json::error::Category::Syntax | serde_json::error::Category::Data => "a syntax error",
+            serde_json::error::Category::Syntax | serde_json::error::Category::Data => {
+                "a syntax error"
+            }
         };
         Self::Json(format!("{what}, line {line}, column {column}"))
     }
 }
 
 /// Reads everything: `{"users": {…}, "workspaces": {…}}`. By turns, as far as it is not reading `from`.
-pub(crate) fn read_all(from: impl Read, roles: &Roles, flags: &Flags) -> Result<Table, DocumentError> {
-    let mut root = Root { work: Work::new(roles, flags), users: false, workspaces: false };
+pub(crate) fn read_all(
+    from: impl Read,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Table, DocumentError> {
+    let mut root = Root {
+        work: Work::new(roles, flags),
+        users: false,
+        workspaces: false,
+    };
     let mut json = serde_json::Deserializer::from_reader(from);
     Each(&mut root).deserialize(&mut json)?;
     json.end()?;
-    let Root { mut work, users, .. } = root;
+    let Root {
+        mut work, users, ..
+    } = root;
     if !users {
-        work.faults.push("users", "is missing: an object with every user");
+        work.faults
+            .push("users", "is missing: an object with every user");
     }
     let Work { table, faults, .. } = work;
     let mut turns = Turns::default();
-    faults.judge(table.build_by_turns(|| turns.rest_if_due())).map_err(DocumentError::Rows)
+    faults
+        .judge(table.build_by_turns(|| turns.rest_if_due()))
+        .map_err(DocumentError::Rows)
 }
 
 /// Reads one user: `{"user": {…}, "workspaces": {"ws_1": {"org": "org_1", "role": "admin"}}}`.
-pub(crate) fn read_one(body: &[u8], user: &UserId, roles: &Roles, flags: &Flags) -> Result<Table, DocumentError> {
-    let mut root = One { work: Work::new(roles, flags), user, described: false, workspaces: false };
+pub(crate) fn read_one(
+    body: &[u8],
+    user: &UserId,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Table, DocumentError> {
+    let mut root = One {
+        work: Work::new(roles, flags),
+        user,
+        described: false,
+        workspaces: false,
+    };
     let mut json = serde_json::Deserializer::from_slice(body);
     Each(&mut root).deserialize(&mut json)?;
     json.end()?;
-    let One { mut work, described, .. } = root;
+    let One {
+        mut work,
+        described,
+        ..
+    } = root;
     if !described {
-        work.faults.push("user", "is missing: an object; a user who is not there is a 404");
+        work.faults.push(
+            "user",
+            "is missing: an object; a user who is not there is a 404",
+        );
     }
     let Work { table, faults, .. } = work;
     faults.judge(table.build()).map_err(DocumentError::Rows)
 }
 
 fn no_object(work: &mut Work<'_>, path: &str, kind: &str) {
-    work.faults.push(path, format_args!("is {kind}, and must be an object"));
+    work.faults
+        .push(path, format_args!("is {kind}, and must be an object"));
 }
 
 struct Root<'w> {
@@ -77,7 +110,11 @@ struct Root<'w> {
 }
 
 impl Members for Root<'_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         match name.as_str() {
             "users" if !self.users => {
                 self.users = true;
@@ -85,7 +122,10 @@ impl Members for Root<'_> {
             }
             "workspaces" if !self.workspaces => {
                 self.workspaces = true;
-                access.next_value_seed(Each(&mut Workspaces { work: &mut self.work, seen: HashSet::new() }))
+                access.next_value_seed(Each(&mut Workspaces {
+                    work: &mut self.work,
+                    seen: HashSet::new(),
+                }))
             }
             "users" | "workspaces" => {
                 self.work.faults.push(name, "comes twice");
@@ -106,7 +146,11 @@ impl Members for Root<'_> {
 struct Users<'a, 'w>(&'a mut Work<'w>);
 
 impl Members for Users<'_, '_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         let node = access.next_value_seed(Depth(2))?;
         self.0.user(&format!("users.{}", key(&name)), &name, &node);
         Ok(())
@@ -123,7 +167,11 @@ struct Workspaces<'a, 'w> {
 }
 
 impl Members for Workspaces<'_, '_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         let path = format!("workspaces.{}", key(&name));
         let id = self.work.workspace_id(&path, &name);
         if let Some(id) = &id
@@ -132,7 +180,13 @@ impl Members for Workspaces<'_, '_> {
             self.work.faults.push(&path, "comes twice");
         }
         let (mut org, mut keys) = (None, (false, false));
-        let members = OneWorkspace { work: self.work, path: &path, id: id.as_ref(), org: &mut org, keys: &mut keys };
+        let members = OneWorkspace {
+            work: self.work,
+            path: &path,
+            id: id.as_ref(),
+            org: &mut org,
+            keys: &mut keys,
+        };
         access.next_value_seed(Each(&mut { members }))?;
         if let Some(id) = &id {
             let described = self.work.table.workspace(id, org.as_ref());
@@ -156,7 +210,11 @@ struct OneWorkspace<'a, 'w> {
 }
 
 impl Members for OneWorkspace<'_, '_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         let path = format!("{}.{}", self.path, key(&name));
         match (name.as_str(), &*self.keys) {
             ("org", (false, _)) => {
@@ -167,14 +225,19 @@ impl Members for OneWorkspace<'_, '_> {
             }
             ("members", (_, false)) => {
                 self.keys.1 = true;
-                access.next_value_seed(Each(&mut Roster { work: self.work, path: &path, id: self.id }))
+                access.next_value_seed(Each(&mut Roster {
+                    work: self.work,
+                    path: &path,
+                    id: self.id,
+                }))
             }
             ("org" | "members", _) => {
                 self.work.faults.push(path, "comes twice");
                 access.next_value::<IgnoredAny>().map(drop)
             }
             _ => {
-                self.work.unknown(&format!("{}.", self.path), &name, "org and members");
+                self.work
+                    .unknown(&format!("{}.", self.path), &name, "org and members");
                 access.next_value::<IgnoredAny>().map(drop)
             }
         }
@@ -193,7 +256,11 @@ struct Roster<'a, 'w> {
 }
 
 impl Members for Roster<'_, '_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         let node = access.next_value_seed(Depth(0))?;
         let (user, found) = (UserId::parse(&name), self.work.find_role(&node));
         let added = match (&user, found, self.id) {
@@ -208,7 +275,9 @@ impl Members for Roster<'_, '_> {
             }
         };
         if let Err(why) = added {
-            self.work.faults.push(format_args!("{}.{}", self.path, key(&name)), why);
+            self.work
+                .faults
+                .push(format_args!("{}.{}", self.path, key(&name)), why);
         }
         Ok(())
     }
@@ -226,7 +295,11 @@ struct One<'w> {
 }
 
 impl Members for One<'_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         match name.as_str() {
             "user" if !self.described => {
                 self.described = true;
@@ -236,7 +309,11 @@ impl Members for One<'_> {
             }
             "workspaces" if !self.workspaces => {
                 self.workspaces = true;
-                let of_one = Memberships { work: &mut self.work, user: self.user, seen: HashSet::new() };
+                let of_one = Memberships {
+                    work: &mut self.work,
+                    user: self.user,
+                    seen: HashSet::new(),
+                };
                 access.next_value_seed(Each(&mut { of_one }))
             }
             "user" | "workspaces" => {
@@ -263,7 +340,11 @@ struct Memberships<'a, 'w> {
 }
 
 impl Members for Memberships<'_, '_> {
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error> {
         let path = format!("workspaces.{}", key(&name));
         let node = access.next_value_seed(Depth(1))?;
         let id = self.work.workspace_id(&path, &name);
@@ -274,7 +355,10 @@ impl Members for Memberships<'_, '_> {
         let (mut org, mut role) = (None, None);
         for (position, (name, value)) in members.iter().enumerate() {
             let place = format!("{path}.{}", key(name));
-            let twice = members.iter().take(position).any(|(earlier, _)| earlier == name);
+            let twice = members
+                .iter()
+                .take(position)
+                .any(|(earlier, _)| earlier == name);
             match name.as_str() {
                 _ if twice => self.work.faults.push(place, "comes twice"),
                 "org" => org = self.work.org(&place, value),
@@ -283,9 +367,13 @@ impl Members for Memberships<'_, '_> {
             }
         }
         if !members.iter().any(|(name, _)| name == "role") {
-            self.work.faults.push(format_args!("{path}.role"), "is missing");
+            self.work
+                .faults
+                .push(format_args!("{path}.role"), "is missing");
         }
-        let (Some(id), Some(role)) = (id, role) else { return Ok(()) };
+        let (Some(id), Some(role)) = (id, role) else {
+            return Ok(());
+        };
         if !self.seen.insert(id.clone()) {
             self.work.faults.push(&path, "comes twice");
             return Ok(());

@@ -10,7 +10,9 @@ pub(crate) enum HttpError {
     Status { url: String, status: u16 },
     #[error("{error}{}", more(.error))]
     Fetch { error: FetchError },
-    #[error("{url} answered with a web page; is it the right address, and no portal or sign-in page in front of it?")]
+    #[error(
+        "{url} answered with a web page; is it the right address, and no portal or sign-in page in front of it?"
+    )]
     Page { url: String },
     #[error("the answer of {url} cannot be used: {why}")]
     Unusable { url: String, why: DocumentError },
@@ -20,7 +22,9 @@ pub(crate) enum HttpError {
     Empty { url: String },
     #[error("reading the answer of {url} ended abnormally")]
     Abnormal { url: String },
-    #[error("there was no time to read the answer of {url}: requests wanted the processors all the time")]
+    #[error(
+        "there was no time to read the answer of {url}: requests wanted the processors all the time"
+    )]
     Starved { url: String },
 }
 
@@ -28,14 +32,21 @@ impl HttpError {
     /// Each thing that is wrong as a line of its own.
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
-            Self::Unusable { why: DocumentError::Rows(faults), .. } => faults.lines(),
+            Self::Unusable {
+                why: DocumentError::Rows(faults),
+                ..
+            } => faults.lines(),
             other => vec![other.to_string()],
         }
     }
 
     /// A document that could not be read. A web page is no JSON, and which character of it is wrong helps nobody.
     pub(super) fn document(url: String, page: bool, why: DocumentError) -> Self {
-        if page { Self::Page { url } } else { Self::Unusable { url, why } }
+        if page {
+            Self::Page { url }
+        } else {
+            Self::Unusable { url, why }
+        }
     }
 }
 

@@ -38,7 +38,9 @@ impl Node {
     /// A text that is not empty. Numbers and booleans are taken as they are written, as in the file: an app may count its users.
     pub(super) fn text(&self) -> Result<String, String> {
         match self {
-            Self::Text(text) if text.is_empty() => Err("is empty; leave it out where there is nothing".to_owned()),
+            Self::Text(text) if text.is_empty() => {
+                Err("is empty; leave it out where there is nothing".to_owned())
+            }
             Self::Text(text) => Ok(text.clone()),
             Self::Whole(number) => Ok(number.to_string()),
             Self::Bool(value) => Ok(value.to_string()),
@@ -142,7 +144,11 @@ impl<'de> Visitor<'de> for Depth {
 /// Takes the members of an object one by one, so that the object is never in memory as a whole.
 pub(super) trait Members {
     /// Reads the value of `name` from `access`.
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: String, access: &mut A) -> Result<(), A::Error>;
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        access: &mut A,
+    ) -> Result<(), A::Error>;
 
     /// It is something else than an object.
     fn other(&mut self, kind: &'static str);

@@ -26,18 +26,29 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn new(pieces: Receiver<Bytes>) -> Self {
-        Self { pieces, piece: Bytes::new(), turns: Turns::default(), digest: Context::new(&SHA256), page: None }
+        Self {
+            pieces,
+            piece: Bytes::new(),
+            turns: Turns::default(),
+            digest: Context::new(&SHA256),
+            page: None,
+        }
     }
 
     pub(super) fn seen(self) -> Seen {
-        Seen { digest: self.digest.finish(), page: self.page.unwrap_or(false) }
+        Seen {
+            digest: self.digest.finish(),
+            page: self.page.unwrap_or(false),
+        }
     }
 }
 
 impl Read for Pieces {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
-            let Some(piece) = self.pieces.blocking_recv() else { return Ok(0) };
+            let Some(piece) = self.pieces.blocking_recv() else {
+                return Ok(0);
+            };
             self.digest.update(&piece);
             if self.page.is_none() {
                 self.page = piece.trim_ascii_start().first().map(|first| *first == b'<');
@@ -45,7 +56,9 @@ impl Read for Pieces {
             self.piece = piece;
         }
         let count = self.piece.len().min(into.len());
-        self.piece.split_to(count).copy_to_slice(into.get_mut(..count).unwrap_or_default());
+        self.piece
+            .split_to(count)
+            .copy_to_slice(into.get_mut(..count).unwrap_or_default());
         self.turns.rest_if_due();
         Ok(count)
     }

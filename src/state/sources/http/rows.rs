@@ -22,7 +22,12 @@ pub(super) struct Work<'w> {
 
 impl<'w> Work<'w> {
     pub(super) fn new(roles: &'w Roles, flags: &'w Flags) -> Self {
-        Self { roles, flags, table: TableBuilder::new(), faults: RowFaults::default() }
+        Self {
+            roles,
+            flags,
+            table: TableBuilder::new(),
+            faults: RowFaults::default(),
+        }
     }
 
     /// The good, or a fault at `path`.
@@ -48,14 +53,26 @@ impl<'w> Work<'w> {
     pub(super) fn read_user(&mut self, path: &str, node: &Node) -> Option<User> {
         let members = match node {
             Node::Map(members) => members,
-            other => return self.take(path, Err(format!("is {}, and must be an object", other.kind()))),
+            other => {
+                return self.take(
+                    path,
+                    Err(format!("is {}, and must be an object", other.kind())),
+                );
+            }
         };
         let mut read = Described::default();
         let mut good = true;
         for (position, (name, value)) in members.iter().enumerate() {
             let place = || format!("{path}.{}", key(name));
-            let twice = members.iter().take(position).any(|(earlier, _)| earlier == name);
-            let told = if twice { Err("comes twice".to_owned()) } else { read.field(name, value, self.flags) };
+            let twice = members
+                .iter()
+                .take(position)
+                .any(|(earlier, _)| earlier == name);
+            let told = if twice {
+                Err("comes twice".to_owned())
+            } else {
+                read.field(name, value, self.flags)
+            };
             good &= self.take(place(), told).is_some();
         }
         good.then(|| read.user())
@@ -64,7 +81,10 @@ impl<'w> Work<'w> {
     pub(super) fn org(&mut self, path: &str, node: &Node) -> Option<OrgId> {
         let read = node.text().and_then(|text| match OrgId::parse(&text) {
             Ok(id) if text.starts_with("org_") => Ok(id),
-            Ok(_) => Err(format!("is {}, and must be the id of a Clerk organization, `org_…`", quoted(&text))),
+            Ok(_) => Err(format!(
+                "is {}, and must be the id of a Clerk organization, `org_…`",
+                quoted(&text)
+            )),
             Err(why) => Err(format!("is {} and {why}", quoted(&text))),
         });
         self.take(path, read)
@@ -82,7 +102,11 @@ impl<'w> Work<'w> {
         let read = node.text().and_then(|name| {
             self.roles.find(&name).ok_or_else(|| {
                 let known: Vec<_> = self.roles.names().map(quoted).collect();
-                format!("is the unknown role {}; `membership.roles` has {}", quoted(&name), known.join(", "))
+                format!(
+                    "is the unknown role {}; `membership.roles` has {}",
+                    quoted(&name),
+                    known.join(", ")
+                )
             })
         });
         self.take(path, read)
@@ -93,14 +117,21 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn unknown(&mut self, path: &str, name: &str, known: &str) {
-        self.faults.push(format_args!("{path}{}", key(name)), format_args!("is not known here; there are {known}"));
+        self.faults.push(
+            format_args!("{path}{}", key(name)),
+            format_args!("is not known here; there are {known}"),
+        );
     }
 }
 
 /// A key as a part of a path: as it is where it is plain, else quoted.
 pub(super) fn key(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
-    if (1..=60).contains(&name.len()) && name.bytes().all(plain) { name.to_owned() } else { quoted(name) }
+    if (1..=60).contains(&name.len()) && name.bytes().all(plain) {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
 }
 
 /// What was said of a user so far.
@@ -128,7 +159,11 @@ impl Described {
                 let text = value.text()?;
                 let access = AccessStatus::find(&text);
                 self.access = Some(access.ok_or_else(|| {
-                    format!("is {}, and must be one of {}", quoted(&text), AccessStatus::NAMES.join(", "))
+                    format!(
+                        "is {}, and must be one of {}",
+                        quoted(&text),
+                        AccessStatus::NAMES.join(", ")
+                    )
                 })?);
             }
             "founder" => self.founder = value.bool()?,
@@ -146,18 +181,36 @@ impl Described {
     fn user(self) -> User {
         // Who lists a user means to let them in.
         let access = self.access.unwrap_or(AccessStatus::Active);
-        let user = User::new(self.id, self.email.as_deref(), self.name.as_deref(), access, self.founder);
+        let user = User::new(
+            self.id,
+            self.email.as_deref(),
+            self.name.as_deref(),
+            access,
+            self.founder,
+        );
         let any = self.details.activated_at.is_some() || !self.details.attributes.is_empty();
-        User { flags: self.flags, details: any.then(|| Box::new(self.details)), ..user }
+        User {
+            flags: self.flags,
+            details: any.then(|| Box::new(self.details)),
+            ..user
+        }
     }
 }
 
 fn flags(value: &Node, known: &Flags) -> Result<Flags, String> {
-    let Node::List(items) = value else { return Err(format!("is {}, and must be a list", value.kind())) };
-    let names: Vec<String> =
-        items.iter().map(Node::text).collect::<Result<_, _>>().map_err(|why| format!("an item {why}"))?;
+    let Node::List(items) = value else {
+        return Err(format!("is {}, and must be a list", value.kind()));
+    };
+    let names: Vec<String> = items
+        .iter()
+        .map(Node::text)
+        .collect::<Result<_, _>>()
+        .map_err(|why| format!("an item {why}"))?;
     if let Some(unknown) = names.iter().find(|name| !known.has(name)) {
-        return Err(format!("names the flag {}, which `membership.flags` has not", quoted(unknown)));
+        return Err(format!(
+            "names the flag {}, which `membership.flags` has not",
+            quoted(unknown)
+        ));
     }
     Flags::new(names.iter().map(String::as_str)).ok_or_else(|| "has too many flags".to_owned())
 }
@@ -173,7 +226,12 @@ fn attributes(value: &Node) -> Result<BTreeMap<Box<str>, Box<str>>, String> {
     let members = match value {
         Node::Map(members) if members.len() <= MAX_ATTRIBUTES => members,
         Node::Map(_) | Node::Many => return Err(format!("has more than {MAX_ATTRIBUTES} members")),
-        other => return Err(format!("is {}, and must be an object of texts", other.kind())),
+        other => {
+            return Err(format!(
+                "is {}, and must be an object of texts",
+                other.kind()
+            ));
+        }
     };
     let mut read = BTreeMap::new();
     for (name, value) in members {

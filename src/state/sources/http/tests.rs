@@ -43,18 +43,33 @@ fn a_document_says_what_a_file_says() {
     .unwrap();
     assert_eq!(table.size(), (2, 2, 2));
     let members = members(table);
-    let Standing::Known(known) = members.standing(&user("user_1")) else { panic!("a user") };
+    let Standing::Known(known) = members.standing(&user("user_1")) else {
+        panic!("a user")
+    };
     assert_eq!(known.id().unwrap(), "17");
     assert_eq!((known.access, known.founder), (AccessStatus::Pending, true));
     assert_eq!(known.email().unwrap(), "alex@example.com");
     assert_eq!(known.name().unwrap(), "Alex");
     assert!(known.flags.has("beta"));
     assert_eq!(&*known.details().unwrap().attributes["level"], "3");
-    let Standing::Known(known) = members.standing(&user("partner:7")) else { panic!("a user") };
-    assert_eq!(known.access, AccessStatus::Active, "who lists a user means to let them in");
+    let Standing::Known(known) = members.standing(&user("partner:7")) else {
+        panic!("a user")
+    };
+    assert_eq!(
+        known.access,
+        AccessStatus::Active,
+        "who lists a user means to let them in"
+    );
     let workspace = WorkspaceId::parse("ws_1").unwrap();
-    let role = |id: &str| members.role(&workspace, &user(id), None).map(|role| roles().name(role).to_owned());
-    assert_eq!((role("user_1").as_deref(), role("partner:7").as_deref()), (Some("admin"), Some("member")));
+    let role = |id: &str| {
+        members
+            .role(&workspace, &user(id), None)
+            .map(|role| roles().name(role).to_owned())
+    };
+    assert_eq!(
+        (role("user_1").as_deref(), role("partner:7").as_deref()),
+        (Some("admin"), Some("member"))
+    );
 }
 
 /// Every fault is said, each with its path.
@@ -63,36 +78,78 @@ fn bad_rows_are_all_said_with_their_place_and_nothing_is_taken() {
     for (given, parts) in [
         (r#"{}"#, &["users: is missing"][..]),
         (r#"[]"#, &["the document: is a list"]),
-        (r#"{"users": []}"#, &["users: is a list, and must be an object"]),
-        (r#"{"users": {"user_1": 5, "user_2": null}}"#, &["users.user_1: is a number", "users.user_2: is null"]),
-        (r#"{"users": {"user_1": {}, "user_1": {}}}"#, &["users.user_1: the user user_1 comes twice"]),
-        (r#"{"users": {"bob": {}, "": {}}}"#, &["users.bob: is neither `user_…`", "users.``: is empty"]),
-        (r#"{"users": {"user_1": {"id": null}}}"#, &["users.user_1.id: is null"]),
-        (r#"{"users": {"user_1": {"id": 1.5}}}"#, &["users.user_1.id: is a number, and must be a text"]),
+        (
+            r#"{"users": []}"#,
+            &["users: is a list, and must be an object"],
+        ),
+        (
+            r#"{"users": {"user_1": 5, "user_2": null}}"#,
+            &["users.user_1: is a number", "users.user_2: is null"],
+        ),
+        (
+            r#"{"users": {"user_1": {}, "user_1": {}}}"#,
+            &["users.user_1: the user user_1 comes twice"],
+        ),
+        (
+            r#"{"users": {"bob": {}, "": {}}}"#,
+            &["users.bob: is neither `user_…`", "users.``: is empty"],
+        ),
+        (
+            r#"{"users": {"user_1": {"id": null}}}"#,
+            &["users.user_1.id: is null"],
+        ),
+        (
+            r#"{"users": {"user_1": {"id": 1.5}}}"#,
+            &["users.user_1.id: is a number, and must be a text"],
+        ),
         (
             r#"{"users": {"user_1": {"id": "1"}, "user_2": {"id": "1"}}}"#,
             &["users.user_2: the users user_1 and user_2 have one `id`"],
         ),
         (
             r#"{"users": {"user_1": {"access": "actve"}}}"#,
-            &["users.user_1.access: is `actve`", "pending, active, suspended"],
+            &[
+                "users.user_1.access: is `actve`",
+                "pending, active, suspended",
+            ],
         ),
-        (r#"{"users": {"user_1": {"access": "active", "access": "active"}}}"#, &["users.user_1.access: comes twice"]),
+        (
+            r#"{"users": {"user_1": {"access": "active", "access": "active"}}}"#,
+            &["users.user_1.access: comes twice"],
+        ),
         (
             r#"{"users": {"user_1": {"founder": "true"}}}"#,
             &["users.user_1.founder: is a text, and must be true or false"],
         ),
-        (r#"{"users": {"user_1": {"flags": ["root"]}}}"#, &["users.user_1.flags: names the flag `root`"]),
-        (r#"{"users": {"user_1": {"admin": true}}}"#, &["users.user_1.admin: is not known here"]),
+        (
+            r#"{"users": {"user_1": {"flags": ["root"]}}}"#,
+            &["users.user_1.flags: names the flag `root`"],
+        ),
+        (
+            r#"{"users": {"user_1": {"admin": true}}}"#,
+            &["users.user_1.admin: is not known here"],
+        ),
         (
             r#"{"users": {"user_1": {"attributes": {"a": {"b": 1}}}}}"#,
             &["users.user_1.attributes: has `a`, which is an object"],
         ),
-        (r#"{"users": {}, "user": {}}"#, &["user: is not known here; there are users and workspaces"]),
+        (
+            r#"{"users": {}, "user": {}}"#,
+            &["user: is not known here; there are users and workspaces"],
+        ),
         (r#"{"users": {}, "users": {}}"#, &["users: comes twice"]),
-        (r#"{"users": {}, "workspaces": {"ws 1": {}}}"#, &["workspaces.`ws 1`: has a character"]),
-        (r#"{"users": {}, "workspaces": {"ws_1": {"org": "acme"}}}"#, &["workspaces.ws_1.org: is `acme`"]),
-        (r#"{"users": {}, "workspaces": {"ws_1": {}, "ws_1": {}}}"#, &["workspaces.ws_1: comes twice"]),
+        (
+            r#"{"users": {}, "workspaces": {"ws 1": {}}}"#,
+            &["workspaces.`ws 1`: has a character"],
+        ),
+        (
+            r#"{"users": {}, "workspaces": {"ws_1": {"org": "acme"}}}"#,
+            &["workspaces.ws_1.org: is `acme`"],
+        ),
+        (
+            r#"{"users": {}, "workspaces": {"ws_1": {}, "ws_1": {}}}"#,
+            &["workspaces.ws_1: comes twice"],
+        ),
         (
             r#"{"users": {}, "workspaces": {"a": {"org": "org_1"}, "b": {"org": "org_1"}}}"#,
             &["workspaces.b: the workspaces a and b have one `org`"],
@@ -120,24 +177,45 @@ fn bad_rows_are_all_said_with_their_place_and_nothing_is_taken() {
 
 #[test]
 fn what_is_no_json_is_refused_without_a_word_of_what_it_was() {
-    let whole =
-        r#"{"users": {"user_1": {"name": "hunter2"}}, "workspaces": {"ws_1": {"members": {"user_1": "admin"}}}}"#;
+    let whole = r#"{"users": {"user_1": {"name": "hunter2"}}, "workspaces": {"ws_1": {"members": {"user_1": "admin"}}}}"#;
     for end in 1..whole.len() {
         let told = read(&whole[..end]).expect_err("half a document is none");
-        assert!(told.contains("ends in the middle") && !told.contains("hunter2"), "{told}");
+        assert!(
+            told.contains("ends in the middle") && !told.contains("hunter2"),
+            "{told}"
+        );
     }
-    for bad in [format!("{whole}x"), format!("{whole}{whole}"), whole.replace(':', "="), whole.replace('"', "'")] {
+    for bad in [
+        format!("{whole}x"),
+        format!("{whole}{whole}"),
+        whole.replace(':', "="),
+        whole.replace('"', "'"),
+    ] {
         let told = read(&bad).expect_err(&bad);
-        assert!(told.contains("a syntax error, line 1") && !told.contains("hunter2"), "{told}");
+        assert!(
+            told.contains("a syntax error, line 1") && !told.contains("hunter2"),
+            "{told}"
+        );
     }
-    assert!(read(&format!("{{\"users\": {}1{}}}", "[".repeat(500), "]".repeat(500))).is_err());
+    assert!(
+        read(&format!(
+            "{{\"users\": {}1{}}}",
+            "[".repeat(500),
+            "]".repeat(500)
+        ))
+        .is_err()
+    );
 }
 
 #[test]
 fn a_hundred_thousand_faults_are_counted_and_a_huge_value_is_not_kept() {
     let rows: Vec<String> = (0..100_000).map(|n| format!(r#""user_{n}":0"#)).collect();
     let told = read(&format!(r#"{{"users":{{{}}}}}"#, rows.join(","))).unwrap_err();
-    assert!(told.ends_with("; and 99980 more"), "{}", &told[told.len() - 40..]);
+    assert!(
+        told.ends_with("; and 99980 more"),
+        "{}",
+        &told[told.len() - 40..]
+    );
     let long = vec!["1"; 100_000].join(",");
     let told = read(&format!(r#"{{"users":{{"user_1":{{"flags":[{long}]}}}}}}"#)).unwrap_err();
     assert!(told.contains("users.user_1.flags: is too much"), "{told}");
@@ -153,8 +231,14 @@ fn one_user_has_their_own_workspaces_and_nobody_elses() {
     for (given, part) in [
         (r#"{}"#, "user: is missing"),
         (r#"{"user": null}"#, "user: is null"),
-        (r#"{"user": {}, "workspaces": {"ws_1": "admin"}}"#, "workspaces.ws_1: is a text, and must be an object"),
-        (r#"{"user": {}, "workspaces": {"ws_1": {}}}"#, "workspaces.ws_1.role: is missing"),
+        (
+            r#"{"user": {}, "workspaces": {"ws_1": "admin"}}"#,
+            "workspaces.ws_1: is a text, and must be an object",
+        ),
+        (
+            r#"{"user": {}, "workspaces": {"ws_1": {}}}"#,
+            "workspaces.ws_1.role: is missing",
+        ),
         (
             r#"{"user": {}, "workspaces": {"ws_1": {"role": "root"}}}"#,
             "workspaces.ws_1.role: is the unknown role `root`",
@@ -181,7 +265,10 @@ fn members_without_a_user_are_taken_and_told() {
         r#"{"users": {"user_1": {}}, "workspaces": {"ws_1": {"members": {"user_1": "admin", "user_2": "member"}}}}"#,
     )
     .unwrap();
-    let strangers: Vec<_> = table.strangers().map(|(workspace, user)| format!("{user} in {workspace}")).collect();
+    let strangers: Vec<_> = table
+        .strangers()
+        .map(|(workspace, user)| format!("{user} in {workspace}"))
+        .collect();
     assert_eq!(strangers, ["user_2 in ws_1"]);
 }
 

@@ -33,7 +33,10 @@ impl<'r> FromSql<'r> for Bytes<'r> {
 impl Cells for Row {
     fn cell(&self, column: usize) -> Option<&[u8]> {
         // The column is one of the statement's, so the only thing that can be wrong is nothing.
-        self.try_get::<_, Option<Bytes<'_>>>(column).ok().flatten().map(|bytes| bytes.0)
+        self.try_get::<_, Option<Bytes<'_>>>(column)
+            .ok()
+            .flatten()
+            .map(|bytes| bytes.0)
     }
 }
 
@@ -55,7 +58,9 @@ impl Form {
     /// How values of this type are read; `None` for one that nobody should guess about.
     pub(super) fn of(kind: &Type) -> Option<Self> {
         match *kind {
-            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => return Some(Self::Text),
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => {
+                return Some(Self::Text);
+            }
             Type::UUID => return Some(Self::Uuid),
             Type::INT2 => return Some(Self::Int2),
             Type::INT4 => return Some(Self::Int4),
@@ -75,7 +80,10 @@ impl Form {
 
     /// Whether an id can be written like that.
     pub(super) fn is_id(self) -> bool {
-        matches!(self, Self::Text | Self::Uuid | Self::Int2 | Self::Int4 | Self::Int8)
+        matches!(
+            self,
+            Self::Text | Self::Uuid | Self::Int2 | Self::Int4 | Self::Int8
+        )
     }
 }
 
@@ -95,10 +103,21 @@ pub(super) enum CellError {
 /// An id as a text: a UUID in its usual spelling, a number in digits.
 pub(super) fn id(form: Form, raw: &[u8]) -> Result<Cow<'_, str>, CellError> {
     let written = match form {
-        Form::Uuid => Uuid::from_slice(raw).map(|uuid| uuid.hyphenated().to_string()).ok(),
-        Form::Int2 => raw.try_into().map(|raw| i16::from_be_bytes(raw).to_string()).ok(),
-        Form::Int4 => raw.try_into().map(|raw| i32::from_be_bytes(raw).to_string()).ok(),
-        Form::Int8 => raw.try_into().map(|raw| i64::from_be_bytes(raw).to_string()).ok(),
+        Form::Uuid => Uuid::from_slice(raw)
+            .map(|uuid| uuid.hyphenated().to_string())
+            .ok(),
+        Form::Int2 => raw
+            .try_into()
+            .map(|raw| i16::from_be_bytes(raw).to_string())
+            .ok(),
+        Form::Int4 => raw
+            .try_into()
+            .map(|raw| i32::from_be_bytes(raw).to_string())
+            .ok(),
+        Form::Int8 => raw
+            .try_into()
+            .map(|raw| i64::from_be_bytes(raw).to_string())
+            .ok(),
         _ => return text(raw).map(Cow::Borrowed),
     };
     written.map(Cow::Owned).ok_or(CellError::Form)
@@ -119,16 +138,30 @@ pub(super) fn boolean(raw: &[u8]) -> Result<bool, CellError> {
 /// A list, be it an array or a text with commas.
 pub(super) fn list(form: Form, raw: &[u8]) -> Result<Vec<&str>, CellError> {
     if form == Form::Texts {
-        let read = <Vec<Option<&str>> as FromSql<'_>>::from_sql(&Type::TEXT_ARRAY, raw).map_err(|_| CellError::Form)?;
-        return read.into_iter().map(|item| item.ok_or(CellError::Null)).collect();
+        let read = <Vec<Option<&str>> as FromSql<'_>>::from_sql(&Type::TEXT_ARRAY, raw)
+            .map_err(|_| CellError::Form)?;
+        return read
+            .into_iter()
+            .map(|item| item.ok_or(CellError::Null))
+            .collect();
     }
-    Ok(text(raw)?.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
+    Ok(text(raw)?
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .collect())
 }
 
 /// A JSON object of texts. Other values would have two readings, as a number and as a text.
 pub(super) fn texts(form: Form, raw: &[u8]) -> Result<BTreeMap<Box<str>, Box<str>>, CellError> {
-    let kind = if form == Form::Jsonb { Type::JSONB } else { Type::JSON };
-    let Ok(Value::Object(object)) = Value::from_sql(&kind, raw) else { return Err(CellError::Texts) };
+    let kind = if form == Form::Jsonb {
+        Type::JSONB
+    } else {
+        Type::JSON
+    };
+    let Ok(Value::Object(object)) = Value::from_sql(&kind, raw) else {
+        return Err(CellError::Texts);
+    };
     let text = |(name, value): (String, Value)| match value {
         Value::String(text) => Ok((name.into(), text.into())),
         _ => Err(CellError::Texts),

@@ -28,7 +28,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 const MAX_ROWS: usize = 10_000;
 /// One moment of the database for both queries. `LOCAL`: a pool in between that gives the connection to somebody else after the
 /// transaction hands on nothing of ours.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '2s'";
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '2s'";
 /// How long nobody tries to connect after it has failed, so that requests do not wait for it one after another.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -42,7 +43,10 @@ pub(super) struct Prepared {
 impl Prepared {
     /// # Errors
     /// When the queries cannot be asked like that.
-    pub(super) async fn new(session: Session, source: &PostgresSource) -> Result<Self, PostgresError> {
+    pub(super) async fn new(
+        session: Session,
+        source: &PostgresSource,
+    ) -> Result<Self, PostgresError> {
         let users = prepare(&session, Query::Users, &source.users).await?;
         let users = (users.clone(), user_columns(&users)?);
         let members = match &source.members {
@@ -53,7 +57,11 @@ impl Prepared {
             }
             None => None,
         };
-        Ok(Self { session, users, members })
+        Ok(Self {
+            session,
+            users,
+            members,
+        })
     }
 
     /// What both queries say of `user`.
@@ -85,7 +93,10 @@ impl Prepared {
         ended.map_err(|error| self.session.ended(&error))?;
         if users.len() + members.len() > MAX_ROWS {
             let why = format!("it gives more than {MAX_ROWS} rows for one user");
-            return Err(PostgresError::Query { query: Query::Members, why });
+            return Err(PostgresError::Query {
+                query: Query::Members,
+                why,
+            });
         }
         let mut builder = Builder::of_one(user.clone(), words.clone());
         for (row, number) in users.iter().zip(1..) {
@@ -103,13 +114,16 @@ impl Prepared {
 
 async fn prepare(session: &Session, query: Query, sql: &str) -> Result<Statement, PostgresError> {
     let prepared = session.client.prepare_typed(sql, &[Type::TEXT]);
-    let prepared = tokio::time::timeout(ANSWER, prepared).await.map_err(|_| session.silent(ANSWER))?;
+    let prepared = tokio::time::timeout(ANSWER, prepared)
+        .await
+        .map_err(|_| session.silent(ANSWER))?;
     let statement = prepared.map_err(|error| session.failed(query, &error))?;
     match statement.params() {
         [one] if *one == Type::TEXT => Ok(statement),
-        _ => {
-            Err(PostgresError::Query { query, why: "it must take the user's id as `$1`, and nothing else".to_owned() })
-        }
+        _ => Err(PostgresError::Query {
+            query,
+            why: "it must take the user's id as `$1`, and nothing else".to_owned(),
+        }),
     }
 }
 
@@ -131,9 +145,18 @@ pub(in crate::state) struct PostgresDirectory {
 impl PostgresDirectory {
     #[must_use]
     pub(in crate::state) fn new(source: Arc<PostgresSource>, words: Words) -> Self {
-        let pause = Pause { backoff: Backoff::new(RECONNECT.0, RECONNECT.1), until: None };
+        let pause = Pause {
+            backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
+            until: None,
+        };
         let (idle, room) = (Mutex::default(), Semaphore::new(CONNECTIONS));
-        Self { source, words, idle, room, pause: Mutex::new(pause) }
+        Self {
+            source,
+            words,
+            idle,
+            room,
+            pause: Mutex::new(pause),
+        }
     }
 
     /// A connection that was used before, or a new one; and whether it is new.
@@ -144,7 +167,8 @@ impl PostgresDirectory {
             }
         }
         self.may_connect()?;
-        let opened = async { Prepared::new(Session::open(&self.source).await?, &self.source).await };
+        let opened =
+            async { Prepared::new(Session::open(&self.source).await?, &self.source).await };
         let opened = opened.await;
         let mut pause = self.pause.lock();
         match &opened {
@@ -166,9 +190,10 @@ impl PostgresDirectory {
 
     fn may_connect(&self) -> Result<(), PostgresError> {
         match &self.pause.lock().until {
-            Some((until, why)) if clock::monotonic() < *until => {
-                Err(PostgresError::Connect { place: self.source.to_string(), why: why.clone() })
-            }
+            Some((until, why)) if clock::monotonic() < *until => Err(PostgresError::Connect {
+                place: self.source.to_string(),
+                why: why.clone(),
+            }),
             _ => Ok(()),
         }
     }
@@ -179,7 +204,9 @@ impl PostgresDirectory {
         loop {
             let (connection, new) = self.connection().await?;
             let silent = |_| connection.session.silent(ANSWER);
-            let asked = tokio::time::timeout(ANSWER, connection.ask(user, &self.words)).await.map_err(silent);
+            let asked = tokio::time::timeout(ANSWER, connection.ask(user, &self.words))
+                .await
+                .map_err(silent);
             match asked.and_then(|asked| asked) {
                 Ok(answer) => {
                     self.idle.lock().push(connection);
@@ -197,6 +224,8 @@ impl PostgresDirectory {
 #[async_trait]
 impl Directory for PostgresDirectory {
     async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
-        self.answer(user).await.map_err(|why| LookupError::Failed(why.to_string().into()))
+        self.answer(user)
+            .await
+            .map_err(|why| LookupError::Failed(why.to_string().into()))
     }
 }

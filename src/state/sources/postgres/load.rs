@@ -20,7 +20,8 @@ use crate::domain::membership::{RowFault, Table, TableBuilder};
 use crate::state::aside::{Ended, Pace, Turns, aside};
 
 /// One moment of the database for both queries, in which nothing can be written, whatever they call.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '600s'";
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '600s'";
 /// How long the server may take for the next rows. It also ends a load whose peer is gone without a word.
 const QUIET: Duration = Duration::from_secs(60);
 /// Rows handed over at a time.
@@ -46,7 +47,10 @@ impl PrintKeys {
             item(&mut hasher);
             hasher.finish()
         };
-        *print = Print(print.0.wrapping_add(one(&self.0)), print.1.wrapping_add(one(&self.1)));
+        *print = Print(
+            print.0.wrapping_add(one(&self.0)),
+            print.1.wrapping_add(one(&self.1)),
+        );
     }
 
     fn row(&self, print: &mut Print, query: Query, row: &impl Cells, columns: usize) {
@@ -110,11 +114,17 @@ pub(super) async fn load(
         // The builder stops at the first row too many, and then nobody takes what is read.
         Err(PostgresError::Abnormal) => Err(built.err().unwrap_or(PostgresError::Abnormal)),
         Err(why) => Err(why),
-        Ok(()) => built.map(|(table, print)| Loaded { table, print, asked }),
+        Ok(()) => built.map(|(table, print)| Loaded {
+            table,
+            print,
+            asked,
+        }),
     }
 }
 
-fn whole(built: Result<Result<Option<(Table, Print)>, RowFaults>, Ended>) -> Result<(Table, Print), PostgresError> {
+fn whole(
+    built: Result<Result<Option<(Table, Print)>, RowFaults>, Ended>,
+) -> Result<(Table, Print), PostgresError> {
     match built {
         Ok(Ok(Some(built))) => Ok(built),
         Ok(Err(faults)) => Err(PostgresError::Rows(faults)),
@@ -128,7 +138,12 @@ async fn transaction(
     source: &PostgresSource,
     parts: &mpsc::Sender<Part>,
 ) -> Result<(), PostgresError> {
-    let simple = async |sql: &str| match tokio::time::timeout(QUIET, session.client.batch_execute(sql)).await {
+    let simple = async |sql: &str| match tokio::time::timeout(
+        QUIET,
+        session.client.batch_execute(sql),
+    )
+    .await
+    {
         Ok(done) => done.map_err(|error| session.ended(&error)),
         Err(_) => Err(session.silent(QUIET)),
     };
@@ -148,13 +163,24 @@ async fn transaction(
         Err(_) => simple("ROLLBACK").await?,
     }
     read?;
-    parts.send(Part::End).await.map_err(|_| PostgresError::Abnormal)
+    parts
+        .send(Part::End)
+        .await
+        .map_err(|_| PostgresError::Abnormal)
 }
 
-async fn read(session: &Session, query: Query, sql: &str, parts: &mpsc::Sender<Part>) -> Result<(), PostgresError> {
+async fn read(
+    session: &Session,
+    query: Query,
+    sql: &str,
+    parts: &mpsc::Sender<Part>,
+) -> Result<(), PostgresError> {
     let silent = |_| session.silent(QUIET);
     let failed = |error| session.failed(query, &error);
-    let statement = tokio::time::timeout(QUIET, session.client.prepare(sql)).await.map_err(silent)?.map_err(failed)?;
+    let statement = tokio::time::timeout(QUIET, session.client.prepare(sql))
+        .await
+        .map_err(silent)?
+        .map_err(failed)?;
     if !statement.params().is_empty() {
         let why = "it has a parameter, which only `mode: lookup` fills in".to_owned();
         return Err(PostgresError::Query { query, why });
@@ -164,10 +190,21 @@ async fn read(session: &Session, query: Query, sql: &str, parts: &mpsc::Sender<P
         Query::Members => member_columns(&statement).map(Part::Members),
     }?;
     hand(parts, head).await?;
-    let rows = session.client.query_raw(&statement, std::iter::empty::<&str>());
-    let mut rows = pin!(tokio::time::timeout(QUIET, rows).await.map_err(silent)?.map_err(failed)?);
+    let rows = session
+        .client
+        .query_raw(&statement, std::iter::empty::<&str>());
+    let mut rows = pin!(
+        tokio::time::timeout(QUIET, rows)
+            .await
+            .map_err(silent)?
+            .map_err(failed)?
+    );
     let mut batch = Vec::with_capacity(BATCH);
-    while let Some(row) = tokio::time::timeout(QUIET, rows.try_next()).await.map_err(silent)?.map_err(failed)? {
+    while let Some(row) = tokio::time::timeout(QUIET, rows.try_next())
+        .await
+        .map_err(silent)?
+        .map_err(failed)?
+    {
         batch.push(row);
         if batch.len() == BATCH {
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
@@ -184,15 +221,27 @@ async fn hand(parts: &mpsc::Sender<Part>, part: Part) -> Result<(), PostgresErro
 /// # Errors
 /// What is wrong with the columns.
 pub(super) fn user_columns(statement: &Statement) -> Result<UserColumns, PostgresError> {
-    let columns = statement.columns().iter().map(|column| (column.name(), column.type_()));
-    UserColumns::of(columns).map_err(|faults| PostgresError::Query { query: Query::Users, why: faults.join("; ") })
+    let columns = statement
+        .columns()
+        .iter()
+        .map(|column| (column.name(), column.type_()));
+    UserColumns::of(columns).map_err(|faults| PostgresError::Query {
+        query: Query::Users,
+        why: faults.join("; "),
+    })
 }
 
 /// # Errors
 /// What is wrong with the columns.
 pub(super) fn member_columns(statement: &Statement) -> Result<MemberColumns, PostgresError> {
-    let columns = statement.columns().iter().map(|column| (column.name(), column.type_()));
-    MemberColumns::of(columns).map_err(|faults| PostgresError::Query { query: Query::Members, why: faults.join("; ") })
+    let columns = statement
+        .columns()
+        .iter()
+        .map(|column| (column.name(), column.type_()));
+    MemberColumns::of(columns).map_err(|faults| PostgresError::Query {
+        query: Query::Members,
+        why: faults.join("; "),
+    })
 }
 
 /// Makes a table of rows, on a thread of its own.
@@ -209,12 +258,22 @@ pub(super) struct Builder {
 impl Builder {
     pub(super) fn new(words: Words, keys: PrintKeys) -> Self {
         let (print, faults) = (Print::default(), RowFaults::default());
-        Self { words, keys, table: TableBuilder::new(), print, faults, only: None }
+        Self {
+            words,
+            keys,
+            table: TableBuilder::new(),
+            print,
+            faults,
+            only: None,
+        }
     }
 
     /// For what was asked of one user. Fail closed: rows of others answer another question, and are bad ones.
     pub(super) fn of_one(user: UserId, words: Words) -> Self {
-        Self { only: Some(user), ..Self::new(words, PrintKeys::default()) }
+        Self {
+            only: Some(user),
+            ..Self::new(words, PrintKeys::default())
+        }
     }
 
     /// `None` when the parts ended before the end.
@@ -229,12 +288,17 @@ impl Builder {
                     for row in &rows {
                         number += 1;
                         if number > MAX_ROWS {
-                            self.faults.push(format_args!("row {number}"), RowFault::TooMany);
+                            self.faults
+                                .push(format_args!("row {number}"), RowFault::TooMany);
                             return self.end(|| ()).map(Some);
                         }
                         match &columns {
-                            Some(Part::Users(columns)) => self.user(columns, number, row, row.len()),
-                            Some(Part::Members(columns)) => self.member(columns, number, row, row.len()),
+                            Some(Part::Users(columns)) => {
+                                self.user(columns, number, row, row.len())
+                            }
+                            Some(Part::Members(columns)) => {
+                                self.member(columns, number, row, row.len())
+                            }
                             _ => return Ok(None),
                         }
                     }
@@ -247,33 +311,65 @@ impl Builder {
     }
 
     /// Adds a row of the first query.
-    pub(super) fn user(&mut self, columns: &UserColumns, number: usize, row: &impl Cells, width: usize) {
+    pub(super) fn user(
+        &mut self,
+        columns: &UserColumns,
+        number: usize,
+        row: &impl Cells,
+        width: usize,
+    ) {
         self.keys.row(&mut self.print, Query::Users, row, width);
         match columns.user(row, &self.words) {
             Err(bad) => self.bad(Query::Users, number, &bad),
             Ok((id, user)) => {
-                let added =
-                    self.asked_for(&id).and_then(|()| self.table.user(&id, &user).map_err(|why| why.to_string()));
+                let added = self
+                    .asked_for(&id)
+                    .and_then(|()| self.table.user(&id, &user).map_err(|why| why.to_string()));
                 if let Err(why) = added {
-                    self.bad(Query::Users, number, &BadRow { user: Some(id), why });
+                    self.bad(
+                        Query::Users,
+                        number,
+                        &BadRow {
+                            user: Some(id),
+                            why,
+                        },
+                    );
                 }
             }
         }
     }
 
     /// Adds a row of the second query.
-    pub(super) fn member(&mut self, columns: &MemberColumns, number: usize, row: &impl Cells, width: usize) {
+    pub(super) fn member(
+        &mut self,
+        columns: &MemberColumns,
+        number: usize,
+        row: &impl Cells,
+        width: usize,
+    ) {
         self.keys.row(&mut self.print, Query::Members, row, width);
         match columns.member(row, &self.words) {
             Err(bad) => self.bad(Query::Members, number, &bad),
-            Ok(MemberRow { workspace, org, user, role }) => {
+            Ok(MemberRow {
+                workspace,
+                org,
+                user,
+                role,
+            }) => {
                 let add = || {
                     org.map_or(Ok(()), |org| self.table.workspace(&workspace, org.as_ref()))?;
                     self.table.member(&workspace, &user, role)
                 };
                 let added = add().map_err(|why| why.to_string());
                 if let Err(why) = self.asked_for(&user).and(added) {
-                    self.bad(Query::Members, number, &BadRow { user: Some(user), why });
+                    self.bad(
+                        Query::Members,
+                        number,
+                        &BadRow {
+                            user: Some(user),
+                            why,
+                        },
+                    );
                 }
             }
         }
@@ -288,7 +384,9 @@ impl Builder {
 
     fn bad(&mut self, query: Query, number: usize, BadRow { user, why }: &BadRow) {
         match user {
-            Some(user) => self.faults.push(format_args!("{query}, row {number} ({user})"), why),
+            Some(user) => self
+                .faults
+                .push(format_args!("{query}, row {number} ({user})"), why),
             None => self.faults.push(format_args!("{query}, row {number}"), why),
         }
     }
@@ -298,7 +396,14 @@ impl Builder {
     /// # Errors
     /// Every row that is wrong, within a bound.
     pub(super) fn end(self, rest: impl FnMut()) -> Result<(Table, Print), RowFaults> {
-        let Self { table, print, faults, .. } = self;
-        faults.judge(()).map(|()| (table.build_by_turns(rest), print))
+        let Self {
+            table,
+            print,
+            faults,
+            ..
+        } = self;
+        faults
+            .judge(())
+            .map(|()| (table.build_by_turns(rest), print))
     }
 }

@@ -51,8 +51,18 @@ struct Wanted {
     types: &'static str,
 }
 
-const fn wanted(name: &'static str, needed: bool, fits: fn(Form) -> bool, types: &'static str) -> Wanted {
-    Wanted { name, needed, fits, types }
+const fn wanted(
+    name: &'static str,
+    needed: bool,
+    fits: fn(Form) -> bool,
+    types: &'static str,
+) -> Wanted {
+    Wanted {
+        name,
+        needed,
+        fits,
+        types,
+    }
 }
 
 const IDS: &str = "text, uuid or a whole number";
@@ -69,9 +79,19 @@ const USERS: [Wanted; 9] = [
     wanted("name", false, is_text, TEXT),
     wanted("access", false, is_text, TEXT),
     wanted("founder", false, |form| form == Form::Bool, "boolean"),
-    wanted("flags", false, |form| matches!(form, Form::Text | Form::Texts), "text[], or text with commas"),
+    wanted(
+        "flags",
+        false,
+        |form| matches!(form, Form::Text | Form::Texts),
+        "text[], or text with commas",
+    ),
     wanted("activated_at", false, is_text, TEXT),
-    wanted("attributes", false, |form| matches!(form, Form::Json | Form::Jsonb), "json or jsonb"),
+    wanted(
+        "attributes",
+        false,
+        |form| matches!(form, Form::Json | Form::Jsonb),
+        "json or jsonb",
+    ),
 ];
 
 const MEMBERS: [Wanted; 4] = [
@@ -92,7 +112,9 @@ pub(super) struct MemberColumns([Option<Column>; MEMBERS.len()]);
 impl UserColumns {
     /// # Errors
     /// Everything that is wrong with the columns.
-    pub(super) fn of<'c>(columns: impl Iterator<Item = (&'c str, &'c Type)>) -> Result<Self, Vec<String>> {
+    pub(super) fn of<'c>(
+        columns: impl Iterator<Item = (&'c str, &'c Type)>,
+    ) -> Result<Self, Vec<String>> {
         found(&USERS, columns).map(Self)
     }
 }
@@ -100,7 +122,9 @@ impl UserColumns {
 impl MemberColumns {
     /// # Errors
     /// Everything that is wrong with the columns.
-    pub(super) fn of<'c>(columns: impl Iterator<Item = (&'c str, &'c Type)>) -> Result<Self, Vec<String>> {
+    pub(super) fn of<'c>(
+        columns: impl Iterator<Item = (&'c str, &'c Type)>,
+    ) -> Result<Self, Vec<String>> {
         found(&MEMBERS, columns).map(Self)
     }
 }
@@ -113,23 +137,45 @@ fn found<'c, const N: usize>(
     let mut faults = Vec::new();
     for (at, (name, kind)) in columns.enumerate() {
         let places = wanted.iter().zip(found.iter_mut().zip(named.iter_mut()));
-        let Some((known, (place, named))) = places.into_iter().find(|(known, _)| known.name == name) else {
-            let names: Vec<_> = wanted.iter().map(|known| format!("`{}`", known.name)).collect();
+        let Some((known, (place, named))) =
+            places.into_iter().find(|(known, _)| known.name == name)
+        else {
+            let names: Vec<_> = wanted
+                .iter()
+                .map(|known| format!("`{}`", known.name))
+                .collect();
             // What somebody selects and nothing reads is mostly a misspelt name, and then something else is missing.
-            faults.push(format!("unknown column {}; there are {}", quoted(name), names.join(", ")));
+            faults.push(format!(
+                "unknown column {}; there are {}",
+                quoted(name),
+                names.join(", ")
+            ));
             continue;
         };
         if std::mem::replace(named, true) {
             faults.push(format!("the column `{name}` comes twice"));
         }
-        *place = Form::of(kind).filter(|form| (known.fits)(*form)).map(|form| Column { at, form });
+        *place = Form::of(kind)
+            .filter(|form| (known.fits)(*form))
+            .map(|form| Column { at, form });
         if place.is_none() {
-            faults.push(format!("the column `{name}` is of the type {}, and should be {}", kind.name(), known.types));
+            faults.push(format!(
+                "the column `{name}` is of the type {}, and should be {}",
+                kind.name(),
+                known.types
+            ));
         }
     }
-    let missing = wanted.iter().zip(named).filter(|(known, named)| known.needed && !named);
+    let missing = wanted
+        .iter()
+        .zip(named)
+        .filter(|(known, named)| known.needed && !named);
     faults.extend(missing.map(|(known, _)| format!("the column `{}` is missing", known.name)));
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(found)
+    } else {
+        Err(faults)
+    }
 }
 
 /// What is wrong with a row, and whose row it is, if it says so.
@@ -183,7 +229,11 @@ fn word<'w, T, W: Iterator<Item = &'w str>>(
     let text = read(name, cell::text(raw))?;
     find(text).ok_or_else(|| {
         let known: Vec<_> = known().collect();
-        format!("`{name}` is {}, and none of {}", quoted(text), known.join(", "))
+        format!(
+            "`{name}` is {}, and none of {}",
+            quoted(text),
+            known.join(", ")
+        )
     })
 }
 
@@ -194,52 +244,104 @@ impl UserColumns {
     /// The first thing that is wrong with the row.
     pub(super) fn user(&self, row: &impl Cells, words: &Words) -> Result<(UserId, User), BadRow> {
         let [user, rest @ ..] = &self.0;
-        let user = id("user", value(row, *user), UserId::parse).map_err(|why| BadRow { user: None, why })?;
+        let user = id("user", value(row, *user), UserId::parse)
+            .map_err(|why| BadRow { user: None, why })?;
         match described(rest, row, words) {
             Ok(described) => Ok((user, described)),
-            Err(why) => Err(BadRow { user: Some(user), why }),
+            Err(why) => Err(BadRow {
+                user: Some(user),
+                why,
+            }),
         }
     }
 }
 
-fn described(columns: &[Option<Column>; USERS.len() - 1], row: &impl Cells, words: &Words) -> Result<User, String> {
-    let [own, email, name, access, founder, flags, activated_at, attributes] = *columns;
+fn described(
+    columns: &[Option<Column>; USERS.len() - 1],
+    row: &impl Cells,
+    words: &Words,
+) -> Result<User, String> {
+    let [
+        own,
+        email,
+        name,
+        access,
+        founder,
+        flags,
+        activated_at,
+        attributes,
+    ] = *columns;
     let own = match value(row, own) {
         None => None,
         some => Some(id("id", some, AppUserId::parse)?),
     };
-    let text = |name: &str, column| value(row, column).map(|(_, raw)| read(name, cell::text(raw))).transpose();
+    let text = |name: &str, column| {
+        value(row, column)
+            .map(|(_, raw)| read(name, cell::text(raw)))
+            .transpose()
+    };
     let (email, name) = (text("email", email)?, text("name", name)?);
     let access = match (access, value(row, access)) {
         // Who lists a user means to let them in.
         (None, _) => AccessStatus::Active,
         // Fail closed: who says who may come in, and of somebody nothing, has not said that they may.
         (Some(_), None) => return Err(wrong("access", "is NULL")),
-        (Some(_), Some((_, raw))) => word("access", raw, || AccessStatus::NAMES.iter().copied(), AccessStatus::find)?,
+        (Some(_), Some((_, raw))) => word(
+            "access",
+            raw,
+            || AccessStatus::NAMES.iter().copied(),
+            AccessStatus::find,
+        )?,
     };
-    let founder = value(row, founder).map(|(_, raw)| read("founder", cell::boolean(raw))).transpose()?;
-    let flags = value(row, flags).map(|(form, raw)| known_flags(form, raw, &words.flags)).transpose()?;
+    let founder = value(row, founder)
+        .map(|(_, raw)| read("founder", cell::boolean(raw)))
+        .transpose()?;
+    let flags = value(row, flags)
+        .map(|(form, raw)| known_flags(form, raw, &words.flags))
+        .transpose()?;
     let activated_at = text("activated_at", activated_at)?;
-    let attributes =
-        value(row, attributes).map(|(form, raw)| read("attributes", cell::texts(form, raw))).transpose()?;
+    let attributes = value(row, attributes)
+        .map(|(form, raw)| read("attributes", cell::texts(form, raw)))
+        .transpose()?;
     let attributes = attributes.unwrap_or_default();
     if attributes.len() > MAX_ATTRIBUTES {
-        return Err(wrong("attributes", format_args!("has more than {MAX_ATTRIBUTES} entries")));
+        return Err(wrong(
+            "attributes",
+            format_args!("has more than {MAX_ATTRIBUTES} entries"),
+        ));
     }
     let too_long = |text: &str| text.len() > MAX_DETAIL;
-    if activated_at.is_some_and(too_long) || attributes.iter().any(|(name, text)| too_long(name) || too_long(text)) {
-        return Err(format!("`activated_at` or one of `attributes` is longer than {MAX_DETAIL} bytes"));
+    if activated_at.is_some_and(too_long)
+        || attributes
+            .iter()
+            .any(|(name, text)| too_long(name) || too_long(text))
+    {
+        return Err(format!(
+            "`activated_at` or one of `attributes` is longer than {MAX_DETAIL} bytes"
+        ));
     }
     let any = activated_at.is_some() || !attributes.is_empty();
-    let details = any.then(|| Box::new(Details { activated_at: activated_at.map(Into::into), attributes }));
+    let details = any.then(|| {
+        Box::new(Details {
+            activated_at: activated_at.map(Into::into),
+            attributes,
+        })
+    });
     let user = User::new(own, email, name, access, founder.unwrap_or(false));
-    Ok(User { flags: flags.unwrap_or_default(), details, ..user })
+    Ok(User {
+        flags: flags.unwrap_or_default(),
+        details,
+        ..user
+    })
 }
 
 fn known_flags(form: Form, raw: &[u8], known: &Flags) -> Result<Flags, String> {
     let names = read("flags", cell::list(form, raw))?;
     if let Some(unknown) = names.iter().find(|name| !known.has(name)) {
-        return Err(format!("`flags` has {}, which is none of `membership.flags`", quoted(unknown)));
+        return Err(format!(
+            "`flags` has {}, which is none of `membership.flags`",
+            quoted(unknown)
+        ));
     }
     Flags::new(names).ok_or_else(|| wrong("flags", "has too many of them"))
 }
@@ -251,7 +353,8 @@ impl MemberColumns {
     /// The first thing that is wrong with the row.
     pub(super) fn member(&self, row: &impl Cells, words: &Words) -> Result<MemberRow, BadRow> {
         let [workspace, org, user, role] = self.0;
-        let user = id("user", value(row, user), UserId::parse).map_err(|why| BadRow { user: None, why })?;
+        let user = id("user", value(row, user), UserId::parse)
+            .map_err(|why| BadRow { user: None, why })?;
         let rest = || {
             let workspace = id("workspace", value(row, workspace), WorkspaceId::parse)?;
             let org = match (org, value(row, org)) {
@@ -260,17 +363,34 @@ impl MemberColumns {
                 (Some(_), some) => Some(Some(id("org", some, organization)?)),
             };
             let (_, raw) = value(row, role).ok_or_else(|| wrong("role", "is NULL"))?;
-            let role = word("role", raw, || words.roles.names(), |name| words.roles.find(name))?;
+            let role = word(
+                "role",
+                raw,
+                || words.roles.names(),
+                |name| words.roles.find(name),
+            )?;
             Ok((workspace, org, role))
         };
         match rest() {
-            Ok((workspace, org, role)) => Ok(MemberRow { workspace, org, user, role }),
-            Err(why) => Err(BadRow { user: Some(user), why }),
+            Ok((workspace, org, role)) => Ok(MemberRow {
+                workspace,
+                org,
+                user,
+                role,
+            }),
+            Err(why) => Err(BadRow {
+                user: Some(user),
+                why,
+            }),
         }
     }
 }
 
 fn organization(text: &str) -> Result<OrgId, String> {
     let id = OrgId::parse(text).map_err(|why| why.to_string())?;
-    if text.starts_with("org_") { Ok(id) } else { Err("does not start with `org_`".to_owned()) }
+    if text.starts_with("org_") {
+        Ok(id)
+    } else {
+        Err("does not start with `org_`".to_owned())
+    }
 }

@@ -46,7 +46,10 @@ pub(in crate::state) enum PostgresError {
 impl PostgresError {
     /// Whether the connection is lost, or in the middle of an answer, so that the next question needs another one.
     pub(super) fn is_of_the_connection(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. } | Self::Starved)
+        matches!(
+            self,
+            Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. } | Self::Starved
+        )
     }
 }
 
@@ -64,7 +67,10 @@ pub(super) fn told(error: &Error) -> String {
             text
         }
     };
-    text.chars().take(MOST_SAID).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .take(MOST_SAID)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// A connection. Dropping it closes it.
@@ -82,35 +88,54 @@ impl Session {
         let place = source.to_string();
         let opened = async {
             if source.has_tls() {
-                connect(source, place.clone(), MakeRustlsConnect::new(trust(source)?)).await
+                connect(
+                    source,
+                    place.clone(),
+                    MakeRustlsConnect::new(trust(source)?),
+                )
+                .await
             } else {
                 connect(source, place.clone(), NoTls).await
             }
         };
         match tokio::time::timeout(CONNECT, opened).await {
             Ok(opened) => opened.map_err(|why| PostgresError::Connect { place, why }),
-            Err(_) => Err(PostgresError::Silent { place, after: CONNECT }),
+            Err(_) => Err(PostgresError::Silent {
+                place,
+                after: CONNECT,
+            }),
         }
     }
 
     /// What an error means for this connection, where it is not one of a query.
     pub(super) fn ended(&self, error: &Error) -> PostgresError {
-        PostgresError::Ended { place: self.place.clone(), why: told(error) }
+        PostgresError::Ended {
+            place: self.place.clone(),
+            why: told(error),
+        }
     }
 
     /// What an error means that a query got.
     pub(super) fn failed(&self, query: Query, error: &Error) -> PostgresError {
         // Whatever the server says by itself, it says over a connection; unless it says that it ends it (class 57P).
-        let said = error.code().is_some_and(|code| !code.code().starts_with("57P"));
+        let said = error
+            .code()
+            .is_some_and(|code| !code.code().starts_with("57P"));
         if said && !self.client.is_closed() {
-            PostgresError::Query { query, why: told(error) }
+            PostgresError::Query {
+                query,
+                why: told(error),
+            }
         } else {
             self.ended(error)
         }
     }
 
     pub(super) fn silent(&self, after: Duration) -> PostgresError {
-        PostgresError::Silent { place: self.place.clone(), after }
+        PostgresError::Silent {
+            place: self.place.clone(),
+            after,
+        }
     }
 }
 
@@ -119,7 +144,11 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
 {
-    let (client, mut connection) = source.connect.connect(tls).await.map_err(|error| told(&error))?;
+    let (client, mut connection) = source
+        .connect
+        .connect(tls)
+        .await
+        .map_err(|error| told(&error))?;
     let (heard, notices) = watch::channel(0_u64);
     // Ends when the client is dropped, or the server is gone.
     tokio::spawn(async move {
@@ -129,17 +158,25 @@ where
             }
         }
     });
-    Ok(Session { client, notices, place })
+    Ok(Session {
+        client,
+        notices,
+        place,
+    })
 }
 
 /// Whom we believe that they are the server.
 fn trust(source: &PostgresSource) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
     let mut roots = RootCertStore::empty();
     match &source.authorities {
-        Some(all) => all.iter().try_for_each(|one| roots.add(one.clone())).map_err(|error| error.to_string())?,
+        Some(all) => all
+            .iter()
+            .try_for_each(|one| roots.add(one.clone()))
+            .map_err(|error| error.to_string())?,
         None => {
             // One of the system's that is odd is no reason to trust none of them.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

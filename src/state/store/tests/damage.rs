@@ -28,7 +28,10 @@ fn images() -> &'static Images {
             let ops = Table::ALL.map(|table| put(table, &key, &value));
             keep(&store, ops.into());
             if n % 5 == 4 {
-                keep(&store, vec![Op::delete(Table::Users, format!("{:03}", n - 2)).unwrap()]);
+                keep(
+                    &store,
+                    vec![Op::delete(Table::Users, format!("{:03}", n - 2)).unwrap()],
+                );
             }
         }
         // All that was acknowledged is in the file, as a kill would leave it.
@@ -37,7 +40,11 @@ fn images() -> &'static Images {
         let closed = fs::read(&place.path).unwrap();
         let rows = reopened(&place.path);
         assert_eq!(rows.len(), 272);
-        Images { closed, killed, rows }
+        Images {
+            closed,
+            killed,
+            rows,
+        }
     })
 }
 
@@ -53,9 +60,10 @@ fn fault(bytes: &[u8], rows: &[String]) -> Option<String> {
         }
         Err(error) => {
             let said = error.to_string();
-            let told =
-                matches!(error, OpenError::CutShort { .. } | OpenError::Damaged { .. } | OpenError::NotOurs { .. })
-                    && said.contains("a.store");
+            let told = matches!(
+                error,
+                OpenError::CutShort { .. } | OpenError::Damaged { .. } | OpenError::NotOurs { .. }
+            ) && said.contains("a.store");
             let touched = fs::read(&place.path).unwrap() != bytes;
             (touched || !told).then(|| format!("touched: {touched}, said: {said}"))
         }
@@ -82,7 +90,11 @@ fn numbers(mut seed: u64) -> impl Iterator<Item = usize> {
 
 #[test]
 fn both_images_open_with_every_row() {
-    let Images { closed, killed, rows } = images();
+    let Images {
+        closed,
+        killed,
+        rows,
+    } = images();
     assert_ne!(closed, killed);
     assert_eq!((fault(closed, rows), fault(killed, rows)), (None, None));
 }
@@ -92,7 +104,9 @@ fn a_file_that_is_cut_short_anywhere_is_refused_and_not_touched() {
     for (name, image) in [("closed", &images().closed), ("killed", &images().killed)] {
         let powers = (0..).map(|n| 1 << n).take_while(|len| *len < image.len());
         let some = numbers(7).map(|number| number % image.len()).take(12);
-        let pages = numbers(8).map(|number| number % image.len() / 4096 * 4096).take(12);
+        let pages = numbers(8)
+            .map(|number| number % image.len() / 4096 * 4096)
+            .take(12);
         for len in powers.chain(some).chain(pages).chain([image.len() - 1]) {
             let said = fault(&image[..len], &images().rows);
             assert_eq!(said, None, "{name}, cut to {len} of {}", image.len());
@@ -103,7 +117,10 @@ fn a_file_that_is_cut_short_anywhere_is_refused_and_not_touched() {
 #[test]
 fn a_file_of_no_bytes_is_a_store_that_was_lost_and_not_a_new_one() {
     let said = refused(b"");
-    assert!(said.contains("is cut short: it has 0 bytes") && said.contains("remove it"), "{said}");
+    assert!(
+        said.contains("is cut short: it has 0 bytes") && said.contains("remove it"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -116,12 +133,20 @@ fn a_file_with_something_behind_its_end_gives_all_rows_or_is_refused() {
 
 #[test]
 fn no_changed_byte_of_the_header_loses_a_row() {
-    let Images { closed, killed, rows } = images();
+    let Images {
+        closed,
+        killed,
+        rows,
+    } = images();
     for at in 0..320 {
         for (name, image) in [("closed", closed), ("killed", killed)] {
             let mut bytes = image.clone();
             // Each byte in one of the two ways, alternating with the image; the flags in all ways, further down.
-            bytes[at] ^= if (at + usize::from(name == "closed")) % 2 == 0 { 0xff } else { 1 << (at % 8) };
+            bytes[at] ^= if (at + usize::from(name == "closed")) % 2 == 0 {
+                0xff
+            } else {
+                1 << (at % 8)
+            };
             if at != FLAGS {
                 assert_eq!(fault(&bytes, rows), None, "{name}, byte {at}");
             }
@@ -136,7 +161,11 @@ const WHICH: u8 = 1;
 
 #[test]
 fn no_flags_of_the_header_lose_a_row_but_for_the_one_bit_that_is_documented() {
-    let Images { closed, killed, rows } = images();
+    let Images {
+        closed,
+        killed,
+        rows,
+    } = images();
     for flags in 0..=15_u8 {
         for (name, image) in [("closed", closed), ("killed", killed)] {
             let mut bytes = image.clone();
@@ -144,7 +173,8 @@ fn no_flags_of_the_header_lose_a_row_but_for_the_one_bit_that_is_documented() {
             let other_commit = (flags ^ image[FLAGS]) & WHICH != 0;
             if name == "killed" && other_commit {
                 // The commit before the last one, which deleted a row: the limit in the store's own words.
-                let before = fault(&bytes, rows).is_none_or(|fault| fault == "opened with 273 rows of 272");
+                let before =
+                    fault(&bytes, rows).is_none_or(|fault| fault == "opened with 273 rows of 272");
                 assert!(before, "{name}, flags {flags}");
             } else {
                 assert_eq!(fault(&bytes, rows), None, "{name}, flags {flags}");
@@ -160,9 +190,17 @@ fn a_wholly_overwritten_header_is_refused() {
             for end in [9, 64, 320, 4096] {
                 let mut bytes = image.clone();
                 bytes[..end].fill(filler);
-                assert_eq!(fault(&bytes, &images().rows), None, "{name}, {filler} up to {end}");
+                assert_eq!(
+                    fault(&bytes, &images().rows),
+                    None,
+                    "{name}, {filler} up to {end}"
+                );
                 bytes[..9].copy_from_slice(&image[..9]);
-                assert_eq!(fault(&bytes, &images().rows), None, "{name}, {filler} up to {end}, but the magic");
+                assert_eq!(
+                    fault(&bytes, &images().rows),
+                    None,
+                    "{name}, {filler} up to {end}, but the magic"
+                );
             }
         }
     }
@@ -170,30 +208,51 @@ fn a_wholly_overwritten_header_is_refused() {
 
 #[test]
 fn no_random_change_loses_a_row() {
-    let Images { closed, killed, rows } = images();
+    let Images {
+        closed,
+        killed,
+        rows,
+    } = images();
     for round in 0..150_u64 {
-        let (name, image) = if round % 2 == 0 { ("closed", closed) } else { ("killed", killed) };
+        let (name, image) = if round % 2 == 0 {
+            ("closed", closed)
+        } else {
+            ("killed", killed)
+        };
         let mut bytes = image.clone();
         let mut random = numbers(0x9e37_79b9_7f4a_7c15 ^ (round + 1));
         let mut next = || random.next().unwrap();
         let count = if round % 3 == 0 { 1 } else { next() % 16 + 1 };
         for _ in 0..count {
             // Most of a small file is empty pages: two of three changes are where the rows are.
-            let at = if next() % 3 == 0 { next() % bytes.len() } else { next() % bytes.len().min(300_000) };
+            let at = if next() % 3 == 0 {
+                next() % bytes.len()
+            } else {
+                next() % bytes.len().min(300_000)
+            };
             if at != FLAGS {
                 bytes[at] ^= 1 << (next() % 8);
             }
         }
-        assert_eq!(fault(&bytes, rows), None, "round {round}, {name}, {count} changes");
+        assert_eq!(
+            fault(&bytes, rows),
+            None,
+            "round {round}, {name}, {count} changes"
+        );
     }
 }
 
 #[test]
 fn a_page_that_was_swapped_or_never_written_loses_no_row() {
-    let Images { closed, killed, rows } = images();
+    let Images {
+        closed,
+        killed,
+        rows,
+    } = images();
     for (name, image) in [("closed", closed), ("killed", killed)] {
-        let used: Vec<usize> =
-            (1..image.len() / 4096).filter(|page| image[page * 4096..][..4096].iter().any(|b| *b != 0)).collect();
+        let used: Vec<usize> = (1..image.len() / 4096)
+            .filter(|page| image[page * 4096..][..4096].iter().any(|b| *b != 0))
+            .collect();
         for (n, page) in used.iter().enumerate() {
             let mut bytes = image.clone();
             let other = used[(n + 1) % used.len()] * 4096;
@@ -211,9 +270,15 @@ fn a_page_that_was_swapped_or_never_written_loses_no_row() {
 fn files_of_other_programs_are_named_and_not_touched() {
     let sqlite = [b"SQLite format 3\0".as_slice(), &[0; 8176]].concat();
     for (given, said) in [
-        (b"users:\n  user_2abc: {access: active}\n".as_slice(), "is no store of bailiff but a text file"),
+        (
+            b"users:\n  user_2abc: {access: active}\n".as_slice(),
+            "is no store of bailiff but a text file",
+        ),
         (&sqlite, "is no store of bailiff but an SQLite database"),
-        (&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0], "is no store of bailiff but a file of another kind"),
+        (
+            &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0],
+            "is no store of bailiff but a file of another kind",
+        ),
         (&[0; 9000], "is damaged: it begins with zeros"),
         (b"redb", "is cut short: it has 4 bytes"),
     ] {
@@ -229,11 +294,18 @@ fn a_redb_database_of_another_program_is_not_taken_for_a_store() {
     let database = redb::Database::create(&place.path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.set_two_phase_commit(true);
-    transaction.open_table(THEIRS).unwrap().insert("a", 1).unwrap();
+    transaction
+        .open_table(THEIRS)
+        .unwrap()
+        .insert("a", 1)
+        .unwrap();
     transaction.commit().unwrap();
     drop(database);
     let said = refused(&fs::read(&place.path).unwrap());
-    assert!(said.contains("is no store of bailiff but a redb database of another program"), "{said}");
+    assert!(
+        said.contains("is no store of bailiff but a redb database of another program"),
+        "{said}"
+    );
 }
 
 /// A store, changed by `change` behind our back.
@@ -254,15 +326,25 @@ fn changed(change: impl FnOnce(&redb::WriteTransaction)) -> Vec<u8> {
 fn a_store_of_a_newer_version_is_refused_and_not_touched_even_if_a_kill_left_it_behind() {
     const META: TableDefinition<'_, &str, u64> = TableDefinition::new("bailiff");
     let newer = changed(|transaction| {
-        transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+        transaction
+            .open_table(META)
+            .unwrap()
+            .insert("format", 2)
+            .unwrap();
     });
     let said = refused(&newer);
     assert!(
-        said.contains("has format 2, and this version of bailiff knows 1; run the version that wrote it"),
+        said.contains(
+            "has format 2, and this version of bailiff knows 1; run the version that wrote it"
+        ),
         "{said}"
     );
     let never = changed(|transaction| {
-        transaction.open_table(META).unwrap().insert("format", 0).unwrap();
+        transaction
+            .open_table(META)
+            .unwrap()
+            .insert("format", 0)
+            .unwrap();
     });
     assert!(refused(&never).contains("is damaged"));
 }
@@ -270,12 +352,22 @@ fn a_store_of_a_newer_version_is_refused_and_not_touched_even_if_a_kill_left_it_
 #[test]
 fn a_store_from_before_there_was_a_table_for_what_is_shared_opens_and_takes_rows_of_it() {
     let less = changed(|transaction| {
-        assert!(transaction.delete_table(Table::Shared.definition()).unwrap());
+        assert!(
+            transaction
+                .delete_table(Table::Shared.definition())
+                .unwrap()
+        );
     });
     let place = place();
     fs::write(&place.path, less).unwrap();
     let (store, mut contents) = open(&place.path);
-    assert_eq!((contents.take(Table::Users).len(), contents.take(Table::Shared).len()), (32, 0));
+    assert_eq!(
+        (
+            contents.take(Table::Users).len(),
+            contents.take(Table::Shared).len()
+        ),
+        (32, 0)
+    );
     keep(&store, vec![put(Table::Shared, "read bailiff", "1")]);
     drop(store);
     assert_eq!(open(&place.path).1.take(Table::Shared).len(), 1);
@@ -284,8 +376,15 @@ fn a_store_from_before_there_was_a_table_for_what_is_shared_opens_and_takes_rows
 #[test]
 fn a_store_that_lacks_a_table_is_damaged() {
     let less = changed(|transaction| {
-        assert!(transaction.delete_table(Table::Revocations.definition()).unwrap());
+        assert!(
+            transaction
+                .delete_table(Table::Revocations.definition())
+                .unwrap()
+        );
     });
     let said = refused(&less);
-    assert!(said.contains("is damaged") && said.contains("revocations"), "{said}");
+    assert!(
+        said.contains("is damaged") && said.contains("revocations"),
+        "{said}"
+    );
 }

@@ -28,7 +28,12 @@ const ENDLESS: u64 = u64::MAX / 2;
 impl Faults {
     fn new() -> Arc<Self> {
         let [room, flushes] = [(); 2].map(|()| AtomicU64::new(ENDLESS));
-        Arc::new(Self { room, flushes, panics: AtomicBool::new(false), gate: Mutex::new(()) })
+        Arc::new(Self {
+            room,
+            flushes,
+            panics: AtomicBool::new(false),
+            gate: Mutex::new(()),
+        })
     }
 
     fn heal(&self) {
@@ -39,7 +44,9 @@ impl Faults {
 
     /// Takes up to `wanted` of what is left.
     fn take(of: &AtomicU64, wanted: u64) -> u64 {
-        let before = of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(wanted)));
+        let before = of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            Some(left.saturating_sub(wanted))
+        });
         before.unwrap().min(wanted)
     }
 }
@@ -53,7 +60,10 @@ impl Disk for FaultyDisk {
     type Backend = Faulty;
 
     fn open(&self) -> Result<Faulty, Trouble> {
-        Ok(Faulty { under: self.disk.open()?, faults: self.faults.clone() })
+        Ok(Faulty {
+            under: self.disk.open()?,
+            faults: self.faults.clone(),
+        })
     }
 }
 
@@ -86,11 +96,18 @@ impl StorageBackend for Faulty {
     /// A full disk takes what there is room for.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let _gate = self.faults.gate.lock();
-        assert!(!self.faults.panics.load(Ordering::SeqCst), "a fault within redb");
+        assert!(
+            !self.faults.panics.load(Ordering::SeqCst),
+            "a fault within redb"
+        );
         let room = Faults::take(&self.faults.room, data.len() as u64);
         let fitting = &data[..usize::try_from(room).unwrap()];
         self.under.write(offset, fitting)?;
-        if fitting.len() < data.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if fitting.len() < data.len() {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     }
 
     fn close(&self) -> io::Result<()> {
@@ -100,18 +117,28 @@ impl StorageBackend for Faulty {
 
 fn faulty(path: &Path, max: Size) -> (Store, Arc<Faults>) {
     let faults = Faults::new();
-    let disk = FaultyDisk { disk: FileDisk::at(path).unwrap(), faults: faults.clone() };
+    let disk = FaultyDisk {
+        disk: FileDisk::at(path).unwrap(),
+        faults: faults.clone(),
+    };
     (Store::open_on(disk, path, writes(), max).unwrap().0, faults)
 }
 
 /// Two rows of one call, large enough for some pages.
 fn pair(n: u64) -> Vec<Op> {
     let value = "x".repeat(3000);
-    vec![put(Table::Users, &format!("{n:05}"), &value), put(Table::Members, &format!("{n:05}"), &value)]
+    vec![
+        put(Table::Users, &format!("{n:05}"), &value),
+        put(Table::Members, &format!("{n:05}"), &value),
+    ]
 }
 
 fn keys(contents: &mut Contents, table: Table) -> Vec<String> {
-    contents.take(table).into_iter().map(|(key, _)| key).collect()
+    contents
+        .take(table)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect()
 }
 
 /// Lets `hurt` do something to the disk before each of many writes, and heals it after. No matter where in a commit the fault
@@ -145,21 +172,32 @@ fn check(image: &[u8], kept: &[String], round: u64) {
     fs::write(&place.path, image).unwrap();
     let (_store, mut contents) = open(&place.path);
     let users = keys(&mut contents, Table::Users);
-    assert_eq!(users, keys(&mut contents, Table::Members), "a half call after round {round}");
+    assert_eq!(
+        users,
+        keys(&mut contents, Table::Members),
+        "a half call after round {round}"
+    );
     for key in kept {
-        assert!(users.contains(key), "{key} was acknowledged and is not there after round {round}");
+        assert!(
+            users.contains(key),
+            "{key} was acknowledged and is not there after round {round}"
+        );
     }
 }
 
 #[test]
 fn a_disk_that_gets_full_anywhere_in_a_write_leaves_no_half_and_later_writes_work() {
-    let (failed, kept) = writes_survive(56, |faults, round| faults.room.store(round * 2777, Ordering::SeqCst));
+    let (failed, kept) = writes_survive(56, |faults, round| {
+        faults.room.store(round * 2777, Ordering::SeqCst)
+    });
     assert!(failed > 5 && kept > 5, "{failed} failed, {kept} kept");
 }
 
 #[test]
 fn a_flush_that_fails_is_no_acknowledged_write_and_later_writes_work() {
-    let (failed, kept) = writes_survive(6, |faults, round| faults.flushes.store(round, Ordering::SeqCst));
+    let (failed, kept) = writes_survive(6, |faults, round| {
+        faults.flushes.store(round, Ordering::SeqCst)
+    });
     assert!(failed >= 2 && kept >= 2, "{failed} failed, {kept} kept");
 }
 
@@ -176,8 +214,13 @@ fn while_the_disk_is_full_each_write_fails_by_itself_and_says_why() {
     keep(&store, vec![put(Table::Users, "a", "1")]);
     faults.room.store(0, Ordering::SeqCst);
     for _ in 0..5 {
-        let failed = wait(store.write(vec![put(Table::Users, "a", "2")])).unwrap_err().to_string();
-        assert!(failed.starts_with("the store could not be written: "), "{failed}");
+        let failed = wait(store.write(vec![put(Table::Users, "a", "2")]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failed.starts_with("the store could not be written: "),
+            "{failed}"
+        );
     }
     assert_eq!(store.shared.writes.failed.get(), 5);
     faults.heal();
@@ -197,15 +240,27 @@ fn a_store_whose_file_was_replaced_is_not_mixed_with_the_other_one() {
     faults.heal();
     let aside = place.path.with_extension("aside");
     fs::rename(&place.path, &aside).unwrap();
-    assert!(wait(store.write(pair(2))).is_err(), "no new file is made while the process runs");
+    assert!(
+        wait(store.write(pair(2))).is_err(),
+        "no new file is made while the process runs"
+    );
     assert!(!place.path.exists());
     fs::copy(&other.path, &place.path).unwrap();
     let failed = wait(store.write(pair(3))).unwrap_err().to_string();
-    assert!(failed.contains("another file was put in its place"), "{failed}");
+    assert!(
+        failed.contains("another file was put in its place"),
+        "{failed}"
+    );
     fs::rename(&aside, &place.path).unwrap();
     keep(&store, vec![put(Table::Users, "b", "2")]);
     drop(store);
-    assert_eq!(reopened(&place.path).iter().filter(|row| row.len() < 20).count(), 2);
+    assert_eq!(
+        reopened(&place.path)
+            .iter()
+            .filter(|row| row.len() < 20)
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -222,9 +277,18 @@ fn when_too_much_waits_a_write_is_refused_at_once_and_what_waits_is_kept() {
     drop(hung);
     let results: Vec<_> = waiting.into_iter().map(wait).collect();
     let kept = results.iter().filter(|result| result.is_ok()).count();
-    let busy = results.iter().filter(|result| **result == Err(WriteError::Busy)).count();
-    assert!(kept >= MAX_WAITING && busy > 0 && kept + busy == results.len(), "{kept} kept, {busy} busy");
-    assert!(results[..=MAX_WAITING / 2].iter().all(Result::is_ok), "the first come first");
+    let busy = results
+        .iter()
+        .filter(|result| **result == Err(WriteError::Busy))
+        .count();
+    assert!(
+        kept >= MAX_WAITING && busy > 0 && kept + busy == results.len(),
+        "{kept} kept, {busy} busy"
+    );
+    assert!(
+        results[..=MAX_WAITING / 2].iter().all(Result::is_ok),
+        "the first come first"
+    );
     drop(store);
     assert_eq!(reopened(&place.path).len(), kept);
 }
@@ -249,11 +313,25 @@ fn a_store_never_grows_beyond_what_the_next_start_reads() {
     let (store, _) = faulty(&place.path, Size { rows: 3, bytes: 40 });
     let row = |key: &str, value: &str| put(Table::Users, key, value);
     keep(&store, vec![row("a", "1"), row("b", "1")]);
-    assert_eq!(wait(store.write(vec![row("c", "1"), row("d", "1")])), Err(WriteError::Full));
-    assert_eq!(wait(store.write(vec![row("c", &"x".repeat(40))])), Err(WriteError::Full));
+    assert_eq!(
+        wait(store.write(vec![row("c", "1"), row("d", "1")])),
+        Err(WriteError::Full)
+    );
+    assert_eq!(
+        wait(store.write(vec![row("c", &"x".repeat(40))])),
+        Err(WriteError::Full)
+    );
     keep(&store, vec![row("c", "1")]);
-    assert_eq!(wait(store.write(vec![row("d", "1")])), Err(WriteError::Full));
-    keep(&store, ["a", "b"].map(|key| Op::delete(Table::Users, key).unwrap()).into());
+    assert_eq!(
+        wait(store.write(vec![row("d", "1")])),
+        Err(WriteError::Full)
+    );
+    keep(
+        &store,
+        ["a", "b"]
+            .map(|key| Op::delete(Table::Users, key).unwrap())
+            .into(),
+    );
     keep(&store, vec![row("d", "1")]);
     drop(store);
     assert_eq!(reopened(&place.path), ["users/c=1", "users/d=1"]);
@@ -267,8 +345,17 @@ fn an_episode_is_told_when_it_begins_and_when_it_is_over() {
     let episode = Episode::default();
     let told: Vec<_> = [false, true, true, true, false, false, true]
         .into_iter()
-        .map(|bad| if bad { (episode.begins(), false) } else { (false, episode.ends()) })
+        .map(|bad| {
+            if bad {
+                (episode.begins(), false)
+            } else {
+                (false, episode.ends())
+            }
+        })
         .collect();
-    let lines = told.iter().map(|(begun, over)| usize::from(*begun) + usize::from(*over)).collect::<Vec<_>>();
+    let lines = told
+        .iter()
+        .map(|(begun, over)| usize::from(*begun) + usize::from(*over))
+        .collect::<Vec<_>>();
     assert_eq!(lines, [0, 1, 0, 0, 1, 0, 1]);
 }

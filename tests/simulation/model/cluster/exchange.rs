@@ -31,7 +31,15 @@ impl Cluster {
                 }
                 self.gate(gate).question += 1;
                 let question = self.gate(gate).question;
-                self.store.waiting.insert(gate, Waiting { life, cursor, question, since: now });
+                self.store.waiting.insert(
+                    gate,
+                    Waiting {
+                        life,
+                        cursor,
+                        question,
+                        since: now,
+                    },
+                );
                 if patience < u64::MAX {
                     self.put(now + patience, Happening::Timeout(gate, question));
                 }
@@ -55,7 +63,10 @@ impl Cluster {
         let nonce = self.dice(gate).next().max(2);
         let mut offers: Vec<_> = facts.iter().map(offered).collect();
         if self.mutant == Some(Mutant::StoreForgetsMarks) {
-            let marks = facts.iter().zip(&mut offers).filter(|(fact, _)| is_mark(fact));
+            let marks = facts
+                .iter()
+                .zip(&mut offers)
+                .filter(|(fact, _)| is_mark(fact));
             marks.for_each(|(_, offer)| offer.lasts = Some(MARKS_LAST));
         }
         let now = self.now;
@@ -68,7 +79,9 @@ impl Cluster {
         if taken > 0 {
             let readers: Vec<usize> = self.store.waiting.keys().copied().collect();
             readers.into_iter().for_each(|reader| self.rest(reader));
-            let waiting: Vec<(usize, Waiting)> = std::mem::take(&mut self.store.waiting).into_iter().collect();
+            let waiting: Vec<(usize, Waiting)> = std::mem::take(&mut self.store.waiting)
+                .into_iter()
+                .collect();
             for (reader, waiting) in waiting {
                 let items = self.store.items(waiting.cursor);
                 if items.is_empty() {
@@ -91,7 +104,11 @@ impl Cluster {
                     return self.go_on(gate, true);
                 }
                 let items = self.hand_over(gate, items);
-                let head = if self.mutant == Some(Mutant::NoChain) { Some(self.last(gate, &items)) } else { head };
+                let head = if self.mutant == Some(Mutant::NoChain) {
+                    Some(self.last(gate, &items))
+                } else {
+                    head
+                };
                 let heard = self.gate(gate).reader.check(head, items, true);
                 self.gate(gate).take(&heard);
                 self.go_on(gate, heard.facts.is_empty());
@@ -106,7 +123,10 @@ impl Cluster {
                 self.go_on(gate, false);
             }
             Answer::Before(before) => {
-                self.gate(gate).reading = Some(Reading { before, ..Reading::default() });
+                self.gate(gate).reading = Some(Reading {
+                    before,
+                    ..Reading::default()
+                });
                 self.ask(gate, Ask::Part(0));
             }
             Answer::Part(facts) => {
@@ -114,7 +134,14 @@ impl Cluster {
                 reading.facts.extend(facts);
                 reading.parts += 1;
                 let next = reading.parts;
-                self.ask(gate, if next < PARTS { Ask::Part(next) } else { Ask::After });
+                self.ask(
+                    gate,
+                    if next < PARTS {
+                        Ask::Part(next)
+                    } else {
+                        Ask::After
+                    },
+                );
             }
             Answer::After(after) => self.everything_was_read(gate, after),
             Answer::Committed(position, event) => {
@@ -147,12 +174,17 @@ impl Cluster {
         this.take(&heard);
         this.read_at = None;
         let debts = this.debts(&reading.facts);
-        let silent = everything(&this.world).filter(|fact| !this.may_tell(fact)).collect();
+        let silent = everything(&this.world)
+            .filter(|fact| !this.may_tell(fact))
+            .collect();
         this.silent_of = silent;
         // It does not know what of before the others have overruled and forgotten since. And of roles that it holds back gates do not
         // learn that have no memory.
         let of_before = |fact: &&Fact| this.silent.is_some_and(|last| fact.at().0 / 1000 <= last.0);
-        let on_purpose = |fact: &&Fact| this.silent.is_some_and(|last| !fact.may_be_told_after(last));
+        let on_purpose = |fact: &&Fact| {
+            this.silent
+                .is_some_and(|last| !fact.may_be_told_after(last))
+        };
         let held_back = this.silent_of.iter().filter(on_purpose);
         let doubtful = debts.iter().filter(of_before).chain(held_back);
         let doubtful: Vec<Written> = doubtful.map(|fact| offered(fact).written).collect();
@@ -180,9 +212,19 @@ impl Cluster {
             Some(owed) => {
                 this.calm_since = None;
                 let longest = spread(&owed);
-                this.longest = if owed.again == 0 { longest } else { this.longest.max(longest) };
-                let at = *this.read_at.get_or_insert_with(|| now + dice.below(longest + 1));
-                if now >= at { Ask::Before } else { Ask::Tail(at - now) }
+                this.longest = if owed.again == 0 {
+                    longest
+                } else {
+                    this.longest.max(longest)
+                };
+                let at = *this
+                    .read_at
+                    .get_or_insert_with(|| now + dice.below(longest + 1));
+                if now >= at {
+                    Ask::Before
+                } else {
+                    Ask::Tail(at - now)
+                }
             }
             None => {
                 this.calm_since.get_or_insert(now);

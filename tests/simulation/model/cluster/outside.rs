@@ -15,7 +15,11 @@ impl Cluster {
     pub fn act(&mut self, number: usize, act: Act) {
         match act {
             Act::Clerk(op) => self.happen(number, op),
-            Act::Deliver { caused_by, gate, again } => self.deliver(caused_by, gate, again),
+            Act::Deliver {
+                caused_by,
+                gate,
+                again,
+            } => self.deliver(caused_by, gate, again),
             Act::Cut(gate) => {
                 self.gate(gate).linked = false;
                 self.lose(gate);
@@ -46,7 +50,10 @@ impl Cluster {
             Act::Skew(gate, skew) => self.gate(gate).skew = skew,
             Act::Look(_) => {}
         }
-        if !matches!(act, Act::Clerk(_) | Act::Deliver { .. } | Act::Look(_) | Act::Source(_) | Act::Reload(_)) {
+        if !matches!(
+            act,
+            Act::Clerk(_) | Act::Deliver { .. } | Act::Look(_) | Act::Source(_) | Act::Reload(_)
+        ) {
             self.disturbed = self.now;
         }
     }
@@ -54,9 +61,16 @@ impl Cluster {
     fn happen(&mut self, number: usize, op: Op) {
         for event in self.clerk.happen(op, self.now) {
             let (change, at) = event.change();
-            let facts =
-                Fact::of(&change, at).iter().filter_map(|fact| self.ledger.number(&offered(fact).written)).collect();
-            let accepted = Accepted { subject: event.subject, at: event.at, facts, accepted: None };
+            let facts = Fact::of(&change, at)
+                .iter()
+                .filter_map(|fact| self.ledger.number(&offered(fact).written))
+                .collect();
+            let accepted = Accepted {
+                subject: event.subject,
+                at: event.at,
+                facts,
+                accepted: None,
+            };
             self.ledger.events.insert(number, accepted);
             self.events.insert(number, event);
         }
@@ -70,7 +84,11 @@ impl Cluster {
     }
 
     pub fn deliver(&mut self, event: usize, gate: usize, again: bool) {
-        let done = self.ledger.events.get(&event).is_none_or(|told| told.accepted.is_some());
+        let done = self
+            .ledger
+            .events
+            .get(&event)
+            .is_none_or(|told| told.accepted.is_some());
         if !self.events.contains_key(&event) || (done && !again) || !self.gate(gate).up {
             return;
         }
@@ -82,7 +100,10 @@ impl Cluster {
             let facts = self.gate(gate).facts_of(&change, at);
             self.ask(gate, Ask::Commit(facts, Some(event)));
             self.pending.insert((gate, event));
-            self.put(self.now + COMMIT_PATIENCE, Happening::Impatient(gate, event));
+            self.put(
+                self.now + COMMIT_PATIENCE,
+                Happening::Impatient(gate, event),
+            );
         }
     }
 
@@ -96,7 +117,9 @@ impl Cluster {
         if let Some(told) = self.ledger.events.get_mut(&event) {
             told.accepted.get_or_insert(now);
             let facts = told.facts.clone();
-            facts.into_iter().for_each(|id| self.ledger.gate_told(gate, id, now));
+            facts
+                .into_iter()
+                .for_each(|id| self.ledger.gate_told(gate, id, now));
         }
     }
 
@@ -106,7 +129,10 @@ impl Cluster {
         }
         let version = self.version;
         let overruled = self.gate(gate).reload(version);
-        let facts: Vec<Fact> = overruled.iter().flat_map(|(change, at)| Fact::of(change, *at)).collect();
+        let facts: Vec<Fact> = overruled
+            .iter()
+            .flat_map(|(change, at)| Fact::of(change, *at))
+            .collect();
         if facts.is_empty() {
             return;
         }
@@ -145,8 +171,12 @@ impl Cluster {
             _ => {}
         }
         if !matches!(act, Act::Trim(_)) {
-            let kept: Vec<usize> =
-                self.store.facts().iter().filter_map(|written| self.ledger.number(written)).collect();
+            let kept: Vec<usize> = self
+                .store
+                .facts()
+                .iter()
+                .filter_map(|written| self.ledger.number(written))
+                .collect();
             self.ledger.store_is(&kept, self.now);
             self.ledger.take_stock();
         }
