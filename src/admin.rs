@@ -20,7 +20,7 @@ use crate::domain::head::cannot_be_rebound;
 use crate::domain::{Snapshot, UnixTime};
 use crate::listen::patience;
 use crate::metrics::Metrics;
-use crate::state::World;
+use crate::state::SnapshotStore;
 use crate::state::keys::KeyKeeper;
 use crate::state::shared::Shared;
 
@@ -29,7 +29,7 @@ const IO: Duration = Duration::from_secs(10);
 
 /// What the admin listener serves.
 pub struct Admin {
-    pub world: Arc<World>,
+    pub snapshots: Arc<SnapshotStore>,
     pub metrics: Arc<Metrics>,
     /// Who knows why keys are missing.
     pub keeper: Arc<KeyKeeper>,
@@ -70,7 +70,7 @@ impl Admin {
             "/metrics" => (
                 StatusCode::OK,
                 "text/plain; version=0.0.4",
-                self.metrics.render(&self.world.load()),
+                self.metrics.render(&self.snapshots.load()),
             ),
             _ => say(
                 StatusCode::NOT_FOUND,
@@ -91,7 +91,7 @@ impl Admin {
         if self.draining.load(Ordering::Relaxed) {
             return Some("not ready: the process is ending".into());
         }
-        let why = unready(&self.world.load(), clock::now())?;
+        let why = unready(&self.snapshots.load(), clock::now())?;
         let mut more = self.keeper.failures();
         more.extend(
             self.shared

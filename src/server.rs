@@ -26,7 +26,7 @@ use crate::listen::patience::{Patience, Room};
 use crate::listen::websocket::Closing;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
-use crate::state::World;
+use crate::state::SnapshotStore;
 use crate::state::backend::Backends;
 use crate::state::fetch::Fetcher;
 use crate::state::hints::Hints;
@@ -274,10 +274,10 @@ impl Server {
                     .heard_at
                     .is_none_or(|heard| clock::now().since(heard) > KNOWN_LASTS.as_secs()),
         };
-        let world = Arc::new(World::new(first));
+        let snapshots = Arc::new(SnapshotStore::new(first));
         warn_of_forgetting(store.as_ref(), &live);
         let records = Arc::new(Records::new(
-            world.clone(),
+            snapshots.clone(),
             metrics.clone(),
             store.clone(),
             rows,
@@ -313,7 +313,7 @@ impl Server {
         profiles.follow(live.backend.as_ref(), &asking);
         let hints = Arc::new(Hints::default());
         let keeper = KeyKeeper::new(
-            world.clone(),
+            snapshots.clone(),
             fetcher.clone(),
             metrics.clone(),
             hints.clone(),
@@ -330,7 +330,7 @@ impl Server {
 
         // The admin listener lives until the very end, so that the drain can be watched.
         let (stop_admin, admin_stopped) = watch::channel(false);
-        let (world_seen, hosts) = (world.clone(), boot.admin_hosts.clone());
+        let (admin_snapshots, hosts) = (snapshots.clone(), boot.admin_hosts.clone());
         let (metrics_seen, keeper_seen) = (metrics.clone(), keeper.clone());
         let tokens = boot
             .admin_tokens
@@ -345,7 +345,7 @@ impl Server {
         };
         let draining_seen = draining.clone();
         let app = Admin {
-            world: world_seen,
+            snapshots: admin_snapshots,
             metrics: metrics_seen,
             keeper: keeper_seen,
             shared: shared.clone(),
@@ -362,11 +362,11 @@ impl Server {
         )?;
 
         // The sockets are bound: whoever connects now waits in their queues until the keys are there.
-        wait_until_ready(&world, &keeper).await;
+        wait_until_ready(&snapshots, &keeper).await;
         let upstream = UpstreamPeer::new(boot.upstream.clone(), boot.timeouts);
         tokio::spawn(upstream.clone().keep_resolved());
         let gate = Gate {
-            world: world.clone(),
+            snapshots: snapshots.clone(),
             keeper,
             proofs: ProofCache::new(metrics.cache_hits.clone(), metrics.cache_misses.clone()),
             records: records.clone(),
@@ -463,10 +463,10 @@ pub enum ServeError {
 
 /// Waits for the first keys, within bounds: without them every token would be answered with 503. The other issuers are given the
 /// chance to answer once, so that a start turns nobody away; one that fails is not waited for.
-async fn wait_until_ready(world: &World, keeper: &KeyKeeper) {
+async fn wait_until_ready(snapshots: &SnapshotStore, keeper: &KeyKeeper) {
     let end = clock::monotonic() + FIRST_KEYS;
     loop {
-        let why = unready(&world.load(), clock::now());
+        let why = unready(&snapshots.load(), clock::now());
         if why.is_none() && keeper.all_tried() {
             return;
         }

@@ -13,7 +13,7 @@ use bailiff::domain::ids::{UserId, WorkspaceId};
 use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
-use bailiff::state::World;
+use bailiff::state::SnapshotStore;
 use bailiff::state::aside::{Pace, aside};
 use bailiff::state::records::{Records, Rows};
 
@@ -33,7 +33,7 @@ const ROUNDS: usize = 15;
 const SETTLE: Duration = Duration::from_secs(3);
 
 struct Gate {
-    world: Arc<World>,
+    world: Arc<SnapshotStore>,
     records: Arc<Records>,
     live: Live,
 }
@@ -53,7 +53,7 @@ impl Gate {
             revocations: Default::default(),
             awaits_shared: false,
         };
-        let world = Arc::new(World::new(first));
+        let world = Arc::new(SnapshotStore::new(first));
         let records = Arc::new(Records::new(
             world.clone(),
             Metrics::new(),

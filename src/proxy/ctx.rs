@@ -36,7 +36,7 @@ pub enum Answered {
 
 /// The context of one request.
 pub struct Ctx {
-    /// The request's world, fixed at its start.
+    /// The snapshot of the request, fixed at its start.
     pub snapshot: Arc<Snapshot>,
     pub phase: Phase,
     pub request_id: Option<RequestId>,

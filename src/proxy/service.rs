@@ -28,7 +28,7 @@ use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
 use crate::listen::patience;
 use crate::metrics::Metrics;
-use crate::state::World;
+use crate::state::SnapshotStore;
 use crate::state::deliveries::{Deliveries, Start};
 use crate::state::hints::Hints;
 use crate::state::keys::KeyKeeper;
@@ -40,7 +40,7 @@ use crate::state::records::Records;
 /// The gate as Pingora sees it.
 #[derive(Clone)]
 pub struct Gate {
-    pub world: Arc<World>,
+    pub snapshots: Arc<SnapshotStore>,
     pub keeper: Arc<KeyKeeper>,
     pub proofs: ProofCache,
     pub records: Arc<Records>,
@@ -73,7 +73,7 @@ impl Gate {
         let step = match step {
             Step::NeedKey { issuer, .. } => {
                 self.keeper.fetch_for_unknown(&issuer).await;
-                ctx.snapshot = self.world.load();
+                ctx.snapshot = self.snapshots.load();
                 self.judge_again(session, ctx)
             }
             other => other,
@@ -99,7 +99,7 @@ impl Gate {
         };
         match self
             .lookups
-            .view(&self.world, ctx.snapshot.clone(), &user)
+            .view(&self.snapshots, ctx.snapshot.clone(), &user)
             .await
         {
             Ok(snapshot) => {
@@ -168,7 +168,8 @@ impl Gate {
             Start::UnderWay => return refuse(Rejection::WebhookInFlight),
             Start::Taken => return Verdict::Acknowledge(route.clone(), id),
         };
-        if let Err(reason) = webhook::apply(&self.world, &self.records, &self.metrics, &body).await
+        if let Err(reason) =
+            webhook::apply(&self.snapshots, &self.records, &self.metrics, &body).await
         {
             return refuse(reason);
         }
@@ -225,7 +226,7 @@ impl ProxyHttp for Gate {
 
     fn new_ctx(&self) -> Ctx {
         patience::arrived();
-        Ctx::new(self.world.load(), &self.metrics.in_flight)
+        Ctx::new(self.snapshots.load(), &self.metrics.in_flight)
     }
 
     /// Pingora would add a compression module that we do not want.

@@ -1,7 +1,7 @@
 //! Answers that go on for long: ended when their user's access ends.
 //!
 //! A token judged at the handshake of a WebSocket is not the end of it: hours later its session may be over. So each long answer to
-//! a user is judged again with every change of the world, by the floor's [`still`], and closed when it would not be given any more.
+//! a user is judged again with every new snapshot, by the floor's [`still`], and closed when it would not be given any more.
 //!
 //! It is closed by closing both its connections; the client of a WebSocket is told before by a close frame ([`websocket`]).
 
@@ -21,7 +21,7 @@ use crate::domain::judge::{Caller, still};
 use crate::domain::{Grant, Rejection};
 use crate::listen::{patience, websocket};
 use crate::metrics::{self, Metrics};
-use crate::state::World;
+use crate::state::SnapshotStore;
 use crate::state::lookups::LookupSource;
 
 /// Between two looks at the clock, for answers that end with their token.
@@ -75,7 +75,7 @@ impl Gate {
         let watched = Watched {
             grant: grant.clone(),
             begun: Begun::new(session, ctx, response.status.as_u16()),
-            world: self.world.clone(),
+            snapshots: self.snapshots.clone(),
             lookups: self.lookups.clone(),
             metrics: self.metrics.clone(),
             _open: self.metrics.streams.open(),
@@ -91,7 +91,7 @@ impl Gate {
 struct Watched {
     grant: Grant,
     begun: Begun,
-    world: Arc<World>,
+    snapshots: Arc<SnapshotStore>,
     lookups: Arc<LookupSource>,
     metrics: Arc<Metrics>,
     _open: metrics::Open,
@@ -99,7 +99,7 @@ struct Watched {
 
 impl Watched {
     async fn end(self) {
-        let mut changes = self.world.changes();
+        let mut changes = self.snapshots.changes();
         let expires = self.grant.ends_at_expiry();
         loop {
             changes.mark_unchanged();
@@ -114,7 +114,7 @@ impl Watched {
                 self.lookups.ttl().unwrap_or(LOOK).min(LOOK)
             };
             if let Ok(Err(_)) = tokio::time::timeout(look, changes.changed()).await {
-                // The world has ended, and so will the process.
+                // The store has ended, and so will the process.
                 return;
             }
         }
@@ -128,7 +128,7 @@ impl Watched {
         };
         let snapshot = self
             .lookups
-            .view(&self.world, self.world.load(), person.user())
+            .view(&self.snapshots, self.snapshots.load(), person.user())
             .await;
         let snapshot = snapshot.map_err(|_| Rejection::MembersUnavailable)?;
         still(&snapshot, &self.grant, clock::now())

@@ -19,7 +19,7 @@ use crate::domain::event::{Change, EventTime, Meaning, meaning};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
-use crate::state::World;
+use crate::state::SnapshotStore;
 use crate::state::deliveries::Delivery;
 use crate::state::records::{NotKept, Records};
 
@@ -112,14 +112,14 @@ pub async fn read_body(
 
 /// Applies what the event says to the membership, and keeps it, before the upstream hears of it. `Err` when it could not be kept.
 pub async fn apply(
-    world: &World,
+    snapshots: &SnapshotStore,
     records: &Records,
     metrics: &Metrics,
     body: &[u8],
 ) -> Result<(), Rejection> {
     // Reloads come one after another and take longer than this; a third turn would be a fault.
     for _ in 0..3 {
-        let snapshot = world.load();
+        let snapshot = snapshots.load();
         let Some((change, time)) = change(&snapshot, metrics, body) else {
             return Ok(());
         };

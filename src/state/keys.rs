@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
-use super::World;
+use super::SnapshotStore;
 use super::discovery::{Finder, Lookup, Place};
 use super::fetch::Fetcher;
 use super::hints::Hints;
@@ -26,7 +26,7 @@ const RETRY_LAST: Duration = Duration::from_secs(30);
 
 /// Keeps the keys of all issuers fresh.
 pub struct KeyKeeper {
-    world: Arc<World>,
+    snapshots: Arc<SnapshotStore>,
     fetcher: Fetcher,
     metrics: Arc<Metrics>,
     hints: Arc<Hints>,
@@ -67,13 +67,13 @@ impl Drop for Followed {
 impl KeyKeeper {
     #[must_use]
     pub fn new(
-        world: Arc<World>,
+        snapshots: Arc<SnapshotStore>,
         fetcher: Fetcher,
         metrics: Arc<Metrics>,
         hints: Arc<Hints>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            world,
+            snapshots,
             fetcher,
             metrics,
             hints,
@@ -123,7 +123,7 @@ impl KeyKeeper {
                 }
             }
         }
-        let published = self.world.publish(|snapshot| {
+        let published = self.snapshots.publish(|snapshot| {
             let mut keys = snapshot.keys.clone();
             keys.retain(|name, _| kept.contains(name));
             keys.extend(fixed);
@@ -156,7 +156,7 @@ impl KeyKeeper {
         if !followed.iter().any(|issuer| issuer.name == *name) {
             return;
         }
-        let published = self.world.publish(|snapshot| {
+        let published = self.snapshots.publish(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.entry(name.clone()).or_insert_with(|| Arc::new(keys));
             Ok::<_, Infallible>(Snapshot {
@@ -277,7 +277,7 @@ impl KeyKeeper {
             }
             Err(why) => {
                 let usable = self
-                    .world
+                    .snapshots
                     .load()
                     .keys
                     .get(&issuer.name)
@@ -293,7 +293,7 @@ impl KeyKeeper {
 
     /// Compares our clock with the issuer's: tokens are dated by that one.
     fn compare_clocks(&self, issuer: &str, ahead: Option<i64>) {
-        let snapshot = self.world.load();
+        let snapshot = self.snapshots.load();
         let issuer = snapshot
             .rules
             .issuers
@@ -312,7 +312,7 @@ impl KeyKeeper {
         if !followed.iter().any(|f| std::ptr::eq(&**f, issuer)) {
             return false;
         }
-        let published = self.world.publish(|snapshot| {
+        let published = self.snapshots.publish(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.insert(issuer.name.clone(), Arc::new(keys));
             Ok::<_, Infallible>(Snapshot {

@@ -13,7 +13,7 @@ use moka::Expiry;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 
-use super::World;
+use super::SnapshotStore;
 use crate::clock;
 use crate::domain::ids::UserId;
 use crate::domain::membership::{Roles, Table};
@@ -239,14 +239,14 @@ impl LookupSource {
         self.0.store(lookups.map(Arc::new));
     }
 
-    /// A world in which `user` can be judged: `snapshot` where its membership is no matter of asking, else the one that is in force when
+    /// A snapshot in which `user` can be judged: `snapshot` where its membership is no matter of asking, else the one that is in force when
     /// the answer is there. So a ban that is told while a request waits counts for it.
     ///
     /// # Errors
     /// When the source fails and has said nothing of them that is not too old.
     pub async fn view(
         &self,
-        world: &World,
+        snapshots: &SnapshotStore,
         snapshot: Arc<Snapshot>,
         user: &UserId,
     ) -> Result<Arc<Snapshot>, LookupError> {
@@ -263,7 +263,7 @@ impl LookupSource {
         let source = self.0.load_full().ok_or_else(none)?;
         let (lookups, roles) = &*source;
         let answer = lookups.answer(user).await?;
-        let now = world.load();
+        let now = snapshots.load();
         if !asks(&now) {
             return Ok(now);
         }

@@ -18,12 +18,12 @@ pub mod records;
 pub mod reload;
 mod retired;
 pub mod shared;
+pub mod snapshot_store;
 pub mod sources;
 pub mod store;
 pub mod watch;
-pub mod world;
 
-pub use world::World;
+pub use snapshot_store::SnapshotStore;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 

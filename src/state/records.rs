@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::World;
+use super::SnapshotStore;
 use super::kept::{RowError, forget_revocation, read_organization, read_revocation, read_user};
 use super::shared::{Teller, Told};
 use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
@@ -134,7 +134,7 @@ pub fn revocations(contents: &mut Contents) -> Result<Revocations, Strange> {
 
 /// Applies and keeps changes of the membership, and revocations.
 pub struct Records {
-    world: Arc<World>,
+    snapshots: Arc<SnapshotStore>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
     /// What is kept while there is no membership that it could stand in.
@@ -153,7 +153,7 @@ pub struct Records {
 impl Records {
     #[must_use]
     pub fn new(
-        world: Arc<World>,
+        snapshots: Arc<SnapshotStore>,
         metrics: Arc<Metrics>,
         store: Option<Arc<Store>>,
         rows: Rows,
@@ -162,7 +162,7 @@ impl Records {
         let (source, teller, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
         let (earlier, shared_read) = (Mutex::default(), AtomicU64::new(0));
         Self {
-            world,
+            snapshots,
             metrics,
             store,
             parked,
@@ -216,12 +216,12 @@ impl Records {
         read_by: Option<&Arc<Rules>>,
     ) -> Result<Published, NotKept> {
         let (mut written, mut told) = (None, None);
-        let generation = self.world.publish(|now| {
+        let generation = self.snapshots.publish(|now| {
             if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
                 return Err(NotKept::OtherRules);
             }
             let next = now.changed(change, at)?;
-            // Within the lock of the world: rows are written in the order in which they came in force.
+            // Within the lock of the store: rows are written in the order in which they came in force.
             if let Some(store) = &self.store {
                 written = Some(rows_of(now, &next, change).map(|rows| store.write(rows)));
             }
@@ -243,9 +243,9 @@ impl Records {
 
     /// Forgets the revocations of which no token can be alive, here and in the store.
     pub fn forget(&self, now: UnixTime) {
-        let keep = self.world.load().rules.keep_revocations;
+        let keep = self.snapshots.load().rules.keep_revocations;
         if self
-            .world
+            .snapshots
             .load()
             .revocations
             .forgotten(now, keep)
@@ -254,7 +254,7 @@ impl Records {
         {
             return;
         }
-        let published = self.world.publish(|snapshot| {
+        let published = self.snapshots.publish(|snapshot| {
             let (revocations, gone) = snapshot.revocations.forgotten(now, keep);
             if let Some(store) = &self.store {
                 let ops: Vec<Op> = gone
@@ -360,7 +360,7 @@ impl Records {
 
     /// The source has said at `at` that nothing has changed.
     pub fn confirm(&self, at: UnixTime) {
-        self.world.renew(|snapshot| {
+        self.snapshots.renew(|snapshot| {
             let members = snapshot
                 .members
                 .as_ref()
@@ -374,7 +374,7 @@ impl Records {
     }
 
     fn put_members(&self, make: impl FnOnce(&Snapshot, &Roles) -> Option<Members>) -> u64 {
-        let published = self.world.publish(|snapshot| {
+        let published = self.snapshots.publish(|snapshot| {
             let members = snapshot
                 .rules
                 .roles
@@ -413,8 +413,8 @@ impl Records {
 
     /// Once in a while: those that were there the last time.
     fn old_marks(&self, now: UnixTime) -> Vec<Change> {
-        let world = self.world.load();
-        let Some(members) = &world.members else {
+        let snapshots = self.snapshots.load();
+        let Some(members) = &snapshots.members else {
             return vec![];
         };
         let mut earlier = self.earlier.lock();

@@ -38,7 +38,7 @@ impl Gate {
         };
         let asked = self.profiles.fetch(user, PROFILE_WAIT).await;
         // Another request may have fetched it just before this one asked: then it is in force already, and nobody asks again.
-        if asked != Asked::Fetched && self.world.load().generation == ctx.snapshot.generation {
+        if asked != Asked::Fetched && self.snapshots.load().generation == ctx.snapshot.generation {
             return verdict;
         }
         // Also a refusal counts: Clerk may have said that the user is banned.
@@ -63,7 +63,7 @@ impl Gate {
 
     /// The verdict by what is in force by now.
     async fn judge_anew(&self, session: &Session, ctx: &mut Ctx) -> Verdict {
-        ctx.snapshot = self.world.load();
+        ctx.snapshot = self.snapshots.load();
         let step = self.judge_again(session, ctx);
         match self.ask_for(session, ctx, step).await {
             Step::Judged(verdict)

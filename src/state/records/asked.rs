@@ -82,7 +82,7 @@ impl Records {
     /// Whether the source has named anybody.
     #[must_use]
     pub fn has_users(&self) -> bool {
-        self.world
+        self.snapshots
             .load()
             .members
             .as_ref()

@@ -94,7 +94,7 @@ impl Records {
             poisoned: vec![],
             kept: true,
         };
-        let snapshot = self.world.load();
+        let snapshot = self.snapshots.load();
         let (mut taking, mut giving) = (Vec::new(), Vec::new());
         for written in facts {
             match written.read(snapshot.rules.roles.as_ref()) {
@@ -117,7 +117,7 @@ impl Records {
     async fn learn_step(&self, facts: &[&shared::Written], learned: &mut Learned) {
         let (mut step, mut written) = (Step::default(), Vec::new());
         let mut parked = 0;
-        let published = self.world.publish(|now| {
+        let published = self.snapshots.publish(|now| {
             let mut next = now.clone();
             for told in facts {
                 // Read by the rules in force now: a role may have another place since.
@@ -134,7 +134,7 @@ impl Records {
                 return Err(NoNews);
             }
             if let Some(store) = &self.store {
-                // Within the lock of the world, as with everything that is written.
+                // Within the lock of the store, as with everything that is written.
                 let ops = step.rows(now, &next);
                 written.extend(ops.chunks(BATCH).map(|batch| store.write(batch.to_vec())));
             }
@@ -163,7 +163,7 @@ impl Records {
     /// long. Takes a while.
     #[must_use]
     pub fn unshared(&self, stored: &[shared::Written], last: Option<UnixTime>) -> Vec<Offered> {
-        let snapshot = self.world.load();
+        let snapshot = self.snapshots.load();
         let facts = shared::unshared(&snapshot, stored);
         let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
         facts
@@ -202,8 +202,8 @@ impl Records {
     /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
     pub fn shared_was_read(&self, now: UnixTime, keep: bool) {
         self.shared_read.store(now.0, Ordering::Relaxed);
-        if self.world.load().awaits_shared {
-            let published = self.world.publish(|snapshot| {
+        if self.snapshots.load().awaits_shared {
+            let published = self.snapshots.publish(|snapshot| {
                 Ok::<_, std::convert::Infallible>(Snapshot {
                     awaits_shared: false,
                     ..snapshot.clone()

@@ -9,7 +9,7 @@ use crate::domain::shared::{Fact, Offered};
 use crate::domain::snapshot::Rules;
 use crate::state::store::Op;
 
-/// A reload that was worked out outside of the lock of the world, for these rules.
+/// A reload that was worked out outside of the lock of the store, for these rules.
 pub(super) struct Ready {
     prepared: Prepared,
     rules: Arc<Rules>,
@@ -30,7 +30,7 @@ impl Records {
         source: &MembershipSource,
         said: Said,
     ) -> Option<Ready> {
-        let now = self.world.load();
+        let now = self.snapshots.load();
         let prepared = Prepared::new(
             now.members.as_ref()?,
             table.clone(),
@@ -45,7 +45,7 @@ impl Records {
         })
     }
 
-    /// Finishes it within the lock of the world, where `now` is in force.
+    /// Finishes it within the lock of the store, where `now` is in force.
     pub(super) fn finish(
         &self,
         ready: Option<Ready>,

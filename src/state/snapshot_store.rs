@@ -13,13 +13,13 @@ use crate::domain::membership::Members;
 /// Holds the snapshot that requests are judged by. Readers never wait; writers go one after another, so no change is lost
 /// and generations are a total order.
 #[derive(Debug)]
-pub struct World {
+pub struct SnapshotStore {
     current: ArcSwap<Snapshot>,
     writing: Mutex<()>,
     changes: watch::Sender<u64>,
 }
 
-impl World {
+impl SnapshotStore {
     #[must_use]
     pub fn new(first: Snapshot) -> Self {
         let changes = watch::Sender::new(first.generation);
@@ -59,7 +59,7 @@ impl World {
         Ok(generation)
     }
 
-    /// As [`World::publish`], for what can end nobody's access: long answers are not judged again for it, and the generation stays.
+    /// As [`SnapshotStore::publish`], for what can end nobody's access: long answers are not judged again for it, and the generation stays.
     pub fn renew(&self, renew: impl FnOnce(&Snapshot) -> Snapshot) {
         let _one_at_a_time = self.writing.lock();
         let next = renew(&self.current.load());
