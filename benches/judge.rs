@@ -21,7 +21,7 @@ use bailiff::domain::membership::{
 };
 use bailiff::domain::profile::Profile;
 use bailiff::domain::routes::{
-    Access, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource,
+    Access, LetterCase, Methods, Mode, PathRules, Route, RouteTable, WorkspaceSource,
 };
 use bailiff::domain::snapshot::{Rules, Snapshot};
 use bailiff::domain::token::SignedClaims;
@@ -265,7 +265,31 @@ fn looking_up(c: &mut Criterion) {
                 snapshot
                     .rules
                     .routes
-                    .readings(black_box(head.method), black_box(&head.path))
+                    .readings(black_box(head.method), black_box(&head.path), &[])
+            });
+        });
+    }
+    // What a stranger sends to make the gate work: a path as long as it may be, with another reading in every letter.
+    let hostile = format!("/{}.", "%C3%A9".repeat(1200));
+    let attack = head(&headers, &hostile);
+    let aliases = attack.path.aliases().expect("few");
+    for case in [LetterCase::Sensitive, LetterCase::Insensitive] {
+        let routes = snapshot(&key, 1000, 10)
+            .rules
+            .routes
+            .iter()
+            .map(|route| Route::clone(route))
+            .collect();
+        let rules = PathRules {
+            case,
+            ..PathRules::default()
+        };
+        let table = RouteTable::new(routes, rules).expect("no contradiction");
+        c.bench_function(&format!("routes/1000-hostile-{case:?}"), |b| {
+            b.iter(|| {
+                table
+                    .readings(attack.method, black_box(&attack.path), &aliases)
+                    .is_some()
             });
         });
     }

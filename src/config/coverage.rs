@@ -12,7 +12,7 @@ use super::faults::{Code, Fault, quoted};
 use super::near::nearest;
 use super::outside::Run;
 use super::own;
-use super::paths::{self, Paths};
+use super::paths::Paths;
 use super::reader::Field;
 use super::roles::Membership;
 use super::routes::{Line, Lines};
@@ -32,13 +32,14 @@ pub(super) struct Rest<'r> {
     pub(super) webhooks_at: Field<'r>,
     pub(super) services_at: Field<'r>,
     pub(super) profile_at: Field<'r>,
-    pub(super) paths: Paths,
+    pub(super) paths: Option<Paths>,
 }
 
 /// Checks every route against the rest and against each other, and sorts them.
 pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<RouteTable> {
     let Lines { lines, all } = read;
-    let mut good = all;
+    let mut good = all && rest.paths.is_some();
+    let paths = rest.paths.unwrap_or_default();
     for line in &lines {
         good &= has_what_it_asks(line, rest);
     }
@@ -47,12 +48,12 @@ pub(super) fn table(read: Lines<'_>, rest: &Rest<'_>, run: Run<'_>) -> Option<Ro
         unused(&lines, rest);
         own::unused(&lines, rest.profile_at);
         let routes = lines.iter().map(|line| line.route.clone()).collect();
-        if let Ok(table) = RouteTable::new(routes, rest.paths.rules) {
+        if let Ok(table) = RouteTable::new(routes, paths.rules()) {
             fallen_through(&table, &lines);
-            paths::open_in_another_case(rest.paths, &table, &lines);
+            paths.warn_of_open_variants(&table, &lines);
         }
     }
-    distinct(lines, rest.paths).filter(|_| good)
+    distinct(lines, paths).filter(|_| good)
 }
 
 /// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
@@ -102,10 +103,11 @@ fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
 /// Warns about a guarded route whose other methods meet a route that is open to everybody: whoever guards `POST /a/admin` rarely
 /// means that `GET /a/admin` is public.
 fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
-    let open = |route: &Route| matches!(route.access, Access::Public | Access::Optional);
     for line in lines {
         let route = &line.route;
-        if matches!(route.methods, Methods::Usual) || open(route) || route.access == Access::Webhook
+        if matches!(route.methods, Methods::Usual)
+            || route.access.is_open()
+            || route.access == Access::Webhook
         {
             continue;
         }
@@ -116,12 +118,12 @@ fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
         let mut by_route: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
         for method in &Methods::USUAL {
             let Some(found) = table
-                .readings(method, &path)
+                .readings(method, &path, &[])
                 .map(|readings| readings.first().route)
             else {
                 continue;
             };
-            if !open(found) || found.pattern.same_paths(&route.pattern, table.rules()) {
+            if !found.access.is_open() || found.pattern.same_paths(&route.pattern, table.rules()) {
                 continue;
             }
             match by_route
@@ -314,7 +316,7 @@ fn distinct(mut lines: Vec<Line<'_>>, paths: Paths) -> Option<RouteTable> {
     for _ in 0..MOST {
         match RouteTable::new(
             lines.iter().map(|line| line.route.clone()).collect(),
-            paths.rules,
+            paths.rules(),
         ) {
             Ok(table) => return good.then_some(table),
             Err((earlier, later)) => {

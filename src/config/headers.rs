@@ -11,14 +11,14 @@ use serde_json::Value as Json;
 use crate::domain::answer::{Answers, Kind};
 use crate::domain::client;
 use crate::domain::cors::Cors;
-use crate::domain::identity::{Sender, TrustedNames};
+use crate::domain::identity::{Override, PassedFrom, TrustedNames};
 
 use super::faults::{Code, Fault, quoted};
 use super::outside::Run;
 use super::reader::{Field, Fields, Member, Shape};
 use super::url::{ORIGIN, origin};
 
-/// Longest name of a header from a claim: what [`TrustedNames`] can fold without memory of its own.
+/// Longest name of a header in the config.
 const MAX_NAME: usize = 64;
 const MAX_HEADERS: usize = 32;
 /// Bound on the body of a refusal.
@@ -30,7 +30,7 @@ pub(super) struct HeaderRules<'a> {
     /// Headers that are made from claims.
     pub(super) claims: Vec<(HeaderName, Box<str>)>,
     /// Headers that are let through although apps take something from them that was judged, or that the gate vouches for.
-    pub(super) passed: Vec<(HeaderName, Sender)>,
+    pub(super) passed: Vec<(HeaderName, PassedFrom)>,
     /// What to point at when nobody can send the ones from proxies.
     pub(super) from_proxies: Option<Field<'a>>,
 }
@@ -46,11 +46,26 @@ pub(super) fn header_rules<'a>(root: &mut Fields<'a>) -> Option<HeaderRules<'a>>
     let (from_anybody, from_proxies) = (fields.opt("pass"), fields.opt("pass_from_proxies"));
     fields.finish();
     let claims = claims.maybe(claim_headers);
-    let anybodys = from_anybody
-        .maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Anybody)));
-    let proxies = from_proxies
-        .maybe(|list| Field::each(list.one_or_more(), |item| passed(item, Sender::Proxies)));
+    let anybodys = from_anybody.maybe(|list| {
+        Field::each(list.one_or_more(), |item| {
+            passed(item, PassedFrom::AnyClient)
+        })
+    });
+    let proxies = from_proxies.maybe(|list| {
+        Field::each(list.one_or_more(), |item| {
+            passed(item, PassedFrom::TrustedProxies)
+        })
+    });
     let (anybodys, proxies) = (anybodys?.unwrap_or_default(), proxies?.unwrap_or_default());
+    if let Some((name, _)) = proxies
+        .iter()
+        .find(|(name, _)| anybodys.iter().any(|(other, _)| other == name))
+    {
+        let what = format!("{} stands under `pass`, too", quoted(name.as_str()));
+        from_proxies
+            .reject(Fault::error(Code::Contradiction, what).fix("keep it in one of the two"));
+        return None;
+    }
     Some(HeaderRules {
         claims: claims?.unwrap_or_default(),
         passed: anybodys.into_iter().chain(proxies).collect(),
@@ -72,28 +87,41 @@ impl HeaderRules<'_> {
 }
 
 /// A header that is let through. What a client may send is worth a warning: the app then runs what was not judged.
-fn passed(field: Field<'_>, sender: Sender) -> Option<(HeaderName, Sender)> {
+fn passed(field: Field<'_>, from: PassedFrom) -> Option<(HeaderName, PassedFrom)> {
     let expected = "a header that is stripped by default, such as x-http-method-override: docs/known-attacks.md has them all";
-    let name = field.told(Code::WrongValue, expected, |text| {
-        let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
-        match TrustedNames::overridden(name.as_str()) {
-            Some(what) => Ok((name, what)),
-            None if TrustedNames::reserves(name.as_str()) => {
-                Err("is a header that bailiff writes, or believes from proxies")
-            }
-            None => Err("is not stripped, so there is nothing to let through"),
-        }
-    });
-    let (name, what) = name?;
-    if sender == Sender::Anybody {
+    let (name, what) = field.told(Code::WrongValue, expected, passed_name)?;
+    if from == PassedFrom::AnyClient {
+        let name = quoted(name.as_str());
         let what = format!(
-            "every client may send {}, and an app that takes {what} from it does what was not judged",
-            quoted(name.as_str())
+            "every client may send {name}, and an app that takes {what} from it does what was not judged"
         );
         let fix = "list it under `headers.pass_from_proxies` if a proxy in front writes it; else be sure that the app does not act on it";
         field.reject(Fault::warning(Code::WrongValue, what).fix(fix));
     }
-    Some((name, sender))
+    Some((name, from))
+}
+
+fn passed_name(text: &str) -> Result<(HeaderName, Override), &'static str> {
+    let spelt_out = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if text.len() > MAX_NAME || !text.bytes().all(spelt_out) {
+        return Err("is not one name in full: no `*`, and each name by itself");
+    }
+    // The tables of the page show folded names. In this spelling the field of honest clients would stay stripped.
+    if text.contains('_')
+        && text
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("x_"))
+    {
+        return Err("is written with `-`");
+    }
+    let name = HeaderName::try_from(text).map_err(|_| "is not the name of a header")?;
+    match TrustedNames::overridden(name.as_str()) {
+        Some(what) => Ok((name, what)),
+        None if TrustedNames::reserves(name.as_str()) => {
+            Err("is a header that bailiff writes, or believes from proxies")
+        }
+        None => Err("is not stripped, so there is nothing to let through"),
+    }
 }
 
 /// Reads the headers that are made from claims.

@@ -247,11 +247,9 @@ fn live<'a>(
         webhooks_at: root.opt("webhooks"),
         services_at: services_at(root, run),
         profile_at: root.opt("profile"),
-        paths: paths::or_said(paths),
+        paths,
     };
-    let routes = lines
-        .and_then(|lines| coverage::table(lines, &rest, run))
-        .filter(|_| paths.is_some());
+    let routes = lines.and_then(|lines| coverage::table(lines, &rest, run));
     if let (Some(rules), Some(proxies)) = (&header_rules, &trusted_proxies) {
         rules.check_proxies(proxies);
     }
@@ -265,11 +263,13 @@ fn live<'a>(
             WorkspaceSource::Header(name) => Some(name.clone()),
             WorkspaceSource::Segment(_) | WorkspaceSource::TokenOrg => None,
         });
-    let names = names.reading(read);
+    let names = names.with_route_headers(read);
     let names = header_rules
         .passed
         .into_iter()
-        .fold(names, |names, (name, sender)| names.passing(name, sender));
+        .fold(names, |names, (name, sender)| {
+            names.with_passed(name, sender)
+        });
     let rules = Rules {
         routes,
         issuers: issuers?,

@@ -1,17 +1,19 @@
 //! `paths:`: how the app behind the gate reads paths, where apps differ.
 
+use std::sync::Arc;
+
 use crate::domain::path::CleanPath;
-use crate::domain::routes::{Access, LetterCase, Methods, PathRules, Route, RouteTable, Suffix};
+use crate::domain::routes::{LetterCase, Methods, PathRules, Route, RouteTable, Suffix};
 
 use super::faults::{Code, Fault, quoted};
 use super::reader::Fields;
 use super::routes::Line;
 
-/// The section, and whether it says something about letter case.
+/// The section; `None` where a key is not given.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Paths {
-    pub(super) rules: PathRules,
-    case_given: bool,
+    case: Option<LetterCase>,
+    suffix: Option<Suffix>,
 }
 
 /// Reads the section.
@@ -31,68 +33,121 @@ pub(super) fn paths(root: &mut Fields<'_>) -> Option<Paths> {
         ("significant", Suffix::Significant),
         ("ignored", Suffix::Ignored),
     ];
-    let case_given = case.is_present();
     let case = case.maybe(|field| field.choice(&cases));
     let suffix = suffix.maybe(|field| field.choice(&suffixes));
-    let rules = PathRules {
-        case: case?.unwrap_or_default(),
-        suffix: suffix?.unwrap_or_default(),
-    };
-    Some(Paths { rules, case_given })
-}
-
-/// What to do with a section that could not be read: its faults are said, and nothing more is to be said for want of it.
-pub(super) fn or_said(paths: Option<Paths>) -> Paths {
-    paths.unwrap_or(Paths {
-        rules: PathRules::default(),
-        case_given: true,
+    Some(Paths {
+        case: case?,
+        suffix: suffix?,
     })
 }
 
-/// Warns where another letter case of a guarded path meets a route that is open to everybody, and nobody has said whether the app
-/// tells cases apart: Express, ASP.NET and IIS do not, and there `/ADMIN` is a way into `/admin`.
-pub(super) fn open_in_another_case(paths: Paths, table: &RouteTable, lines: &[Line<'_>]) {
-    if paths.case_given {
-        return;
+impl Paths {
+    pub(super) fn rules(self) -> PathRules {
+        PathRules {
+            case: self.case.unwrap_or_default(),
+            suffix: self.suffix.unwrap_or_default(),
+        }
     }
-    let warned = lines
-        .iter()
-        .find_map(|line| Some((line.access, way_in(table, &line.route)?)));
-    if let Some((at, (path, open))) = warned {
-        let fault = Fault::warning(
-            Code::Route,
-            format!(
-                "{} goes on to {}, which is open to everybody",
-                quoted(&path),
-                quoted(open.pattern.text())
-            ),
-        );
-        let fault = fault.expected(
-            "to know whether the app tells letter cases apart: Express and ASP.NET do not",
-        );
-        at.reject(fault.fix(
-            "`paths: {case: insensitive}`; or `paths: {case: sensitive}` for an app that does, as Flask and FastAPI",
-        ));
+
+    /// Warns where a variant of a guarded path is covered by nothing but routes that are open to everybody, and nobody has said whether
+    /// the app tells the two apart: to Express `/ADMIN` is `/admin`, to Rails `/admin.json` is.
+    pub(super) fn warn_of_open_variants(self, table: &RouteTable, lines: &[Line<'_>]) {
+        if self.case.is_none() {
+            let fix = "`paths: {case: insensitive}` for Express, NestJS, Koa and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, \
+                       Django and Rails";
+            warn(
+                table,
+                lines,
+                other_cases,
+                "how the app reads letter case",
+                fix,
+            );
+        }
+        if self.suffix.is_none() {
+            let fix = "`paths: {suffix: ignored}` for Rails and old versions of Spring; else `paths: {suffix: significant}`";
+            warn(
+                table,
+                lines,
+                |path| vec![format!("{path}.json")],
+                "whether `.json` at the end makes another path for the app",
+                fix,
+            );
+        }
     }
 }
 
-/// A path that is this guarded route's in another letter case, and the open route that covers it.
-fn way_in<'t>(table: &'t RouteTable, route: &Route) -> Option<(String, &'t Route)> {
-    let is_open = |route: &Route| matches!(route.access, Access::Public | Access::Optional);
-    if is_open(route) {
+/// This path with one segment in another letter case.
+fn other_cases(path: &str) -> Vec<String> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let with = |at: usize, new: String| {
+        let one = |(i, old): (usize, &&str)| {
+            if i == at {
+                new.clone()
+            } else {
+                (*old).to_owned()
+            }
+        };
+        segments
+            .iter()
+            .enumerate()
+            .map(one)
+            .collect::<Vec<_>>()
+            .join("/")
+    };
+    let both = |(at, text): (usize, &&str)| {
+        [
+            with(at, text.to_ascii_uppercase()),
+            with(at, text.to_ascii_lowercase()),
+        ]
+    };
+    segments.iter().enumerate().flat_map(both).collect()
+}
+
+fn warn(
+    table: &RouteTable,
+    lines: &[Line<'_>],
+    variants: fn(&str) -> Vec<String>,
+    expected: &str,
+    fix: &str,
+) {
+    let found = lines
+        .iter()
+        .find_map(|line| Some((line.access, open_variant(table, &line.route, variants)?)));
+    if let Some((at, (path, open))) = found {
+        let (path, open) = (quoted(&path), quoted(open.pattern.text()));
+        let fault = Fault::warning(
+            Code::Route,
+            format!("{path} is covered only by {open}, which is open to everybody"),
+        );
+        at.reject(fault.expected(expected).fix(fix));
+    }
+}
+
+/// A variant of this guarded route's path that everybody may send, and the open route that covers it.
+fn open_variant(
+    table: &RouteTable,
+    route: &Route,
+    variants: fn(&str) -> Vec<String>,
+) -> Option<(String, Arc<Route>)> {
+    let example = route.pattern.example();
+    if route.access.is_open() || example == "/" {
         return None;
     }
-    let example = route.pattern.example();
-    let [upper, lower] = [example.to_ascii_uppercase(), example.to_ascii_lowercase()];
-    let methods = Methods::USUAL
-        .iter()
-        .filter(|method| route.methods.cover(method));
-    methods
-        .flat_map(|method| [(method, &upper), (method, &lower)])
-        .find_map(|(method, other)| {
-            let path = CleanPath::parse(other).ok().filter(|_| *other != example)?;
-            let found = table.readings(method, &path)?.first().route;
-            let leaves = is_open(found) && !found.pattern.same_paths(&route.pattern, table.rules());
-            leaves.then(|| (other.clone(), &**found))
+    let variants = variants(&example).into_iter();
+    variants
+        .filter(|variant| *variant != example)
+        .find_map(|variant| {
+            let path = CleanPath::parse(variant.clone()).ok()?;
+            let mut methods = Methods::USUAL
+                .iter()
+                .filter(|method| route.methods.cover(method));
+            let open = methods.find_map(|method| {
+                let readings = table.readings(method, &path, &[])?;
+                let all_open = readings
+                    .iter()
+                    .all(|reading| reading.route.access.is_open());
+                all_open.then(|| readings.first().route.clone())
+            })?;
+            Some((variant, open))
         })
 }

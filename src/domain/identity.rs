@@ -1,6 +1,6 @@
 //! The headers that an upstream may believe, and the one place that writes them.
 
-mod name_tree;
+mod name_trie;
 mod names;
 mod overrides;
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, header};
 
-pub use names::{Sender, TrustedNames};
+pub use names::{PassedFrom, TrustedNames};
 pub(in crate::domain) use names::{folds_to, forwards};
 pub use overrides::Override;
 
@@ -132,8 +132,8 @@ impl TrustedHeaders {
         self.values.push((Name::Configured(name), value));
     }
 
-    /// Whether the upstream is told all that `other` tells, and the same. That nobody was asked for is no news about somebody.
-    pub(super) fn tells_all_of(&self, other: &Self) -> bool {
+    /// Whether every header of `other` is also here, with the same value. `x-auth-kind: none` counts as absent.
+    pub(super) fn includes(&self, other: &Self) -> bool {
         let nobody = (
             &Name::Fixed(name::AUTH_KIND),
             &HeaderValue::from_static(name::NOBODY),

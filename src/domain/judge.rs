@@ -117,7 +117,7 @@ impl Verdict {
 pub struct Grant {
     route: Arc<Route>,
     /// Further routes at which some app server arrives with this request. They let the caller in, too.
-    also: Vec<Arc<Route>>,
+    further_routes: Vec<Arc<Route>>,
     caller: Caller,
     who: Who,
     headers: TrustedHeaders,
@@ -140,15 +140,17 @@ impl Grant {
         self.routes().filter_map(|route| route.max_body).min()
     }
 
-    /// The longest wait for the upstream's next bytes; `None` for the gate's own setting.
+    /// The longest wait for the upstream's next bytes, where `otherwise` is that of a route which says nothing; `None` for no bound.
     #[must_use]
-    pub fn timeout(&self) -> Option<Duration> {
-        self.routes().filter_map(|route| route.timeout).min()
+    pub fn timeout(&self, otherwise: Option<Duration>) -> Option<Duration> {
+        self.routes()
+            .filter_map(|route| route.timeout.or(otherwise))
+            .min()
     }
 
     /// Whether nothing but app and client ends the answer.
     #[must_use]
-    pub fn is_left_alone(&self) -> bool {
+    pub fn streams_never_end(&self) -> bool {
         self.routes().all(|route| route.streams == Streams::Never)
     }
 
@@ -161,7 +163,7 @@ impl Grant {
 
     /// Every route that the caller was let in by.
     fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        std::iter::once(&self.route).chain(&self.also)
+        std::iter::once(&self.route).chain(&self.further_routes)
     }
 
     #[must_use]
@@ -287,16 +289,27 @@ pub fn judge_traced(
         trace.step(|| "a preflight of a listed origin: answered here".into());
         return Step::Judged(Verdict::Preflight(fields));
     }
-    let Some(readings) = snapshot.rules.routes.readings(head.method, &head.path) else {
+    let aliases = match head.path.aliases() {
+        Ok(aliases) => aliases,
+        Err(reason) => return Step::Judged(Verdict::Reject(Refusal::bare(reason))),
+    };
+    let Some(readings) = snapshot
+        .rules
+        .routes
+        .readings(head.method, &head.path, &aliases)
+    else {
         trace.step(|| {
-            let spelt = head.path.segments().all(PathSegment::has_one_spelling);
-            let reader = if spelt {
+            let all = head
+                .path
+                .segments()
+                .all(PathSegment::is_canonically_encoded);
+            let readings = if all {
                 ""
             } else {
-                " to an app server that does not decode it"
+                ", or not as an app server reads it that does not decode it"
             };
             format!(
-                "no route covers {} {}{reader}",
+                "no route covers {} {}{readings}",
                 head.method,
                 head.path.as_str()
             )
@@ -336,7 +349,7 @@ fn judge_reading(
     trace: &mut impl Trace,
     reading: Reading<'_>,
 ) -> Step {
-    let Reading { route, skipped } = reading;
+    let Reading { route, path } = reading;
     trace.step(|| {
         format!(
             "route {} asks for {}",
@@ -353,7 +366,7 @@ fn judge_reading(
         proofs,
         trace,
         route,
-        skipped,
+        path,
         who,
         sighting,
     };

@@ -1,10 +1,11 @@
 //! The request target in the one form that both we and any upstream read alike.
 //!
 //! Other gates lost their users' data here: they judged a path that they had repaired, and the app behind them read the
-//! original (Oathkeeper CVE-2026-33494, Envoy CVE-2021-29492, Clerk's own CVE-2026-41248). So nothing is repaired. What no honest
-//! client sends is refused here. What app servers read in more than one way for honest reasons (an encoded letter, a slash at the
-//! end, a script's name in front) is kept, and judged in every one of its readings: see [`super::routes::RouteTable::readings`].
+//! original (Oathkeeper CVE-2026-33494, Envoy CVE-2021-29492, Clerk's own CVE-2026-41248). So nothing is repaired. What cannot be
+//! judged safely is refused here. What app servers read in several ways (an encoded letter, a slash at the end, a script's name in
+//! front) is kept, and judged in every one of its readings: see [`super::routes::RouteTable::readings`].
 
+mod aliases;
 mod segment;
 
 use std::borrow::Cow;
@@ -13,7 +14,8 @@ use percent_encoding::percent_decode_str;
 
 use super::Rejection;
 
-pub use segment::{PathSegment, same_letters};
+pub use aliases::MAX_ALIASES;
+pub use segment::{PathSegment, eq_ignore_case};
 
 /// Longest request target in bytes, query included.
 pub const MAX_TARGET: usize = 8 * 1024;
@@ -22,7 +24,7 @@ pub const MAX_TARGET: usize = 8 * 1024;
 /// some parser repairs. What a segment says may still depend on whether its reader decodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanPath<'r> {
-    raw: &'r str,
+    raw: Cow<'r, str>,
     decoded: Cow<'r, str>,
     trailing_slash: bool,
 }
@@ -81,12 +83,13 @@ fn split_absolute(text: &str) -> Result<(Option<&str>, &str), Rejection> {
 
 impl<'r> CleanPath<'r> {
     /// Checks the path part of a target. Refused: what attacks send.
-    pub fn parse(path: &'r str) -> Result<Self, Rejection> {
-        let known = |b: u8| stands_as_it_is(b) || matches!(b, b'/' | b'%');
-        if !path.starts_with('/') || !path.bytes().all(known) {
+    pub fn parse(path: impl Into<Cow<'r, str>>) -> Result<Self, Rejection> {
+        let raw = path.into();
+        let known = |b: u8| is_pchar(b) || matches!(b, b'/' | b'%');
+        if !raw.starts_with('/') || !raw.bytes().all(known) {
             return Err(Rejection::AmbiguousPath);
         }
-        let decoded = decode(path)?;
+        let decoded = decode(raw.clone())?;
         let body = decoded.strip_prefix('/').unwrap_or_default();
         let (body, trailing_slash) = match body.strip_suffix('/') {
             Some(shorter) => (shorter, true),
@@ -99,7 +102,7 @@ impl<'r> CleanPath<'r> {
             return Err(Rejection::AmbiguousPath);
         }
         Ok(Self {
-            raw: path,
+            raw,
             decoded,
             trailing_slash,
         })
@@ -117,27 +120,10 @@ impl<'r> CleanPath<'r> {
         pairs.map(|(raw, text)| PathSegment::new(raw, text))
     }
 
-    /// How many leading segments may be no part of the path to an app that is reached by them: those up to the name of a script, and
-    /// `/_next/data/<build>`, under which Next.js has the data of every page.
-    pub fn fronts(&self) -> impl Iterator<Item = usize> {
-        let mut segments = self.segments().enumerate().peekable();
-        let mut before = ["", ""];
-        std::iter::from_fn(move || {
-            loop {
-                let (at, segment) = segments.next()?;
-                let is_build = before == ["_next", "data"] && segments.peek().is_some();
-                if is_build || segment.may_name_a_script() {
-                    return Some(at + 1);
-                }
-                before = [before[1], segment.text()];
-            }
-        })
-    }
-
-    /// Whether some reader may see another text in a segment than its own, where the app is as plain as can be. Cheaper to ask once
-    /// than for each route.
+    /// Whether some reader may see another text in a segment than its own, where `paths:` says nothing of the app. Cheaper to ask
+    /// once than for each route.
     #[must_use]
-    pub fn may_be_read_otherwise(&self) -> bool {
+    pub fn may_have_other_readings(&self) -> bool {
         self.raw.contains(['%', '+', '.'])
     }
 
@@ -154,17 +140,17 @@ impl<'r> CleanPath<'r> {
     }
 }
 
-/// Whether a segment may contain this byte unencoded (RFC 3986, 3.3, but for `;`).
-fn stands_as_it_is(byte: u8) -> bool {
+/// Whether a segment may contain this byte unencoded (`pchar` of RFC 3986, 3.3, but for `;`).
+fn is_pchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
 }
 
 /// Percent-decodes, refusing sequences that are broken, that hide a delimiter or a second encoding, or that are no text.
-fn decode(path: &str) -> Result<Cow<'_, str>, Rejection> {
+fn decode(path: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
     if !path.contains('%') {
-        return Ok(Cow::Borrowed(path));
+        return Ok(path);
     }
-    let mut rest = path;
+    let mut rest = &*path;
     while let Some((_, tail)) = rest.split_once('%') {
         let byte = tail.get(..2).and_then(|hex| {
             let hex_digits = hex.bytes().all(|b| b.is_ascii_hexdigit());
@@ -178,9 +164,10 @@ fn decode(path: &str) -> Result<Cow<'_, str>, Rejection> {
         }
         rest = tail.get(2..).unwrap_or_default();
     }
-    percent_decode_str(path)
+    let decoded = percent_decode_str(&path)
         .decode_utf8()
-        .map_err(|_| Rejection::AmbiguousPath)
+        .map_err(|_| Rejection::AmbiguousPath)?;
+    Ok(Cow::Owned(decoded.into_owned()))
 }
 
 #[cfg(test)]

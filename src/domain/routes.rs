@@ -8,10 +8,10 @@ use http::{HeaderName, Method};
 
 use super::membership::Role;
 
-mod fit;
+mod matching;
 mod table;
 
-pub use fit::{LetterCase, PathRules, Suffix};
+pub use matching::{LetterCase, PathRules, Suffix};
 pub use table::{Reading, Readings, RouteTable};
 
 /// One line of `routes:`.
@@ -84,7 +84,13 @@ impl Access {
     /// Words that let a request pass without a token. They cover exactly what they say, never a trailing slash more
     /// (attack A-117).
     fn opens(self) -> bool {
-        matches!(self, Self::Public | Self::Optional | Self::Webhook)
+        self.is_open() || self == Self::Webhook
+    }
+
+    /// Whether everybody passes, with or without a token.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Public | Self::Optional)
     }
 }
 
@@ -308,9 +314,10 @@ impl Pattern {
             .position(|s| matches!(s, Segment::Any(name) if **name == *wanted))
     }
 
-    /// Whether the segment at this index is a text.
-    fn has_literal(&self, index: usize) -> bool {
-        matches!(self.segments.get(index), Some(Segment::Literal(_)))
+    /// Whether the pattern spells out one path.
+    fn is_literal(&self) -> bool {
+        let literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
+        !self.rest && self.segments.iter().all(literal)
     }
 
     /// More specific first: at the leftmost difference a literal comes before `{name}` before the end before `/**`.

@@ -212,7 +212,7 @@ impl Gate {
             .and_then(|accept| accept.to_str().ok());
         let streams = session.is_upgrade_req()
             || accept.is_some_and(|accept| accept.contains("text/event-stream"));
-        grant.timeout().or(if streams {
+        grant.timeout(if streams {
             None
         } else {
             Some(self.timeouts.read)

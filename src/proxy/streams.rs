@@ -66,7 +66,7 @@ impl Gate {
             return;
         }
         ctx.snapshot = Arc::new(ctx.snapshot.judged());
-        let Some(grant) = ctx.grant().filter(|grant| !grant.is_left_alone()) else {
+        let Some(grant) = ctx.grant().filter(|grant| !grant.streams_never_end()) else {
             return;
         };
         if !matches!(grant.caller(), Caller::User(_)) {

@@ -21,7 +21,10 @@ pub fn judged(app: App, case: &Case) -> Vec<String> {
         return Vec::new();
     };
     let table = table(app, case.variant);
-    let readings = table.readings(&method, &target.path);
+    let Ok(aliases) = target.path.aliases() else {
+        return Vec::new();
+    };
+    let readings = table.readings(&method, &target.path, &aliases);
     readings
         .iter()
         .flat_map(|readings| readings.iter())

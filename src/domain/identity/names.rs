@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use super::name;
-use super::name_tree::NameTree;
+use super::name_trie::NameTrie;
 use super::overrides::{self, Override};
 
 /// Folded beginnings of names that speak for Clerk or for us.
@@ -55,29 +55,29 @@ enum Rule {
     /// (CVE-2024-45614).
     Message,
     /// One of the config: the field with this index passes, and no other spelling of it.
-    Named(u16),
+    Passed(u16),
 }
 
 /// Whose field of a name passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
+pub enum PassedFrom {
     /// Everybody's.
-    Anybody,
+    AnyClient,
     /// That of the proxies in `trusted_proxies`.
-    Proxies,
+    TrustedProxies,
 }
 
 /// Everything that is stripped from a request.
 #[derive(Clone, Debug)]
 pub struct TrustedNames {
-    rules: NameTree<Rule>,
-    named: Vec<(HeaderName, Sender)>,
+    rules: NameTrie<Rule>,
+    named: Vec<(HeaderName, PassedFrom)>,
 }
 
 impl TrustedNames {
     /// The names of the README ("What the app gets"), and `further` ones from the config.
     pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
-        let mut rules = NameTree::new();
+        let mut rules = NameTrie::new();
         MESSAGE
             .iter()
             .for_each(|name| rules.insert(name, Rule::Message));
@@ -101,19 +101,19 @@ impl TrustedNames {
     /// As these, and strips every other spelling of the headers that routes read: an app that takes `X_Tenant` for `X-Tenant`
     /// would work in another workspace than the one that was judged.
     #[must_use]
-    pub fn reading(self, read: impl IntoIterator<Item = HeaderName>) -> Self {
+    pub fn with_route_headers(self, read: impl IntoIterator<Item = HeaderName>) -> Self {
         read.into_iter()
             .fold(self, |names, name| match names.rules.find(name.as_str()) {
                 // Ours are written anew, and so are those that a proxy in front may say.
                 Some(Rule::Ours | Rule::Message | Rule::Proxied | Rule::Override(_)) => names,
-                Some(Rule::Named(_)) | None => names.with(name, Sender::Anybody),
+                Some(Rule::Passed(_)) | None => names.with(name, PassedFrom::AnyClient),
             })
     }
 
     /// As these, but lets a header through that an app could take something else from than what was judged. Names that
     /// [`TrustedNames::may_pass`] does not know are left as they are.
     #[must_use]
-    pub fn passing(self, name: HeaderName, sender: Sender) -> Self {
+    pub fn with_passed(self, name: HeaderName, sender: PassedFrom) -> Self {
         if Self::may_pass(name.as_str()) {
             self.with(name, sender)
         } else {
@@ -121,10 +121,10 @@ impl TrustedNames {
         }
     }
 
-    fn with(mut self, name: HeaderName, sender: Sender) -> Self {
+    fn with(mut self, name: HeaderName, sender: PassedFrom) -> Self {
         // The bound of the config is far below; without an index the name stays stripped.
         if let Ok(index) = u16::try_from(self.named.len()) {
-            self.rules.insert(name.as_str(), Rule::Named(index));
+            self.rules.insert(name.as_str(), Rule::Passed(index));
             self.named.push((name, sender));
         }
         self
@@ -159,12 +159,12 @@ impl TrustedNames {
             Some(Rule::Ours | Rule::Override(_)) => true,
             Some(Rule::Proxied) => !trusted_peer || !is_plain(name),
             Some(Rule::Message) => !is_plain(name),
-            Some(Rule::Named(index)) => {
+            Some(Rule::Passed(index)) => {
                 self.named
                     .get(usize::from(index))
                     .is_none_or(|(named, sender)| {
-                        let heard = *sender == Sender::Anybody || trusted_peer;
-                        named.as_str() != name || !heard
+                        let allowed = *sender == PassedFrom::AnyClient || trusted_peer;
+                        named.as_str() != name || !allowed
                     })
             }
         }

@@ -200,10 +200,10 @@ fn what_honest_clients_send_gets_through() {
 fn a_field_that_the_config_lets_through_comes_in_that_spelling_only() {
     let name = HeaderName::from_static;
     let names = TrustedNames::new([])
-        .passing(name("x-http-method-override"), Sender::Anybody)
-        .passing(name("x-auth-request-user"), Sender::Proxies)
-        .passing(name("x-forwarded-prefix"), Sender::Proxies)
-        .passing(name("x-user-id"), Sender::Anybody);
+        .with_passed(name("x-http-method-override"), PassedFrom::AnyClient)
+        .with_passed(name("x-auth-request-user"), PassedFrom::TrustedProxies)
+        .with_passed(name("x-forwarded-prefix"), PassedFrom::TrustedProxies)
+        .with_passed(name("x-user-id"), PassedFrom::AnyClient);
     let names = Arc::new(names);
     let left = |trusted_peer| {
         let mut headers = HeaderMap::new();

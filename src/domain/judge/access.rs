@@ -9,6 +9,7 @@ use super::{Caller, Person, Proofs, Sighting, Trace, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role};
+use crate::domain::path::CleanPath;
 use crate::domain::routes::{Access, Route};
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{
@@ -25,8 +26,8 @@ pub(super) struct Judgement<'j, P, T> {
     pub proofs: &'j P,
     pub trace: &'j mut T,
     pub route: &'j Arc<Route>,
-    /// Where the path begins to the reader who arrives at this route: see [`crate::domain::routes::Reading::skipped`].
-    pub skipped: usize,
+    /// See [`crate::domain::routes::Reading::path`].
+    pub path: &'j CleanPath<'j>,
     pub who: Who,
     /// What a request teaches that is refused because nobody has let its user in yet.
     pub sighting: Option<Sighting>,
@@ -299,7 +300,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let request = NamedWorkspace {
             head: self.head,
             route,
-            skipped: self.skipped,
+            path: self.path,
             person,
         };
         let workspace = |members: Option<&Members>| {

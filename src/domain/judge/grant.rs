@@ -74,10 +74,10 @@ pub(super) fn grant(
     if unseen || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
-    let (route, also) = (route.clone(), Vec::new());
+    let (route, further_routes) = (route.clone(), Vec::new());
     Grant {
         route,
-        also,
+        further_routes,
         caller,
         who,
         headers,

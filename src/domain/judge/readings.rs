@@ -1,7 +1,7 @@
 //! One request, several readings of its path: the strictest verdict counts.
 //!
-//! Which of them the app has, nobody here knows. So a caller is let in only where each of them would let them in, and with headers
-//! that hold for each: what the app runs then was judged, whichever it runs.
+//! The gate does not know which reading the app has. It admits a request only if each reading admits it, and sends headers that are
+//! true for each.
 
 use super::{Caller, Grant, Refusal, Step, Verdict};
 use crate::domain::Rejection;
@@ -17,12 +17,12 @@ pub(super) fn stricter(a: Step, b: Step) -> Step {
         (Step::NeedKey { issuer, otherwise }, other)
         | (other, Step::NeedKey { issuer, otherwise }) => Step::NeedKey {
             issuer,
-            otherwise: stricter_verdict(otherwise, in_vain(other)),
+            otherwise: stricter_verdict(otherwise, verdict_if_unmet(other)),
         },
         (Step::NeedMember { user, otherwise }, other)
         | (other, Step::NeedMember { user, otherwise }) => Step::NeedMember {
             user,
-            otherwise: stricter_verdict(otherwise, in_vain(other)),
+            otherwise: stricter_verdict(otherwise, verdict_if_unmet(other)),
         },
         // Fail closed: the path of a webhook has one reading, and the table of routes sees to it.
         (Step::NeedBody { route, .. }, _) | (_, Step::NeedBody { route, .. }) => {
@@ -60,7 +60,7 @@ pub(super) fn decided_by(step: &Step) -> Option<&Route> {
 }
 
 /// The verdict when what is needed cannot be had.
-fn in_vain(step: Step) -> Verdict {
+fn verdict_if_unmet(step: Step) -> Verdict {
     match step {
         Step::Judged(verdict) => verdict,
         Step::NeedKey { otherwise, .. } | Step::NeedMember { otherwise, .. } => otherwise,
@@ -83,23 +83,24 @@ fn is_refusal(verdict: &Verdict) -> bool {
 fn stricter_verdict(a: Verdict, b: Verdict) -> Verdict {
     match (a, b) {
         (refusal, _) | (_, refusal) if is_refusal(&refusal) => refusal,
-        (Verdict::Forward(a), Verdict::Forward(b)) => both(a, b),
+        (Verdict::Forward(a), Verdict::Forward(b)) => merge_grants(a, b),
         // Whatever else it is, an answer of ours reaches no app that could read the path otherwise.
         (Verdict::Forward(_), ours) | (ours, _) => ours,
     }
 }
 
 /// Leave by both grants: with the headers of the one that tells the upstream more, if it tells all that the other one does.
-fn both(a: Grant, b: Grant) -> Verdict {
-    let (more, less) = if a.headers.tells_all_of(&b.headers) {
+fn merge_grants(a: Grant, b: Grant) -> Verdict {
+    let (more, less) = if a.headers.includes(&b.headers) {
         (a, b)
     } else {
         (b, a)
     };
-    // Where a refusal is only reported, the upstream is promised a request without identity.
+    // Where a refusal is only reported, the upstream is identity_allowed a request without identity.
     let reported = |grant: &Grant| grant.reported.is_some();
-    let promised = matches!(more.caller, Caller::Nobody) || !(reported(&more) || reported(&less));
-    if !promised || !more.headers.tells_all_of(&less.headers) {
+    let identity_allowed =
+        matches!(more.caller, Caller::Nobody) || !(reported(&more) || reported(&less));
+    if !identity_allowed || !more.headers.includes(&less.headers) {
         return Verdict::Reject(Refusal {
             who: more.who,
             ..Refusal::bare(Rejection::AmbiguousPath)
@@ -110,7 +111,7 @@ fn both(a: Grant, b: Grant) -> Verdict {
         grant.headers.drop_authorization();
     }
     grant.reported = grant.reported.or(less.reported);
-    grant.also.push(less.route);
-    grant.also.extend(less.also);
+    grant.further_routes.push(less.route);
+    grant.further_routes.extend(less.further_routes);
     Verdict::Forward(grant)
 }

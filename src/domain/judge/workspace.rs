@@ -5,15 +5,15 @@ use crate::domain::Rejection;
 use crate::domain::head::RequestHead;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::Members;
-use crate::domain::path::PathSegment;
+use crate::domain::path::{CleanPath, PathSegment};
 use crate::domain::routes::{Route, WorkspaceSource};
 
 /// Where a route looks for the workspace of a request.
 pub(super) struct NamedWorkspace<'a> {
     pub head: &'a RequestHead<'a>,
     pub route: &'a Route,
-    /// See [`crate::domain::routes::Reading::skipped`].
-    pub skipped: usize,
+    /// See [`crate::domain::routes::Reading::path`].
+    pub path: &'a CleanPath<'a>,
     pub person: &'a Person,
 }
 
@@ -53,13 +53,9 @@ impl NamedWorkspace<'_> {
                     .zip(members)
                     .and_then(|(org, members)| members.workspace_of(&org.id)));
             }
-            WorkspaceSource::Segment(index) => self
-                .head
-                .path
-                .segments()
-                .skip(self.skipped)
-                .nth(*index)
-                .map(PathSegment::text),
+            WorkspaceSource::Segment(index) => {
+                self.path.segments().nth(*index).map(PathSegment::text)
+            }
             WorkspaceSource::Header(name) => self
                 .head
                 .single(name)

@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::fit::{Fit, PathRules, fit};
-use super::{Access, MAX_SEGMENTS, Methods, Pattern, Route, WorkspaceSource};
+use super::matching::{Match, PathRules, match_route};
+use super::{Access, Methods, Pattern, Route, WorkspaceSource};
 use crate::domain::path::CleanPath;
-
-/// Most places at which an app may begin to read a path, behind its first. Nobody has a second one in good
-/// faith, nor one behind more than [`MAX_SEGMENTS`].
-pub(super) const MAX_FRONTS: usize = 4;
 
 /// All routes, most specific first.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +19,8 @@ pub struct RouteTable {
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'t> {
     pub route: &'t Arc<Route>,
-    /// Leading segments that are no part of the path to this reader: see [`CleanPath::fronts`].
-    pub skipped: usize,
+    /// The path as this app server has it: that of the request, or one of [`CleanPath::aliases`].
+    pub path: &'t CleanPath<'t>,
 }
 
 /// The routes at which app servers may arrive with one request: at least one, the most specific first.
@@ -43,7 +39,7 @@ impl<'t> Readings<'t> {
         self.first
     }
 
-    /// All others. Empty for nearly every request: readers agree about what honest clients send.
+    /// All others. Empty for nearly every request: app servers agree about what honest clients send.
     #[must_use]
     pub fn further(&self) -> &[Reading<'t>] {
         &self.further
@@ -51,6 +47,17 @@ impl<'t> Readings<'t> {
 
     pub fn iter(&self) -> impl Iterator<Item = Reading<'t>> {
         std::iter::once(self.first).chain(self.further.iter().copied())
+    }
+
+    /// Adds a reading, unless its route is judged already and looks at nothing of the path.
+    fn add(&mut self, reading: Reading<'t>) {
+        let from_path = |source: &WorkspaceSource| matches!(source, WorkspaceSource::Segment(_));
+        let known = self
+            .iter()
+            .any(|known| Arc::ptr_eq(known.route, reading.route));
+        if !known || reading.route.workspace.iter().any(from_path) {
+            self.further.push(reading);
+        }
     }
 }
 
@@ -76,104 +83,81 @@ impl RouteTable {
         Ok(Self { routes, rules })
     }
 
-    /// The routes at which app servers may arrive with this request. `None` means refused: there is no default, and what some
-    /// reader would take to a path that no route covers is covered by none.
+    /// The routes at which app servers may arrive with this request; `aliases` are those of its path. `None` means refused: there is no
+    /// default, and what some app server would take to a path that no route covers is covered by none.
+    ///
+    /// An alias that no route covers closes nothing: most names of scripts are names of files. A path that a route spells out is what
+    /// the operator says it is, and has no aliases.
     ///
     /// The path of a webhook is nobody else's: what its route does not cover falls through to no broader one, and it has one
     /// spelling. Otherwise the token of any user would open it by `/webhooks/clerk/`, and an app that leaves signatures to us would
     /// take their word for Clerk's.
     #[must_use]
-    pub fn readings(&self, method: &Method, path: &CleanPath) -> Option<Readings<'_>> {
-        let (found, settled) = self.walk(method, path, 0)?;
-        let mut readings = found.filter(|_| settled)?;
-        if path.as_str().contains(['.', '_']) {
-            self.look_behind_fronts(method, path, &mut readings)?;
+    pub fn readings<'t>(
+        &'t self,
+        method: &Method,
+        path: &'t CleanPath<'t>,
+        aliases: &'t [CleanPath<'static>],
+    ) -> Option<Readings<'t>> {
+        let (found, covered) = self.matching_routes(method, path)?;
+        let mut readings = found.filter(|_| covered)?;
+        if !readings.first.route.pattern.is_literal() {
+            for alias in aliases {
+                let (found, _) = self.matching_routes(method, alias)?;
+                found
+                    .iter()
+                    .flat_map(Readings::iter)
+                    .for_each(|reading| readings.add(reading));
+            }
         }
         let webhook = readings
             .iter()
             .any(|reading| reading.route.access == Access::Webhook);
-        if webhook && !readings.further.is_empty() {
-            None
-        } else {
-            Some(readings)
-        }
+        (!webhook || readings.further.is_empty()).then_some(readings)
     }
 
-    /// The routes that cover the path behind its first `skipped` segments to some reader, and whether every reader arrives at one.
-    /// `None` where a request would leave the path of a webhook.
-    fn walk(
-        &self,
+    /// The routes that cover the path to some app server, and whether every app server arrives at one. `None` where a request would
+    /// leave the path of a webhook.
+    fn matching_routes<'t>(
+        &'t self,
         method: &Method,
-        path: &CleanPath,
-        skipped: usize,
-    ) -> Option<(Option<Readings<'_>>, bool)> {
-        let (mut found, mut settled): (Option<Readings<'_>>, bool) = (None, false);
+        path: &'t CleanPath<'t>,
+    ) -> Option<(Option<Readings<'t>>, bool)> {
+        let plain = self.rules == PathRules::default() && !path.may_have_other_readings();
+        let (mut found, mut covered): (Option<Readings<'t>>, bool) = (None, false);
         let mut webhook: Option<&Pattern> = None;
         for route in &self.routes {
-            let Some(fit) = fit(route, path, skipped, self.rules) else {
+            let Some(matched) = match_route(route, path, self.rules, plain) else {
                 continue;
             };
             if webhook.is_some_and(|webhook| !webhook.same_paths(&route.pattern, self.rules)) {
                 return None;
             }
+            let is_webhook = route.access == Access::Webhook;
             if !route.methods.cover(method) {
-                if route.access == Access::Webhook {
-                    webhook = Some(&route.pattern);
-                }
+                webhook = if is_webhook {
+                    Some(&route.pattern)
+                } else {
+                    webhook
+                };
                 continue;
             }
-            let first = Reading { route, skipped };
+            let reading = Reading { route, path };
             match &mut found {
                 None => {
                     found = Some(Readings {
-                        first,
+                        first: reading,
                         further: Vec::new(),
                     })
                 }
-                Some(found) => found.further.push(first),
+                Some(found) => found.further.push(reading),
             }
-            settled |= fit <= Fit::Declared;
-            if fit == Fit::Certain {
+            covered |= matched == Match::Certain || (matched == Match::Declared && !is_webhook);
+            if matched == Match::Certain {
                 break;
             }
         }
-        Some((found, settled))
-    }
-
-    /// Adds the routes that cover what stands behind the name of a script, or behind the prefix of Next.js. Where none does, nothing is
-    /// added: most segments with such a name are files.
-    fn look_behind_fronts<'t>(
-        &'t self,
-        method: &Method,
-        path: &CleanPath,
-        readings: &mut Readings<'t>,
-    ) -> Option<()> {
-        for (count, skipped) in path.fronts().enumerate() {
-            if count >= MAX_FRONTS || skipped > MAX_SEGMENTS {
-                return None;
-            }
-            // A script that a route names is itself the end of the path, and not the front of an app.
-            let at_the_end = path.segments().nth(skipped).is_none();
-            if at_the_end && readings.first.route.pattern.has_literal(skipped - 1) {
-                continue;
-            }
-            let (behind, _) = self.walk(method, path, skipped)?;
-            for reading in behind.iter().flat_map(Readings::iter) {
-                let by_place = reading
-                    .route
-                    .workspace
-                    .iter()
-                    .any(|source| matches!(source, WorkspaceSource::Segment(_)));
-                if by_place
-                    || !readings
-                        .iter()
-                        .any(|known| Arc::ptr_eq(known.route, reading.route))
-                {
-                    readings.further.push(reading);
-                }
-            }
-        }
-        Some(())
+        Some((found, covered))
     }
 
     /// All routes, most specific first.

@@ -1,7 +1,7 @@
 mod readings;
 
-use super::table::MAX_FRONTS;
 use super::*;
+use crate::domain::path::MAX_ALIASES;
 use crate::domain::path::Target;
 
 fn route(path: &str, methods: &[Method], access: Access) -> Route {
@@ -29,7 +29,8 @@ fn route(path: &str, methods: &[Method], access: Access) -> Route {
 fn readings(table: &RouteTable, method: &str, target: &str) -> Option<String> {
     let target = Target::parse(target.as_bytes()).expect("a clean target");
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
-    let readings = table.readings(&method, &target.path)?;
+    let aliases = target.path.aliases().ok()?;
+    let readings = table.readings(&method, &target.path, &aliases)?;
     Some(
         readings
             .iter()
@@ -134,7 +135,7 @@ fn the_path_of_a_webhook_is_open_by_no_other_route_but_one_of_its_own() {
     let page = plain(vec![webhook("/hooks"), route("/hooks", &[], Access::User)]);
     let access = |method: &Method, path: &[u8]| {
         let target = Target::parse(path).unwrap();
-        page.readings(method, &target.path)
+        page.readings(method, &target.path, &[])
             .map(|readings| readings.iter().map(|r| r.route.access).collect::<Vec<_>>())
     };
     assert_eq!(
@@ -206,7 +207,7 @@ fn two_routes_for_the_same_requests_are_a_contradiction() {
     let target = Target::parse(b"/a").unwrap();
     assert_eq!(
         table
-            .readings(&Method::PUT, &target.path)
+            .readings(&Method::PUT, &target.path, &[])
             .unwrap()
             .first()
             .route

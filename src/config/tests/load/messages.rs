@@ -226,33 +226,43 @@ warning[B010]: a request with PUT, PATCH, DELETE, OPTIONS goes on to `/a/**`, wh
   |                                                    ^^^^
   fix    if that is not meant: `- {path: /a/admin, access: deny}` beside it
 ";
-    assert_text(&complaint(open), expected);
-    assert_text(
-        &complaint(&format!("{open}  - {{path: /a/admin, access: deny}}\n")),
-        "",
+    let said = format!("{open}paths: {{case: sensitive, suffix: significant}}\n");
+    assert_text(&complaint(&said), expected);
+    let denied = "  - {path: /a/admin, access: deny}\npaths:";
+    assert_text(&complaint(&said.replace("paths:", denied)), "");
+    let mixed = complaint(open);
+    assert!(
+        mixed.contains("`/a/ADMIN` is covered only by `/a/**`"),
+        "{mixed}"
     );
     assert_text(&complaint(&open.replace("public", "user")), "");
 }
 
 #[test]
-fn another_letter_case_of_a_guarded_path_is_a_warning_until_somebody_has_said_how_the_app_reads_it()
-{
+fn an_open_variant_of_a_guarded_path_is_a_warning_until_somebody_has_said_how_the_app_reads_it() {
     let open = "routes:\n  - {path: /**, access: public}\n  - {path: /admin/**, access: user}\n";
     let expected = "\
-warning[B010]: `/ADMIN` goes on to `/**`, which is open to everybody
+warning[B010]: `/ADMIN` is covered only by `/**`, which is open to everybody
  --> b.yaml:3:31
 3 |   - {path: /admin/**, access: user}
-  |                               ^^^^ expected to know whether the app tells letter cases apart: Express and ASP.NET do not
-  fix    `paths: {case: insensitive}`; or `paths: {case: sensitive}` for an app that does, as Flask and FastAPI
+  |                               ^^^^ expected how the app reads letter case
+  fix    `paths: {case: insensitive}` for Express, NestJS, Koa and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, Django and Rails
+
+warning[B010]: `/admin.json` is covered only by `/**`, which is open to everybody
+ --> b.yaml:3:31
+3 |   - {path: /admin/**, access: user}
+  |                               ^^^^ expected whether `.json` at the end makes another path for the app
+  fix    `paths: {suffix: ignored}` for Rails and old versions of Spring; else `paths: {suffix: significant}`
 ";
     assert_text(&complaint(open), expected);
     for said in ["sensitive", "insensitive"] {
-        assert_text(&complaint(&format!("{open}paths: {{case: {said}}}\n")), "");
+        let half = complaint(&format!("{open}paths: {{case: {said}}}\n"));
+        assert_eq!(half.matches("warning[").count(), 1, "{half}");
+        let whole = format!("{open}paths: {{case: {said}, suffix: significant}}\n");
+        assert_text(&complaint(&whole), "");
     }
-    assert_text(
-        &complaint(&open.replace("/**, access: public", "/x/**, access: public")),
-        "",
-    );
+    let elsewhere = open.replace("/**, access: public", "/x/**, access: public");
+    assert_text(&complaint(&elsewhere), "");
     assert_text(&complaint(&open.replace("public", "user")), "");
 }
 
@@ -267,16 +277,10 @@ warning[B002]: every client may send `script_name`, and an app that takes the pa
 ";
     assert_text(&complaint("headers: {pass: [SCRIPT_NAME]}\n"), expected);
     let idle = complaint("headers: {pass_from_proxies: [x-scheme]}\n");
-    assert!(
-        idle.starts_with(
-            "warning[B011]: `pass_from_proxies` has no effect without `trusted_proxies`"
-        ),
-        "{idle}"
-    );
-    assert_text(
-        &complaint("trusted_proxies: 10.0.0.0/8\nheaders: {pass_from_proxies: [x-scheme]}\n"),
-        "",
-    );
+    let what = "warning[B011]: `pass_from_proxies` has no effect without `trusted_proxies`";
+    assert!(idle.starts_with(what), "{idle}");
+    let proxied = "trusted_proxies: 10.0.0.0/8\nheaders: {pass_from_proxies: [x-scheme]}\n";
+    assert_text(&complaint(proxied), "");
 }
 
 #[test]

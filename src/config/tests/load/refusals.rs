@@ -195,7 +195,7 @@ fn a_132_rules_that_can_never_hold_or_never_be_looked_at_are_errors() {
             "is a header that bailiff writes",
         ),
         (
-            "headers: {pass: [x_clerk_token]}\n",
+            "headers: {pass: [x-clerk-token]}\n",
             "is a header that bailiff writes",
         ),
         (
@@ -206,9 +206,18 @@ fn a_132_rules_that_can_never_hold_or_never_be_looked_at_are_errors() {
             "headers: {pass: [accept]}\n",
             "is not stripped, so there is nothing to let through",
         ),
+        ("headers: {pass: [\"a b\"]}\n", "is not one name in full"),
         (
-            "headers: {pass: [\"a b\"]}\n",
-            "is not the name of a header",
+            "headers: {pass: [\"x-auth-request-*\"]}\n",
+            "is not one name in full: no `*`",
+        ),
+        (
+            "headers: {pass: [x_http_method_override]}\n",
+            "is written with `-`",
+        ),
+        (
+            "headers: {pass: [x-scheme], pass_from_proxies: [x-scheme]}\n",
+            "`x-scheme` stands under `pass`, too",
         ),
         (
             "headers: {claims: {x-remote-user: sub}}\n",

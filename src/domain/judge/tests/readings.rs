@@ -147,7 +147,7 @@ fn the_smaller_bounds_count() {
     let (site, user) = (site(), token("user_member"));
     let grant = get("/files/").bearer(&user).grant(&site);
     assert_eq!(
-        (grant.max_body(), grant.timeout()),
+        (grant.max_body(), grant.timeout(None)),
         (Some(10), Some(Duration::from_secs(9)))
     );
     let long = get("/files/").bearer(&user).field("content-length", "11");
@@ -162,7 +162,7 @@ fn a_stream_goes_on_while_every_reading_would_let_its_user_in() {
     };
     let site = gate([quiet, route("/live/**", Access::Active)]);
     let grant = get("/live/").bearer(&token("user_member")).grant(&site);
-    assert!(!grant.is_left_alone());
+    assert!(!grant.streams_never_end());
     let suspended = UserChange::Described {
         banned: true,
         email: None,
@@ -201,6 +201,8 @@ struct Server {
     ignores_suffix: bool,
     /// Takes the first segment with such a name for itself.
     is_script: bool,
+    /// Serves the data of `/a` under `/a.data`.
+    has_data: bool,
 }
 
 fn nothing(_: u8) -> bool {
@@ -227,9 +229,14 @@ fn servers(rules: PathRules) -> Vec<Server> {
         unless_reserved,
         everything,
     ] {
-        for bits in 0..16_u8 {
-            let [keeps_slash, is_script, ignores_case, ignores_suffix] =
-                [1, 2, 4, 8].map(|bit| bits & bit != 0);
+        for bits in 0..32_u8 {
+            let [
+                keeps_slash,
+                is_script,
+                ignores_case,
+                ignores_suffix,
+                has_data,
+            ] = [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
             let told = (!ignores_case || rules.case == LetterCase::Insensitive)
                 && (!ignores_suffix || rules.suffix == Suffix::Ignored);
             if told {
@@ -239,6 +246,7 @@ fn servers(rules: PathRules) -> Vec<Server> {
                     ignores_case,
                     ignores_suffix,
                     is_script,
+                    has_data,
                 });
             }
         }
@@ -279,6 +287,11 @@ impl Server {
             .filter(|_| self.is_script)
         {
             segments.drain(..=at);
+        }
+        if let Some(last) = segments.last_mut().filter(|_| self.has_data)
+            && let Some(page) = last.strip_suffix(".data").filter(|page| !page.is_empty())
+        {
+            *last = page.to_owned();
         }
         segments
     }
@@ -363,7 +376,7 @@ fn segment() -> impl Strategy<Value = String> {
         }
     });
     let word = proptest::collection::vec(written, 1..3).prop_map(|letters| letters.concat());
-    prop_oneof![6 => word, 1 => Just("x.php".to_owned()), 1 => Just("a.json".to_owned()), 3 => Just("a".to_owned())]
+    prop_oneof![6 => word, 1 => Just("x.php".to_owned()), 1 => Just("a.json".to_owned()), 1 => Just("a.data".to_owned()), 3 => Just("a".to_owned())]
 }
 
 proptest! {
@@ -404,7 +417,7 @@ proptest! {
             prop_assert!(!forwarded || admits != Some(false), "{path} {routes:?} {server:?}: {verdict}");
             // What no rule covers is closed, but for the slash that a rule stretches to, a script that is only a file, and what the
             // config says is the same.
-            let plain = !server.keeps_slash && !server.is_script && !rules_hide(rules);
+            let plain = !server.keeps_slash && !server.is_script && !server.has_data && !rules_hide(rules);
             prop_assert!(!(plain && forwarded && admits.is_none()), "{path} {routes:?} {server:?}: {verdict}");
         }
     }

@@ -148,6 +148,8 @@ fn what_stands_behind_a_script_is_read_as_a_path_of_its_own() {
             ("/sub/INDEX.PHP/admin", "/** /admin/**"),
             ("/index.ph%70/admin", "/** /admin/**"),
             ("/index.php/%61dmin", "/** /admin/**"),
+            ("/index.php./admin", "/** /admin/**"),
+            ("/index.php/items/x/open", "/** /items/{id}/open"),
             ("/a.php/b.php/admin", "/** /admin/**"),
             ("/index.php", "/** /"),
             ("/index.php/", "/** /"),
@@ -157,7 +159,7 @@ fn what_stands_behind_a_script_is_read_as_a_path_of_its_own() {
         ],
     );
     assert_eq!(
-        readings(&table, "GET", &"/a.php".repeat(MAX_FRONTS + 1)),
+        readings(&table, "GET", &"/a.php".repeat(MAX_ALIASES + 1)),
         None,
         "nobody does that in good faith"
     );
@@ -177,17 +179,47 @@ fn the_data_of_a_page_is_read_as_the_page() {
             ("/_next/data/b1/admin.json", "/** /admin/**"),
             (
                 "/docs/_next/data/b1/items/x/open.json",
-                "/** /items/{id}/open /items/**",
+                "/** /items/{id}/open",
             ),
             ("/_next/data/b1/index.json", "/** /"),
             ("/_next/data/b1", "/**"),
             ("/_next/static/x.js", "/**"),
-            ("/files.data", "/files /files/** /**"),
-            ("/admin.html__data.json", "/admin/** /**"),
-            ("/_root.data", "/ /**"),
+            ("/files.data", "/** /files"),
+            ("/files/_.data", "/files/** /files"),
+            ("/files/__data.json", "/files/** /files"),
+            ("/files/_payload.json", "/files/** /files"),
+            ("/items/x/open/q-data.json", "/items/** /items/{id}/open"),
+            ("/page-data/admin/page-data.json", "/** /admin/**"),
+            ("/_root.data", "/** /"),
+            ("/admin/_root.data", "/admin/**"),
             ("/admin.data/x", "/**"),
         ],
     );
+}
+
+#[test]
+fn the_data_of_a_page_belongs_to_its_own_workspace_and_to_the_page_before_all_others() {
+    let by_path = |path: &str| Route {
+        workspace: vec![WorkspaceSource::Segment(1)],
+        ..route(path, &[], Access::User)
+    };
+    let table = plain(vec![
+        by_path("/w/{workspace}"),
+        route("/{page}", &[], Access::Public),
+        route("/", &[], Access::User),
+        route("/**", &[], Access::Public),
+    ]);
+    let target = Target::parse(b"/_next/data/b1/w/ws_1.json").unwrap();
+    let aliases = target.path.aliases().unwrap();
+    let readings = table
+        .readings(&Method::GET, &target.path, &aliases)
+        .unwrap();
+    let page = readings.further()[0].path;
+    assert_eq!(
+        page.segments().nth(1).map(|segment| segment.text()),
+        Some("ws_1")
+    );
+    reads(&table, &[("/_root.data", "/{page} /")]);
 }
 
 #[test]
@@ -206,4 +238,20 @@ fn the_path_of_a_webhook_has_one_spelling() {
         }
     }
     assert_eq!(readings(&site(insensitive), "POST", "/Hooks"), None);
+    let rules = PathRules {
+        case: LetterCase::Insensitive,
+        suffix: Suffix::Ignored,
+    };
+    let alone = RouteTable::new(
+        vec![route("/hooks", &[Method::POST], Access::Webhook)],
+        rules,
+    )
+    .unwrap();
+    for target in ["/Hooks", "/hooks.json", "/hooks/"] {
+        assert_eq!(
+            readings(&alone, "POST", target),
+            None,
+            "also where nothing else covers it: {target}"
+        );
+    }
 }

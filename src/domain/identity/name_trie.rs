@@ -5,7 +5,7 @@ const LETTERS: usize = 37;
 
 /// A tree of letters with a rule at the end of each name.
 #[derive(Clone, Debug)]
-pub(super) struct NameTree<R> {
+pub(super) struct NameTrie<R> {
     nodes: Vec<Node<R>>,
 }
 
@@ -29,7 +29,7 @@ impl<R> Node<R> {
     }
 }
 
-impl<R: Copy> NameTree<R> {
+impl<R: Copy> NameTrie<R> {
     pub(super) fn new() -> Self {
         Self {
             nodes: vec![Node::new()],
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_name_has_its_own_rule_and_else_that_of_its_longest_beginning() {
-        let mut tree = NameTree::new();
+        let mut tree = NameTrie::new();
         for (name, rule) in [
             ("x_user", 1),
             ("x_*", 2),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_tree_that_is_full_finds_too_much_and_never_too_little() {
-        let mut tree = NameTree::new();
+        let mut tree = NameTrie::new();
         let long = |start: u8| format!("{}{}", char::from(start), "a".repeat(40_000));
         tree.insert(&long(b'b'), 1);
         tree.insert(&long(b'c'), 2);

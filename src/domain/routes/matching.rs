@@ -1,0 +1,126 @@
+//! Whether an app serves a path by a route: every app server, the app that the config describes, or only some.
+
+use super::{Pattern, Route, Segment};
+use crate::domain::path::{CleanPath, PathSegment, eq_ignore_case};
+
+/// How the app behind the gate reads paths, as far as its operator has said so: `paths:` of the config.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathRules {
+    pub case: LetterCase,
+    pub suffix: Suffix,
+}
+
+/// Whether `/ADMIN` is `/admin` to the app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LetterCase {
+    #[default]
+    Sensitive,
+    /// As Express, ASP.NET and IIS have it by default.
+    Insensitive,
+}
+
+/// Whether `/admin.json` is `/admin` to the app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Suffix {
+    #[default]
+    Significant,
+    /// As Rails (`.:format`) and Spring before 5.3 have it by default.
+    Ignored,
+}
+
+/// How sure it is that the app serves a path by a route. The greater, the less sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Match {
+    /// Every app server does.
+    Certain,
+    /// The app does, by `paths:` or by the rule about a slash at the end. Broader routes are judged, too.
+    Declared,
+    /// Some app servers do. By itself it lets nobody in.
+    Possible,
+}
+
+/// How sure it is that the app serves `path` by `route`; `None` where no app server does. `plain`: the path has no other readings by
+/// encoding, and `rules` say nothing.
+pub(super) fn match_route(
+    route: &Route,
+    path: &CleanPath<'_>,
+    rules: PathRules,
+    plain: bool,
+) -> Option<Match> {
+    let segments = match_segments(&route.pattern, path, rules, plain)?;
+    let slash = match path.trailing_slash() && !route.pattern.rest {
+        false => Match::Certain,
+        // `/admin/` is `/admin` to many frameworks, and below `/admin` to others (attack A-32). A rule that asks for something covers
+        // both; one that opens a path to everybody covers exactly what it says.
+        true if route.access.opens() => Match::Possible,
+        true => Match::Declared,
+    };
+    Some(segments.max(slash))
+}
+
+fn match_segments(
+    pattern: &Pattern,
+    path: &CleanPath<'_>,
+    rules: PathRules,
+    plain: bool,
+) -> Option<Match> {
+    let mut parts = path.segments().peekable();
+    let mut found = Match::Certain;
+    for segment in &pattern.segments {
+        let part = parts.next()?;
+        match segment {
+            Segment::Any(_) => {}
+            Segment::Literal(literal) if plain && **literal == *part.text() => {}
+            Segment::Literal(_) if plain => return None,
+            Segment::Literal(literal) => {
+                found = found.max(match_literal(literal, part, parts.peek().is_none(), rules)?);
+            }
+        }
+    }
+    (pattern.rest || parts.next().is_none()).then_some(found)
+}
+
+fn match_literal(
+    literal: &str,
+    part: PathSegment<'_>,
+    last: bool,
+    rules: PathRules,
+) -> Option<Match> {
+    let text = part.text();
+    if *literal == *text {
+        // Express finds `/open` in `/open` alone, and not in `/%6Fpen`; uvicorn and gunicorn do in both.
+        let canonical = part.is_canonically_encoded();
+        return Some(if canonical {
+            Match::Certain
+        } else {
+            Match::Possible
+        });
+    }
+    let without_suffix =
+        || Some(part.without_suffix()).filter(|bare| last && bare.len() != text.len());
+    let suffix_ignored = || {
+        rules.suffix == Suffix::Ignored
+            && without_suffix().is_some_and(|bare| rules.same(literal, bare))
+    };
+    if rules.same(literal, text) || suffix_ignored() {
+        // What the config says of letter case is said of ASCII: of other letters not even the apps that ignore case agree.
+        let declared = part.is_canonically_encoded() && text.is_ascii() && literal.is_ascii();
+        return Some(if declared {
+            Match::Declared
+        } else {
+            Match::Possible
+        });
+    }
+    let trimmed = part.trimmed();
+    let looser = (trimmed.len() != text.len() && rules.same(literal, trimmed))
+        // As PHP's `urldecode` has it.
+        || (literal.contains(' ') && rules.same(literal, &text.replace('+', " ")));
+    looser.then_some(Match::Possible)
+}
+
+impl PathRules {
+    /// Whether the app takes these two texts of a segment for the same.
+    pub(super) fn same(self, a: &str, b: &str) -> bool {
+        a == b || (self.case == LetterCase::Insensitive && eq_ignore_case(a, b))
+    }
+}
