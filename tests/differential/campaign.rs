@@ -187,6 +187,9 @@ impl fmt::Display for Found {
     }
 }
 
+/// From how many requests on a run must have reached most handlers.
+const ENOUGH: u64 = 1000;
+
 #[derive(Default)]
 struct Tally {
     requests: u64,
@@ -267,7 +270,10 @@ impl Report {
             self.tally.faults,
             found.join("\n")
         );
-        // A scene in which little runs would find little.
+        // A scene in which little runs would find little; of a few requests that says nothing.
+        if self.tally.requests < ENOUGH {
+            return;
+        }
         assert!(
             self.tally.ran * 5 > self.tally.requests,
             "handlers ran: {self}"

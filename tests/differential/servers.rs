@@ -100,7 +100,8 @@ impl Server {
     pub fn php(app: &str) -> Self {
         let mut command = Command::new("php");
         command.args(["-S", "127.0.0.1:0", app]).current_dir(APPS);
-        Self::that_says_its_port(command, &[])
+        let symfony = std::env::var("BAILIFF_TEST_SYMFONY").unwrap_or_default();
+        Self::that_says_its_port(command, &[("BAILIFF_TEST_SYMFONY", &symfony)])
     }
 
     /// nginx cannot choose its port itself.

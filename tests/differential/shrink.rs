@@ -1,6 +1,7 @@
 //! From a case with a fault to the smallest one that still has it.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 
@@ -12,13 +13,18 @@ use crate::scene::Sender;
 
 /// Bound: requests that are sent to make one case smaller.
 const TRIES: usize = 200;
+/// Bound: how long cases of one kind are made smaller.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How many cases of one kind are shown.
 const SHOWN: usize = 4;
 
 /// The smallest cases of these, which all have the same kind of fault.
 pub fn smallest(campaign: &Campaign, found: Vec<Found>) -> Vec<Found> {
+    let deadline = Instant::now() + PATIENCE;
     let mut seen = BTreeSet::new();
-    let smaller = found.into_iter().map(|found| shrunk(campaign, found));
+    let smaller = found
+        .into_iter()
+        .map(|found| shrunk(campaign, found, deadline));
     let once = |found: &Found| seen.insert(alike(&found.case));
     let mut smaller: Vec<_> = smaller.filter(once).collect();
     smaller.sort_by_key(|found| found.case.to_string().len());
@@ -37,7 +43,7 @@ fn alike(case: &Case) -> (String, Vec<String>) {
     )
 }
 
-fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
+fn shrunk(campaign: &Campaign, mut found: Found, deadline: Instant) -> Found {
     let fits = |door: &&Door| door.app == found.app && door.variant == found.case.variant;
     let Some(door) = campaign.doors.iter().find(fits) else {
         return found;
@@ -46,10 +52,10 @@ fn shrunk(campaign: &Campaign, mut found: Found) -> Found {
     let (mut tries, kind) = (0, found.fault.kind);
     let mut still = |case: &Case| -> Option<Fault> {
         tries += 1;
-        let answer = line
-            .ask(case, &campaign.tokens)
-            .ok()
-            .filter(|_| tries <= TRIES)?;
+        if tries > TRIES || Instant::now() > deadline {
+            return None;
+        }
+        let answer = line.ask(case, &campaign.tokens).ok()?;
         let seen = Seen::of(&answer)?;
         judge(door.app, case, &seen)
             .into_iter()

@@ -9,9 +9,9 @@ use super::overrides::{self, Override};
 /// Folded beginnings of names that speak for Clerk or for us.
 const RESERVED: &[&str] = &["x_clerk_*", "x_bailiff_*"];
 
-/// Folded names by which a proxy in front tells from where and how a request came, and which usual proxies write anew. All others
-/// they pass on as the client sent them, so they are no word of the proxy: nginx, Traefik, HAProxy and load balancers leave
-/// `X-Forwarded-User` and `Forwarded` as they are.
+/// Folded names about which a listed proxy is believed. It must overwrite or remove each of them: no proxy does so with all by default.
+/// Every other name comes from a client as far as anybody knows: nginx, Traefik, HAProxy and load balancers leave `X-Forwarded-User` and
+/// `Forwarded` as they are.
 const PROXIED: &[&str] = &[
     "x_forwarded_for",
     "x_forwarded_proto",
@@ -54,7 +54,7 @@ enum Rule {
     /// One of [`MESSAGE`]. `Content_Length` frames nothing for us, and everything for an app that reads it as CONTENT_LENGTH
     /// (CVE-2024-45614).
     Message,
-    /// One of the config: the field with this index passes, and no other spelling of it.
+    /// Let through by the config or read by a route: only the spelling at this index passes.
     Passed(u16),
 }
 
@@ -111,10 +111,10 @@ impl TrustedNames {
     }
 
     /// As these, but lets a header through that an app could take something else from than what was judged. Names that
-    /// [`TrustedNames::may_pass`] does not know are left as they are.
+    /// [`TrustedNames::overridden`] does not know are left as they are.
     #[must_use]
     pub fn with_passed(self, name: HeaderName, sender: PassedFrom) -> Self {
-        if Self::may_pass(name.as_str()) {
+        if Self::overridden(name.as_str()).is_some() {
             self.with(name, sender)
         } else {
             self
@@ -128,12 +128,6 @@ impl TrustedNames {
             self.named.push((name, sender));
         }
         self
-    }
-
-    /// Whether `name` is stripped only because apps take something from it that they should not: somebody may want it all the same.
-    #[must_use]
-    pub fn may_pass(name: &str) -> bool {
-        Self::overridden(name).is_some() && !name::IDENTITY.contains(&name)
     }
 
     /// What apps take from a header of this name, in any spelling, if it is one that overrides what was judged.

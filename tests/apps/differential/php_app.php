@@ -1,7 +1,8 @@
 <?php
 // One handler on the HTTP layer of Symfony and Laravel, with the proxy in front trusted as their manuals have it.
 
-require '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php';
+// Where Debian has it; elsewhere a Composer project with symfony/http-foundation in it.
+require getenv('BAILIFF_TEST_SYMFONY') ?: '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php';
 
 use Symfony\Component\HttpFoundation\Request;
 
