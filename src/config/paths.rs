@@ -53,7 +53,7 @@ impl Paths {
     /// the app tells the two apart: to Express `/ADMIN` is `/admin`, to Rails `/admin.json` is.
     pub(super) fn warn_of_open_variants(self, table: &RouteTable, lines: &[Line<'_>]) {
         if self.case.is_none() {
-            let fix = "`paths: {case: insensitive}` for Express, NestJS, Koa and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, \
+            let fix = "`paths: {case: insensitive}` for Express, NestJS, Koa, React Router and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, \
                        Django and Rails";
             warn(
                 table,

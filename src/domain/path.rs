@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Rejection;
 
-pub use aliases::MAX_ALIASES;
+pub use aliases::{Alias, MAX_ALIASES};
 pub use segment::{PathSegment, eq_ignore_case};
 
 /// Longest request target in bytes, query included.
@@ -97,7 +97,12 @@ impl<'r> CleanPath<'r> {
         };
         let lonely_slash = body.is_empty() && !trailing_slash;
         // Empty and dot segments; and those of dots and spaces only, because Windows reads `.. ` and `...` as it likes.
-        let hollow = |segment: &str| segment.bytes().all(|b| matches!(b, b'.' | b' '));
+        // Streams of NTFS and sessions of ASP.NET in the path name a file or page by another name.
+        let hollow = |segment: &str| {
+            segment.bytes().all(|b| matches!(b, b'.' | b' '))
+                || segment.contains(":$")
+                || is_cookieless_session(segment)
+        };
         if !lonely_slash && body.split('/').any(hollow) {
             return Err(Rejection::AmbiguousPath);
         }
@@ -138,6 +143,11 @@ impl<'r> CleanPath<'r> {
     pub fn as_str(&self) -> &str {
         &self.decoded
     }
+}
+
+/// Whether ASP.NET drops the segment as a session without a cookie: `(S(abc))` (CVE-2023-36899).
+fn is_cookieless_session(segment: &str) -> bool {
+    segment.starts_with('(') && segment.ends_with("))") && segment.get(2..3) == Some("(")
 }
 
 /// Whether a segment may contain this byte unencoded (`pchar` of RFC 3986, 3.3, but for `;`).
@@ -240,6 +250,9 @@ mod tests {
             ("A-35", "/a\tb"),
             ("A-36", "http://other.host"),
             ("A-36", "ftp://other.host/x"),
+            ("", "/(S(x))/admin"),
+            ("", "/sec::$INDEX_ALLOCATION"),
+            ("", "/sec:$i30:$INDEX_ALLOCATION"),
             ("A-38", "*"),
             ("A-38", "app.test:443"),
             ("", ""),

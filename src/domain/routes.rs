@@ -320,6 +320,16 @@ impl Pattern {
         !self.rest && self.segments.iter().all(literal)
     }
 
+    /// Whether the pattern spells out the segment at this index.
+    fn is_literal_at(&self, index: usize) -> bool {
+        matches!(self.segments.get(index), Some(Segment::Literal(_)))
+    }
+
+    /// Whether the pattern spells out any segment.
+    fn has_literals(&self) -> bool {
+        (0..self.segments.len()).any(|index| self.is_literal_at(index))
+    }
+
     /// More specific first: at the leftmost difference a literal comes before `{name}` before the end before `/**`.
     fn specificity(&self, other: &Self) -> Ordering {
         let rank = |pattern: &Self, i: usize| match pattern.segments.get(i) {

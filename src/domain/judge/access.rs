@@ -302,6 +302,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             route,
             path: self.path,
             person,
+            rules: snapshot.rules.routes.rules(),
         };
         let workspace = |members: Option<&Members>| {
             let workspace = request.find(members)?;

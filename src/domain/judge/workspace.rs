@@ -5,8 +5,8 @@ use crate::domain::Rejection;
 use crate::domain::head::RequestHead;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::Members;
-use crate::domain::path::{CleanPath, PathSegment};
-use crate::domain::routes::{Route, WorkspaceSource};
+use crate::domain::path::CleanPath;
+use crate::domain::routes::{PathRules, Route, Suffix, WorkspaceSource};
 
 /// Where a route looks for the workspace of a request.
 pub(super) struct NamedWorkspace<'a> {
@@ -15,6 +15,8 @@ pub(super) struct NamedWorkspace<'a> {
     /// See [`crate::domain::routes::Reading::path`].
     pub path: &'a CleanPath<'a>,
     pub person: &'a Person,
+    /// How the app reads paths.
+    pub rules: PathRules,
 }
 
 impl NamedWorkspace<'_> {
@@ -53,9 +55,7 @@ impl NamedWorkspace<'_> {
                     .zip(members)
                     .and_then(|(org, members)| members.workspace_of(&org.id)));
             }
-            WorkspaceSource::Segment(index) => {
-                self.path.segments().nth(*index).map(PathSegment::text)
-            }
+            WorkspaceSource::Segment(index) => self.segment(*index),
             WorkspaceSource::Header(name) => self
                 .head
                 .single(name)
@@ -64,5 +64,17 @@ impl NamedWorkspace<'_> {
         text.map(WorkspaceId::parse)
             .transpose()
             .map_err(|_| Rejection::BadWorkspace)
+    }
+
+    /// The segment as the app has it: without its suffix, where that is only the format of the answer.
+    fn segment(&self, index: usize) -> Option<&str> {
+        let mut segments = self.path.segments().skip(index);
+        let segment = segments.next()?;
+        let ignored = self.rules.suffix == Suffix::Ignored && segments.next().is_none();
+        Some(if ignored {
+            segment.without_suffix()
+        } else {
+            segment.text()
+        })
     }
 }

@@ -13,23 +13,40 @@ pub const MAX_ALIASES: usize = 4;
 
 /// Endings of the names of scripts to which the rest of the path is handed (PATH_INFO; RFC 3875, 4.1.5).
 const SCRIPTS: &[&str] = &[
-    ".php", ".phtml", ".cgi", ".fcgi", ".pl", ".py", ".wsgi", ".cfm",
+    ".php", ".phtml", ".phar", ".cgi", ".fcgi", ".pl", ".py", ".wsgi", ".cfm",
 ];
 
-/// Last segments under which frameworks serve the data of the path before: React Router and Remix (also for `/` under a base name),
-/// SvelteKit, Nuxt, Qwik City.
-const DATA_SEGMENTS: &[&str] = &[
+/// Scripts that are the page `/` of an app when nothing stands behind them. Others are files, or no scripts: `.pl` ends the names of
+/// Polish hosts.
+const FRONT_CONTROLLERS: &[&str] = &["index", "app", "app_dev", "default", "main"];
+
+/// Last segments under which frameworks and web servers serve the path before, or its data: React Router and Remix (also for `/` under
+/// a base name), SvelteKit, Nuxt, Qwik City, Vike; pages of a directory.
+const PARENT_SEGMENTS: &[&str] = &[
     "_root.data",
     "_.data",
+    ".data",
     "__data.json",
     "__route.js",
     "_payload.json",
     "_payload.js",
     "q-data.json",
+    "index.pageContext.json",
+    "index.html",
+    "index.htm",
+    "index.php",
 ];
 
 /// Ends of a last segment under which they serve the data of the rest.
 const DATA_SUFFIXES: &[&str] = &[".data", "__data.json", "__route.js"];
+
+/// A path that an app may make of the one that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub path: CleanPath<'static>,
+    /// Index of the segment of the path sent by which the app knows: the script, or the name of the data.
+    pub named_at: usize,
+}
 
 /// Bytes of a segment that have to be encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -45,35 +62,37 @@ impl CleanPath<'_> {
     ///
     /// # Errors
     /// [`Rejection::AmbiguousPath`] for more than [`MAX_ALIASES`]: nobody sends that in good faith.
-    pub fn aliases(&self) -> Result<Vec<CleanPath<'static>>, Rejection> {
+    pub fn aliases(&self) -> Result<Vec<Alias>, Rejection> {
         // Every alias comes from a name with a dot in it.
         if !self.decoded.contains('.') {
             return Ok(Vec::new());
         }
         let segments: Vec<_> = self.segments().collect();
         let mut found = Vec::new();
-        for (at, segment) in segments.iter().enumerate() {
-            if names_a_script(*segment) {
-                let behind = segments.get(at + 1..).unwrap_or_default();
-                found.push(self.alias(behind.iter().map(|segment| segment.raw().to_owned())));
-            }
+        for at in 0..segments.len() {
+            found.extend(behind_script(&segments, at).map(|page| (page, at)));
             if found.len() > MAX_ALIASES {
                 return Err(Rejection::AmbiguousPath);
             }
         }
-        found.extend(data_of(&segments).map(|page| self.alias(page)));
-        match found.len() {
-            0..=MAX_ALIASES => found.into_iter().collect(),
-            _ => Err(Rejection::AmbiguousPath),
+        let last = segments.len().saturating_sub(1);
+        found.extend(data_of(&segments).into_iter().map(|page| (page, last)));
+        if found.len() > MAX_ALIASES {
+            return Err(Rejection::AmbiguousPath);
         }
+        let alias = |(page, named_at)| {
+            Ok(Alias {
+                path: self.alias(page)?,
+                named_at,
+            })
+        };
+        found.into_iter().map(alias).collect()
     }
 
     /// A path of these raw segments, with a slash at the end if this one has it.
-    fn alias(
-        &self,
-        segments: impl Iterator<Item = String>,
-    ) -> Result<CleanPath<'static>, Rejection> {
+    fn alias(&self, segments: Vec<String>) -> Result<CleanPath<'static>, Rejection> {
         let mut path: String = segments
+            .into_iter()
             .flat_map(|segment| ["/".to_owned(), segment])
             .collect();
         if path.is_empty() || self.trailing_slash {
@@ -83,40 +102,84 @@ impl CleanPath<'_> {
     }
 }
 
-/// The segments of the page whose data a path names.
-fn data_of(segments: &[PathSegment<'_>]) -> Option<std::vec::IntoIter<String>> {
-    let (last, before) = segments.split_last()?;
-    let raw = |segments: &[PathSegment<'_>]| {
-        segments
-            .iter()
-            .map(|segment| segment.raw().to_owned())
-            .collect::<Vec<_>>()
+fn raw(segments: &[PathSegment<'_>]) -> Vec<String> {
+    segments
+        .iter()
+        .map(|segment| segment.raw().to_owned())
+        .collect()
+}
+
+/// What stands behind the name of a script at this index, if there is one.
+fn behind_script(segments: &[PathSegment<'_>], at: usize) -> Option<Vec<String>> {
+    let text = segments.get(at)?.trimmed();
+    let behind = segments.get(at + 1..)?;
+    if let Some(name) = SCRIPTS
+        .iter()
+        .find_map(|end| strip_ignoring_case(text, end))
+    {
+        let known = || {
+            FRONT_CONTROLLERS
+                .iter()
+                .any(|front| name.eq_ignore_ascii_case(front))
+        };
+        return (!behind.is_empty() || known()).then(|| raw(behind));
+    }
+    // Symfony, CodeIgniter and others cut their script's name off without asking for a slash: `/index.phpadmin` is `/admin`.
+    let lower = text.to_ascii_lowercase();
+    let rest = lower
+        .find(".php")
+        .and_then(|dot| text.get(dot + ".php".len()..))?;
+    let first = utf8_percent_encode(rest, ENCODED).to_string();
+    Some([vec![first], raw(behind)].concat())
+}
+
+fn strip_ignoring_case<'t>(text: &'t str, end: &str) -> Option<&'t str> {
+    let (name, tail) = text.split_at_checked(text.len().checked_sub(end.len())?)?;
+    tail.eq_ignore_ascii_case(end).then_some(name)
+}
+
+/// The pages whose data a path may name.
+fn data_of(segments: &[PathSegment<'_>]) -> Vec<Vec<String>> {
+    let Some((last, before)) = segments.split_last() else {
+        return vec![];
     };
-    let next = before
-        .windows(2)
-        .position(|pair| matches!(pair, [a, b] if a.text() == "_next" && b.text() == "data"));
+    let is_data = |pair: &[PathSegment<'_>]| matches!(pair, [a, b] if a.text() == "_next" && b.text() == "data");
+    let next = before.windows(2).position(is_data);
     let gatsby = before
         .iter()
         .position(|segment| segment.text() == "page-data");
-    let page = if let (Some(at), Some(name)) = (next, stem(*last, ".json")) {
-        // `/_next/data/<build>/a/b.json` is `/a/b`, and `/_next/data/<build>/index.json` is `/`.
-        let mut page = raw(before.get(at + 3..)?);
-        page.extend(Some(name).filter(|name| name != "index"));
-        page
-    } else if let (Some(at), "page-data.json") = (gatsby, last.text()) {
-        let page = raw(before.get(at + 1..)?);
-        if page == ["index"] { vec![] } else { page }
-    } else if DATA_SEGMENTS.contains(&last.text()) {
-        raw(before)
-    } else {
-        let name = DATA_SUFFIXES
-            .iter()
-            .find_map(|suffix| stem(*last, suffix))?;
-        let mut page = raw(before);
-        page.push(name);
-        page
+    let under = |start: usize, page: usize, name: Option<String>| {
+        // Behind the base path of the app, or without it where a proxy has cut it off.
+        let page = [
+            raw(before.get(page..).unwrap_or_default()),
+            name.into_iter().collect(),
+        ]
+        .concat();
+        let page = if page == ["index"] { vec![] } else { page };
+        let base = raw(before.get(..start).unwrap_or_default());
+        if base.is_empty() {
+            vec![page]
+        } else {
+            vec![[base, page.clone()].concat(), page]
+        }
     };
-    Some(page.into_iter())
+    if let (Some(at), Some(name)) = (
+        next.filter(|at| before.len() > at + 2),
+        stem(*last, ".json"),
+    ) {
+        // `/_next/data/<build>/a/b.json` is `/a/b`, and `/_next/data/<build>/index.json` is `/`.
+        return under(at, at + 3, Some(name));
+    }
+    if let (Some(at), "page-data.json") = (gatsby, last.text()) {
+        return under(at, at + 1, None);
+    }
+    if PARENT_SEGMENTS.contains(&last.text()) {
+        return vec![raw(before)];
+    }
+    let page = DATA_SUFFIXES.iter().find_map(|suffix| stem(*last, suffix));
+    page.map(|name| [raw(before), vec![name]].concat())
+        .into_iter()
+        .collect()
 }
 
 /// The raw segment without this end of it. Where the end is encoded, the rest is encoded anew.
@@ -127,16 +190,6 @@ fn stem(segment: PathSegment<'_>, suffix: &str) -> Option<String> {
         .filter(|stem| !stem.is_empty())?;
     let raw = segment.raw().strip_suffix(suffix).map(str::to_owned);
     Some(raw.unwrap_or_else(|| utf8_percent_encode(text, ENCODED).to_string()))
-}
-
-fn names_a_script(segment: PathSegment<'_>) -> bool {
-    let text = segment.trimmed();
-    let ends = |end: &&str| {
-        let at = text.len().checked_sub(end.len());
-        at.and_then(|at| text.get(at..))
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
-    };
-    SCRIPTS.iter().any(ends)
 }
 
 #[cfg(test)]
@@ -150,7 +203,7 @@ mod tests {
         Some(
             found
                 .iter()
-                .map(|path| &*path.raw)
+                .map(|alias| &*alias.path.raw)
                 .collect::<Vec<_>>()
                 .join(" "),
         )
@@ -165,11 +218,19 @@ mod tests {
             ("/sub/INDEX.PHP/%61dmin/", "/%61dmin/"),
             ("/index.ph%70/admin", "/admin"),
             ("/index.php./admin", "/admin"),
-            ("/index.php", "/"),
-            ("/index.php/", "/"),
+            ("/index.php", "/ /"),
+            ("/sub/index.php", "/ /sub"),
+            ("/style.php", ""),
+            ("/users/jan@wp.pl", ""),
+            ("/index.phpadmin/x", "/admin/x"),
+            ("/a/i%6Edex.PHPadm%69n", "/admin"),
+            ("/index.php/", "/ /"),
+            ("/sec/index.html", "/sec"),
+            ("/sec/.data", "/sec"),
             ("/a.php/b.cgi/c", "/b.cgi/c /c"),
             ("/_next/data/b1/w/ws_1.json", "/w/ws_1"),
-            ("/docs/_next/data/b1/%61dmin.json", "/%61dmin"),
+            ("/docs/_next/data/b1/%61dmin.json", "/docs/%61dmin /%61dmin"),
+            ("/_next/data/b/a/b/c/d/e.json", "/a/b/c/d/e"),
             ("/_next/data/b1/admin.jso%6E", "/admin"),
             ("/_next/data/b1/index.json", "/"),
             ("/_next/data/b1/a", ""),
@@ -187,12 +248,12 @@ mod tests {
             ("/account/_payload.json", "/account"),
             ("/account/q-data.json", "/account"),
             ("/x.data/y", ""),
-            ("/.data", ""),
+            ("/.data", "/"),
         ] {
             assert_eq!(aliases(target).as_deref(), Some(expected), "{target}");
         }
         assert_eq!(
-            aliases(&"/a.php".repeat(MAX_ALIASES + 1)),
+            aliases(&"/a.php".repeat(MAX_ALIASES + 2)),
             None,
             "nobody does that in good faith"
         );

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::matching::{Match, PathRules, match_route};
 use super::{Access, Methods, Pattern, Route, WorkspaceSource};
-use crate::domain::path::CleanPath;
+use crate::domain::path::{Alias, CleanPath};
 
 /// All routes, most specific first.
 #[derive(Clone, Debug, Default)]
@@ -97,18 +97,20 @@ impl RouteTable {
         &'t self,
         method: &Method,
         path: &'t CleanPath<'t>,
-        aliases: &'t [CleanPath<'static>],
+        aliases: &'t [Alias],
     ) -> Option<Readings<'t>> {
         let (found, covered) = self.matching_routes(method, path)?;
         let mut readings = found.filter(|_| covered)?;
-        if !readings.first.route.pattern.is_literal() {
-            for alias in aliases {
-                let (found, _) = self.matching_routes(method, alias)?;
-                found
-                    .iter()
-                    .flat_map(Readings::iter)
-                    .for_each(|reading| readings.add(reading));
-            }
+        let first: &'t Arc<Route> = readings.first.route;
+        let named = &first.pattern;
+        for alias in aliases.iter().filter(|_| !named.is_literal()) {
+            let (found, _) = self.matching_routes(method, &alias.path)?;
+            // Whoever names a script in a route knows it, and does not mean the route for everything else.
+            let known = named.is_literal_at(alias.named_at);
+            let found = found.iter().flat_map(Readings::iter);
+            found
+                .filter(|reading| !known || reading.route.pattern.has_literals())
+                .for_each(|reading| readings.add(reading));
         }
         let webhook = readings
             .iter()

@@ -246,7 +246,7 @@ warning[B010]: `/ADMIN` is covered only by `/**`, which is open to everybody
  --> b.yaml:3:31
 3 |   - {path: /admin/**, access: user}
   |                               ^^^^ expected how the app reads letter case
-  fix    `paths: {case: insensitive}` for Express, NestJS, Koa and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, Django and Rails
+  fix    `paths: {case: insensitive}` for Express, NestJS, Koa, React Router and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, Django and Rails
 
 warning[B010]: `/admin.json` is covered only by `/**`, which is open to everybody
  --> b.yaml:3:31

@@ -287,6 +287,10 @@ impl Server {
             .filter(|_| self.is_script)
         {
             segments.drain(..=at);
+            // What stands behind is `/`.
+            if segments == [""] {
+                segments.clear();
+            }
         }
         if let Some(last) = segments.last_mut().filter(|_| self.has_data)
             && let Some(page) = last.strip_suffix(".data").filter(|page| !page.is_empty())
@@ -376,7 +380,7 @@ fn segment() -> impl Strategy<Value = String> {
         }
     });
     let word = proptest::collection::vec(written, 1..3).prop_map(|letters| letters.concat());
-    prop_oneof![6 => word, 1 => Just("x.php".to_owned()), 1 => Just("a.json".to_owned()), 1 => Just("a.data".to_owned()), 3 => Just("a".to_owned())]
+    prop_oneof![6 => word, 1 => Just("index.php".to_owned()), 1 => Just("a.json".to_owned()), 1 => Just("a.data".to_owned()), 3 => Just("a".to_owned())]
 }
 
 proptest! {

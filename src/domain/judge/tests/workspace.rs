@@ -208,3 +208,19 @@ fn a_workspace_on_a_route_for_any_user_asks_for_membership_in_it() {
     let open = gate([route("/ws/{workspace}", Access::Optional)]);
     assert_eq!(get("/ws/ws_1").at(&open), "forward nobody");
 }
+
+#[test]
+fn where_a_suffix_is_only_a_format_the_workspace_is_what_stands_before_it() {
+    use crate::domain::routes::Suffix;
+    let rules = PathRules {
+        suffix: Suffix::Ignored,
+        ..PathRules::default()
+    };
+    let by_path = route("/ws/{workspace}/**", Access::Role(role("member")));
+    let table = RouteTable::new(vec![by_path], rules).expect("one route");
+    let gate = ruled(gate([]), |rules| rules.routes = table);
+    let ask = |path| get(path).bearer(&token("user_member")).at(&gate);
+    assert_eq!(ask("/ws/ws_1.json"), "forward user_member");
+    assert_eq!(ask("/ws/ws_2.json"), "reject not_a_member");
+    assert_eq!(ask("/ws/ws_1.x/y"), "reject not_a_member");
+}

@@ -159,7 +159,7 @@ fn what_stands_behind_a_script_is_read_as_a_path_of_its_own() {
         ],
     );
     assert_eq!(
-        readings(&table, "GET", &"/a.php".repeat(MAX_ALIASES + 1)),
+        readings(&table, "GET", &"/a.php".repeat(MAX_ALIASES + 2)),
         None,
         "nobody does that in good faith"
     );
@@ -169,6 +169,25 @@ fn what_stands_behind_a_script_is_read_as_a_path_of_its_own() {
         "a webhook's path has one reading"
     );
     assert_eq!(readings(&table, "GET", "/index.php/hooks"), None);
+}
+
+#[test]
+fn a_script_that_a_route_names_opens_what_it_says() {
+    let table = plain(vec![
+        route("/remote.php/**", &[], Access::Public),
+        route("/lookup/{host}", &[], Access::Public),
+        route("/admin/**", &[], Access::Deny),
+        route("/**", &[], Access::User),
+    ]);
+    reads(
+        &table,
+        &[
+            ("/remote.php/dav/files", "/remote.php/**"),
+            ("/remote.php/admin", "/remote.php/** /admin/**"),
+            ("/lookup/allegro.pl", "/lookup/{host}"),
+            ("/lookup/index.html", "/lookup/{host} /**"),
+        ],
+    );
 }
 
 #[test]
