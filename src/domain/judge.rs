@@ -306,7 +306,7 @@ pub fn judge_traced(
             let readings = if all {
                 ""
             } else {
-                ", or not as an app server reads it that does not decode it"
+                " in each of its readings (decoded, and as it stands)"
             };
             format!(
                 "no route covers {} {}{readings}",

@@ -118,8 +118,7 @@ fn a_field_that_overrides_and_a_reading_that_decided_are_named() {
         );
     }
     let nowhere = explain("/%69tems/x", &[]);
-    let why =
-        "no route covers GET /items/x, or not as an app server reads it that does not decode it";
+    let why = "no route covers GET /items/x in each of its readings (decoded, and as it stands)";
     assert!(nowhere.out.contains(why), "{}", nowhere.out);
 }
 
