@@ -1,14 +1,21 @@
-//! Any request target: an accepted one has no second reading.
+//! Any request target: no accepted one, and none of its aliases, has a segment that two readers could split differently.
 #![no_main]
 
-use bailiff::domain::path::Target;
+use bailiff::domain::path::{CleanPath, Target};
 use libfuzzer_sys::fuzz_target;
+
+fn check(path: &CleanPath<'_>) {
+    for segment in path.segments() {
+        assert!(!matches!(segment.text(), "" | "." | ".."));
+        assert!(!segment.text().contains(['/', '\\', ';', '%', '#', '?']));
+    }
+}
 
 fuzz_target!(|raw: &[u8]| {
     if let Ok(target) = Target::parse(raw) {
-        for segment in target.path.segments() {
-            assert!(!matches!(segment, "" | "." | ".."));
-            assert!(!segment.contains(['/', '\\', ';', '%', '#', '?']));
+        check(&target.path);
+        for alias in target.path.aliases().unwrap_or_default() {
+            check(&alias.path);
         }
     }
 });
