@@ -1,6 +1,6 @@
 //! Whether an app serves a path by a route: every app server, the app that the config describes, or only some.
 
-use super::{Pattern, Route, Segment};
+use super::{MAX_SEGMENTS, Pattern, Route, Segment};
 use crate::domain::path::{CleanPath, PathSegment, eq_ignore_case};
 
 /// How the app behind the gate reads paths, as far as its operator has said so: `paths:` of the config.
@@ -39,45 +39,57 @@ pub(super) enum Match {
     Possible,
 }
 
-/// How sure it is that the app serves `path` by `route`; `None` where no app server does. `plain`: the path has no other readings by
-/// encoding, and `rules` say nothing.
-pub(super) fn match_route(
-    route: &Route,
-    path: &CleanPath<'_>,
-    rules: PathRules,
+/// A path taken apart once, for all routes.
+pub(super) struct Parts<'p> {
+    /// At most one more than a pattern can have.
+    segments: Vec<PathSegment<'p>>,
+    trailing_slash: bool,
+    /// Whether `paths:` says nothing and no segment has other readings: then equal texts are all that counts.
     plain: bool,
-) -> Option<Match> {
-    let segments = match_segments(&route.pattern, path, rules, plain)?;
-    let slash = match path.trailing_slash() && !route.pattern.rest {
-        false => Match::Certain,
-        // `/admin/` is `/admin` to many frameworks, and below `/admin` to others (attack A-32). A rule that asks for something covers
-        // both; one that opens a path to everybody covers exactly what it says.
-        true if route.access.opens() => Match::Possible,
-        true => Match::Declared,
-    };
-    Some(segments.max(slash))
+    rules: PathRules,
 }
 
-fn match_segments(
-    pattern: &Pattern,
-    path: &CleanPath<'_>,
-    rules: PathRules,
-    plain: bool,
-) -> Option<Match> {
-    let mut parts = path.segments().peekable();
-    let mut found = Match::Certain;
-    for segment in &pattern.segments {
-        let part = parts.next()?;
-        match segment {
-            Segment::Any(_) => {}
-            Segment::Literal(literal) if plain && **literal == *part.text() => {}
-            Segment::Literal(_) if plain => return None,
-            Segment::Literal(literal) => {
-                found = found.max(match_literal(literal, part, parts.peek().is_none(), rules)?);
-            }
+impl<'p> Parts<'p> {
+    pub(super) fn of(path: &'p CleanPath<'_>, rules: PathRules) -> Self {
+        Self {
+            segments: path.segments().take(MAX_SEGMENTS + 1).collect(),
+            trailing_slash: path.trailing_slash(),
+            plain: rules == PathRules::default() && !path.may_have_other_readings(),
+            rules,
         }
     }
-    (pattern.rest || parts.next().is_none()).then_some(found)
+
+    /// How sure it is that the app serves the path by this route; `None` where no app server does.
+    pub(super) fn match_route(&self, route: &Route) -> Option<Match> {
+        let segments = self.match_pattern(&route.pattern)?;
+        let slash = match self.trailing_slash && !route.pattern.rest {
+            false => Match::Certain,
+            // `/admin/` is `/admin` to many frameworks, and below `/admin` to others (attack A-32). A rule that asks for something
+            // covers both; one that opens a path to everybody covers exactly what it says.
+            true if route.access.opens() => Match::Possible,
+            true => Match::Declared,
+        };
+        Some(segments.max(slash))
+    }
+
+    fn match_pattern(&self, pattern: &Pattern) -> Option<Match> {
+        let (wanted, given) = (pattern.segments.len(), self.segments.len());
+        if given < wanted || (given > wanted && !pattern.rest) {
+            return None;
+        }
+        let mut found = Match::Certain;
+        for (at, (segment, part)) in pattern.segments.iter().zip(&self.segments).enumerate() {
+            match segment {
+                Segment::Any(_) => {}
+                Segment::Literal(literal) if self.plain && **literal == *part.text() => {}
+                Segment::Literal(_) if self.plain => return None,
+                Segment::Literal(literal) => {
+                    found = found.max(match_literal(literal, *part, at + 1 == given, self.rules)?);
+                }
+            }
+        }
+        Some(found)
+    }
 }
 
 fn match_literal(

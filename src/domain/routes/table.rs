@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::matching::{Match, PathRules, match_route};
+use super::matching::{Match, Parts, PathRules};
 use super::{Access, Methods, Pattern, Route, WorkspaceSource};
 use crate::domain::path::{Alias, CleanPath};
 
@@ -125,11 +125,11 @@ impl RouteTable {
         method: &Method,
         path: &'t CleanPath<'t>,
     ) -> Option<(Option<Readings<'t>>, bool)> {
-        let plain = self.rules == PathRules::default() && !path.may_have_other_readings();
+        let parts = Parts::of(path, self.rules);
         let (mut found, mut covered): (Option<Readings<'t>>, bool) = (None, false);
         let mut webhook: Option<&Pattern> = None;
         for route in &self.routes {
-            let Some(matched) = match_route(route, path, self.rules, plain) else {
+            let Some(matched) = parts.match_route(route) else {
                 continue;
             };
             if webhook.is_some_and(|webhook| !webhook.same_paths(&route.pattern, self.rules)) {
