@@ -340,7 +340,7 @@ pub fn judge_traced(
     strictest
 }
 
-/// Judges a request as the reader has it who arrives at this route.
+/// Judges a request as an app server has it that arrives at this route.
 fn judge_reading(
     snapshot: &Snapshot,
     head: &RequestHead,

@@ -20,8 +20,8 @@ pub use segment::{PathSegment, eq_ignore_case};
 /// Longest request target in bytes, query included.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// A path whose segments are the same to every reader: no dot segment, empty segment, encoded delimiter, parameter, or byte that
-/// some parser repairs. What a segment says may still depend on whether its reader decodes it.
+/// A path whose segments are the same to every app server: no dot segment, empty segment, encoded delimiter, parameter, or byte that
+/// some parser repairs. What a segment says may still depend on whether it is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanPath<'r> {
     raw: Cow<'r, str>,
@@ -125,7 +125,7 @@ impl<'r> CleanPath<'r> {
         pairs.map(|(raw, text)| PathSegment::new(raw, text))
     }
 
-    /// Whether some reader may see another text in a segment than its own, where `paths:` says nothing of the app. Cheaper to ask
+    /// Whether some app server may see another text in a segment than its own, where `paths:` says nothing of the app. Cheaper to ask
     /// once than for each route.
     #[must_use]
     pub fn may_have_other_readings(&self) -> bool {

@@ -71,7 +71,7 @@ pub enum PassedFrom {
 #[derive(Clone, Debug)]
 pub struct TrustedNames {
     rules: NameTrie<Rule>,
-    named: Vec<(HeaderName, PassedFrom)>,
+    passed: Vec<(HeaderName, PassedFrom)>,
 }
 
 impl TrustedNames {
@@ -94,7 +94,7 @@ impl TrustedNames {
         ours.for_each(|name| rules.insert(name, Rule::Ours));
         Self {
             rules,
-            named: vec![],
+            passed: vec![],
         }
     }
 
@@ -113,19 +113,19 @@ impl TrustedNames {
     /// As these, but lets a header through that an app could take something else from than what was judged. Names that
     /// [`TrustedNames::overridden`] does not know are left as they are.
     #[must_use]
-    pub fn with_passed(self, name: HeaderName, sender: PassedFrom) -> Self {
+    pub fn with_passed(self, name: HeaderName, from: PassedFrom) -> Self {
         if Self::overridden(name.as_str()).is_some() {
-            self.with(name, sender)
+            self.with(name, from)
         } else {
             self
         }
     }
 
-    fn with(mut self, name: HeaderName, sender: PassedFrom) -> Self {
+    fn with(mut self, name: HeaderName, from: PassedFrom) -> Self {
         // The bound of the config is far below; without an index the name stays stripped.
-        if let Ok(index) = u16::try_from(self.named.len()) {
+        if let Ok(index) = u16::try_from(self.passed.len()) {
             self.rules.insert(name.as_str(), Rule::Passed(index));
-            self.named.push((name, sender));
+            self.passed.push((name, from));
         }
         self
     }
@@ -154,11 +154,11 @@ impl TrustedNames {
             Some(Rule::Proxied) => !trusted_peer || !is_plain(name),
             Some(Rule::Message) => !is_plain(name),
             Some(Rule::Passed(index)) => {
-                self.named
+                self.passed
                     .get(usize::from(index))
-                    .is_none_or(|(named, sender)| {
-                        let allowed = *sender == PassedFrom::AnyClient || trusted_peer;
-                        named.as_str() != name || !allowed
+                    .is_none_or(|(passed, from)| {
+                        let allowed = *from == PassedFrom::AnyClient || trusted_peer;
+                        passed.as_str() != name || !allowed
                     })
             }
         }

@@ -96,7 +96,7 @@ fn merge_grants(a: Grant, b: Grant) -> Verdict {
     } else {
         (b, a)
     };
-    // Where a refusal is only reported, the upstream is identity_allowed a request without identity.
+    // A reported refusal goes upstream without identity: no grant with identity may be merged into it.
     let reported = |grant: &Grant| grant.reported.is_some();
     let identity_allowed =
         matches!(more.caller, Caller::Nobody) || !(reported(&more) || reported(&less));

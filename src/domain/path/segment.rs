@@ -1,4 +1,4 @@
-//! One segment of a path, as the readers of a request may understand it.
+//! One segment of a path, as app servers may understand it.
 
 /// A segment in both forms. Neither contains a slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl<'p> PathSegment<'p> {
         self.text
     }
 
-    /// Whether every reader sees the same text in it, be it decoded (uvicorn, gunicorn, nginx) or not (Express, Rails): nothing is
+    /// Whether every app server sees the same text in it, be it decoded (uvicorn, gunicorn, nginx) or not (Express, Rails): nothing is
     /// encoded that could stand as it is (RFC 3986, 6.2.2.2), and hex digits are in upper case (6.2.2.1).
     #[must_use]
     pub fn is_canonically_encoded(self) -> bool {

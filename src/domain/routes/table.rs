@@ -25,7 +25,7 @@ pub struct Reading<'t> {
 
 /// The routes at which app servers may arrive with one request: at least one, the most specific first.
 ///
-/// A request is admitted only if it is under every one of them. Which reader the app has, the gate does not know.
+/// A request is admitted only if it is under every one of them. Which of them the app is, the gate does not know.
 #[derive(Clone, Debug)]
 pub struct Readings<'t> {
     first: Reading<'t>,

@@ -25,7 +25,7 @@ fn route(path: &str, methods: &[Method], access: Access) -> Route {
     }
 }
 
-/// The patterns of all routes at which some reader arrives, joined by a blank; `None` for a request that is covered by none.
+/// The patterns of all routes at which some app server arrives, joined by a blank; `None` for a request that is covered by none.
 fn readings(table: &RouteTable, method: &str, target: &str) -> Option<String> {
     let target = Target::parse(target.as_bytes()).expect("a clean target");
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
