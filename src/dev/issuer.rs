@@ -30,7 +30,7 @@ pub const INSTANCE_ID: &str = "ins_bailiff_dev";
 
 /// Somebody who can get a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub struct DevUser {
     /// The short name in the addresses: `alice`.
     pub name: String,
     /// `user_…`
@@ -102,7 +102,7 @@ struct State {
     keys: ArcSwap<Vec<SigningKey>>,
     behaviour: ArcSwap<Behaviour>,
     metadata: ArcSwap<Metadata>,
-    people: ArcSwap<Vec<Person>>,
+    people: ArcSwap<Vec<DevUser>>,
     azp: ArcSwapOption<String>,
     webhook: ArcSwapOption<Target>,
     instance_id: ArcSwap<String>,
@@ -164,14 +164,14 @@ impl Issuer {
     }
 
     /// Who can get tokens, and whom the Backend API knows, as changed at this moment. Nobody at first.
-    pub fn set_people(&self, people: Vec<Person>) {
+    pub fn set_people(&self, people: Vec<DevUser>) {
         self.0.users.changed_now();
         self.0.people.store(Arc::new(people));
     }
 
     /// Who there is by now: a user who is deleted through the Backend API is gone.
     #[must_use]
-    pub fn people(&self) -> Arc<Vec<Person>> {
+    pub fn people(&self) -> Arc<Vec<DevUser>> {
         self.0.people.load_full()
     }
 

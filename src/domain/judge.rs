@@ -8,7 +8,7 @@ mod authorize;
 mod conditions;
 mod grant;
 mod own;
-mod person;
+mod principal;
 mod readings;
 mod service;
 mod sighting;
@@ -37,7 +37,7 @@ use super::token::SignedClaims;
 use super::webhook::{Envelope, SignedWebhook};
 use super::{Rejection, UnixTime};
 
-pub use person::Person;
+pub use principal::Principal;
 
 /// What happens next to a request.
 #[derive(Debug)]
@@ -197,7 +197,7 @@ impl Grant {
 #[derive(Clone, Debug)]
 pub enum Caller {
     Nobody,
-    User(Person),
+    User(Principal),
     Service(ServiceName),
     Webhook(SvixId),
 }
@@ -465,8 +465,8 @@ fn reply(snapshot: &Snapshot, own: Own, grant: Grant) -> Verdict {
         ..
     } = grant;
     match &caller {
-        Caller::User(person) => {
-            let reply = own::answer(snapshot, &route, own, person, who);
+        Caller::User(principal) => {
+            let reply = own::answer(snapshot, &route, own, principal, who);
             Verdict::Answer(Reply { lesson, ..reply })
         }
         // Fail closed: there is nothing to say of a caller who is no person. The config lets none come here.

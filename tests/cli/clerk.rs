@@ -2,7 +2,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Issuer, Person, UserBehaviour};
+use bailiff::dev::issuer::{DevUser, Issuer, UserBehaviour};
 use bailiff::listen;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ impl Clerk {
             format!("http://{}", listener.local_addr().expect("an address")),
             vec![],
         );
-        issuer.set_people(vec![Person {
+        issuer.set_people(vec![DevUser {
             name: "alex".to_owned(),
             user_id: "user_2abc".to_owned(),
             email: Some("alex@example.com".to_owned()),

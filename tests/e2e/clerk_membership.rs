@@ -1,6 +1,6 @@
 //! The membership from Clerk's Backend API: organizations are workspaces, and a reconciliation repairs what webhooks missed.
 
-use bailiff::dev::issuer::{ListBehaviour, Org, Person};
+use bailiff::dev::issuer::{DevUser, ListBehaviour, Org};
 use serde_json::json;
 
 use crate::harness::{Delivery, Plan, Request, World, event, eventually, now};
@@ -8,14 +8,14 @@ use crate::harness::{Delivery, Plan, Request, World, event, eventually, now};
 const KEY: &str = "sk_live_hunter2hunter2hunter2";
 const ADMIN: &str = "admin-token-0123456789abcdef";
 
-fn person(name: &str, orgs: &[(&str, &str)]) -> Person {
+fn person(name: &str, orgs: &[(&str, &str)]) -> DevUser {
     let org = |&(id, role): &(&str, &str)| Org {
         id: id.to_owned(),
         slug: id.to_owned(),
         role: role.to_owned(),
         permissions: Vec::new(),
     };
-    Person {
+    DevUser {
         name: name.to_owned(),
         user_id: format!("user_{name}"),
         email: Some(format!("{name}@example.com")),
@@ -24,7 +24,7 @@ fn person(name: &str, orgs: &[(&str, &str)]) -> Person {
     }
 }
 
-fn people() -> Vec<Person> {
+fn people() -> Vec<DevUser> {
     vec![
         person("a", &[("org_one", "member")]),
         person("b", &[("org_two", "member"), ("org_one", "admin")]),
@@ -32,7 +32,7 @@ fn people() -> Vec<Person> {
 }
 
 /// Loads at the start, and then when it is told to.
-fn plan(people: Vec<Person>) -> Plan {
+fn plan(people: Vec<DevUser>) -> Plan {
     World::plan()
         .with_people(KEY, people)
         .with_store()

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Barrier;
 use std::thread;
 
-use bailiff::dev::issuer::{Person, UserBehaviour};
+use bailiff::dev::issuer::{DevUser, UserBehaviour};
 use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ const SECRET: &str = "sk_live_hunter2hunter2hunter2";
 /// In the secret key, and in nothing else.
 const IN_THE_SECRET: &str = "hunter2";
 
-fn person(name: &str) -> Person {
-    Person {
+fn person(name: &str) -> DevUser {
+    DevUser {
         name: name.to_owned(),
         user_id: format!("user_{name}"),
         email: Some(format!("{name}@clerk.test")),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::dev::issuer::{INSTANCE_ID, Org, Person};
+use crate::dev::issuer::{DevUser, INSTANCE_ID, Org};
 
 /// The origin for which tokens are made.
 pub(super) const ORIGIN: &str = "https://app.example.com";
@@ -64,8 +64,8 @@ const CAST: [Role; 5] = [
 ];
 
 /// The people as the issuer knows them.
-pub(super) fn people() -> Vec<Person> {
-    let person = |role: &Role| Person {
+pub(super) fn people() -> Vec<DevUser> {
+    let person = |role: &Role| DevUser {
         name: role.name.to_owned(),
         user_id: format!("user_{}", role.name),
         email: Some(format!("{}@example.com", role.name)),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Org, Person};
+use super::{DevUser, Org};
 use crate::dev::answer::Query;
 use crate::dev::mint::session_of;
 use crate::dev::webhook::data;
@@ -26,8 +26,8 @@ pub(super) enum NoEvent {
 
 /// The data of an event of this kind about `person`.
 pub(super) fn about(
-    person: &Person,
-    people: &[Person],
+    person: &DevUser,
+    people: &[DevUser],
     kind: &str,
     query: &Query,
     now_ms: u64,
@@ -57,7 +57,7 @@ pub(super) fn about(
     }
 }
 
-fn user(person: &Person, query: &Query, now_ms: u64) -> Value {
+fn user(person: &DevUser, query: &Query, now_ms: u64) -> Value {
     let email = query.get("email").or(person.email.as_deref());
     described(
         person,
@@ -69,7 +69,7 @@ fn user(person: &Person, query: &Query, now_ms: u64) -> Value {
 
 /// A person as a User of Clerk.
 pub(super) fn described(
-    person: &Person,
+    person: &DevUser,
     email: Option<&str>,
     (banned, locked): (bool, bool),
     updated_at_ms: u64,
@@ -89,7 +89,7 @@ pub(super) fn described(
     })
 }
 
-fn session(person: &Person, status: &str, now_ms: u64) -> Value {
+fn session(person: &DevUser, status: &str, now_ms: u64) -> Value {
     data::session(
         &session_of(&person.user_id),
         &person.user_id,
@@ -99,7 +99,7 @@ fn session(person: &Person, status: &str, now_ms: u64) -> Value {
 }
 
 /// The organization of `?org=`, even one that the person is not in yet; else their first one.
-fn org<'a>(person: &'a Person, people: &'a [Person], query: &Query) -> Result<&'a Org, NoEvent> {
+fn org<'a>(person: &'a DevUser, people: &'a [DevUser], query: &Query) -> Result<&'a Org, NoEvent> {
     let Some(id) = query.get("org") else {
         let first = person.orgs.first();
         return first.ok_or_else(|| NoEvent::NoOrg(person.name.clone()));
@@ -114,7 +114,7 @@ fn org<'a>(person: &'a Person, people: &'a [Person], query: &Query) -> Result<&'
 }
 
 /// The role of `?role=`, else the one the person has there, else that of a newcomer.
-fn role<'a>(person: &'a Person, org: &Org, query: &'a Query) -> &'a str {
+fn role<'a>(person: &'a DevUser, org: &Org, query: &'a Query) -> &'a str {
     let held = person.orgs.iter().find(|held| held.id == org.id);
     query
         .get("role")

@@ -143,7 +143,7 @@ impl State {
     fn rows(&self, name: &str) -> Vec<Value> {
         let people = self.people.load_full();
         let (at, banned) = (self.users.changed_at(), self.lists.banned.load_full());
-        let user = |person: &super::Person| {
+        let user = |person: &super::DevUser| {
             let is_banned = banned.contains(&person.user_id);
             events::described(person, person.email.as_deref(), (is_banned, false), at)
         };
@@ -161,7 +161,7 @@ impl State {
                     .collect()
             }
             _ => {
-                let row = |(person, org): (&super::Person, &super::Org)| {
+                let row = |(person, org): (&super::DevUser, &super::Org)| {
                     data::membership(&org.id, &person.user_id, &format!("org:{}", org.role), at)
                 };
                 memberships().map(row).collect()

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
-use super::{Behaviour, Metadata, Person, State, Target, events};
+use super::{Behaviour, DevUser, Metadata, State, Target, events};
 use crate::dev::answer::{Query, answer, bound, json, read_body, text};
 use crate::dev::key::SigningKey;
 use crate::dev::mint::Mint;
@@ -265,11 +265,11 @@ pub(super) async fn play(behaviour: &Behaviour, good: Value, empty: &Value) -> R
     }
 }
 
-fn named<'a>(people: &'a [Person], name: &str) -> Option<&'a Person> {
+fn named<'a>(people: &'a [DevUser], name: &str) -> Option<&'a DevUser> {
     people.iter().find(|person| person.name == name)
 }
 
-fn not_in_org(person: &Person) -> String {
+fn not_in_org(person: &DevUser) -> String {
     let ids: Vec<&str> = person.orgs.iter().map(|org| org.id.as_str()).collect();
     match ids.as_slice() {
         [] => format!("{} is in no organization", person.name),

@@ -17,8 +17,8 @@ pub(super) struct Running {
     stop: watch::Sender<bool>,
 }
 
-fn person(name: &str, orgs: Vec<Org>) -> Person {
-    Person {
+fn person(name: &str, orgs: Vec<Org>) -> DevUser {
+    DevUser {
         name: name.to_owned(),
         user_id: format!("user_{name}"),
         email: Some(format!("{name}@example.com")),

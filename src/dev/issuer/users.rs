@@ -13,7 +13,7 @@ use pingora::protocols::http::ServerSession;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{Behaviour, Person, State, events, routes};
+use super::{Behaviour, DevUser, State, events, routes};
 use crate::dev::answer::{json, text};
 use crate::dev::now_ms;
 use crate::dev::webhook::data;
@@ -174,7 +174,7 @@ impl State {
             );
         };
         if *method == Method::DELETE {
-            let others = |people: &Arc<Vec<Person>>| -> Vec<Person> {
+            let others = |people: &Arc<Vec<DevUser>>| -> Vec<DevUser> {
                 people
                     .iter()
                     .filter(|person| person.user_id != id)
@@ -184,7 +184,7 @@ impl State {
             self.people.rcu(others);
             return json(StatusCode::OK, &data::deleted("user", shown));
         }
-        let person = Person {
+        let person = DevUser {
             user_id: shown.to_owned(),
             ..person.clone()
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::authorize::{Authorization, Purpose};
 use super::workspace::NamedWorkspace;
-use super::{Caller, Person, Proofs, Sighting, Trace, Who};
+use super::{Caller, Principal, Proofs, Sighting, Trace, Who};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role};
@@ -177,17 +177,17 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     }
 
     fn admit_person(&mut self) -> Result<Admitted, Stop> {
-        let person = self.person()?;
-        self.who.user = Some(person.user().clone());
-        let joined = self.authorize(&person)?;
-        Ok(Admitted::Caller(Caller::User(person), joined))
+        let principal = self.principal()?;
+        self.who.user = Some(principal.user().clone());
+        let joined = self.authorize(&principal)?;
+        Ok(Admitted::Caller(Caller::User(principal), joined))
     }
 
     /// Who the caller is. Without a stand-in only an issuer can say it; with one, no token is parsed at all.
-    fn person(&mut self) -> Result<Person, Stop> {
+    fn principal(&mut self) -> Result<Principal, Stop> {
         let rules = &self.snapshot.rules;
         let Some(mode) = &rules.stand_in else {
-            return self.verified_claims().map(Person::Verified);
+            return self.verified_claims().map(Principal::Verified);
         };
         let holder = mode.admit(self.head, &rules.cors)?;
         self.trace.step(|| {
@@ -199,7 +199,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             };
             format!("{why}: user {}", who.user())
         });
-        Ok(Person::StandIn(holder))
+        Ok(Principal::StandIn(holder))
     }
 
     fn verified_claims(&mut self) -> Result<VerifiedClaims, Stop> {
@@ -294,14 +294,14 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     }
 
     /// Whether the user may use the route.
-    fn authorize(&mut self, person: &Person) -> Result<Option<Joined>, Stop> {
+    fn authorize(&mut self, principal: &Principal) -> Result<Option<Joined>, Stop> {
         let named = Cell::new(None);
         let (snapshot, route, now) = (self.snapshot, self.route, self.now);
         let request = NamedWorkspace {
             head: self.head,
             route,
             path: self.path,
-            person,
+            principal,
             rules: snapshot.rules.routes.rules(),
         };
         let workspace = |members: Option<&Members>| {
@@ -315,7 +315,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let authorized = Authorization {
             snapshot,
             route,
-            person,
+            principal,
             purpose,
             now,
         }
@@ -325,7 +325,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         if let (Err(Stop::Refuse(Rejection::NotActive)), Some(members)) =
             (&authorized, &snapshot.members)
         {
-            self.sighting = person
+            self.sighting = principal
                 .claims()
                 .and_then(|claims| Sighting::of(members, claims, now));
         }

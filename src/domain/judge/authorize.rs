@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::access::{Joined, Stop};
 use super::conditions::Scope;
-use super::{Person, Trace, standing};
+use super::{Principal, Trace, standing};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::membership::{Members, Role, Roles, Standing};
 use crate::domain::routes::{Access, Condition, Route};
@@ -35,7 +35,7 @@ pub(super) enum Purpose<'p> {
 pub(super) struct Authorization<'a> {
     pub snapshot: &'a Snapshot,
     pub route: &'a Arc<Route>,
-    pub person: &'a Person,
+    pub principal: &'a Principal,
     pub purpose: Purpose<'a>,
     pub now: UnixTime,
 }
@@ -49,10 +49,10 @@ impl<'a> Authorization<'a> {
         let Self {
             snapshot,
             route,
-            person,
+            principal,
             ..
         } = self;
-        if person.may_everything() {
+        if principal.may_everything() {
             return self.join_unasked();
         }
         // Fail closed: a ban or a revocation that another replica has heard of would not be known here.
@@ -61,34 +61,34 @@ impl<'a> Authorization<'a> {
         }
         let members = self.members()?;
         if let Some(members) = members {
-            if members.must_ask(person.user()) {
+            if members.must_ask(principal.user()) {
                 trace.step(|| {
                     format!(
                         "membership: its source must be asked about {}",
-                        person.user()
+                        principal.user()
                     )
                 });
-                return Err(Stop::NeedMember(person.user().clone()));
+                return Err(Stop::NeedMember(principal.user().clone()));
             }
-            let standing = members.standing(person.user());
+            let standing = members.standing(principal.user());
             trace_standing(&standing, trace);
-            standing::admits(route, &standing, person.is_stand_in())?;
+            standing::admits(route, &standing, principal.is_stand_in())?;
         }
         // After what the membership says of the user: a ban has a reason of its own, and says more than this.
-        if let Some(claims) = person.claims() {
+        if let Some(claims) = principal.claims() {
             self.check_revoked(claims)?;
         }
         let joined = match members {
             // Fail closed: the route asks for what only a membership could tell, and there is none.
             None if self.looks_at_a_workspace() => return Err(Rejection::NotAMember.into()),
-            None if route.access == Access::Active && !person.is_stand_in() => {
+            None if route.access == Access::Active && !principal.is_stand_in() => {
                 return Err(Rejection::NotActive.into());
             }
             Some(members) if self.looks_at_a_workspace() => Some(self.join(members, trace)?),
             _ => None,
         };
         let scope = Scope {
-            person,
+            principal,
             joined: joined.as_ref(),
             members,
             now: self.now,
@@ -177,9 +177,9 @@ impl<'a> Authorization<'a> {
             self.workspace(Some(members))?,
             self.snapshot.rules.roles.as_ref(),
         );
-        let claim = self.person.claimed(roles);
+        let claim = self.principal.claimed(roles);
         let role = members
-            .role(&workspace, self.person.user(), claim)
+            .role(&workspace, self.principal.user(), claim)
             .ok_or(Rejection::NotAMember)?;
         trace.step(|| format!("workspace {workspace}: role `{}`", name_of(role, roles)));
         match self.route.access {

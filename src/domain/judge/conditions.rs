@@ -5,12 +5,12 @@ use crate::domain::routes::Condition;
 use crate::domain::token::{Claims, Organization, VerifiedClaims};
 use crate::domain::{Rejection, UnixTime};
 
-use super::Person;
+use super::Principal;
 use super::access::Joined;
 
 /// What a condition may look at.
 pub(super) struct Scope<'s> {
-    pub person: &'s Person,
+    pub principal: &'s Principal,
     pub joined: Option<&'s Joined>,
     pub members: Option<&'s Members>,
     pub now: UnixTime,
@@ -38,7 +38,7 @@ impl Scope<'_> {
                 Rejection::SecondFactor,
             ),
             Condition::Issuer(names) => (
-                names.iter().any(|name| **name == *self.person.issuer()),
+                names.iter().any(|name| **name == *self.principal.issuer()),
                 Rejection::IssuerNotAllowed,
             ),
             Condition::NoImpersonation => (
@@ -51,7 +51,7 @@ impl Scope<'_> {
 
     /// What the token says. Whoever came in without one has no permission, feature, plan or second factor.
     fn claims(&self) -> Option<&Claims> {
-        self.person.claims().map(VerifiedClaims::claims)
+        self.principal.claims().map(VerifiedClaims::claims)
     }
 
     /// The organization whose permissions count. On a workspace route that must be the workspace's own: what somebody may do
@@ -71,7 +71,7 @@ impl Scope<'_> {
     fn has_flag(&self, wanted: &str) -> bool {
         match self
             .members
-            .map(|members| members.standing(self.person.user()))
+            .map(|members| members.standing(self.principal.user()))
         {
             Some(Standing::Known(known)) => known.flags.has(wanted),
             _ => false,

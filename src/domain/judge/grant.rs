@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use serde_json::Value;
 
 use super::access::Joined;
-use super::person::{Person, Portrait, qualified};
+use super::principal::{Portrait, Principal, qualified};
 use super::sighting::Lesson;
 use super::{Caller, Grant, Who};
 use crate::domain::head::RequestHead;
@@ -44,10 +44,10 @@ pub(super) fn grant(
                 !shared && !service_token::is_carried(&rules.services, head.headers),
             )
         }
-        Caller::User(person) => {
-            say_user(&mut headers, snapshot, person);
+        Caller::User(principal) => {
+            say_user(&mut headers, snapshot, principal);
             // A shared token lives for months, as that of a service does.
-            ("user", !person.is_stand_in())
+            ("user", !principal.is_stand_in())
         }
         Caller::Service(service) => {
             headers.say(name::SERVICE_NAME, service.to_header());
@@ -70,7 +70,7 @@ pub(super) fn grant(
     headers.say(name::REQUEST_ID, head.request_id.to_header());
     say_forwarding(&mut headers, head, trusted_peer);
     // Nobody has looked at a token that comes along while authentication is switched off: the app must not take it for judged.
-    let unseen = matches!(&caller, Caller::User(person) if person.may_everything());
+    let unseen = matches!(&caller, Caller::User(principal) if principal.may_everything());
     if unseen || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
@@ -87,8 +87,8 @@ pub(super) fn grant(
     }
 }
 
-fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) {
-    let portrait = Portrait::of(snapshot, person);
+fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, principal: &Principal) {
+    let portrait = Portrait::of(snapshot, principal);
     headers.say_if(
         name::ACCESS_STATUS,
         portrait
@@ -105,7 +105,7 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, person: &Person) 
     let Some(claims) = portrait.claims else {
         return;
     };
-    headers.say_if(name::ACTOR_ID, person.claims().and_then(actor));
+    headers.say_if(name::ACTOR_ID, principal.claims().and_then(actor));
     if let Some((org, id)) = claims.org.as_ref().zip(portrait.org_id) {
         say_organization(headers, id, org);
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::person::{Person, Portrait};
+use super::principal::{Portrait, Principal};
 use super::{Lesson, Reply, Who};
 use crate::domain::Rejection;
 use crate::domain::answer::{Answer, Answers, Kind};
@@ -23,10 +23,10 @@ pub(super) fn answer(
     snapshot: &Snapshot,
     route: &Arc<Route>,
     own: Own,
-    person: &Person,
+    principal: &Principal,
     who: Who,
 ) -> Reply {
-    let portrait = Portrait::of(snapshot, person);
+    let portrait = Portrait::of(snapshot, principal);
     let body = match own {
         Own::Profile => {
             let details = portrait

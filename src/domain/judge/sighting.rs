@@ -1,6 +1,6 @@
 //! What a request teaches about its user.
 
-use super::{Caller, Grant, Person};
+use super::{Caller, Grant, Principal};
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::identity::name;
@@ -45,7 +45,7 @@ impl Sighting {
 
 impl Lesson {
     pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
-        let (Caller::User(Person::Verified(verified)), Some(members)) =
+        let (Caller::User(Principal::Verified(verified)), Some(members)) =
             (&grant.caller, &snapshot.members)
         else {
             return Self::default();

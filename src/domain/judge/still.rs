@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::access::Stop;
 use super::authorize::{Authorization, Purpose};
-use super::{Caller, Grant, Person};
+use super::{Caller, Grant, Principal};
 use crate::domain::routes::{Mode, Route, Streams};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::stand_in::StandInMode;
@@ -56,17 +56,17 @@ fn still_by(
     route: &Arc<Route>,
     now: UnixTime,
 ) -> Result<(), Rejection> {
-    let Caller::User(person) = &grant.caller else {
+    let Caller::User(principal) = &grant.caller else {
         return Ok(());
     };
     // What would only be reported of a request ends no answer either.
     if route.streams == Streams::Never || route.mode == Mode::Report {
         return Ok(());
     }
-    if let Person::StandIn(holder) = person {
+    if let Principal::StandIn(holder) = principal {
         StandInMode::still_admits(snapshot.rules.stand_in.as_ref(), holder)?;
     }
-    if person.may_everything() {
+    if principal.may_everything() {
         return Ok(());
     }
     let purpose = Purpose::Stream {
@@ -76,13 +76,13 @@ fn still_by(
     match (Authorization {
         snapshot,
         route,
-        person,
+        principal,
         purpose,
         now,
     })
     .check(&mut ())
     {
-        Ok(_) => person.claims().map_or(Ok(()), |verified| {
+        Ok(_) => principal.claims().map_or(Ok(()), |verified| {
             check_issuer(snapshot, route.streams, verified, now)
         }),
         Err(Stop::Refuse(reason)) => Err(reason),

@@ -377,7 +377,7 @@ fn told(step: &Step) -> String {
 fn told_verdict(verdict: &Verdict) -> String {
     let caller = |grant: &Grant| match grant.caller() {
         Caller::Nobody => "nobody".to_owned(),
-        Caller::User(person) => person.user().to_string(),
+        Caller::User(principal) => principal.user().to_string(),
         Caller::Service(name) => format!("service {name}"),
         Caller::Webhook(id) => format!("webhook {id}"),
     };

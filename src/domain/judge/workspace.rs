@@ -1,6 +1,6 @@
 //! Which workspace a request names.
 
-use super::Person;
+use super::Principal;
 use crate::domain::Rejection;
 use crate::domain::head::RequestHead;
 use crate::domain::ids::WorkspaceId;
@@ -14,7 +14,7 @@ pub(super) struct NamedWorkspace<'a> {
     pub route: &'a Route,
     /// See [`crate::domain::routes::Reading::path`].
     pub path: &'a CleanPath<'a>,
-    pub person: &'a Person,
+    pub principal: &'a Principal,
     /// How the app reads paths.
     pub rules: PathRules,
 }
@@ -28,7 +28,7 @@ impl NamedWorkspace<'_> {
         let mut named: Option<WorkspaceId> = None;
         // Where no token is looked at, none can name a workspace, nor contradict one.
         let asked = |source: &&WorkspaceSource| {
-            !self.person.may_everything() || **source != WorkspaceSource::TokenOrg
+            !self.principal.may_everything() || **source != WorkspaceSource::TokenOrg
         };
         for source in self.route.workspace.iter().filter(asked) {
             let id = self.by(source, members)?.ok_or(Rejection::NoWorkspace)?;
@@ -48,7 +48,7 @@ impl NamedWorkspace<'_> {
         let text = match source {
             WorkspaceSource::TokenOrg => {
                 let org = self
-                    .person
+                    .principal
                     .claims()
                     .and_then(|claims| claims.claims().org.as_ref());
                 return Ok(org

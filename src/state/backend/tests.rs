@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::secret::Secret;
-use crate::dev::issuer::{Issuer, Person, UserBehaviour};
+use crate::dev::issuer::{DevUser, Issuer, UserBehaviour};
 use crate::domain::event::UserChange;
 use crate::domain::ids::text_header;
 use crate::listen;
@@ -43,7 +43,7 @@ impl Clerk {
             format!("http://{}", listener.local_addr().unwrap()),
             Vec::new(),
         );
-        issuer.set_people(vec![Person {
+        issuer.set_people(vec![DevUser {
             name: "alice".to_owned(),
             user_id: "user_alice".to_owned(),
             email: Some("alice@example.com".to_owned()),

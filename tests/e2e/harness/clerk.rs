@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Behaviour, Issuer, ListBehaviour, Metadata, Person, UserBehaviour};
+use bailiff::dev::issuer::{Behaviour, DevUser, Issuer, ListBehaviour, Metadata, UserBehaviour};
 use bailiff::dev::key::SigningKey;
 use bailiff::listen;
 use pingora::apps::http_app::HttpServer;
@@ -95,7 +95,7 @@ impl Clerk {
     }
 
     /// Opens the Backend API to this secret key, with exactly these users.
-    pub fn knows(&self, secret_key: &str, people: Vec<Person>) {
+    pub fn knows(&self, secret_key: &str, people: Vec<DevUser>) {
         self.issuer.set_secret_key(Some(secret_key.to_owned()));
         self.issuer.set_people(people);
     }
@@ -133,7 +133,7 @@ impl Clerk {
     }
 
     /// Opens the Backend API to whoever shows `secret`; it knows these people.
-    pub fn open_users(&self, secret: &str, people: Vec<Person>) {
+    pub fn open_users(&self, secret: &str, people: Vec<DevUser>) {
         self.issuer.set_secret_key(Some(secret.to_owned()));
         self.issuer.set_people(people);
     }

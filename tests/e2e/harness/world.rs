@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bailiff::dev::issuer::Person;
+use bailiff::dev::issuer::DevUser;
 use bailiff::dev::key::SigningKey;
 use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ impl Plan {
     }
 
     /// With a Backend API that knows these people and is opened by `secret`.
-    pub fn with_people(self, secret: &str, people: Vec<Person>) -> Self {
+    pub fn with_people(self, secret: &str, people: Vec<DevUser>) -> Self {
         self.clerk.open_users(secret, people);
         let url = self.clerk.url();
         self.config(|c| {

@@ -1,6 +1,6 @@
 //! Users who are dropped through the admin listener, by hand or by `bailiff clerk delete-user`.
 
-use bailiff::dev::issuer::Person;
+use bailiff::dev::issuer::DevUser;
 use serde_json::json;
 
 use super::{TOKEN, access, add, admin, asked, described, plan, provider};
@@ -85,8 +85,8 @@ fn without_a_membership_a_dropped_users_tokens_are_refused() {
 
 // ---- bailiff clerk delete-user ----
 
-fn people() -> Vec<Person> {
-    let person = |name: &str| Person {
+fn people() -> Vec<DevUser> {
+    let person = |name: &str| DevUser {
         name: name.to_owned(),
         user_id: format!("user_{name}"),
         email: Some(format!("{name}@app.test")),

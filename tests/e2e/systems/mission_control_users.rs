@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use bailiff::dev::issuer::{Person, UserBehaviour};
+use bailiff::dev::issuer::{DevUser, UserBehaviour};
 use bailiff::dev::mint::Mint;
 use serde_json::{Value, json};
 
@@ -13,13 +13,13 @@ use crate::harness::{App, Product, Request, Upstream, eventually, now};
 const WEBHOOK: &str = "/api/v1/webhooks/clerk";
 
 /// How Clerk's Backend API knows somebody.
-fn person(user_id: &str, email: Option<&str>, full_name: &str) -> Person {
+fn person(user_id: &str, email: Option<&str>, full_name: &str) -> DevUser {
     let (name, email, full_name) = (
         user_id.to_owned(),
         email.map(str::to_owned),
         full_name.to_owned(),
     );
-    Person {
+    DevUser {
         name,
         user_id: user_id.to_owned(),
         email,

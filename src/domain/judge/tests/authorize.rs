@@ -10,7 +10,7 @@ use crate::domain::revocation::Revoked;
 
 const PEOPLE: &[&str] = &["member", "admin", "founder", "pending"];
 
-fn person(name: &str) -> UserId {
+fn principal(name: &str) -> UserId {
     UserId::parse(&format!("user_{name}")).expect("a user")
 }
 
@@ -28,14 +28,14 @@ fn table(flagged: bool) -> Members {
             AccessStatus::Active
         };
         (
-            person(name),
+            principal(name),
             User {
                 flags: flags.clone(),
                 ..User::new(None, None, None, access, *name == "founder")
             },
         )
     };
-    let member = |name: &&str| (person(name), roles().find(name).unwrap_or(role("owner")));
+    let member = |name: &&str| (principal(name), roles().find(name).unwrap_or(role("owner")));
     let workspace = Workspace {
         org: OrgId::parse("org_1").ok(),
         members: PEOPLE.iter().map(member).collect(),
@@ -67,20 +67,22 @@ fn after(world: Snapshot, name: &str, what: Happens) -> Snapshot {
     let org = || OrgId::parse("org_1").expect("an organization");
     let change = match what {
         Happens::Banned => Change::User(
-            person(name),
+            principal(name),
             UserChange::Described {
                 banned: true,
                 email: None,
                 name: None,
             },
         ),
-        Happens::Deleted => Change::User(person(name), UserChange::Deleted),
-        Happens::LeavesWorkspace => Change::Member(org(), person(name), MemberChange::Removed),
-        Happens::Becomes(new) => Change::Member(org(), person(name), MemberChange::Role(role(new))),
+        Happens::Deleted => Change::User(principal(name), UserChange::Deleted),
+        Happens::LeavesWorkspace => Change::Member(org(), principal(name), MemberChange::Removed),
+        Happens::Becomes(new) => {
+            Change::Member(org(), principal(name), MemberChange::Role(role(new)))
+        }
         Happens::SessionEnds => Change::Revoked(Revoked::Session(
             SessionId::parse(&format!("sess_{name}")).expect("a session"),
         )),
-        Happens::TokensRevoked => Change::Revoked(Revoked::User(person(name))),
+        Happens::TokensRevoked => Change::Revoked(Revoked::User(principal(name))),
         Happens::LosesFlag => {
             return Snapshot {
                 members: Some(table(false)),

@@ -201,7 +201,7 @@ fn a_stream_may_outlive_its_token_by_the_grace_of_its_route_and_no_revocation() 
     });
     let request = get("/user").bearer(&token("user_member"));
     let grant = request.grant(&graceful);
-    let Caller::User(Person::Verified(verified)) = grant.caller() else {
+    let Caller::User(Principal::Verified(verified)) = grant.caller() else {
         panic!("no user")
     };
     let end = verified.claims().exp + graceful.rules.issuers[0].claims.leeway.secs() + 30;

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::config::secret::Secret;
 use crate::config::settings::BackendSettings;
-use crate::dev::issuer::{Issuer, ListBehaviour, Org, Person};
+use crate::dev::issuer::{DevUser, Issuer, ListBehaviour, Org};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{AccessStatus, Members, Policy, Roles, Standing};
 use crate::listen;
@@ -16,14 +16,14 @@ fn roles() -> Roles {
     Roles::new(&["member", "admin"].map(str::to_owned)).unwrap()
 }
 
-fn person(number: usize, orgs: &[(usize, &str)]) -> Person {
+fn person(number: usize, orgs: &[(usize, &str)]) -> DevUser {
     let org = |&(id, role): &(usize, &str)| Org {
         id: format!("org_{id}"),
         slug: format!("o{id}"),
         role: role.to_owned(),
         permissions: Vec::new(),
     };
-    Person {
+    DevUser {
         name: format!("p{number}"),
         user_id: format!("user_{number}"),
         email: Some(format!("p{number}@example.com")),

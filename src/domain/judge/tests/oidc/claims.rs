@@ -14,7 +14,7 @@ fn what_only_clerk_means_means_nothing_here() {
         .grant(&beside())
         .caller()
     {
-        Caller::User(Person::Verified(claims)) => claims.clone(),
+        Caller::User(Principal::Verified(claims)) => claims.clone(),
         other => panic!("{other:?}"),
     };
     let boasting = claims(

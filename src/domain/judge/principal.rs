@@ -12,14 +12,14 @@ use crate::domain::token::{Claims, VerifiedClaims};
 
 /// A person, and why they are believed to be that.
 #[derive(Clone, Debug)]
-pub enum Person {
+pub enum Principal {
     /// An issuer has signed it.
     Verified(VerifiedClaims),
     /// The config says so: see [`crate::domain::stand_in`].
     StandIn(Holder),
 }
 
-impl Person {
+impl Principal {
     #[must_use]
     pub fn user(&self) -> &UserId {
         match self {
@@ -120,13 +120,13 @@ fn organization(issuer: &str, org: &OrgId) -> Option<HeaderValue> {
 }
 
 impl<'p> Portrait<'p> {
-    pub(super) fn of(snapshot: &'p Snapshot, person: &'p Person) -> Self {
+    pub(super) fn of(snapshot: &'p Snapshot, principal: &'p Principal) -> Self {
         static NO_FLAGS: Flags = Flags::NONE;
-        let user = person.user();
+        let user = principal.user();
         let blank = Self {
             user_id: user.to_header(),
             clerk_user_id: user.clerk().map(|id| id.to_header()),
-            issuer: HeaderValue::from_str(person.issuer()).ok(),
+            issuer: HeaderValue::from_str(principal.issuer()).ok(),
             session_id: None,
             org_id: None,
             email: None,
@@ -138,8 +138,8 @@ impl<'p> Portrait<'p> {
             since: None,
             claims: None,
         };
-        let mut portrait = match person {
-            Person::Verified(verified) => {
+        let mut portrait = match principal {
+            Principal::Verified(verified) => {
                 let claims = verified.claims();
                 let session_id = claims.sid.as_ref().map(|sid| sid.to_header());
                 let (email, name) = (claims.email.clone(), claims.name.clone());
@@ -156,7 +156,7 @@ impl<'p> Portrait<'p> {
                     ..blank
                 }
             }
-            Person::StandIn(holder) => {
+            Principal::StandIn(holder) => {
                 let who = holder.who();
                 let (email, name) = (who.email().cloned(), who.name().cloned());
                 Self {
@@ -167,7 +167,7 @@ impl<'p> Portrait<'p> {
                 }
             }
         };
-        if person.may_everything() {
+        if principal.may_everything() {
             // As the mock users of apps are: one id under every name, everything set.
             let id = HeaderValue::from_static(DEV_USER);
             return Self {
@@ -182,7 +182,7 @@ impl<'p> Portrait<'p> {
             .as_ref()
             .map(|members| members.standing(user))
         {
-            portrait.know(known, person.is_stand_in());
+            portrait.know(known, principal.is_stand_in());
         }
         portrait
     }
