@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use serde_json::Value;
 
 use super::access::Joined;
-use super::principal::{Portrait, Principal, qualified};
+use super::principal::{Principal, UserProfile, qualified};
 use super::sighting::Lesson;
 use super::{Caller, Grant, Who};
 use crate::domain::head::RequestHead;
@@ -88,25 +88,25 @@ pub(super) fn grant(
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, principal: &Principal) {
-    let portrait = Portrait::of(snapshot, principal);
+    let user_profile = UserProfile::of(snapshot, principal);
     headers.say_if(
         name::ACCESS_STATUS,
-        portrait
+        user_profile
             .access
             .map(|access| HeaderValue::from_static(access.name())),
     );
-    headers.say_if(name::USER_FLAGS, portrait.flags.header());
-    headers.say(name::USER_ID, portrait.user_id);
-    headers.say_if(name::CLERK_USER_ID, portrait.clerk_user_id);
-    headers.say_if(name::AUTH_ISSUER, portrait.issuer);
-    headers.say_if(name::SESSION_ID, portrait.session_id);
-    headers.say_if(name::USER_EMAIL, portrait.email);
-    headers.say_if(name::USER_NAME, portrait.name);
-    let Some(claims) = portrait.claims else {
+    headers.say_if(name::USER_FLAGS, user_profile.flags.header());
+    headers.say(name::USER_ID, user_profile.user_id);
+    headers.say_if(name::CLERK_USER_ID, user_profile.clerk_user_id);
+    headers.say_if(name::AUTH_ISSUER, user_profile.issuer);
+    headers.say_if(name::SESSION_ID, user_profile.session_id);
+    headers.say_if(name::USER_EMAIL, user_profile.email);
+    headers.say_if(name::USER_NAME, user_profile.name);
+    let Some(claims) = user_profile.claims else {
         return;
     };
     headers.say_if(name::ACTOR_ID, principal.claims().and_then(actor));
-    if let Some((org, id)) = claims.org.as_ref().zip(portrait.org_id) {
+    if let Some((org, id)) = claims.org.as_ref().zip(user_profile.org_id) {
         say_organization(headers, id, org);
     }
     for (header, claim) in &snapshot.rules.claim_headers {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::principal::{Portrait, Principal};
+use super::principal::{Principal, UserProfile};
 use super::{Lesson, Reply, Who};
 use crate::domain::Rejection;
 use crate::domain::answer::{Answer, Answers, Kind};
@@ -26,28 +26,28 @@ pub(super) fn answer(
     principal: &Principal,
     who: Who,
 ) -> Reply {
-    let portrait = Portrait::of(snapshot, principal);
+    let user_profile = UserProfile::of(snapshot, principal);
     let body = match own {
         Own::Profile => {
-            let details = portrait
+            let details = user_profile
                 .known
                 .and_then(|known| known.details())
                 .unwrap_or_default();
             snapshot
                 .rules
                 .profile
-                .render(|word| value(word, &portrait, &details))
+                .render(|word| value(word, &user_profile, &details))
         }
         Own::Verify => object([
             ("valid", true.into()),
             (
                 "provider",
-                portrait.issuer.as_ref().map_or(Value::Null, plain),
+                user_profile.issuer.as_ref().map_or(Value::Null, plain),
             ),
-            ("user_id", plain(&portrait.user_id)),
+            ("user_id", plain(&user_profile.user_id)),
             (
                 "email",
-                portrait.email.as_ref().map_or(Value::Null, decoded),
+                user_profile.email.as_ref().map_or(Value::Null, decoded),
             ),
         ]),
     };
@@ -103,7 +103,7 @@ fn told(reason: Rejection) -> Option<(Kind, &'static str)> {
 }
 
 /// What a word of the profile says of a person.
-fn value(word: &Word, of: &Portrait<'_>, details: &Details) -> Value {
+fn value(word: &Word, of: &UserProfile<'_>, details: &Details) -> Value {
     let text = |value: &Option<HeaderValue>| value.as_ref().map_or(Value::Null, decoded);
     let id = |value: &Option<HeaderValue>| value.as_ref().map_or(Value::Null, plain);
     match word {

@@ -78,7 +78,7 @@ impl Principal {
 }
 
 /// Everything that is told of a person, put together in one place: so headers and profile can never differ.
-pub(super) struct Portrait<'p> {
+pub(super) struct UserProfile<'p> {
     pub user_id: HeaderValue,
     pub clerk_user_id: Option<HeaderValue>,
     pub issuer: Option<HeaderValue>,
@@ -119,7 +119,7 @@ fn organization(issuer: &str, org: &OrgId) -> Option<HeaderValue> {
     }
 }
 
-impl<'p> Portrait<'p> {
+impl<'p> UserProfile<'p> {
     pub(super) fn of(snapshot: &'p Snapshot, principal: &'p Principal) -> Self {
         static NO_FLAGS: Flags = Flags::NONE;
         let user = principal.user();
@@ -138,7 +138,7 @@ impl<'p> Portrait<'p> {
             since: None,
             claims: None,
         };
-        let mut portrait = match principal {
+        let mut user_profile = match principal {
             Principal::Verified(verified) => {
                 let claims = verified.claims();
                 let session_id = claims.sid.as_ref().map(|sid| sid.to_header());
@@ -174,7 +174,7 @@ impl<'p> Portrait<'p> {
                 user_id: id.clone(),
                 clerk_user_id: Some(id),
                 flags: &snapshot.rules.flags,
-                ..portrait
+                ..user_profile
             };
         }
         if let Some(Standing::Known(known)) = snapshot
@@ -182,9 +182,9 @@ impl<'p> Portrait<'p> {
             .as_ref()
             .map(|members| members.standing(user))
         {
-            portrait.know(known, principal.is_stand_in());
+            user_profile.know(known, principal.is_stand_in());
         }
-        portrait
+        user_profile
     }
 
     /// Adds what the membership knows, which counts more than the token.
