@@ -22,7 +22,7 @@ use crate::clock;
 use crate::domain::event::{Meaning, meaning};
 use crate::domain::head::Incoming;
 use crate::domain::ids::RequestId;
-use crate::domain::judge::{Trace, Who, judge_traced, judge_webhook};
+use crate::domain::judge::{Identified, Trace, judge_traced, judge_webhook};
 use crate::domain::{Refusal, RequestHead, Snapshot, Step, UnixTime, Verdict};
 use advice::Facts;
 use report::{Outcome, Report};
@@ -214,7 +214,7 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
     let (who, route) = match &verdict {
         Verdict::Reject(refusal) => (refusal.who.clone(), refusal.route.clone()),
         Verdict::Answer(reply) => (reply.who.clone(), Some(reply.route.clone())),
-        _ => (Who::default(), None),
+        _ => (Identified::default(), None),
     };
     let facts = Facts {
         parts: parts.as_ref(),

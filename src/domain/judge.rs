@@ -119,7 +119,7 @@ pub struct Grant {
     /// Further routes at which some app server arrives with this request. They let the caller in, too.
     further_routes: Vec<Arc<Route>>,
     caller: Caller,
-    who: Who,
+    who: Identified,
     headers: TrustedHeaders,
     /// What would have been refused, on a route in report mode.
     reported: Option<Rejection>,
@@ -172,7 +172,7 @@ impl Grant {
     }
 
     #[must_use]
-    pub fn who(&self) -> &Who {
+    pub fn who(&self) -> &Identified {
         &self.who
     }
 
@@ -207,7 +207,7 @@ pub enum Caller {
 pub struct Refusal {
     pub route: Option<Arc<Route>>,
     pub reason: Rejection,
-    pub who: Who,
+    pub who: Identified,
     /// What the request teaches about its user all the same.
     pub sighting: Option<Sighting>,
 }
@@ -219,7 +219,7 @@ impl Refusal {
         Self {
             route: None,
             reason,
-            who: Who::default(),
+            who: Identified::default(),
             sighting: None,
         }
     }
@@ -229,7 +229,7 @@ impl Refusal {
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub route: Arc<Route>,
-    pub who: Who,
+    pub who: Identified,
     pub answer: Answer,
     /// Why the caller would not be let in.
     pub reason: Option<Rejection>,
@@ -238,7 +238,7 @@ pub struct Reply {
 
 /// What was found out about the caller on the way, for the log.
 #[derive(Clone, Debug, Default)]
-pub struct Who {
+pub struct Identified {
     pub user: Option<UserId>,
     pub workspace: Option<WorkspaceId>,
     /// Whose token it is, be it of use here or not.
@@ -358,7 +358,7 @@ fn judge_reading(
         )
     });
 
-    let (who, sighting) = (Who::default(), None);
+    let (who, sighting) = (Identified::default(), None);
     let mut judgement = access::Judgement {
         snapshot,
         head,
@@ -430,7 +430,7 @@ pub fn judge_webhook(
                 head,
                 route,
                 caller,
-                Who::default(),
+                Identified::default(),
                 None,
             ))
         }
@@ -484,7 +484,7 @@ fn refuse(
     head: &RequestHead,
     route: &Arc<Route>,
     reason: Rejection,
-    who: Who,
+    who: Identified,
 ) -> Verdict {
     let leads_upstream = route.access != Access::Webhook && route.answer.is_none();
     if route.mode == Mode::Report && leads_upstream {

@@ -8,7 +8,7 @@ use prometheus::IntGauge;
 
 use crate::clock;
 use crate::domain::ids::{RequestId, SvixId};
-use crate::domain::judge::{Reply, Who};
+use crate::domain::judge::{Identified, Reply};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Snapshot};
 use crate::state::deliveries::{Delivery, Taken};
@@ -167,7 +167,7 @@ impl Ctx {
     }
 
     /// What was found out about the caller.
-    pub fn who(&self) -> Option<&Who> {
+    pub fn who(&self) -> Option<&Identified> {
         match &self.phase {
             Phase::Answered(Answered::Refused(refusal)) => Some(&refusal.who),
             Phase::Answered(Answered::Own(reply)) => Some(&reply.who),

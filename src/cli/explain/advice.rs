@@ -12,7 +12,7 @@ use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
 use crate::domain::client::forwarding_header;
 use crate::domain::issuer::{Issuer, Kind};
-use crate::domain::judge::Who;
+use crate::domain::judge::Identified;
 use crate::domain::routes::{Access, Condition, Route};
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
@@ -31,7 +31,7 @@ pub(super) struct Facts<'f> {
     pub now: UnixTime,
     pub headers: &'f HeaderMap,
     /// What the judgement found out about the caller.
-    pub who: &'f Who,
+    pub who: &'f Identified,
     /// The route, where one covers the request.
     pub route: Option<&'f Route>,
     /// Where the request comes from; `None` for a Unix socket.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::authorize::{Authorization, Purpose};
 use super::workspace::NamedWorkspace;
-use super::{Caller, Principal, Proofs, Sighting, Trace, Who};
+use super::{Caller, Identified, Principal, Proofs, Sighting, Trace};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role};
@@ -28,7 +28,7 @@ pub(super) struct Judgement<'j, P, T> {
     pub route: &'j Arc<Route>,
     /// See [`crate::domain::routes::Reading::path`].
     pub path: &'j CleanPath<'j>,
-    pub who: Who,
+    pub who: Identified,
     /// What a request teaches that is refused because nobody has let its user in yet.
     pub sighting: Option<Sighting>,
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::access::Joined;
 use super::principal::{Principal, UserProfile, qualified};
 use super::sighting::Lesson;
-use super::{Caller, Grant, Who};
+use super::{Caller, Grant, Identified};
 use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
 use crate::domain::ids::text_header;
@@ -26,7 +26,7 @@ pub(super) fn grant(
     head: &RequestHead,
     route: &Arc<Route>,
     caller: Caller,
-    who: Who,
+    who: Identified,
     joined: Option<Joined>,
 ) -> Grant {
     let trusted_peer = snapshot.rules.trusts(head.peer);

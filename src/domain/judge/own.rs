@@ -9,7 +9,7 @@ use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::principal::{Principal, UserProfile};
-use super::{Lesson, Reply, Who};
+use super::{Identified, Lesson, Reply};
 use crate::domain::Rejection;
 use crate::domain::answer::{Answer, Answers, Kind};
 use crate::domain::event::EventTime;
@@ -24,7 +24,7 @@ pub(super) fn answer(
     route: &Arc<Route>,
     own: Own,
     principal: &Principal,
-    who: Who,
+    who: Identified,
 ) -> Reply {
     let user_profile = UserProfile::of(snapshot, principal);
     let body = match own {
