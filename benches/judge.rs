@@ -109,7 +109,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
     let rules = Rules {
         keep_revocations: Duration::from_secs(86_400),
         flags: Flags::NONE,
-        stand_in: None,
+        static_user: None,
         profile: Profile::default(),
         routes: RouteTable::new(table, PathRules::default()).expect("no contradiction"),
         issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],

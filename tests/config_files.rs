@@ -15,7 +15,7 @@ use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{Flags, Roles, Table};
 use bailiff::domain::profile::Profile;
 use bailiff::domain::routes::{Access, Mode};
-use bailiff::domain::stand_in::StandInMode;
+use bailiff::domain::static_user::StaticAuth;
 use serde_json::Value;
 
 #[path = "shared/head.rs"]
@@ -79,8 +79,8 @@ fn the_local_config_loads_without_a_warning_and_lets_in_one_user() {
     let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     let rules = loaded.settings.live.rules;
-    let Some(StandInMode::Local { tokens, who }) = &rules.stand_in else {
-        panic!("{:?}", rules.stand_in)
+    let Some(StaticAuth::Local { tokens, who }) = &rules.static_user else {
+        panic!("{:?}", rules.static_user)
     };
     assert_eq!((tokens.len(), who.user().as_str()), (2, "local:local"));
     assert!(rules.issuers.is_empty());

@@ -19,7 +19,7 @@ use crate::domain::issuer::Kind;
 use crate::domain::routes::{Access, Methods, Mode, Own, Route};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
-use crate::domain::stand_in::StandInMode;
+use crate::domain::static_user::StaticAuth;
 use source::Found;
 
 /// A clock that is off by more is worth a word: half of Clerk's usual leeway.
@@ -189,8 +189,8 @@ fn summary(
         boot.admin,
         boot.upstream
     );
-    if let Some(mode) = &live.rules.stand_in {
-        let _ = writeln!(text, "  users       {}", stand_in(mode));
+    if let Some(mode) = &live.rules.static_user {
+        let _ = writeln!(text, "  users       {}", static_user(mode));
     }
     text += &hints::surroundings(scene);
     for (issuer, keys) in live.rules.issuers.iter().zip(&live.issuers) {
@@ -305,13 +305,13 @@ fn access(route: &Route, rules: &Rules) -> String {
 }
 
 /// Who comes in without an issuer.
-fn stand_in(mode: &StandInMode) -> String {
+fn static_user(mode: &StaticAuth) -> String {
     let user = mode.who().user();
     match mode {
-        StandInMode::Local { tokens, .. } => {
+        StaticAuth::Local { tokens, .. } => {
             format!("{user}, by {}", count(tokens.len(), "shared token"))
         }
-        StandInMode::Disabled(_) => {
+        StaticAuth::Disabled(_) => {
             format!("{user}, whoever asks: authentication is switched off (AUTH_DISABLED)")
         }
     }
@@ -381,7 +381,7 @@ fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults
         "admin": boot.admin.to_string(),
         "upstream": boot.upstream.to_string(),
         "auth_disabled": live.rules.auth_disabled(),
-        "stand_in": live.rules.stand_in.as_ref().map(|mode| mode.who().user().as_str()),
+        "stand_in": live.rules.static_user.as_ref().map(|mode| mode.who().user().as_str()),
         "store": boot.store.as_ref().map(|store| store.display().to_string()),
         "shared": boot.shared.as_ref().map(hints::shared),
         "backend_api": hints::backend_json(scene),

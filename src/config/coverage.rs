@@ -6,7 +6,7 @@ use crate::domain::issuer::Issuer;
 use crate::domain::path::CleanPath;
 use crate::domain::routes::{Access, Condition, Methods, Route, RouteTable};
 use crate::domain::service_token::ServiceToken;
-use crate::domain::stand_in::LOCAL;
+use crate::domain::static_user::LOCAL;
 
 use super::faults::{Code, Fault, quoted};
 use super::near::nearest;

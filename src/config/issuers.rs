@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::ids::{CLERK, is_issuer_name};
 use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::keys::KeySet;
-use crate::domain::stand_in::RESERVED;
+use crate::domain::static_user::RESERVED;
 
 use super::backend::Backend;
 use super::faults::{Code, Fault, quoted};

@@ -273,7 +273,7 @@ fn live<'a>(
     let rules = Rules {
         routes,
         issuers: issuers?,
-        stand_in: choice.mode.clone().filter(|_| distinct)?,
+        static_user: choice.mode.clone().filter(|_| distinct)?,
         profile: profile?,
         roles: membership.roles().cloned(),
         flags: membership.flags().clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::ids::{Subject, text_header};
 use crate::domain::service_token::{self, ServiceToken, TokenHash};
-use crate::domain::stand_in::{MAX_TOKENS, StandIn, StandInMode};
+use crate::domain::static_user::{MAX_TOKENS, StaticAuth, StaticUser};
 
 use super::faults::{Code, Fault};
 use super::outside::Run;
@@ -27,7 +27,7 @@ pub(super) enum Voucher {
 /// What was chosen, and what takes the place of issuers, as far as it could be read.
 pub(super) struct Choice {
     pub(super) voucher: Voucher,
-    pub(super) mode: Option<Option<StandInMode>>,
+    pub(super) mode: Option<Option<StaticAuth>>,
 }
 
 /// What `AUTH_MODE` says.
@@ -69,7 +69,7 @@ pub(super) fn choice<'a>(
             good = false;
         }
         good &= switched_off::allowed(root, file, listen, run);
-        let mode = good.then(|| Some(StandInMode::Disabled(Arc::new(StandIn::disabled()))));
+        let mode = good.then(|| Some(StaticAuth::Disabled(Arc::new(StaticUser::disabled()))));
         return Choice {
             voucher: Voucher::Nobody,
             mode,
@@ -111,7 +111,7 @@ fn named(mode: Field<'_>) -> Option<Named> {
 }
 
 /// Reads the shared token, and who its holder is.
-fn local<'a>(section: Field<'a>, run: Run<'a>) -> Option<StandInMode> {
+fn local<'a>(section: Field<'a>, run: Run<'a>) -> Option<StaticAuth> {
     let (of, mut fields) = match section.is_present() {
         true => (section, section.fields("the local mode")?),
         false => run.nothing("the local mode")?,
@@ -140,8 +140,8 @@ fn local<'a>(section: Field<'a>, run: Run<'a>) -> Option<StandInMode> {
         Some(user) => user,
         None => Subject::parse("local").ok()?,
     };
-    let who = Arc::new(StandIn::local(&user, email?, name?)?);
-    Some(StandInMode::Local {
+    let who = Arc::new(StaticUser::local(&user, email?, name?)?);
+    Some(StaticAuth::Local {
         tokens: tokens?,
         who,
     })
@@ -235,7 +235,7 @@ pub(super) fn is_of_no_service(
     services: &[(Field<'_>, ServiceToken)],
     at: Field<'_>,
 ) -> bool {
-    let Some(Some(StandInMode::Local { tokens, .. })) = &choice.mode else {
+    let Some(Some(StaticAuth::Local { tokens, .. })) = &choice.mode else {
         return true;
     };
     let services = services

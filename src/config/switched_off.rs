@@ -2,7 +2,7 @@
 //!
 //! Fail closed: whoever switches authentication off by accident has a gate that does not start.
 
-use crate::domain::stand_in::DEV_USER;
+use crate::domain::static_user::DEV_USER;
 
 use super::faults::{Code, Fault};
 use super::interpolate::resolve;

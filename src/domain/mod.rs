@@ -26,7 +26,7 @@ pub mod routes;
 pub mod service_token;
 pub mod shared;
 pub mod snapshot;
-pub mod stand_in;
+pub mod static_user;
 pub mod token;
 pub mod webhook;
 

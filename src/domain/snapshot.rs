@@ -21,7 +21,7 @@ use super::profile::Profile;
 use super::revocation::{Revocations, Revoked, TooManyRevocations};
 use super::routes::RouteTable;
 use super::service_token::ServiceToken;
-use super::stand_in::StandInMode;
+use super::static_user::StaticAuth;
 use super::webhook::WebhookSecret;
 
 /// One version of the world.
@@ -120,7 +120,7 @@ pub struct Rules {
     pub routes: RouteTable,
     pub issuers: Vec<Issuer>,
     /// Who comes in without an issuer; `None` where only issuers vouch for users.
-    pub stand_in: Option<StandInMode>,
+    pub static_user: Option<StaticAuth>,
     /// What `answer: profile` says.
     pub profile: Profile,
     /// The roles of the membership; `None` when no membership is configured.
@@ -171,7 +171,7 @@ impl Rules {
     /// Whether authentication is switched off: every user is then the same made-up one.
     #[must_use]
     pub fn auth_disabled(&self) -> bool {
-        matches!(self.stand_in, Some(StandInMode::Disabled(_)))
+        matches!(self.static_user, Some(StaticAuth::Disabled(_)))
     }
 
     /// The `instance_id` that webhooks must have, where one is configured.

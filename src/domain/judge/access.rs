@@ -186,7 +186,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     /// Who the caller is. Without a stand-in only an issuer can say it; with one, no token is parsed at all.
     fn principal(&mut self) -> Result<Principal, Stop> {
         let rules = &self.snapshot.rules;
-        let Some(mode) = &rules.stand_in else {
+        let Some(mode) = &rules.static_user else {
             return self.verified_claims().map(Principal::Verified);
         };
         let holder = mode.admit(self.head, &rules.cors)?;
@@ -199,7 +199,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             };
             format!("{why}: user {}", who.user())
         });
-        Ok(Principal::StandIn(holder))
+        Ok(Principal::StaticUser(holder))
     }
 
     fn verified_claims(&mut self) -> Result<VerifiedClaims, Stop> {

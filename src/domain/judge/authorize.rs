@@ -72,7 +72,7 @@ impl<'a> Authorization<'a> {
             }
             let standing = members.standing(principal.user());
             trace_standing(&standing, trace);
-            standing::admits(route, &standing, principal.is_stand_in())?;
+            standing::admits(route, &standing, principal.is_static())?;
         }
         // After what the membership says of the user: a ban has a reason of its own, and says more than this.
         if let Some(claims) = principal.claims() {
@@ -81,7 +81,7 @@ impl<'a> Authorization<'a> {
         let joined = match members {
             // Fail closed: the route asks for what only a membership could tell, and there is none.
             None if self.looks_at_a_workspace() => return Err(Rejection::NotAMember.into()),
-            None if route.access == Access::Active && !principal.is_stand_in() => {
+            None if route.access == Access::Active && !principal.is_static() => {
                 return Err(Rejection::NotActive.into());
             }
             Some(members) if self.looks_at_a_workspace() => Some(self.join(members, trace)?),

@@ -36,7 +36,7 @@ pub(super) fn grant(
         Caller::Nobody => {
             let rules = &snapshot.rules;
             let shared = rules
-                .stand_in
+                .static_user
                 .as_ref()
                 .is_some_and(|mode| mode.is_carried(head.headers));
             (
@@ -47,7 +47,7 @@ pub(super) fn grant(
         Caller::User(principal) => {
             say_user(&mut headers, snapshot, principal);
             // A shared token lives for months, as that of a service does.
-            ("user", !principal.is_stand_in())
+            ("user", !principal.is_static())
         }
         Caller::Service(service) => {
             headers.say(name::SERVICE_NAME, service.to_header());

@@ -7,7 +7,7 @@ use crate::domain::event::EventTime;
 use crate::domain::ids::{CLERK, OrgId, UserId};
 use crate::domain::membership::{AccessStatus, Claimed, Flags, Known, Roles, Standing};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::stand_in::{DEV_USER, Holder};
+use crate::domain::static_user::{AdmittedStaticUser, DEV_USER};
 use crate::domain::token::{Claims, VerifiedClaims};
 
 /// A person, and why they are believed to be that.
@@ -15,8 +15,8 @@ use crate::domain::token::{Claims, VerifiedClaims};
 pub enum Principal {
     /// An issuer has signed it.
     Verified(VerifiedClaims),
-    /// The config says so: see [`crate::domain::stand_in`].
-    StandIn(Holder),
+    /// The config says so: see [`crate::domain::static_user`].
+    StaticUser(AdmittedStaticUser),
 }
 
 impl Principal {
@@ -24,7 +24,7 @@ impl Principal {
     pub fn user(&self) -> &UserId {
         match self {
             Self::Verified(claims) => claims.user(),
-            Self::StandIn(holder) => holder.who().user(),
+            Self::StaticUser(holder) => holder.who().user(),
         }
     }
 
@@ -33,7 +33,7 @@ impl Principal {
     pub fn claims(&self) -> Option<&VerifiedClaims> {
         match self {
             Self::Verified(claims) => Some(claims),
-            Self::StandIn(_) => None,
+            Self::StaticUser(_) => None,
         }
     }
 
@@ -42,7 +42,7 @@ impl Principal {
     pub fn issuer(&self) -> &str {
         match self {
             Self::Verified(claims) => claims.issuer(),
-            Self::StandIn(holder) => holder.who().issuer(),
+            Self::StaticUser(holder) => holder.who().issuer(),
         }
     }
 
@@ -51,7 +51,7 @@ impl Principal {
     pub fn may_everything(&self) -> bool {
         match self {
             Self::Verified(_) => false,
-            Self::StandIn(holder) => holder.who().may_everything(),
+            Self::StaticUser(holder) => holder.who().may_everything(),
         }
     }
 
@@ -72,8 +72,8 @@ impl Principal {
         })
     }
 
-    pub(super) fn is_stand_in(&self) -> bool {
-        matches!(self, Self::StandIn(_))
+    pub(super) fn is_static(&self) -> bool {
+        matches!(self, Self::StaticUser(_))
     }
 }
 
@@ -156,7 +156,7 @@ impl<'p> UserProfile<'p> {
                     ..blank
                 }
             }
-            Principal::StandIn(holder) => {
+            Principal::StaticUser(holder) => {
                 let who = holder.who();
                 let (email, name) = (who.email().cloned(), who.name().cloned());
                 Self {
@@ -182,13 +182,13 @@ impl<'p> UserProfile<'p> {
             .as_ref()
             .map(|members| members.standing(user))
         {
-            user_profile.know(known, principal.is_stand_in());
+            user_profile.know(known, principal.is_static());
         }
         user_profile
     }
 
     /// Adds what the membership knows, which counts more than the token.
-    fn know(&mut self, known: Known<'p>, is_stand_in: bool) {
+    fn know(&mut self, known: Known<'p>, is_static: bool) {
         if let Some(own) = known.id() {
             self.user_id = own;
         }
@@ -196,7 +196,7 @@ impl<'p> UserProfile<'p> {
         self.name = known.name().or(self.name.take());
         self.access = Some(match known.access {
             // Whoever holds the shared token was let in by the operator.
-            AccessStatus::Pending if is_stand_in => AccessStatus::Active,
+            AccessStatus::Pending if is_static => AccessStatus::Active,
             _ if known.founder => AccessStatus::Active,
             access => access,
         });

@@ -5,23 +5,19 @@ use crate::domain::membership::{AccessStatus, Standing};
 use crate::domain::routes::{Access, Route};
 
 /// Whether a user of this standing may use the route.
-pub(super) fn admits(
-    route: &Route,
-    standing: &Standing,
-    is_stand_in: bool,
-) -> Result<(), Rejection> {
+pub(super) fn admits(route: &Route, standing: &Standing, is_static: bool) -> Result<(), Rejection> {
     let token_only = matches!(route.access, Access::User | Access::Optional);
     match standing {
         Standing::Deleted => Err(Rejection::UserDeleted),
         Standing::Banned => Err(Rejection::UserBanned),
-        Standing::Unknown if token_only || is_stand_in => Ok(()),
+        Standing::Unknown if token_only || is_static => Ok(()),
         Standing::Unknown => Err(Rejection::UnknownUser),
         Standing::Known(known) => match known.access {
             _ if known.founder => Ok(()),
             AccessStatus::Active => Ok(()),
             AccessStatus::Suspended if token_only && route.allow_suspended => Ok(()),
             AccessStatus::Suspended => Err(Rejection::Suspended),
-            AccessStatus::Pending if token_only || is_stand_in => Ok(()),
+            AccessStatus::Pending if token_only || is_static => Ok(()),
             AccessStatus::Pending => Err(Rejection::NotActive),
         },
     }

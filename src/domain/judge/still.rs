@@ -8,7 +8,7 @@ use super::authorize::{Authorization, Purpose};
 use super::{Caller, Grant, Principal};
 use crate::domain::routes::{Mode, Route, Streams};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::stand_in::StandInMode;
+use crate::domain::static_user::StaticAuth;
 use crate::domain::token::VerifiedClaims;
 use crate::domain::{Rejection, UnixTime};
 
@@ -63,8 +63,8 @@ fn still_by(
     if route.streams == Streams::Never || route.mode == Mode::Report {
         return Ok(());
     }
-    if let Principal::StandIn(holder) = principal {
-        StandInMode::still_admits(snapshot.rules.stand_in.as_ref(), holder)?;
+    if let Principal::StaticUser(holder) = principal {
+        StaticAuth::still_admits(snapshot.rules.static_user.as_ref(), holder)?;
     }
     if principal.may_everything() {
         return Ok(());

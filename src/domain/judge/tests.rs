@@ -223,7 +223,7 @@ fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     let rules = Rules {
         keep_revocations: Duration::MAX,
         flags: Flags::NONE,
-        stand_in: None,
+        static_user: None,
         profile: Profile::default(),
         routes: RouteTable::new(routes.into_iter().collect(), PathRules::default())
             .expect("no contradiction"),

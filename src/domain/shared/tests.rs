@@ -61,7 +61,7 @@ fn gate(names: &[&str]) -> Snapshot {
     let rules = Rules {
         keep_revocations: Duration::from_secs(3600),
         flags: Flags::NONE,
-        stand_in: None,
+        static_user: None,
         profile: Profile::default(),
         routes: RouteTable::new(vec![], PathRules::default()).expect("no routes"),
         issuers: vec![],

@@ -240,7 +240,7 @@ fn rules() -> Rules {
     Rules {
         keep_revocations: KEEP,
         flags: Flags::NONE,
-        stand_in: None,
+        static_user: None,
         profile: Profile::default(),
         routes: RouteTable::new(routes, PathRules::default()).expect("no contradiction"),
         issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],

@@ -3,7 +3,7 @@
 use super::messages::assert_text;
 use super::*;
 use crate::domain::snapshot::Rules;
-use crate::domain::stand_in::StandInMode;
+use crate::domain::static_user::StaticAuth;
 use std::sync::Arc;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -22,8 +22,8 @@ fn rules(loaded: Result<Loaded, Faults>) -> Arc<Rules> {
 }
 
 fn local(rules: &Rules) -> Option<(usize, String)> {
-    match &rules.stand_in {
-        Some(StandInMode::Local { tokens, who }) => Some((tokens.len(), who.user().to_string())),
+    match &rules.static_user {
+        Some(StaticAuth::Local { tokens, who }) => Some((tokens.len(), who.user().to_string())),
         _ => None,
     }
 }
@@ -57,7 +57,7 @@ fn a_file_chooses_local_mode_by_its_section() {
     );
     let rules = rules(file(&all, bare()));
     assert_eq!(local(&rules), Some((3, "local:alex".to_owned())));
-    let Some(mode) = &rules.stand_in else {
+    let Some(mode) = &rules.static_user else {
         panic!("no mode")
     };
     assert_eq!(mode.who().email().expect("an address"), "a@x.test");
@@ -155,7 +155,7 @@ error[B011]: `local` beside `AUTH_MODE` `clerk`: either one shared token counts,
     let unused = alone(&env().with_var("LOCAL_AUTH_TOKEN", TOKEN))
         .unwrap_or_else(|faults| panic!("{faults}"));
     assert!(
-        unused.settings.live.rules.stand_in.is_none(),
+        unused.settings.live.rules.static_user.is_none(),
         "a token alone chooses nothing"
     );
     assert!(

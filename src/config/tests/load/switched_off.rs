@@ -2,7 +2,7 @@
 
 use super::messages::assert_text;
 use super::*;
-use crate::domain::stand_in::StandInMode;
+use crate::domain::static_user::StaticAuth;
 
 const LIVE: &str = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k";
 
@@ -15,8 +15,8 @@ fn here() -> FakeEnv {
 
 fn is_off(loaded: &Loaded) -> bool {
     matches!(
-        loaded.settings.live.rules.stand_in,
-        Some(StandInMode::Disabled(_))
+        loaded.settings.live.rules.static_user,
+        Some(StaticAuth::Disabled(_))
     )
 }
 

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::domain::routes::Own;
-use crate::domain::stand_in::{StandIn, StandInMode};
+use crate::domain::static_user::{StaticAuth, StaticUser};
 
 fn disabled(snapshot: Snapshot) -> Snapshot {
     ruled(snapshot, |rules| {
         rules.flags = Flags::new(["is_admin", "is_active"]).expect("flags");
-        rules.stand_in = Some(StandInMode::Disabled(Arc::new(StandIn::disabled())));
+        rules.static_user = Some(StaticAuth::Disabled(Arc::new(StaticUser::disabled())));
     })
 }
 
@@ -313,7 +313,7 @@ fn a_long_answer_without_a_token_ends_when_tokens_are_asked_for_again() {
     let off = every_word();
     let grant = here("/user").grant(&off);
     assert_eq!(still(&off, &grant, UnixTime(NOW)), Ok(()));
-    let on = ruled(off.clone(), |rules| rules.stand_in = None);
+    let on = ruled(off.clone(), |rules| rules.static_user = None);
     assert_eq!(
         still(&on, &grant, UnixTime(NOW)),
         Err(Rejection::MissingToken)

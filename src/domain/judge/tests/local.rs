@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::ids::Subject;
 use crate::domain::service_token::TokenHash;
-use crate::domain::stand_in::{StandIn, StandInMode};
+use crate::domain::static_user::{StaticAuth, StaticUser};
 
 const SHARED: &str = "the-shared-token-of-this-set-up";
 const OLD: &str = "the-shared-token-before-this-one";
@@ -18,7 +18,7 @@ fn local(snapshot: Snapshot) -> Snapshot {
         HeaderValue::from_static("alex@home.test"),
         HeaderValue::from_static("Alex"),
     );
-    let who = StandIn::local(
+    let who = StaticUser::local(
         &Subject::parse("alex").expect("a subject"),
         Some(email),
         Some(name),
@@ -26,7 +26,7 @@ fn local(snapshot: Snapshot) -> Snapshot {
     .expect("a user");
     let snapshot = ruled(snapshot, |rules| {
         rules.issuers.clear();
-        rules.stand_in = Some(StandInMode::Local {
+        rules.static_user = Some(StaticAuth::Local {
             tokens,
             who: Arc::new(who),
         });
@@ -289,9 +289,9 @@ fn a_long_answer_to_the_local_user_ends_with_the_token_that_it_was_opened_with()
     let (new, old) = (grant(SHARED), grant(OLD));
     let now = |world: &Snapshot, grant: &Grant| still(world, grant, UnixTime(NOW));
     assert_eq!((now(&world, &new), now(&world, &old)), (Ok(()), Ok(())));
-    let mode = |change: &dyn Fn(&mut Vec<TokenHash>, &mut Arc<StandIn>)| {
+    let mode = |change: &dyn Fn(&mut Vec<TokenHash>, &mut Arc<StaticUser>)| {
         ruled(world.clone(), |rules| {
-            let Some(StandInMode::Local { tokens, who }) = &mut rules.stand_in else {
+            let Some(StaticAuth::Local { tokens, who }) = &mut rules.static_user else {
                 panic!("no local mode")
             };
             change(tokens, who);
@@ -304,13 +304,13 @@ fn a_long_answer_to_the_local_user_ends_with_the_token_that_it_was_opened_with()
     );
     let renamed = mode(&|_, who| {
         let sam = Subject::parse("sam").expect("a subject");
-        *who = Arc::new(StandIn::local(&sam, None, None).expect("a user"));
+        *who = Arc::new(StaticUser::local(&sam, None, None).expect("a user"));
     });
     assert_eq!(
         now(&renamed, &new),
         Err(Rejection::WrongLocalToken),
         "it is another user's token now"
     );
-    let issuers = ruled(world.clone(), |rules| rules.stand_in = None);
+    let issuers = ruled(world.clone(), |rules| rules.static_user = None);
     assert_eq!(now(&issuers, &new), Err(Rejection::WrongLocalToken));
 }

@@ -17,19 +17,19 @@ use super::token::bearer;
 
 /// How users come in without an issuer.
 #[derive(Clone, Debug)]
-pub enum StandInMode {
+pub enum StaticAuth {
     /// One shared token, several while it is replaced; whoever shows it is this user.
     Local {
         tokens: Vec<TokenHash>,
-        who: Arc<StandIn>,
+        who: Arc<StaticUser>,
     },
     /// Authentication is switched off: whoever asks is this user, and may do everything.
-    Disabled(Arc<StandIn>),
+    Disabled(Arc<StaticUser>),
 }
 
 /// A user for whom no issuer vouches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StandIn {
+pub struct StaticUser {
     user: UserId,
     issuer: &'static str,
     email: Option<HeaderValue>,
@@ -50,7 +50,7 @@ pub const RESERVED: &[&str] = &[LOCAL, DISABLED, DEV];
 /// Most shared tokens at a time.
 pub const MAX_TOKENS: usize = 4;
 
-impl StandIn {
+impl StaticUser {
     /// The user of a shared token, known as `local:SUBJECT`. The texts are in the form of [`super::ids::text_header`].
     #[must_use]
     pub fn local(
@@ -108,30 +108,30 @@ impl StandIn {
 
 /// Somebody who was let in as the stand-in.
 #[derive(Clone, Debug)]
-pub struct Holder {
-    who: Arc<StandIn>,
+pub struct AdmittedStaticUser {
+    who: Arc<StaticUser>,
     /// What they have shown; `None` where nothing is asked for.
     token: Option<TokenHash>,
 }
 
-impl Holder {
+impl AdmittedStaticUser {
     #[must_use]
-    pub fn who(&self) -> &StandIn {
+    pub fn who(&self) -> &StaticUser {
         &self.who
     }
 }
 
-impl StandInMode {
+impl StaticAuth {
     /// The user.
     #[must_use]
-    pub fn who(&self) -> &Arc<StandIn> {
+    pub fn who(&self) -> &Arc<StaticUser> {
         match self {
             Self::Local { who, .. } | Self::Disabled(who) => who,
         }
     }
 
     /// Lets the caller in as the user, or says why not.
-    pub fn admit(&self, head: &RequestHead, cors: &Cors) -> Result<Holder, Rejection> {
+    pub fn admit(&self, head: &RequestHead, cors: &Cors) -> Result<AdmittedStaticUser, Rejection> {
         match self {
             Self::Local { tokens, who } => {
                 let token = bearer(head.headers)?.ok_or(Rejection::MissingToken)?;
@@ -139,12 +139,12 @@ impl StandInMode {
                 if !has(tokens, &token) {
                     return Err(Rejection::WrongLocalToken);
                 }
-                Ok(Holder {
+                Ok(AdmittedStaticUser {
                     who: who.clone(),
                     token: Some(token),
                 })
             }
-            Self::Disabled(who) => check_near(head, cors).map(|()| Holder {
+            Self::Disabled(who) => check_near(head, cors).map(|()| AdmittedStaticUser {
                 who: who.clone(),
                 token: None,
             }),
@@ -156,7 +156,7 @@ impl StandInMode {
     /// # Errors
     /// Why not: their token is none any more, or it would be another user's. Fail closed: whoever came in without a token while
     /// authentication was switched off has none to show when it is on.
-    pub fn still_admits(now: Option<&Self>, holder: &Holder) -> Result<(), Rejection> {
+    pub fn still_admits(now: Option<&Self>, holder: &AdmittedStaticUser) -> Result<(), Rejection> {
         match (now, &holder.token) {
             (Some(Self::Disabled(_)), None) => Ok(()),
             (_, None) => Err(Rejection::MissingToken),
@@ -270,11 +270,11 @@ mod tests {
 
     #[test]
     fn the_made_up_user_is_nobody_at_clerk() {
-        let who = StandIn::disabled();
+        let who = StaticUser::disabled();
         assert_eq!(who.user().as_str(), "dev:dev_user");
         assert_eq!(who.user().clerk(), None);
         assert!(who.may_everything());
-        let local = StandIn::local(&Subject::parse("user_2abc").unwrap(), None, None).unwrap();
+        let local = StaticUser::local(&Subject::parse("user_2abc").unwrap(), None, None).unwrap();
         assert_eq!(
             (local.user().as_str(), local.user().clerk()),
             ("local:user_2abc", None)
