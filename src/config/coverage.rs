@@ -16,7 +16,7 @@ use super::paths::Paths;
 use super::reader::Field;
 use super::roles::Membership;
 use super::routes::{Line, Lines};
-use super::stand_in::Voucher;
+use super::stand_in::AuthMode;
 
 /// What a route may ask for. `None` where reading it failed: then nothing is said about it here.
 pub(super) struct Rest<'r> {
@@ -24,7 +24,7 @@ pub(super) struct Rest<'r> {
     pub(super) issuers: Option<&'r [Issuer]>,
     /// Whether issuers can be added while the gate runs.
     pub(super) may_add_issuers: bool,
-    pub(super) voucher: Voucher,
+    pub(super) auth_mode: AuthMode,
     pub(super) webhooks: Option<bool>,
     /// With the field that each was read from.
     pub(super) services: Option<&'r [(Field<'r>, ServiceToken)]>,
@@ -169,7 +169,7 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
             "write `{workspace}` into the path, or add `workspace: {header: x-workspace-id}` or `workspace: {claim: org}`",
         ),
         // The operator has let in whoever holds the shared token.
-        Access::Active if absent && rest.voucher != Voucher::SharedToken => {
+        Access::Active if absent && rest.auth_mode != AuthMode::SharedToken => {
             refuse(
                 line.access,
                 format!("access {access} needs to know who is active"),
@@ -226,10 +226,10 @@ fn knows_issuers(line: &Line<'_>, rest: &Rest<'_>) -> bool {
         return true;
     };
     // Where nobody vouches for users, no issuer needs to be there, and no condition is looked at.
-    if issuers.is_empty() && rest.voucher == Voucher::Nobody {
+    if issuers.is_empty() && rest.auth_mode == AuthMode::Nobody {
         return true;
     }
-    let local = (rest.voucher == Voucher::SharedToken).then_some(LOCAL);
+    let local = (rest.auth_mode == AuthMode::SharedToken).then_some(LOCAL);
     let names = || issuers.iter().map(|issuer| &*issuer.name).chain(local);
     let mut good = true;
     for field in &line.issuers {
@@ -265,7 +265,7 @@ fn has_issuer(lines: &[Line<'_>], rest: &Rest<'_>, run: Run<'_>) -> bool {
         return true;
     };
     if rest.may_add_issuers
-        || rest.voucher != Voucher::Issuers
+        || rest.auth_mode != AuthMode::Issuers
         || rest.issuers.is_none_or(|issuers| !issuers.is_empty())
     {
         return true;

@@ -20,7 +20,7 @@ use super::reader::{Ctx, Field, Fields, Keys};
 use super::roles::{self, Membership};
 use super::settings::{IssuerKeys, Live, Settings};
 use super::source::Source;
-use super::stand_in::{self, Choice, Voucher};
+use super::stand_in::{self, AuthMode, Choice};
 use super::yaml::{Bounds, Kind, Node};
 use super::{
     boot, headers, issuers, keys, own, paths, postgres, routes, service_routes, services, webhooks,
@@ -205,9 +205,9 @@ fn live<'a>(
     may_add_issuers: bool,
     run: Run<'a>,
 ) -> Option<Live> {
-    let issuers = match choice.voucher {
-        Voucher::SharedToken => stand_in::no_issuers(root, run).then(Issuers::default),
-        Voucher::Issuers | Voucher::Nobody => issuers::issuers(root, run),
+    let issuers = match choice.auth_mode {
+        AuthMode::SharedToken => stand_in::no_issuers(root, run).then(Issuers::default),
+        AuthMode::Issuers | AuthMode::Nobody => issuers::issuers(root, run),
     };
     let backend = issuers.as_ref().map(|found| found.backend.as_ref());
     let membership = roles::membership(root, folder, backend);
@@ -241,7 +241,7 @@ fn live<'a>(
         membership: &membership,
         issuers: issuers.as_deref(),
         may_add_issuers,
-        voucher: choice.voucher,
+        auth_mode: choice.auth_mode,
         webhooks: webhooks.as_ref().map(Option::is_some),
         services: services.as_deref(),
         webhooks_at: root.opt("webhooks"),

@@ -16,7 +16,7 @@ use super::yaml::Node;
 
 /// Who vouches for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Voucher {
+pub(super) enum AuthMode {
     Issuers,
     /// The holder of the shared token is the local user.
     SharedToken,
@@ -26,7 +26,7 @@ pub(super) enum Voucher {
 
 /// What was chosen, and what takes the place of issuers, as far as it could be read.
 pub(super) struct Choice {
-    pub(super) voucher: Voucher,
+    pub(super) auth_mode: AuthMode,
     pub(super) mode: Option<Option<StaticAuth>>,
 }
 
@@ -71,14 +71,14 @@ pub(super) fn choice<'a>(
         good &= switched_off::allowed(root, file, listen, run);
         let mode = good.then(|| Some(StaticAuth::Disabled(Arc::new(StaticUser::disabled()))));
         return Choice {
-            voucher: Voucher::Nobody,
+            auth_mode: AuthMode::Nobody,
             mode,
         };
     }
     if wants_local {
         let mode = local.flatten().filter(|_| good && off.is_some()).map(Some);
         return Choice {
-            voucher: Voucher::SharedToken,
+            auth_mode: AuthMode::SharedToken,
             mode,
         };
     }
@@ -90,7 +90,7 @@ pub(super) fn choice<'a>(
         );
     }
     Choice {
-        voucher: Voucher::Issuers,
+        auth_mode: AuthMode::Issuers,
         mode: (good && off.is_some()).then_some(None),
     }
 }
