@@ -101,7 +101,7 @@ impl StaticUser {
 
     /// Whether the user may do everything, because nothing is judged.
     #[must_use]
-    pub fn may_everything(&self) -> bool {
+    pub fn bypasses_auth(&self) -> bool {
         self.issuer == DISABLED
     }
 }
@@ -273,13 +273,13 @@ mod tests {
         let who = StaticUser::disabled();
         assert_eq!(who.user().as_str(), "dev:dev_user");
         assert_eq!(who.user().clerk(), None);
-        assert!(who.may_everything());
+        assert!(who.bypasses_auth());
         let local = StaticUser::local(&Subject::parse("user_2abc").unwrap(), None, None).unwrap();
         assert_eq!(
             (local.user().as_str(), local.user().clerk()),
             ("local:user_2abc", None)
         );
-        assert!(!local.may_everything());
+        assert!(!local.bypasses_auth());
     }
 
     #[test]

@@ -48,10 +48,10 @@ impl Principal {
 
     /// Whether the person may do everything, because authentication is switched off.
     #[must_use]
-    pub fn may_everything(&self) -> bool {
+    pub fn bypasses_auth(&self) -> bool {
         match self {
             Self::Verified(_) => false,
-            Self::StaticUser(holder) => holder.who().may_everything(),
+            Self::StaticUser(holder) => holder.who().bypasses_auth(),
         }
     }
 
@@ -167,7 +167,7 @@ impl<'p> UserProfile<'p> {
                 }
             }
         };
-        if principal.may_everything() {
+        if principal.bypasses_auth() {
             // As the mock users of apps are: one id under every name, everything set.
             let id = HeaderValue::from_static(DEV_USER);
             return Self {
