@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use sighting::{Lesson, Sighting};
-pub use still::{ENDINGS, still};
+pub use still::{STREAM_END_REASONS, still};
 
 use super::answer::Answer;
 use super::cors::Fields;

@@ -4,7 +4,7 @@ use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 use super::{VALID, keep};
 use crate::domain::Rejection;
-use crate::domain::judge::ENDINGS;
+use crate::domain::judge::STREAM_END_REASONS;
 
 /// `bailiff_streams_open` and `bailiff_streams_closed_total`.
 pub struct Streams {
@@ -36,7 +36,7 @@ impl Streams {
             registry,
             IntCounterVec::new(opts, &["reason"]).expect(VALID),
         );
-        ENDINGS
+        STREAM_END_REASONS
             .iter()
             .for_each(|reason| _ = closed.with_label_values(&[reason.label()]));
         Self { open, closed }

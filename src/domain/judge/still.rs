@@ -13,7 +13,7 @@ use crate::domain::token::VerifiedClaims;
 use crate::domain::{Rejection, UnixTime};
 
 /// Every reason of [`still`].
-pub const ENDINGS: &[Rejection] = &[
+pub const STREAM_END_REASONS: &[Rejection] = &[
     Rejection::SessionRevoked,
     Rejection::UserRevoked,
     Rejection::UserDeleted,

@@ -176,7 +176,7 @@ proptest! {
             other => panic!("{}", told(&other)),
         };
         let goes_on = still(&then, &grant, UnixTime(NOW));
-        prop_assert!(goes_on.is_ok() || goes_on.is_err_and(|reason| ENDINGS.contains(&reason)), "{goes_on:?}");
+        prop_assert!(goes_on.is_ok() || goes_on.is_err_and(|reason| STREAM_END_REASONS.contains(&reason)), "{goes_on:?}");
         match again {
             // While one membership is replaced by another, what never asked it goes on: the one difference that is meant.
             Err(Rejection::MembersUnavailable) => {

@@ -36,7 +36,7 @@ fn after(
     });
     let found = still(&changed, &grant, UnixTime(now));
     assert!(
-        found.is_ok() || found.is_err_and(|reason| ENDINGS.contains(&reason)),
+        found.is_ok() || found.is_err_and(|reason| STREAM_END_REASONS.contains(&reason)),
         "{found:?} is counted from the start"
     );
     found
