@@ -14,7 +14,7 @@ use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
 use bailiff::domain::ids::{AppUserId, OrgId, RequestId, UserId, WorkspaceId};
 use bailiff::domain::issuer::{Issuer, Kind};
-use bailiff::domain::judge::{Proofs, Step, Verdict, judge, still};
+use bailiff::domain::judge::{Proofs, Step, Verdict, judge, reauthorize};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{
     AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace,
@@ -242,7 +242,7 @@ fn judging(c: &mut Criterion) {
     let grant = granted(judge(&snapshot, &good, NOW, &()));
     // What each stream costs with each change of the world.
     c.bench_function("still", |b| {
-        b.iter(|| still(black_box(&snapshot), black_box(&grant), NOW))
+        b.iter(|| reauthorize(black_box(&snapshot), black_box(&grant), NOW))
     });
     c.bench_function("apply/15-headers", |b| {
         b.iter_batched_ref(

@@ -10,10 +10,10 @@ mod grant;
 mod own;
 mod principal;
 mod readings;
+mod reauthorize;
 mod service;
 mod sighting;
 mod standing;
-mod still;
 #[cfg(test)]
 mod tests;
 mod workspace;
@@ -21,8 +21,8 @@ mod workspace;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use reauthorize::{STREAM_END_REASONS, reauthorize};
 pub use sighting::{Lesson, Sighting};
-pub use still::{STREAM_END_REASONS, still};
 
 use super::answer::Answer;
 use super::cors::Fields;

@@ -1,7 +1,7 @@
 //! Answers that go on for long: ended when their user's access ends.
 //!
 //! A token judged at the handshake of a WebSocket is not the end of it: hours later its session may be over. So each long answer to
-//! a user is judged again with every new snapshot, by the floor's [`still`], and closed when it would not be given any more.
+//! a user is judged again with every new snapshot, by the floor's [`reauthorize`], and closed when it would not be given any more.
 //!
 //! It is closed by closing both its connections; the client of a WebSocket is told before by a close frame ([`websocket`]).
 
@@ -17,7 +17,7 @@ use super::ctx::Ctx;
 use super::log::{self, Begun};
 use super::service::Gate;
 use crate::clock;
-use crate::domain::judge::{Caller, still};
+use crate::domain::judge::{Caller, reauthorize};
 use crate::domain::{Grant, Rejection};
 use crate::listen::{patience, websocket};
 use crate::metrics::{self, Metrics};
@@ -103,7 +103,7 @@ impl Watched {
         let expires = self.grant.ends_at_expiry();
         loop {
             changes.mark_unchanged();
-            if let Err(reason) = self.still().await {
+            if let Err(reason) = self.reauthorize().await {
                 log::cut_off(&self.grant, &self.begun, reason, &self.metrics);
                 return;
             }
@@ -122,7 +122,7 @@ impl Watched {
 
     /// Whether access goes on by what is known now. A source that does not answer ends nobody's: it does when it has been silent
     /// for too long.
-    async fn still(&self) -> Result<(), Rejection> {
+    async fn reauthorize(&self) -> Result<(), Rejection> {
         let Caller::User(person) = self.grant.caller() else {
             return Ok(());
         };
@@ -131,6 +131,6 @@ impl Watched {
             .view(&self.snapshots, self.snapshots.load(), person.user())
             .await;
         let snapshot = snapshot.map_err(|_| Rejection::MembersUnavailable)?;
-        still(&snapshot, &self.grant, clock::now())
+        reauthorize(&snapshot, &self.grant, clock::now())
     }
 }

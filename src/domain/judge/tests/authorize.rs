@@ -175,7 +175,7 @@ proptest! {
             Step::Judged(Verdict::Reject(refusal)) => Err(refusal.reason),
             other => panic!("{}", told(&other)),
         };
-        let goes_on = still(&then, &grant, UnixTime(NOW));
+        let goes_on = reauthorize(&then, &grant, UnixTime(NOW));
         prop_assert!(goes_on.is_ok() || goes_on.is_err_and(|reason| STREAM_END_REASONS.contains(&reason)), "{goes_on:?}");
         match again {
             // While one membership is replaced by another, what never asked it goes on: the one difference that is meant.

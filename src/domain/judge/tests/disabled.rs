@@ -312,10 +312,10 @@ fn each_request_says_in_its_steps_that_nothing_was_judged() {
 fn a_long_answer_without_a_token_ends_when_tokens_are_asked_for_again() {
     let off = every_word();
     let grant = here("/user").grant(&off);
-    assert_eq!(still(&off, &grant, UnixTime(NOW)), Ok(()));
+    assert_eq!(reauthorize(&off, &grant, UnixTime(NOW)), Ok(()));
     let on = ruled(off.clone(), |rules| rules.static_user = None);
     assert_eq!(
-        still(&on, &grant, UnixTime(NOW)),
+        reauthorize(&on, &grant, UnixTime(NOW)),
         Err(Rejection::MissingToken)
     );
 }

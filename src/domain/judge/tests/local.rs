@@ -287,7 +287,7 @@ fn a_long_answer_to_the_local_user_ends_with_the_token_that_it_was_opened_with()
     let world = every_word();
     let grant = |token: &str| get("/user").bearer(token).grant(&world);
     let (new, old) = (grant(SHARED), grant(OLD));
-    let now = |world: &Snapshot, grant: &Grant| still(world, grant, UnixTime(NOW));
+    let now = |world: &Snapshot, grant: &Grant| reauthorize(world, grant, UnixTime(NOW));
     assert_eq!((now(&world, &new), now(&world, &old)), (Ok(()), Ok(())));
     let mode = |change: &dyn Fn(&mut Vec<TokenHash>, &mut Arc<StaticUser>)| {
         ruled(world.clone(), |rules| {

@@ -172,8 +172,8 @@ fn a_stream_goes_on_while_every_reading_would_let_its_user_in() {
     let banned = site
         .changed(&Change::User(user, suspended), EventTime(NOW * 1000 + 1))
         .expect("room");
-    assert_eq!(still(&site, &grant, UnixTime(NOW)), Ok(()));
-    assert!(still(&banned, &grant, UnixTime(NOW)).is_err());
+    assert_eq!(reauthorize(&site, &grant, UnixTime(NOW)), Ok(()));
+    assert!(reauthorize(&banned, &grant, UnixTime(NOW)).is_err());
 }
 
 #[test]

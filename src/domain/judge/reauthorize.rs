@@ -12,7 +12,7 @@ use crate::domain::static_user::StaticAuth;
 use crate::domain::token::VerifiedClaims;
 use crate::domain::{Rejection, UnixTime};
 
-/// Every reason of [`still`].
+/// Every reason of [`reauthorize`].
 pub const STREAM_END_REASONS: &[Rejection] = &[
     Rejection::SessionRevoked,
     Rejection::UserRevoked,
@@ -43,13 +43,13 @@ pub const STREAM_END_REASONS: &[Rejection] = &[
 ///
 /// # Errors
 /// Why it would not.
-pub fn still(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Rejection> {
+pub fn reauthorize(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Rejection> {
     grant
         .routes()
         .try_for_each(|route| still_by(snapshot, grant, route, now))
 }
 
-/// As [`still`], by one of the routes that let the user in.
+/// As [`reauthorize`], by one of the routes that let the user in.
 fn still_by(
     snapshot: &Snapshot,
     grant: &Grant,

@@ -34,7 +34,7 @@ fn after(
     let changed = changes.iter().fold(snapshot.clone(), |world, change| {
         world.changed(change, at).expect("room")
     });
-    let found = still(&changed, &grant, UnixTime(now));
+    let found = reauthorize(&changed, &grant, UnixTime(now));
     assert!(
         found.is_ok() || found.is_err_and(|reason| STREAM_END_REASONS.contains(&reason)),
         "{found:?} is counted from the start"
@@ -87,9 +87,9 @@ fn a_stream_ends_with_the_patience_for_a_silent_source() {
         ..snapshot.clone()
     };
     let grant = get("/user").bearer(&token("user_member")).grant(&snapshot);
-    assert_eq!(still(&aged, &grant, UnixTime(NOW + 60)), Ok(()));
+    assert_eq!(reauthorize(&aged, &grant, UnixTime(NOW + 60)), Ok(()));
     assert_eq!(
-        still(&aged, &grant, UnixTime(NOW + 61)),
+        reauthorize(&aged, &grant, UnixTime(NOW + 61)),
         Err(Rejection::MembersStale)
     );
 }
@@ -223,13 +223,13 @@ fn without_the_issuer_or_the_membership_that_let_somebody_in_nothing_goes_on() {
     let grant = |path: &str| get(path).bearer(&token("user_member")).grant(&world);
     let nobody = ruled(world.clone(), |rules| rules.issuers.clear());
     assert_eq!(
-        still(&nobody, &grant("/user"), UnixTime(NOW)),
+        reauthorize(&nobody, &grant("/user"), UnixTime(NOW)),
         Err(Rejection::WrongIssuer)
     );
     let mut unloaded = world.clone();
     unloaded.members = None;
     assert_eq!(
-        still(&unloaded, &grant("/ws/ws_1"), UnixTime(NOW)),
+        reauthorize(&unloaded, &grant("/ws/ws_1"), UnixTime(NOW)),
         Err(Rejection::MembersUnavailable)
     );
 }
@@ -256,9 +256,9 @@ fn a_long_answer_ends_with_a_flag_that_its_route_asks_for() {
     };
     let admin = flagged(Flags::new(["is_admin"]).expect("flags"));
     let grant = get("/admin").bearer(&token("user_member")).grant(&admin);
-    assert_eq!(still(&admin, &grant, UnixTime(NOW)), Ok(()));
+    assert_eq!(reauthorize(&admin, &grant, UnixTime(NOW)), Ok(()));
     assert_eq!(
-        still(&flagged(Flags::NONE), &grant, UnixTime(NOW)),
+        reauthorize(&flagged(Flags::NONE), &grant, UnixTime(NOW)),
         Err(Rejection::NoFlag)
     );
 }
@@ -271,10 +271,13 @@ fn a_long_answer_ends_when_the_list_of_roles_is_another() {
         rules.roles = Roles::new(&["viewer".to_owned(), "member".to_owned()])
     });
     assert_eq!(
-        still(&renumbered, &grant("/ws/ws_1"), UnixTime(NOW)),
+        reauthorize(&renumbered, &grant("/ws/ws_1"), UnixTime(NOW)),
         Err(Rejection::RoleTooLow)
     );
-    assert_eq!(still(&renumbered, &grant("/user"), UnixTime(NOW)), Ok(()));
+    assert_eq!(
+        reauthorize(&renumbered, &grant("/user"), UnixTime(NOW)),
+        Ok(())
+    );
 }
 
 #[test]
