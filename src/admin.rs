@@ -18,7 +18,7 @@ pub use api::Api;
 use crate::clock;
 use crate::domain::head::cannot_be_rebound;
 use crate::domain::{Snapshot, UnixTime};
-use crate::listen::patience;
+use crate::listen::limits;
 use crate::metrics::Metrics;
 use crate::state::SnapshotStore;
 use crate::state::keys::KeyKeeper;
@@ -134,7 +134,7 @@ pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        patience::arrived();
+        limits::head_received();
         session.set_read_timeout(Some(IO));
         session.set_write_timeout(Some(IO));
         session.set_total_drain_timeout(Some(IO));

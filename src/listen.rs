@@ -8,7 +8,7 @@
 //! The descriptor has one owner at any time: the listener until the service task runs, Pingora's
 //! own listener after that. `Fds` only holds numbers and closes nothing.
 
-pub mod patience;
+pub mod limits;
 pub mod websocket;
 
 use std::fs::Permissions;

@@ -22,7 +22,7 @@ use crate::config::settings::{Address, Live, Settings};
 use crate::domain::Snapshot;
 use crate::domain::membership::{Said, Table};
 use crate::listen;
-use crate::listen::patience::{Patience, Room};
+use crate::listen::limits::{ConnectionLimit, HeadTimeout};
 use crate::listen::websocket::Closing;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
@@ -354,10 +354,10 @@ impl Server {
             api,
         };
         let patient = boot.timeouts.client;
-        let room = Room::new(ADMIN_CONNECTIONS, || {});
+        let room = ConnectionLimit::new(ADMIN_CONNECTIONS, || {});
         admin.serve(
             "admin",
-            Patience::new(HttpServer::new_app(app), patient, room),
+            HeadTimeout::new(HttpServer::new_app(app), patient, room),
             admin_stopped,
         )?;
 
@@ -386,9 +386,9 @@ impl Server {
             ..ServerConf::default()
         });
         let refused = metrics.connections_refused.clone();
-        let room = Room::new(affordable(boot.max_connections), move || refused.inc());
+        let room = ConnectionLimit::new(affordable(boot.max_connections), move || refused.inc());
         for listener in listeners {
-            let app = Patience::new(http_proxy(&conf, gate.clone()), patient, room.clone());
+            let app = HeadTimeout::new(http_proxy(&conf, gate.clone()), patient, room.clone());
             listener.serve("gate", Closing::new(app), stopped.clone())?;
         }
 

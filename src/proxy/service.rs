@@ -26,7 +26,7 @@ use crate::domain::identity::name;
 use crate::domain::judge::{Caller, judge_webhook};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
-use crate::listen::patience;
+use crate::listen::limits;
 use crate::metrics::Metrics;
 use crate::state::SnapshotStore;
 use crate::state::deliveries::{Deliveries, Start};
@@ -225,7 +225,7 @@ impl ProxyHttp for Gate {
     type CTX = Ctx;
 
     fn new_ctx(&self) -> Ctx {
-        patience::arrived();
+        limits::head_received();
         Ctx::new(self.snapshots.load(), &self.metrics.in_flight)
     }
 

@@ -19,7 +19,7 @@ use super::service::Gate;
 use crate::clock;
 use crate::domain::judge::{Caller, reauthorize};
 use crate::domain::{Grant, Rejection};
-use crate::listen::{patience, websocket};
+use crate::listen::{limits, websocket};
 use crate::metrics::{self, Metrics};
 use crate::state::SnapshotStore;
 use crate::state::lookups::LookupSource;
@@ -83,7 +83,7 @@ impl Gate {
         if is_web_socket(&session.req_header().headers, response) {
             websocket::begins();
         }
-        patience::ends_with(watched.end());
+        limits::ends_with(watched.end());
     }
 }
 

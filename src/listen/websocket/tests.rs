@@ -17,7 +17,7 @@ struct App {
     read: Mutex<Vec<u8>>,
 }
 
-/// Stands where Pingora and [`super::super::patience`] stand: sends, reads, and is closed when it is told to.
+/// Stands where Pingora and [`super::super::limits`] stand: sends, reads, and is closed when it is told to.
 #[async_trait]
 impl ServerApp for App {
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {

@@ -2,7 +2,7 @@
 //!
 //! Pingora bounds each read of a head and not the whole: a client that sends a byte now and then keeps its connection for as long
 //! as it likes, and a thousand of them are all that a process can have (attack A-100). Only the app knows when the head is
-//! there, so it says so with [`arrived`].
+//! there, so it says so with [`head_received`].
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -63,19 +63,19 @@ async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
 }
 
 /// Says that the head of the request is there, and that from now on other bounds count. Does nothing where nobody waits.
-pub fn arrived() {
-    let _ = ARRIVED.try_with(|arrived| arrived.store(true, Ordering::Relaxed));
+pub fn head_received() {
+    let _ = ARRIVED.try_with(|head_received| head_received.store(true, Ordering::Relaxed));
 }
 
 /// Room for so many connections at a time. One that finds none is closed at once, without an answer: an answer would take what
 /// there is too little of.
 #[derive(Clone)]
-pub struct Room {
+pub struct ConnectionLimit {
     places: Arc<Semaphore>,
     full: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Room {
+impl ConnectionLimit {
     /// `full` is called for each connection that finds no place.
     pub fn new(places: usize, full: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
@@ -86,14 +86,14 @@ impl Room {
 }
 
 /// An app whose clients have this long for each head, the pause before it included, and of whom so many have room.
-pub struct Patience<A> {
+pub struct HeadTimeout<A> {
     app: Arc<A>,
     within: Duration,
-    room: Room,
+    room: ConnectionLimit,
 }
 
-impl<A> Patience<A> {
-    pub fn new(app: A, within: Duration, room: Room) -> Self {
+impl<A> HeadTimeout<A> {
+    pub fn new(app: A, within: Duration, room: ConnectionLimit) -> Self {
         Self {
             app: Arc::new(app),
             within,
@@ -103,7 +103,7 @@ impl<A> Patience<A> {
 }
 
 #[async_trait]
-impl<A> HttpServerApp for Patience<A>
+impl<A> HttpServerApp for HeadTimeout<A>
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
@@ -117,15 +117,15 @@ where
             (self.room.full)();
             return None;
         };
-        let arrived = Arc::new(AtomicBool::new(false));
+        let head_received = Arc::new(AtomicBool::new(false));
         let request = ARRIVED.scope(
-            arrived.clone(),
+            head_received.clone(),
             self.app.process_new_http(session, shutdown),
         );
         let mut request = std::pin::pin!(until_ended(request));
         match tokio::time::timeout(self.within, &mut request).await {
             Ok(done) => done.flatten(),
-            Err(_) if arrived.load(Ordering::Relaxed) => request.await.flatten(),
+            Err(_) if head_received.load(Ordering::Relaxed) => request.await.flatten(),
             // The session goes with the request, and the connection with the session.
             Err(_) => None,
         }
