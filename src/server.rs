@@ -23,7 +23,7 @@ use crate::domain::Snapshot;
 use crate::domain::membership::{Said, Table};
 use crate::listen;
 use crate::listen::limits::{ConnectionLimit, HeadTimeout};
-use crate::listen::websocket::Closing;
+use crate::listen::websocket::WebSocketCloser;
 use crate::metrics::Metrics;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::state::SnapshotStore;
@@ -389,7 +389,7 @@ impl Server {
         let room = ConnectionLimit::new(affordable(boot.max_connections), move || refused.inc());
         for listener in listeners {
             let app = HeadTimeout::new(http_proxy(&conf, gate.clone()), patient, room.clone());
-            listener.serve("gate", Closing::new(app), stopped.clone())?;
+            listener.serve("gate", WebSocketCloser::new(app), stopped.clone())?;
         }
 
         let forgetting = tokio::spawn(forget(records.clone()));

@@ -2,7 +2,7 @@
 //! app.
 //!
 //! Pingora passes the bytes of an upgraded connection on without knowing what they are, and whoever drops its request drops the
-//! connection. So [`Closing`] puts a layer of its own under Pingora. It counts the frames that went out, and it hands the
+//! connection. So [`WebSocketCloser`] puts a layer of its own under Pingora. It counts the frames that went out, and it hands the
 //! connection to `close` when the request is dropped for that.
 
 mod client;
@@ -49,7 +49,7 @@ enum Stage {
     /// From here on the frames are counted.
     WebSocket,
     /// Nothing more is read, and nothing more is written but the rest of a frame.
-    Closing,
+    WebSocketCloser,
 }
 
 /// What is known of a connection outside of Pingora.
@@ -76,7 +76,7 @@ impl Followed {
     }
 
     /// Closes the side of the client, with the close frame in its place.
-    async fn say_goodbye(&self) -> io::Result<Option<Stream>> {
+    async fn send_close(&self) -> io::Result<Option<Stream>> {
         let Some(mut stream) = self.left.lock().take() else {
             return Ok(None);
         };
@@ -101,7 +101,7 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     let Some(client) = client.filter(|client| client.is(Stage::WebSocket)) else {
         return;
     };
-    client.enter(Stage::Closing);
+    client.enter(Stage::WebSocketCloser);
     let goodbye = async {
         // What is left of the app's frame comes through the request.
         poll_fn(|cx| match client.gap() {
@@ -115,7 +115,7 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
         .await;
         // With it goes the connection to the app.
         drop(request);
-        client.say_goodbye().await
+        client.send_close().await
     };
     if let Ok(Ok(Some(stream))) = tokio::time::timeout(CLOSE_WITHIN, goodbye).await {
         let mut rest = stream.take(LINGER_BYTES);
@@ -127,18 +127,18 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
 }
 
 /// An app whose WebSockets `close` can close.
-pub struct Closing<A> {
+pub struct WebSocketCloser<A> {
     app: Arc<A>,
 }
 
-impl<A> Closing<A> {
+impl<A> WebSocketCloser<A> {
     pub fn new(app: A) -> Self {
         Self { app: Arc::new(app) }
     }
 }
 
 #[async_trait]
-impl<A> ServerApp for Closing<A>
+impl<A> ServerApp for WebSocketCloser<A>
 where
     A: ServerApp + Send + Sync + 'static,
 {

@@ -26,7 +26,7 @@ pub(super) struct Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if self.followed.is(Stage::Closing) {
+        if self.followed.is(Stage::WebSocketCloser) {
             let nothing = Box::new(Cursor::new(Vec::new()));
             *self.followed.left.lock() = Some(std::mem::replace(&mut self.stream, nothing));
         }
@@ -39,7 +39,7 @@ impl AsyncRead for Client {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.followed.is(Stage::Closing) {
+        if self.followed.is(Stage::WebSocketCloser) {
             // Fail closed: whose access has ended gets nothing more to the app, while its last frame goes out. Nobody needs to
             // be woken: the next that happens to the request is that it is dropped.
             return Poll::Pending;
@@ -59,7 +59,7 @@ impl AsyncWrite for Client {
             return Pin::new(&mut this.stream).poll_write(cx, buf);
         }
         let mut sent = this.followed.sent.lock();
-        let end = if this.followed.is(Stage::Closing) {
+        let end = if this.followed.is(Stage::WebSocketCloser) {
             sent.rest(buf)
         } else {
             buf.len()
@@ -101,7 +101,7 @@ impl AsyncWrite for Client {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.followed.is(Stage::Closing) {
+        if self.followed.is(Stage::WebSocketCloser) {
             // The app has gone meanwhile; the last word is still ours.
             return Poll::Ready(Ok(()));
         }

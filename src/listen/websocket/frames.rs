@@ -22,16 +22,16 @@ enum At {
     /// Before a frame.
     Between,
     /// Behind the first byte of a frame.
-    Opened { closing: bool },
+    Opened { closer: bool },
     /// In the long form of a length, with so many bytes of it to come.
     Length {
         left: u8,
         length: u64,
         masked: bool,
-        closing: bool,
+        closer: bool,
     },
     /// In the mask and the payload, with so many bytes of both to come: at least one.
-    Payload { left: u64, closing: bool },
+    Payload { left: u64, closer: bool },
     /// Behind a close frame: nothing may follow it (5.5.1).
     Closed,
     /// The app broke the protocol, and its client will close for that.
@@ -115,26 +115,26 @@ impl Sent {
             At::Head(head) => head.step(byte),
             // What reserved bits and opcodes mean is agreed upon by extensions; all leave the lengths as they are (5.8).
             At::Between => At::Opened {
-                closing: byte & !FIN_OR_RESERVED == CLOSE,
+                closer: byte & !FIN_OR_RESERVED == CLOSE,
             },
-            At::Opened { closing } => opened(byte, closing),
+            At::Opened { closer } => opened(byte, closer),
             At::Length {
                 left,
                 length,
                 masked,
-                closing,
+                closer,
             } => match (left, length << 8 | u64::from(byte)) {
-                (0 | 1, length) => sized(length, masked, closing),
+                (0 | 1, length) => sized(length, masked, closer),
                 (left, length) => At::Length {
                     left: left - 1,
                     length,
                     masked,
-                    closing,
+                    closer,
                 },
             },
-            At::Payload { left, closing } => {
+            At::Payload { left, closer } => {
                 taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                payload(left.saturating_sub(taken as u64), closing)
+                payload(left.saturating_sub(taken as u64), closer)
             }
             over @ (At::Closed | At::Lost) => {
                 taken = bytes.len();
@@ -146,7 +146,7 @@ impl Sent {
 }
 
 /// Behind the second byte of a frame.
-fn opened(byte: u8, closing: bool) -> At {
+fn opened(byte: u8, closer: bool) -> At {
     // No server masks what it sends (5.1), but one that does says so here, and the mask has a length too.
     let masked = byte & MASKED != 0;
     match byte & !MASKED {
@@ -154,31 +154,31 @@ fn opened(byte: u8, closing: bool) -> At {
             left: 2,
             length: 0,
             masked,
-            closing,
+            closer,
         },
         127 => At::Length {
             left: 8,
             length: 0,
             masked,
-            closing,
+            closer,
         },
-        short => sized(u64::from(short), masked, closing),
+        short => sized(u64::from(short), masked, closer),
     }
 }
 
-fn sized(length: u64, masked: bool, closing: bool) -> At {
+fn sized(length: u64, masked: bool, closer: bool) -> At {
     // The first bit must be 0 (5.2).
     if length > i64::MAX as u64 {
         return At::Lost;
     }
-    payload(length + if masked { MASK_BYTES } else { 0 }, closing)
+    payload(length + if masked { MASK_BYTES } else { 0 }, closer)
 }
 
-fn payload(left: u64, closing: bool) -> At {
-    match (left, closing) {
+fn payload(left: u64, closer: bool) -> At {
+    match (left, closer) {
         (0, true) => At::Closed,
         (0, false) => At::Between,
-        _ => At::Payload { left, closing },
+        _ => At::Payload { left, closer },
     }
 }
 

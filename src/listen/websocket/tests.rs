@@ -54,16 +54,16 @@ fn client(room: usize, sends: &[(u64, &'static [u8])]) -> (DuplexStream, Arc<App
         .iter()
         .map(|(ms, bytes)| (Duration::from_millis(*ms), *bytes))
         .collect();
-    let closing = Arc::new(Closing::new(App {
+    let closer = Arc::new(WebSocketCloser::new(App {
         sends,
         end: Notify::new(),
         read: Mutex::default(),
     }));
     let (client, server) = tokio::io::duplex(room);
-    let app = closing.app.clone();
+    let app = closer.app.clone();
     let serving = tokio::spawn(async move {
         let (_stop, shutdown) = watch::channel(false);
-        closing.process_new(Box::new(server), &shutdown).await;
+        closer.process_new(Box::new(server), &shutdown).await;
     });
     (client, app, serving)
 }
