@@ -24,7 +24,7 @@ use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 
 use client::Client;
-use frames::{Gap, Sent};
+use frames::{FrameBoundary, Sent};
 
 tokio::task_local! {
     static CLIENT: Arc<Followed>;
@@ -71,7 +71,7 @@ impl Followed {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
-    fn gap(&self) -> Gap {
+    fn gap(&self) -> FrameBoundary {
         self.sent.lock().gap()
     }
 
@@ -80,7 +80,7 @@ impl Followed {
         let Some(mut stream) = self.left.lock().take() else {
             return Ok(None);
         };
-        if self.gap() != Gap::Between {
+        if self.gap() != FrameBoundary::Between {
             return Ok(None);
         }
         stream.write_all(CLOSE_FRAME).await?;
@@ -105,8 +105,9 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     let goodbye = async {
         // What is left of the app's frame comes through the request.
         poll_fn(|cx| match client.gap() {
-            Gap::Within
-                if request.as_mut().poll(cx).is_pending() && client.gap() == Gap::Within =>
+            FrameBoundary::Within
+                if request.as_mut().poll(cx).is_pending()
+                    && client.gap() == FrameBoundary::Within =>
             {
                 Poll::Pending
             }

@@ -2,7 +2,7 @@
 
 /// Whether a frame of ours may be put behind what was sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gap {
+pub(super) enum FrameBoundary {
     /// The last frame is complete. Between the fragments of a message a control frame is in order too (5.4).
     Between,
     /// Once the frame has ended that is being sent.
@@ -90,18 +90,20 @@ impl Sent {
         }
     }
 
-    pub(super) fn gap(&self) -> Gap {
+    pub(super) fn gap(&self) -> FrameBoundary {
         match self.0 {
-            At::Between => Gap::Between,
-            At::Closed | At::Lost => Gap::Gone,
-            At::Head(_) | At::Opened { .. } | At::Length { .. } | At::Payload { .. } => Gap::Within,
+            At::Between => FrameBoundary::Between,
+            At::Closed | At::Lost => FrameBoundary::Gone,
+            At::Head(_) | At::Opened { .. } | At::Length { .. } | At::Payload { .. } => {
+                FrameBoundary::Within
+            }
         }
     }
 
     /// How many of `bytes`, which come next, belong to what is being sent: none, where nothing is.
     pub(super) fn rest(mut self, bytes: &[u8]) -> usize {
         let mut rest = 0;
-        while self.gap() == Gap::Within && rest < bytes.len() {
+        while self.gap() == FrameBoundary::Within && rest < bytes.len() {
             rest += self.step(bytes.get(rest..).unwrap_or_default());
         }
         rest

@@ -96,7 +96,7 @@ proptest! {
             prop_assert_eq!(sent.rest(&bytes[from..]), next - from);
             sent.follow(&bytes[from..to]);
             from = to;
-            let expected = if ends.contains(&to) { Gap::Between } else { Gap::Within };
+            let expected = if ends.contains(&to) { FrameBoundary::Between } else { FrameBoundary::Within };
             prop_assert_eq!(sent.gap(), expected, "behind {} of {} bytes", to, bytes.len());
         }
     }
@@ -122,25 +122,34 @@ proptest! {
 #[test]
 fn a_head_in_between_is_not_the_one_that_frames_come_behind() {
     let early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n";
-    assert_eq!(after(early).gap(), Gap::Within);
-    assert_eq!(after(&[early, HEAD].concat()).gap(), Gap::Between);
+    assert_eq!(after(early).gap(), FrameBoundary::Within);
+    assert_eq!(after(&[early, HEAD].concat()).gap(), FrameBoundary::Between);
     assert_eq!(
         after(&[early, HEAD, b"\x81\x05ab"].concat()).gap(),
-        Gap::Within
+        FrameBoundary::Within
     );
     let tricky = b"HTTP/1.1 101 S\r\nX: \r\r\n\r\r\n\r\n";
-    assert_eq!(after(&tricky[..tricky.len() - 2]).gap(), Gap::Within);
-    assert_eq!(after(tricky).gap(), Gap::Between);
+    assert_eq!(
+        after(&tricky[..tricky.len() - 2]).gap(),
+        FrameBoundary::Within
+    );
+    assert_eq!(after(tricky).gap(), FrameBoundary::Between);
 }
 
 #[test]
 fn nothing_is_said_behind_the_last_word_of_the_app() {
     let closed = after(&[HEAD, b"\x81\x01a\x88\x02\x03\xe8"].concat());
-    assert_eq!((closed.gap(), closed.rest(b"\x81")), (Gap::Gone, 0));
-    assert_eq!(after(&[HEAD, b"\x88\x02\x03"].concat()).gap(), Gap::Within);
+    assert_eq!(
+        (closed.gap(), closed.rest(b"\x81")),
+        (FrameBoundary::Gone, 0)
+    );
+    assert_eq!(
+        after(&[HEAD, b"\x88\x02\x03"].concat()).gap(),
+        FrameBoundary::Within
+    );
     assert_eq!(
         after(&[HEAD, b"\x88\x00\x81\x00"].concat()).gap(),
-        Gap::Gone,
+        FrameBoundary::Gone,
         "also when the app goes on"
     );
 }
@@ -148,7 +157,10 @@ fn nothing_is_said_behind_the_last_word_of_the_app() {
 #[test]
 fn a_length_that_no_frame_can_have_ends_all_hope() {
     let sent = after(&[HEAD, b"\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00"].concat());
-    assert_eq!((sent.gap(), sent.rest(b"abc")), (Gap::Gone, 0));
+    assert_eq!((sent.gap(), sent.rest(b"abc")), (FrameBoundary::Gone, 0));
     let longest = after(&[HEAD, b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"].concat());
-    assert_eq!((longest.gap(), longest.rest(b"abc")), (Gap::Within, 3));
+    assert_eq!(
+        (longest.gap(), longest.rest(b"abc")),
+        (FrameBoundary::Within, 3)
+    );
 }
