@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::SnapshotStore;
 use super::kept::{RowError, forget_revocation, read_organization, read_revocation, read_user};
-use super::shared::{Teller, Told};
+use super::shared::{Publisher, Told};
 use super::store::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
@@ -142,7 +142,7 @@ pub struct Records {
     /// Who is the source, since the config said something else than at the start.
     source: Mutex<Option<Option<MembershipSource>>>,
     /// Who tells other replicas, where there are some.
-    teller: OnceLock<Teller>,
+    publisher: OnceLock<Publisher>,
     shared_row: Mutex<SharedRow>,
     /// What was learned by some time: marks that are not in there are too young to be forgotten.
     earlier: Mutex<Option<(UnixTime, Members)>>,
@@ -159,7 +159,7 @@ impl Records {
         rows: Rows,
     ) -> Self {
         let parked = Mutex::new(Parked::of(rows));
-        let (source, teller, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        let (source, publisher, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
         let (earlier, shared_read) = (Mutex::default(), AtomicU64::new(0));
         Self {
             snapshots,
@@ -167,7 +167,7 @@ impl Records {
             store,
             parked,
             source,
-            teller,
+            publisher,
             shared_row,
             earlier,
             shared_read,
@@ -431,7 +431,7 @@ impl Records {
     pub fn forget_marks(&self, now: UnixTime) {
         // What the others could not be told yet must not be forgotten.
         let heard = UnixTime(self.shared_read.load(Ordering::Relaxed));
-        if self.teller.get().is_some() && now.since(heard) > MARKS_WAIT.as_secs() {
+        if self.publisher.get().is_some() && now.since(heard) > MARKS_WAIT.as_secs() {
             return;
         }
         // Looked for outside of the lock: this goes through everything that is kept.

@@ -39,7 +39,7 @@ use tell::Writer;
 use wire::Keys;
 
 pub use link::Trouble;
-pub use tell::{Claimed, Claims, Teller, Told};
+pub use tell::{Claimed, Claims, Publisher, Told};
 pub use wire::{Claim, Taken};
 
 /// Bound: positions of commits that the reader has not heard of.
@@ -76,11 +76,11 @@ impl Shared {
         let writer = settings
             .write
             .then(|| Writer::new(settings.clone(), metrics.clone()));
-        let teller = writer
+        let publisher = writer
             .as_ref()
             .map(|writer| writer.start(told, unsent.clone()));
-        if let Some(teller) = &teller {
-            records.tell_others(teller.clone());
+        if let Some(publisher) = &publisher {
+            records.tell_others(publisher.clone());
         }
         let trouble = Arc::new(Mutex::new(None));
         let follower = Follower {
@@ -91,7 +91,7 @@ impl Shared {
             reader: Reader::new(),
             committed,
             unsent,
-            teller,
+            publisher,
             heard_at: past.heard_at,
             silent: past.silent,
             unkept: false,

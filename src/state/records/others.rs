@@ -10,7 +10,7 @@ use crate::domain::membership::{MAX_CHANGES, Roles};
 use crate::domain::shared::{self, Fact, Offered, Poisoned, is_news};
 use crate::domain::snapshot::{CannotChange, Rules};
 use crate::domain::{Snapshot, UnixTime};
-use crate::state::shared::{Past, Teller, Told};
+use crate::state::shared::{Past, Publisher, Told};
 use crate::state::store::{Op, Row};
 
 /// Bound: facts that come in force in one step. Whoever else wants to change something waits for one step.
@@ -173,18 +173,18 @@ impl Records {
             .collect()
     }
 
-    /// From now on, `teller` tells other replicas what is learned here. The first one counts.
-    pub fn tell_others(&self, teller: Teller) {
-        let _ = self.teller.set(teller);
+    /// From now on, `publisher` tells other replicas what is learned here. The first one counts.
+    pub fn tell_others(&self, publisher: Publisher) {
+        let _ = self.publisher.set(publisher);
     }
 
     pub(super) fn tell(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Option<Told> {
-        self.teller.get()?.tell(self.offers(facts, rules))
+        self.publisher.get()?.tell(self.offers(facts, rules))
     }
 
     /// The facts as others are told of them; none where there are no others.
     pub(super) fn offers(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Vec<Offered> {
-        if self.teller.get().is_some() {
+        if self.publisher.get().is_some() {
             facts.map(|fact| offered(&fact, rules)).collect()
         } else {
             vec![]

@@ -104,9 +104,9 @@ impl Records {
     }
 
     fn send(&self, Overruled { ops, offers }: Overruled) {
-        if let Some(teller) = self.teller.get() {
+        if let Some(publisher) = self.publisher.get() {
             // Not waited for: what is not told now is told after everything was read again.
-            drop(teller.tell(offers));
+            drop(publisher.tell(offers));
         }
         if let Some(store) = &self.store {
             for batch in ops.chunks(BATCH) {

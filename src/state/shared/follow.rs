@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::link::{Link, Trouble};
 use super::random;
-use super::tell::Teller;
+use super::tell::Publisher;
 use super::wire::{Keys, MAX_COMMIT};
 use crate::clock;
 use crate::config::settings::SharedSettings;
@@ -38,7 +38,7 @@ pub(super) struct Follower {
     /// Something could not be told.
     pub unsent: Arc<AtomicBool>,
     /// `None` for one that only listens.
-    pub teller: Option<Teller>,
+    pub publisher: Option<Publisher>,
     /// When this replica last knew all that the store had, also in an earlier life.
     pub heard_at: Option<UnixTime>,
     /// Until when it heard of the store, before it was away for so long that it does not tell everything any more: see [`may_push`].
@@ -198,7 +198,7 @@ impl Follower {
 
     /// Tells what is known here and not there.
     fn tell_the_rest(&mut self, stored: Arc<Vec<Written>>) {
-        let Some(teller) = self.teller.clone() else {
+        let Some(publisher) = self.publisher.clone() else {
             return;
         };
         let (records, since) = (self.records.clone(), self.silent);
@@ -214,7 +214,7 @@ impl Follower {
             }
             for batch in unshared.chunks(MAX_COMMIT) {
                 // The teller has noted what could not be told; the rest would fare no better.
-                if let Some(told) = teller.tell(batch.to_vec())
+                if let Some(told) = publisher.tell(batch.to_vec())
                     && !told.whole().await
                 {
                     break;

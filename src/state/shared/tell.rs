@@ -47,12 +47,12 @@ impl Told {
 
 /// Hands facts over. Cheap to clone.
 #[derive(Clone)]
-pub struct Teller {
+pub struct Publisher {
     offers: mpsc::Sender<Offer>,
     unsent: Arc<AtomicBool>,
 }
 
-impl Teller {
+impl Publisher {
     /// Hands facts over to be told, in the order of the calls. Never blocks. `None` for none.
     pub fn tell(&self, facts: Vec<Offered>) -> Option<Told> {
         if facts.is_empty() {
@@ -100,10 +100,10 @@ impl Writer {
         self: &Arc<Self>,
         committed: mpsc::Sender<Position>,
         unsent: Arc<AtomicBool>,
-    ) -> Teller {
+    ) -> Publisher {
         let (offers, waiting) = mpsc::channel(MAX_WAITING);
         tokio::spawn(self.clone().work(waiting, committed, unsent.clone()));
-        Teller { offers, unsent }
+        Publisher { offers, unsent }
     }
 
     async fn work(
