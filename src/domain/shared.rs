@@ -24,7 +24,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Cursor, Entry, Gap, Nonce, Position};
+pub use chain::{Cursor, Entry, Nonce, Position, ResyncReason};
 pub use fact::{Fact, MAX_VALUE, Poisoned, Written};
 pub use known::{SILENT_AFTER, everything, is_news, may_push, unshared};
 pub use log::{Committed, Log, Offered};

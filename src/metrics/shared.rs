@@ -4,7 +4,7 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::{VALID, keep, seconds};
 use crate::domain::UnixTime;
-use crate::domain::shared::Gap;
+use crate::domain::shared::ResyncReason;
 
 /// Results of `bailiff_shared_entries_total`: of facts, and of elements of the log that are no entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Shared {
                 &["result"],
             ),
         };
-        Gap::ALL
+        ResyncReason::ALL
             .iter()
             .for_each(|cause| _ = all.gaps.with_label_values(&[cause.name()]));
         ["applied", "old", "poisoned"]
@@ -116,7 +116,7 @@ impl Shared {
         self.head.set(i64::try_from(seq).unwrap_or(i64::MAX));
     }
 
-    pub fn gap(&self, cause: Gap) {
+    pub fn gap(&self, cause: ResyncReason) {
         self.gaps.with_label_values(&[cause.name()]).inc();
     }
 

@@ -62,7 +62,7 @@ impl From<Position> for Cursor {
 
 /// Why everything is to be read (again).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gap {
+pub enum ResyncReason {
     /// It never was.
     First,
     /// The store is empty, and was not.
@@ -75,7 +75,7 @@ pub enum Gap {
     Unsent,
 }
 
-impl Gap {
+impl ResyncReason {
     pub const ALL: [Self; 5] = [
         Self::First,
         Self::Emptied,

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Cursor, Entry, Gap, Nonce, Position, Written};
+use super::{Cursor, Entry, Nonce, Position, ResyncReason, Written};
 
 /// Checks in a row that find nothing amiss, until a gap is the first one again.
 const QUIET: u32 = 12;
@@ -27,7 +27,7 @@ pub struct Heard {
     /// To be applied. They are true wherever they stand: a gap is a reason to read more, not to hear less.
     pub facts: Vec<Written>,
     /// A gap that has just been found.
-    pub gap: Option<Gap>,
+    pub gap: Option<ResyncReason>,
     /// Elements of the log that were none of ours.
     pub poisoned: usize,
 }
@@ -35,19 +35,19 @@ pub struct Heard {
 /// That everything is to be read, and then what the store does not have is to be told to it ([`super::unshared`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
-    pub cause: Gap,
+    pub cause: ResyncReason,
     /// How often it was owed without an undisturbed time since. Many readers find the same gap in the same moment: each waits for a
     /// random time within a span that doubles with this.
     pub again: u32,
 }
 
-/// One replica's place in the shared log. It is asked what to do ([`Reader::owes`], [`Reader::cursor`]) and told what the
+/// One replica's place in the shared log. It is asked what to do ([`Reader::needs_resync`], [`Reader::cursor`]) and told what the
 /// store answered. Until everything was read, the log is read all the same from where the reader is.
 #[derive(Clone, Debug)]
 pub struct Reader {
     position: Position,
     cursor: Cursor,
-    owes: Option<Gap>,
+    needs_resync: Option<ResyncReason>,
     again: u32,
     quiet: u32,
     /// Where the store has been, ahead of what was read: what it had when everything was read, and what it said to commits of
@@ -71,7 +71,7 @@ impl Reader {
         Self {
             position: start,
             cursor: start.into(),
-            owes: Some(Gap::First),
+            needs_resync: Some(ResyncReason::First),
             again: 0,
             quiet: 0,
             expected: BTreeMap::new(),
@@ -81,8 +81,8 @@ impl Reader {
 
     /// Whether everything is to be read.
     #[must_use]
-    pub fn owes(&self) -> Option<Owed> {
-        self.owes.map(|cause| Owed {
+    pub fn needs_resync(&self) -> Option<Owed> {
+        self.needs_resync.map(|cause| Owed {
             cause,
             again: self.again,
         })
@@ -103,7 +103,7 @@ impl Reader {
     /// Whether everything was read that the store is known to have had, and no gap was found since.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
-        self.owes.is_none() && self.expected.is_empty()
+        self.needs_resync.is_none() && self.expected.is_empty()
     }
 
     /// The store said to a commit of this replica that it is at `position`. To be told before what is asked next, as of no answer
@@ -117,24 +117,24 @@ impl Reader {
                     .front()
                     .is_some_and(|oldest| oldest.seq <= position.seq);
                 if whole && !self.read.contains(&position) {
-                    self.owe(Gap::Forked);
+                    self.owe(ResyncReason::Forked);
                 }
                 return;
             }
             Ordering::Equal => self.position.nonce,
             Ordering::Greater if self.expected.len() >= MAX_EXPECTED => {
-                return self.owe(Gap::Trimmed);
+                return self.owe(ResyncReason::Trimmed);
             }
             Ordering::Greater => *self.expected.entry(position.seq).or_insert(position.nonce),
         };
         if known != position.nonce {
-            self.owe(Gap::Forked);
+            self.owe(ResyncReason::Forked);
         }
     }
 
     /// Something could not be told to the store, or what the store said could not be applied.
-    pub fn owe(&mut self, cause: Gap) {
-        self.owes.get_or_insert(cause);
+    pub fn owe(&mut self, cause: ResyncReason) {
+        self.needs_resync.get_or_insert(cause);
     }
 
     /// The store gave what is behind the cursor.
@@ -161,19 +161,19 @@ impl Reader {
         let head = head.unwrap_or(Position::START);
         if head != self.position && heard.gap.is_none() && whole {
             let cause = if head == Position::START {
-                Gap::Emptied
+                ResyncReason::Emptied
             } else if head.seq > self.position.seq {
-                Gap::Trimmed
+                ResyncReason::Trimmed
             } else {
-                Gap::Forked
+                ResyncReason::Forked
             };
             self.gap(cause, &mut heard);
             // What follows in this log is read from here.
             (self.position, self.cursor) = (head, head.into());
             self.read.clear();
         } else if heard.gap.is_none() && whole && !self.expected.is_empty() {
-            self.gap(Gap::Forked, &mut heard);
-        } else if heard.gap.is_none() && self.owes.is_none() {
+            self.gap(ResyncReason::Forked, &mut heard);
+        } else if heard.gap.is_none() && self.needs_resync.is_none() {
             self.quiet = self.quiet.saturating_add(1);
             if self.quiet >= QUIET {
                 self.again = 0;
@@ -200,7 +200,7 @@ impl Reader {
         } else {
             BTreeMap::from([(after.seq, after.nonce)])
         };
-        self.owes = None;
+        self.needs_resync = None;
         self.again = self.again.saturating_add(1);
         self.quiet = 0;
         let mut heard = Heard {
@@ -209,7 +209,7 @@ impl Reader {
         };
         // While it was read, the store was emptied or set back.
         if after.seq < before.seq || (after.seq == before.seq && after.nonce != before.nonce) {
-            self.gap(Gap::Forked, &mut heard);
+            self.gap(ResyncReason::Forked, &mut heard);
         }
         heard
     }
@@ -225,10 +225,17 @@ impl Reader {
         if !entry.follows(self.position) {
             self.read.clear();
             let trimmed = entry.seq > self.position.seq.saturating_add(1) && entry.previous.0 != 0;
-            self.gap(if trimmed { Gap::Trimmed } else { Gap::Forked }, heard);
+            self.gap(
+                if trimmed {
+                    ResyncReason::Trimmed
+                } else {
+                    ResyncReason::Forked
+                },
+                heard,
+            );
         } else if !expected {
             // What the store had at this place, or before it where it begins anew, is not there any more.
-            self.gap(Gap::Forked, heard);
+            self.gap(ResyncReason::Forked, heard);
         }
         heard.facts.extend(entry.facts);
         self.position = position;
@@ -239,8 +246,8 @@ impl Reader {
         self.cursor = self.cursor.max(position.into());
     }
 
-    fn gap(&mut self, cause: Gap, heard: &mut Heard) {
-        self.owes.get_or_insert(cause);
+    fn gap(&mut self, cause: ResyncReason, heard: &mut Heard) {
+        self.needs_resync.get_or_insert(cause);
         heard.gap.get_or_insert(cause);
     }
 }

@@ -16,7 +16,7 @@ use super::wire::{Keys, MAX_COMMIT};
 use crate::clock;
 use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
-use crate::domain::shared::{Gap, Heard, Owed, Position, Reader, Written, may_push};
+use crate::domain::shared::{Heard, Owed, Position, Reader, ResyncReason, Written, may_push};
 use crate::metrics::{EntryResult, Metrics};
 use crate::state::records::Records;
 
@@ -49,7 +49,7 @@ pub(super) struct Follower {
     pub trouble: Arc<Mutex<Option<String>>>,
     /// Answers so far.
     pub answers: u64,
-    pub due: Option<(Gap, Instant)>,
+    pub due: Option<(ResyncReason, Instant)>,
     pub telling: Option<JoinHandle<()>>,
 }
 
@@ -96,7 +96,7 @@ impl Follower {
             );
         }
         // What came while there was no connection is found by asking: a store that was set back says nothing by itself.
-        let mut look = self.reader.owes().is_none();
+        let mut look = self.reader.needs_resync().is_none();
         loop {
             self.hear_of_commits();
             if let Some(left) = self.left()
@@ -131,13 +131,13 @@ impl Follower {
             && self.telling.as_ref().is_none_or(JoinHandle::is_finished)
         {
             self.unsent.store(false, Ordering::Relaxed);
-            self.reader.owe(Gap::Unsent);
+            self.reader.owe(ResyncReason::Unsent);
         }
     }
 
     /// How long until everything is to be read; `None` when it is not.
     fn left(&mut self) -> Option<Duration> {
-        let Some(Owed { cause, again }) = self.reader.owes() else {
+        let Some(Owed { cause, again }) = self.reader.needs_resync() else {
             self.due = None;
             return None;
         };
@@ -151,7 +151,7 @@ impl Follower {
                     .spread
                     .saturating_mul(1 << again.min(16))
                     .min(MAX_SPREAD);
-                let due = if cause == Gap::First {
+                let due = if cause == ResyncReason::First {
                     now
                 } else {
                     now + some_of(spread)
@@ -177,7 +177,10 @@ impl Follower {
     }
 
     async fn read_all(&mut self, link: &Link) -> Result<(), Trouble> {
-        let cause = self.due.take().map_or(Gap::First, |(cause, _)| cause);
+        let cause = self
+            .due
+            .take()
+            .map_or(ResyncReason::First, |(cause, _)| cause);
         let all = link.everything(&self.keys).await?;
         self.metrics.shared.snapshot();
         let count = all.facts.len();

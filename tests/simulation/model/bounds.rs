@@ -1,6 +1,6 @@
 //! How long things take in the simulation, and the bounds that follow. Milliseconds.
 
-use bailiff::domain::shared::{Gap, Owed};
+use bailiff::domain::shared::{Owed, ResyncReason};
 
 use super::dice::Dice;
 
@@ -26,7 +26,7 @@ pub fn slow(dice: &mut Dice) -> u64 {
 
 /// The span of the random wait before everything is read, as the product has it by default.
 pub fn spread(owed: &Owed) -> u64 {
-    if owed.cause == Gap::First {
+    if owed.cause == ResyncReason::First {
         0
     } else {
         (2_000_u64 << owed.again.min(16)).min(SPREAD_MAX)

@@ -199,7 +199,7 @@ impl Cluster {
         let this = self.gate(gate);
         if this.life == life {
             this.connected(now);
-            if this.reader.owes().is_some() {
+            if this.reader.needs_resync().is_some() {
                 self.go_on(gate, false)
             } else {
                 self.ask(gate, Ask::Check)

@@ -5,7 +5,7 @@ use bailiff::domain::ids::{OrgId, UserId};
 use bailiff::domain::membership::{Kept, MARKS_LAST, Members, Policy, Record, Said};
 use bailiff::domain::revocation::Revocations;
 use bailiff::domain::shared::{
-    Fact, Gap, Heard, Offered, Position, Reader, Written, is_news, may_push, unshared,
+    Fact, Heard, Offered, Position, Reader, ResyncReason, Written, is_news, may_push, unshared,
 };
 use bailiff::domain::{Snapshot, UnixTime};
 
@@ -178,7 +178,7 @@ impl Gate {
         self.life += 1;
         (self.reading, self.read_at, self.calm_since, self.well_since) = (None, None, None, None);
         if std::mem::take(&mut self.owing) {
-            self.reader.owe(Gap::Unsent);
+            self.reader.owe(ResyncReason::Unsent);
         }
     }
 
@@ -281,7 +281,7 @@ impl Gate {
     }
 
     pub fn owe(&mut self) {
-        self.reader.owe(Gap::Unsent);
+        self.reader.owe(ResyncReason::Unsent);
     }
 }
 

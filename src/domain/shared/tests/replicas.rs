@@ -63,7 +63,7 @@ impl Fleet {
         let replica = &mut self.replicas[who];
         replica.world = replica.world.changed(change, at).unwrap();
         if replica.cut_off {
-            replica.reader.owe(Gap::Unsent);
+            replica.reader.owe(ResyncReason::Unsent);
         } else {
             self.commit(who, &Fact::of(change, at));
         }
@@ -74,7 +74,7 @@ impl Fleet {
         if replica.cut_off {
             return;
         }
-        if replica.reader.owes().is_some() {
+        if replica.reader.needs_resync().is_some() {
             let stored = self.log.facts();
             let heard = replica
                 .reader
@@ -204,9 +204,12 @@ fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
     committed(&mut copy, 3);
     committed(&mut copy, 4);
     let heard = reader.tail(entries(&copy, &reader));
-    assert_eq!(heard.gap, Some(Gap::Forked));
+    assert_eq!(heard.gap, Some(ResyncReason::Forked));
     assert_eq!(heard.facts.len(), 1, "what is true is heard all the same");
-    assert_eq!(reader.owes().map(|owed| owed.cause), Some(Gap::Forked));
+    assert_eq!(
+        reader.needs_resync().map(|owed| owed.cause),
+        Some(ResyncReason::Forked)
+    );
     // Without another entry it is found by asking.
     let mut log = Log::default();
     committed(&mut log, 9);
@@ -227,7 +230,10 @@ fn a_commit_to_a_primary_that_is_none_any_more_is_found_though_its_number_was_re
     assert!(reader.is_caught_up(), "its own entry was read");
     committed(&mut isolated, 9);
     reader.committed(isolated.head().expect("a head"));
-    assert_eq!(reader.owes().map(|owed| owed.cause), Some(Gap::Forked));
+    assert_eq!(
+        reader.needs_resync().map(|owed| owed.cause),
+        Some(ResyncReason::Forked)
+    );
 }
 
 #[test]
@@ -237,17 +243,23 @@ fn an_emptied_store_is_found_by_asking_and_entries_that_are_gone_by_what_follows
     let mut reader = Reader::new();
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     assert_eq!(reader.check(log.head(), vec![], true), Heard::default());
-    assert_eq!(reader.check(None, vec![], true).gap, Some(Gap::Emptied));
+    assert_eq!(
+        reader.check(None, vec![], true).gap,
+        Some(ResyncReason::Emptied)
+    );
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     (5..9).for_each(|n| committed(&mut log, n));
     log.trim(2);
-    assert_eq!(reader.tail(entries(&log, &reader)).gap, Some(Gap::Trimmed));
+    assert_eq!(
+        reader.tail(entries(&log, &reader)).gap,
+        Some(ResyncReason::Trimmed)
+    );
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     committed(&mut log, 9);
     log.trim(0);
     assert_eq!(
         reader.check(log.head(), vec![], true).gap,
-        Some(Gap::Trimmed)
+        Some(ResyncReason::Trimmed)
     );
 }
 
@@ -284,9 +296,9 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
     let mut log = Log::default();
     committed(&mut log, 1);
     assert_eq!(
-        reader.owes(),
+        reader.needs_resync(),
         Some(Owed {
-            cause: Gap::First,
+            cause: ResyncReason::First,
             again: 0
         }),
         "nobody waits at the start"
@@ -295,9 +307,9 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
         let _ = reader.snapshot(log.head(), log.facts(), log.head());
         let _ = reader.check(None, vec![], true);
         assert_eq!(
-            reader.owes(),
+            reader.needs_resync(),
             Some(Owed {
-                cause: Gap::Emptied,
+                cause: ResyncReason::Emptied,
                 again
             })
         );
@@ -308,11 +320,11 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
     for _ in 0..20 {
         let _ = reader.check(log.head(), vec![], true);
     }
-    reader.owe(Gap::Unsent);
+    reader.owe(ResyncReason::Unsent);
     assert_eq!(
-        reader.owes(),
+        reader.needs_resync(),
         Some(Owed {
-            cause: Gap::Unsent,
+            cause: ResyncReason::Unsent,
             again: 0
         })
     );

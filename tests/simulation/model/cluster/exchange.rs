@@ -113,7 +113,9 @@ impl Cluster {
                 self.gate(gate).take(&heard);
                 self.go_on(gate, heard.facts.is_empty());
             }
-            Answer::Items(items) if items.is_empty() && self.gate(gate).reader.owes().is_none() => {
+            Answer::Items(items)
+                if items.is_empty() && self.gate(gate).reader.needs_resync().is_none() =>
+            {
                 self.ask(gate, Ask::Check);
             }
             Answer::Items(items) => {
@@ -208,7 +210,7 @@ impl Cluster {
         if this.reader.is_caught_up() {
             this.world.awaits_shared = false;
         }
-        let ask = match this.reader.owes() {
+        let ask = match this.reader.needs_resync() {
             Some(owed) => {
                 this.calm_since = None;
                 let longest = spread(&owed);
