@@ -38,7 +38,7 @@ use follow::Follower;
 use tell::Writer;
 use wire::Keys;
 
-pub use link::Trouble;
+pub use link::SharedStoreError;
 pub use tell::{Claimed, Claims, Publisher, Told};
 pub use wire::{Claim, Taken};
 

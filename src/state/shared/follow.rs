@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::link::{Link, Trouble};
+use super::link::{Link, SharedStoreError};
 use super::random;
 use super::tell::Publisher;
 use super::wire::{Keys, MAX_COMMIT};
@@ -81,7 +81,10 @@ impl Follower {
         }
     }
 
-    async fn follow(&mut self, complained: &mut bool) -> Result<std::convert::Infallible, Trouble> {
+    async fn follow(
+        &mut self,
+        complained: &mut bool,
+    ) -> Result<std::convert::Infallible, SharedStoreError> {
         let link = Link::open(&self.settings).await?;
         if self.silent.is_none()
             && let Some(last) = self
@@ -164,7 +167,7 @@ impl Follower {
     }
 
     /// Asks where the store is; `false` when there is more to read before that can be said.
-    async fn check(&mut self, link: &Link) -> Result<bool, Trouble> {
+    async fn check(&mut self, link: &Link) -> Result<bool, SharedStoreError> {
         let checked = link.check(&self.keys, self.reader.position()).await?;
         self.metrics
             .shared
@@ -176,7 +179,7 @@ impl Follower {
         Ok(checked.whole)
     }
 
-    async fn read_all(&mut self, link: &Link) -> Result<(), Trouble> {
+    async fn read_all(&mut self, link: &Link) -> Result<(), SharedStoreError> {
         let cause = self
             .due
             .take()

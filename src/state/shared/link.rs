@@ -28,7 +28,7 @@ const MAX_ANSWER: usize = 32 << 20;
 
 /// Why the shared store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum SharedStoreError {
     #[error("no connection: {0}")]
     Connect(io::Error),
     #[error("the certificates of {0} cannot be read: {1}")]
@@ -55,7 +55,7 @@ pub enum Trouble {
     TooMuch,
 }
 
-impl From<RedisError> for Trouble {
+impl From<RedisError> for SharedStoreError {
     fn from(error: RedisError) -> Self {
         let said = || {
             format!(
@@ -79,7 +79,7 @@ impl From<RedisError> for Trouble {
     }
 }
 
-impl Trouble {
+impl SharedStoreError {
     /// Whether the connection can go on: the store has understood the question and said no. A node that points to another one, as
     /// after a failover, is not the store any more.
     pub(super) fn leaves_connection(&self) -> bool {
@@ -108,34 +108,36 @@ impl Drop for Driver {
 }
 
 impl Link {
-    pub(super) async fn open(settings: &SharedSettings) -> Result<Self, Trouble> {
+    pub(super) async fn open(settings: &SharedSettings) -> Result<Self, SharedStoreError> {
         let opened = tokio::time::timeout(OPENING, Self::connect(settings)).await;
-        opened.unwrap_or(Err(Trouble::Timeout(OPENING)))
+        opened.unwrap_or(Err(SharedStoreError::Timeout(OPENING)))
     }
 
-    async fn connect(settings: &SharedSettings) -> Result<Self, Trouble> {
+    async fn connect(settings: &SharedSettings) -> Result<Self, SharedStoreError> {
         let stream = TcpStream::connect((settings.host.as_str(), settings.port))
             .await
-            .map_err(Trouble::Connect)?;
-        stream.set_nodelay(true).map_err(Trouble::Connect)?;
+            .map_err(SharedStoreError::Connect)?;
+        stream
+            .set_nodelay(true)
+            .map_err(SharedStoreError::Connect)?;
         if !settings.tls {
             return Self::over(stream, settings).await;
         }
         let host = settings.host.clone();
-        let name =
-            ServerName::try_from(host).map_err(|why| Trouble::Connect(io::Error::other(why)))?;
+        let name = ServerName::try_from(host)
+            .map_err(|why| SharedStoreError::Connect(io::Error::other(why)))?;
         let connector = TlsConnector::from(Arc::new(trusting(settings)?));
         Self::over(
             connector
                 .connect(name, stream)
                 .await
-                .map_err(Trouble::Connect)?,
+                .map_err(SharedStoreError::Connect)?,
             settings,
         )
         .await
     }
 
-    async fn over<S>(stream: S, settings: &SharedSettings) -> Result<Self, Trouble>
+    async fn over<S>(stream: S, settings: &SharedSettings) -> Result<Self, SharedStoreError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -165,11 +167,15 @@ impl Link {
     }
 
     /// Asks one thing.
-    pub(super) async fn ask(&self, command: &Cmd, within: Duration) -> Result<Value, Trouble> {
+    pub(super) async fn ask(
+        &self,
+        command: &Cmd,
+        within: Duration,
+    ) -> Result<Value, SharedStoreError> {
         self.allowance.store(MAX_ANSWER, Ordering::Relaxed);
         let mut connection = self.connection.clone();
         let asked = tokio::time::timeout(within, connection.send_packed_command(command)).await;
-        match asked.map_err(|_| Trouble::Timeout(within))?? {
+        match asked.map_err(|_| SharedStoreError::Timeout(within))?? {
             Value::ServerError(error) => Err(RedisError::from(error).into()),
             value => Ok(value),
         }
@@ -180,23 +186,23 @@ impl Link {
         &self,
         pipeline: &Pipeline,
         within: Duration,
-    ) -> Result<Vec<Value>, Trouble> {
+    ) -> Result<Vec<Value>, SharedStoreError> {
         self.allowance.store(MAX_ANSWER, Ordering::Relaxed);
         let mut connection = self.connection.clone();
         let asked = pipeline.query_async::<Vec<Value>>(&mut connection);
         Ok(tokio::time::timeout(within, asked)
             .await
-            .map_err(|_| Trouble::Timeout(within))??)
+            .map_err(|_| SharedStoreError::Timeout(within))??)
     }
 }
 
 /// Whom we trust to say who the store is.
-fn trusting(settings: &SharedSettings) -> Result<ClientConfig, Trouble> {
+fn trusting(settings: &SharedSettings) -> Result<ClientConfig, SharedStoreError> {
     let mut roots = RootCertStore::empty();
     match &settings.ca {
         Some(path) => {
             let unreadable = |why: &dyn std::fmt::Display| {
-                Trouble::Certificates(path.display().to_string(), why.to_string())
+                SharedStoreError::Certificates(path.display().to_string(), why.to_string())
             };
             let certificates =
                 CertificateDer::pem_file_iter(path).map_err(|why| unreadable(&why))?;

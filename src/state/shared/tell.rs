@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use super::link::{Link, Trouble};
+use super::link::{Link, SharedStoreError};
 use super::random;
 use super::wire::{Claim, Keys, MAX_COMMIT, Taken};
 use crate::clock;
@@ -145,7 +145,7 @@ impl Writer {
                     Err(trouble) => {
                         good = false;
                         // Whoever may not write would be refused again; that needs somebody's hand, and then it is told.
-                        if matches!(trouble, Trouble::NotPermitted(_)) {
+                        if matches!(trouble, SharedStoreError::NotPermitted(_)) {
                             self.refused.store(true, Ordering::Relaxed);
                         } else {
                             unsent.store(true, Ordering::Relaxed);
@@ -158,10 +158,10 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, facts: &[Offered]) -> Result<Taken, Trouble> {
+    async fn commit(&self, facts: &[Offered]) -> Result<Taken, SharedStoreError> {
         let committed = match (self.link().await, random()) {
             (Ok(link), Some(nonce)) => link.commit(&self.keys, facts, nonce).await,
-            (Ok(_), None) => Err(Trouble::Broken(
+            (Ok(_), None) => Err(SharedStoreError::Broken(
                 "the system has no random numbers".to_owned(),
             )),
             (Err(trouble), _) => Err(trouble),
@@ -211,7 +211,7 @@ impl Writer {
         }
     }
 
-    async fn link(&self) -> Result<Link, Trouble> {
+    async fn link(&self) -> Result<Link, SharedStoreError> {
         let mut open = self.open.lock().await;
         if let Some(link) = &*open {
             return Ok(link.clone());
@@ -221,7 +221,9 @@ impl Writer {
             .lock()
             .is_some_and(|then| clock::monotonic() < then)
         {
-            return Err(Trouble::Broken("it was just tried in vain".to_owned()));
+            return Err(SharedStoreError::Broken(
+                "it was just tried in vain".to_owned(),
+            ));
         }
         match Link::open(&self.settings).await {
             Ok(link) => {
@@ -235,13 +237,13 @@ impl Writer {
         }
     }
 
-    async fn failed(&self, trouble: &Trouble) {
+    async fn failed(&self, trouble: &SharedStoreError) {
         if !trouble.leaves_connection() {
             *self.open.lock().await = None;
         }
         if !self.complained.swap(true, Ordering::Relaxed) {
             let cure = match trouble {
-                Trouble::NotPermitted(_) => {
+                SharedStoreError::NotPermitted(_) => {
                     "; `shared.write: false` if it shall only listen, or grant it +@write +eval"
                 }
                 _ => "",

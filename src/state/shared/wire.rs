@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd, pipe};
 
-use super::link::{Link, Trouble};
+use super::link::{Link, SharedStoreError};
 use crate::config::settings::SharedSettings;
 use crate::domain::ids::SvixId;
 use crate::domain::shared::{Cursor, Entry, Item, Nonce, Offered, Position, Written};
@@ -103,7 +103,7 @@ pub enum Claim {
 }
 
 impl Link {
-    pub(super) async fn head(&self, keys: &Keys) -> Result<Option<Position>, Trouble> {
+    pub(super) async fn head(&self, keys: &Keys) -> Result<Option<Position>, SharedStoreError> {
         head(self.ask(&ask_head(keys), QUICK).await?)
     }
 
@@ -113,7 +113,7 @@ impl Link {
         keys: &Keys,
         cursor: Cursor,
         patience: Duration,
-    ) -> Result<Vec<Item>, Trouble> {
+    ) -> Result<Vec<Item>, SharedStoreError> {
         let mut command = cmd("XREAD");
         // 0 would be for ever.
         command
@@ -126,14 +126,18 @@ impl Link {
     }
 
     /// Where the store is and what is behind `position`, in one moment.
-    pub(super) async fn check(&self, keys: &Keys, position: Position) -> Result<Checked, Trouble> {
+    pub(super) async fn check(
+        &self,
+        keys: &Keys,
+        position: Position,
+    ) -> Result<Checked, SharedStoreError> {
         let mut both = pipe();
         let mut read = cmd("XREAD");
         behind(&mut read, keys, position.into());
         both.atomic().add_command(ask_head(keys)).add_command(read);
         let mut answers = self.ask_at_once(&both, QUICK).await?.into_iter();
         let (Some(at), Some(read), None) = (answers.next(), answers.next(), answers.next()) else {
-            return Err(Trouble::Strange("the answer to MULTI"));
+            return Err(SharedStoreError::Strange("the answer to MULTI"));
         };
         let items = items(read)?;
         let whole = items.len() < MAX_ENTRIES;
@@ -144,7 +148,7 @@ impl Link {
         })
     }
 
-    pub(super) async fn everything(&self, keys: &Keys) -> Result<Everything, Trouble> {
+    pub(super) async fn everything(&self, keys: &Keys) -> Result<Everything, SharedStoreError> {
         let before = self.head(keys).await?;
         let (mut facts, mut bytes) = (Vec::new(), 0_usize);
         let mut from = "0".to_owned();
@@ -163,7 +167,7 @@ impl Link {
                 facts.push(fact);
             }
             if facts.len() > MAX_FACTS || bytes > MAX_BYTES {
-                return Err(Trouble::TooMuch);
+                return Err(SharedStoreError::TooMuch);
             }
             from = text(next)?;
             if from == "0" {
@@ -174,7 +178,7 @@ impl Link {
                 });
             }
         }
-        Err(Trouble::TooMuch)
+        Err(SharedStoreError::TooMuch)
     }
 
     /// Writes at most [`MAX_COMMIT`] facts, all at once.
@@ -183,7 +187,7 @@ impl Link {
         keys: &Keys,
         facts: &[Offered],
         nonce: Nonce,
-    ) -> Result<Taken, Trouble> {
+    ) -> Result<Taken, SharedStoreError> {
         let mut command = script(COMMIT, &[&keys.head, &keys.facts, &keys.forget, &keys.log]);
         command
             .arg(written(nonce))
@@ -198,7 +202,7 @@ impl Link {
         }
         let [seq, nonce, taken, full] = list(self.ask(&command, QUICK).await?)?;
         let position = position(&text(seq)?, &text(nonce)?)
-            .ok_or(Trouble::Strange("the answer to a commit"))?;
+            .ok_or(SharedStoreError::Strange("the answer to a commit"))?;
         Ok(Taken {
             position,
             taken: count(&taken),
@@ -213,7 +217,7 @@ impl Link {
         id: &SvixId,
         owner: Nonce,
         within: Duration,
-    ) -> Result<Claim, Trouble> {
+    ) -> Result<Claim, SharedStoreError> {
         let mut set = cmd("SET");
         set.arg(keys.claim(id))
             .arg(written(owner))
@@ -231,7 +235,7 @@ impl Link {
         })
     }
 
-    pub(super) async fn done(&self, keys: &Keys, id: &SvixId) -> Result<(), Trouble> {
+    pub(super) async fn done(&self, keys: &Keys, id: &SvixId) -> Result<(), SharedStoreError> {
         let mut set = cmd("SET");
         set.arg(keys.claim(id))
             .arg("done")
@@ -245,7 +249,7 @@ impl Link {
         keys: &Keys,
         id: &SvixId,
         owner: Nonce,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SharedStoreError> {
         let mut command = script(RELEASE, &[&keys.claim(id)]);
         command.arg(written(owner));
         self.ask(&command, QUICK).await.map(drop)
@@ -279,9 +283,9 @@ fn behind<'c>(command: &'c mut Cmd, keys: &Keys, Cursor(seq, part): Cursor) -> &
 }
 
 /// A head that no version of ours wrote is none: the next commit begins anew.
-fn head(value: Value) -> Result<Option<Position>, Trouble> {
+fn head(value: Value) -> Result<Option<Position>, SharedStoreError> {
     match list::<3>(value)?.map(|value| text(value).ok()) {
-        [Some(version), ..] if version != VERSION => Err(Trouble::OtherVersion),
+        [Some(version), ..] if version != VERSION => Err(SharedStoreError::OtherVersion),
         [Some(_), Some(seq), Some(nonce)] => Ok(position(&seq, &nonce)),
         _ => Ok(None),
     }
@@ -309,7 +313,7 @@ fn written(Nonce(nonce): Nonce) -> String {
 }
 
 /// The elements of our one stream.
-fn items(value: Value) -> Result<Vec<Item>, Trouble> {
+fn items(value: Value) -> Result<Vec<Item>, SharedStoreError> {
     if value == Value::Nil {
         return Ok(vec![]);
     }
@@ -318,12 +322,14 @@ fn items(value: Value) -> Result<Vec<Item>, Trouble> {
     several(elements)?.into_iter().map(item).collect()
 }
 
-fn item(element: Value) -> Result<Item, Trouble> {
+fn item(element: Value) -> Result<Item, SharedStoreError> {
     let [id, fields] = list(element)?;
     let id = text(id)?;
-    let (seq, part) = id.split_once('-').ok_or(Trouble::Strange("the log"))?;
+    let (seq, part) = id
+        .split_once('-')
+        .ok_or(SharedStoreError::Strange("the log"))?;
     let (Ok(seq), Ok(part)) = (seq.parse(), part.parse()) else {
-        return Err(Trouble::Strange("the log"));
+        return Err(SharedStoreError::Strange("the log"));
     };
     let entry = if part == 0 { entry(seq, fields) } else { None };
     Ok(entry.map_or(Item::Poisoned(Cursor(seq, part)), Item::Entry))
@@ -360,25 +366,25 @@ fn entry(seq: u64, fields: Value) -> Option<Entry> {
     })
 }
 
-fn several(value: Value) -> Result<Vec<Value>, Trouble> {
+fn several(value: Value) -> Result<Vec<Value>, SharedStoreError> {
     match value {
         Value::Array(values) => Ok(values),
-        _ => Err(Trouble::Strange("the answer")),
+        _ => Err(SharedStoreError::Strange("the answer")),
     }
 }
 
-fn list<const N: usize>(value: Value) -> Result<[Value; N], Trouble> {
+fn list<const N: usize>(value: Value) -> Result<[Value; N], SharedStoreError> {
     several(value)?
         .try_into()
-        .map_err(|_| Trouble::Strange("the answer"))
+        .map_err(|_| SharedStoreError::Strange("the answer"))
 }
 
 /// What is no text becomes one that no fact, no nonce and no number can be.
-fn text(value: Value) -> Result<String, Trouble> {
+fn text(value: Value) -> Result<String, SharedStoreError> {
     match value {
         Value::BulkString(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Value::SimpleString(text) => Ok(text),
-        _ => Err(Trouble::Strange("the answer")),
+        _ => Err(SharedStoreError::Strange("the answer")),
     }
 }
 
