@@ -52,9 +52,9 @@ pub enum OpenError {
     TooLarge { path: PathBuf },
 }
 
-/// Why something that redb did, or was asked to do, came to nothing; the path is added by [`Trouble::at`].
+/// Why something that redb did, or was asked to do, came to nothing; the path is added by [`StorageError::at`].
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StorageError {
     Redb(redb::Error),
     Io(io::Error),
     Damaged(String),
@@ -64,7 +64,7 @@ pub(super) enum Trouble {
     TooLarge,
 }
 
-impl Trouble {
+impl StorageError {
     pub(super) fn at(self, path: &Path) -> OpenError {
         let path = path.to_owned();
         match self {
@@ -107,7 +107,7 @@ impl Trouble {
     }
 }
 
-impl<E: Into<redb::Error>> From<E> for Trouble {
+impl<E: Into<redb::Error>> From<E> for StorageError {
     fn from(error: E) -> Self {
         Self::Redb(error.into())
     }

@@ -9,7 +9,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use uuid::Uuid;
 
-use super::error::{OpenError, Trouble};
+use super::error::{OpenError, StorageError};
 use super::open;
 
 /// What redb writes at the start of a file (its `docs/design.md`, "File format").
@@ -24,7 +24,7 @@ pub(super) trait Disk: Send + Sync + 'static {
     type Backend: StorageBackend;
 
     /// Opens what is there. Never makes a file: one that is gone while the process runs must not become an empty one.
-    fn open(&self) -> Result<Self::Backend, Trouble>;
+    fn open(&self) -> Result<Self::Backend, StorageError>;
 }
 
 /// A store in a file that was there before.
@@ -51,7 +51,7 @@ impl FileDisk {
         })?;
         // Asked before it is opened: opening a named pipe would wait for its other end.
         if !metadata.is_file() {
-            return Err(Trouble::NotOurs("a folder, a device or a pipe").at(path));
+            return Err(StorageError::NotOurs("a folder, a device or a pipe").at(path));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -63,15 +63,15 @@ impl FileDisk {
 impl Disk for FileDisk {
     type Backend = FileBackend;
 
-    fn open(&self) -> Result<FileBackend, Trouble> {
+    fn open(&self) -> Result<FileBackend, StorageError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(&self.path)
-            .map_err(Trouble::Io)?;
-        let metadata = file.metadata().map_err(Trouble::Io)?;
+            .map_err(StorageError::Io)?;
+        let metadata = file.metadata().map_err(StorageError::Io)?;
         if (metadata.dev(), metadata.ino()) != self.id {
-            return Err(Trouble::Damaged(
+            return Err(StorageError::Damaged(
                 "another file was put in its place".to_owned(),
             ));
         }
@@ -81,44 +81,44 @@ impl Disk for FileDisk {
 }
 
 /// Refuses what redb would take for something else than it is.
-fn sniff(mut file: &File, bytes: u64) -> Result<(), Trouble> {
+fn sniff(mut file: &File, bytes: u64) -> Result<(), StorageError> {
     // redb makes a new database of a file of 0 bytes. Fail closed: ours is never empty, so its rows were lost.
     if bytes == 0 {
-        return Err(Trouble::CutShort(0));
+        return Err(StorageError::CutShort(0));
     }
     let mut head = [0; 16];
     let known = usize::try_from(bytes).map_or(head.len(), |bytes| bytes.min(head.len()));
     let (head, _) = head.split_at_mut(known);
-    file.read_exact(head).map_err(Trouble::Io)?;
+    file.read_exact(head).map_err(StorageError::Io)?;
     let Some(rest) = head.strip_prefix(MAGIC) else {
         return Err(stranger(head));
     };
     if bytes < SHORTEST {
-        return Err(Trouble::CutShort(bytes));
+        return Err(StorageError::CutShort(bytes));
     }
     // Every commit of a store is done in two phases, and then redb never takes the commit before it for the last one. With
     // this bit gone it would, if the last one is damaged: acknowledged rows would silently not be there.
     match rest.first() {
         Some(flags) if flags & TWO_PHASES != 0 => Ok(()),
-        _ => Err(Trouble::Damaged(
+        _ => Err(StorageError::Damaged(
             "its header does not tell how the last commit was done".to_owned(),
         )),
     }
 }
 
-fn stranger(head: &[u8]) -> Trouble {
+fn stranger(head: &[u8]) -> StorageError {
     let text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
     match head {
         // The beginning of ours, and no more.
         head if MAGIC.starts_with(head) => {
-            Trouble::CutShort(u64::try_from(head.len()).unwrap_or(u64::MAX))
+            StorageError::CutShort(u64::try_from(head.len()).unwrap_or(u64::MAX))
         }
-        head if head.starts_with(b"SQLite format 3") => Trouble::NotOurs("an SQLite database"),
+        head if head.starts_with(b"SQLite format 3") => StorageError::NotOurs("an SQLite database"),
         head if head.iter().all(|byte| *byte == 0) => {
-            Trouble::Damaged("it begins with zeros".to_owned())
+            StorageError::Damaged("it begins with zeros".to_owned())
         }
-        head if head.iter().all(text) => Trouble::NotOurs("a text file"),
-        _ => Trouble::NotOurs("a file of another kind"),
+        head if head.iter().all(text) => StorageError::NotOurs("a text file"),
+        _ => StorageError::NotOurs("a file of another kind"),
     }
 }
 
@@ -153,7 +153,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
         .map_err(failed)
 }
 
-fn fill(draft: &Path) -> Result<(), Trouble> {
+fn fill(draft: &Path) -> Result<(), StorageError> {
     // Only its user may read it: who belongs to which workspace is nobody else's business.
     let options = OpenOptions::new()
         .read(true)
@@ -161,7 +161,7 @@ fn fill(draft: &Path) -> Result<(), Trouble> {
         .create_new(true)
         .mode(0o600)
         .open(draft);
-    open::initialize(FileBackend::new(options.map_err(Trouble::Io)?)?)
+    open::initialize(FileBackend::new(options.map_err(StorageError::Io)?)?)
 }
 
 /// Gives `draft` the name `path`, unless something has it.

@@ -9,7 +9,7 @@ use redb::{
     TableDefinition,
 };
 
-use super::error::Trouble;
+use super::error::StorageError;
 use super::file::Disk;
 use super::look::Look;
 use super::row::{Contents, Size, Table};
@@ -25,7 +25,7 @@ const META_FORMAT: &str = "format";
 const CACHE: usize = 16 << 20;
 
 /// Writes an empty store into an empty file.
-pub(super) fn initialize(empty: impl StorageBackend) -> Result<(), Trouble> {
+pub(super) fn initialize(empty: impl StorageBackend) -> Result<(), StorageError> {
     let database = builder().create_with_backend(empty)?;
     commit(&database, |transaction| {
         transaction.open_table(META)?.insert(META_FORMAT, FORMAT)?;
@@ -37,7 +37,7 @@ pub(super) fn initialize(empty: impl StorageBackend) -> Result<(), Trouble> {
 }
 
 /// Opens the store and reads it.
-pub(super) fn open<D: Disk>(disk: &D) -> Result<(Database, Contents, Size), Trouble> {
+pub(super) fn open<D: Disk>(disk: &D) -> Result<(Database, Contents, Size), StorageError> {
     guarded(|| look(disk))?;
     guarded(|| {
         let database = builder().create_with_backend(disk.open()?)?;
@@ -50,7 +50,7 @@ pub(super) fn open<D: Disk>(disk: &D) -> Result<(Database, Contents, Size), Trou
 }
 
 /// Opens the store once more, after a fault of its disk.
-pub(super) fn reopen<D: Disk>(disk: &D) -> Result<(Database, Size), Trouble> {
+pub(super) fn reopen<D: Disk>(disk: &D) -> Result<(Database, Size), StorageError> {
     guarded(|| {
         let database = builder().create_with_backend(disk.open()?)?;
         let size = read(&database, |_, _, _| ())?;
@@ -61,8 +61,8 @@ pub(super) fn reopen<D: Disk>(disk: &D) -> Result<(Database, Size), Trouble> {
 /// Writes what `fill` says: all of it or nothing.
 pub(super) fn commit<T>(
     database: &Database,
-    fill: impl FnOnce(&redb::WriteTransaction) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+    fill: impl FnOnce(&redb::WriteTransaction) -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     // The second phase costs another flush. Without it redb tells a finished commit from a torn one by its checksums, which
@@ -76,7 +76,7 @@ pub(super) fn commit<T>(
 
 /// Runs what may meet a damaged file. redb is made for its own files and asserts what must be true of them: a damaged one can
 /// be a panic, and a file must not end the process.
-pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(done) => done,
         Err(panic) => {
@@ -84,7 +84,7 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Trouble>) -> Result<T, 
             let said = said
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                 .unwrap_or("no reason given");
-            Err(Trouble::Damaged(format!(
+            Err(StorageError::Damaged(format!(
                 "reading it ended abnormally ({said})"
             )))
         }
@@ -93,17 +93,17 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Trouble>) -> Result<T, 
 
 /// Opens the store without writing to it, and goes through every page. A file that was closed in an orderly way is otherwise
 /// believed, and a byte that has changed since would be a wrong row.
-fn look<D: Disk>(disk: &D) -> Result<(), Trouble> {
+fn look<D: Disk>(disk: &D) -> Result<(), StorageError> {
     let repaired = Rc::new(Cell::new(false));
     let seen = repaired.clone();
-    let backend = Look::at(disk.open()?).map_err(Trouble::Io)?;
+    let backend = Look::at(disk.open()?).map_err(StorageError::Io)?;
     let mut database = builder()
         .set_repair_callback(move |_| seen.set(true))
         .create_with_backend(backend)?;
     // After a kill redb has gone through all pages already. That is no repair of damage: with two phases there is nothing to
     // put right but the lists of free pages.
     if !repaired.get() && !database.check_integrity()? {
-        return Err(Trouble::Damaged(
+        return Err(StorageError::Damaged(
             "its parts do not agree with each other".to_owned(),
         ));
     }
@@ -117,7 +117,10 @@ fn builder() -> Builder {
 }
 
 /// Shows every row to `each`, in order.
-fn read(database: &Database, mut each: impl FnMut(Table, &str, &[u8])) -> Result<Size, Trouble> {
+fn read(
+    database: &Database,
+    mut each: impl FnMut(Table, &str, &[u8]),
+) -> Result<Size, StorageError> {
     let transaction = database.begin_read()?;
     let found = match transaction.open_table(META) {
         Ok(meta) => meta.get(META_FORMAT)?.map(|format| format.value()),
@@ -127,17 +130,17 @@ fn read(database: &Database, mut each: impl FnMut(Table, &str, &[u8])) -> Result
     match found {
         Some(FORMAT) => {}
         Some(found) if found > FORMAT => {
-            return Err(Trouble::Newer {
+            return Err(StorageError::Newer {
                 found,
                 known: FORMAT,
             });
         }
         Some(found) => {
-            return Err(Trouble::Damaged(format!(
+            return Err(StorageError::Damaged(format!(
                 "it says that its format is {found}, which there never was"
             )));
         }
-        None => return Err(Trouble::NotOurs("a redb database of another program")),
+        None => return Err(StorageError::NotOurs("a redb database of another program")),
     }
     let mut size = Size::default();
     for table in Table::ALL {
@@ -150,7 +153,7 @@ fn read(database: &Database, mut each: impl FnMut(Table, &str, &[u8])) -> Result
             let (key, value) = row?;
             size = size.plus(Size::of(key.value(), value.value()));
             if !size.fits(Size::MAX) {
-                return Err(Trouble::TooLarge);
+                return Err(StorageError::TooLarge);
             }
             each(table, key.value(), value.value());
         }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 
-use super::error::{Trouble, WriteError};
+use super::error::{StorageError, WriteError};
 use super::file::Disk;
 use super::open::{commit, guarded, reopen};
 use super::row::{Op, Size, Table};
@@ -143,7 +143,7 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    fn transact(&mut self, jobs: &[Job]) -> Result<(), Trouble> {
+    fn transact(&mut self, jobs: &[Job]) -> Result<(), StorageError> {
         let database = match &self.database {
             Some(database) => database,
             None => {
@@ -169,7 +169,11 @@ impl<D: Disk> Writer<D> {
 }
 
 /// Writes the rows of all jobs, in the order of the jobs within each table. Gives the size after it.
-fn fill(transaction: &WriteTransaction, jobs: &[Job], mut size: Size) -> Result<Size, Trouble> {
+fn fill(
+    transaction: &WriteTransaction,
+    jobs: &[Job],
+    mut size: Size,
+) -> Result<Size, StorageError> {
     for table in Table::ALL {
         let mut ops = jobs
             .iter()

@@ -8,7 +8,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use super::*;
-use crate::state::store::error::Trouble;
+use crate::state::store::error::StorageError;
 use crate::state::store::writer::Episode;
 
 /// What the disk does. Everything is well at first.
@@ -59,7 +59,7 @@ struct FaultyDisk {
 impl Disk for FaultyDisk {
     type Backend = Faulty;
 
-    fn open(&self) -> Result<Faulty, Trouble> {
+    fn open(&self) -> Result<Faulty, StorageError> {
         Ok(Faulty {
             under: self.disk.open()?,
             faults: self.faults.clone(),
