@@ -25,7 +25,7 @@ mod reader;
 mod tests;
 
 pub use chain::{Cursor, Entry, Nonce, Position, ResyncReason};
-pub use fact::{Fact, MAX_VALUE, Poisoned, Written};
+pub use fact::{Fact, InvalidEntry, MAX_VALUE, Written};
 pub use known::{SILENT_AFTER, everything, is_news, may_push, unshared};
 pub use log::{Committed, Log, Offered};
 pub use reader::{Heard, Item, Owed, Reader};

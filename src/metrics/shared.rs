@@ -13,7 +13,7 @@ pub enum EntryResult {
     /// It says nothing new.
     Old,
     /// It is none of ours.
-    Poisoned,
+    InvalidEntry,
 }
 
 /// Results of `bailiff_shared_commits_total`.
@@ -128,7 +128,7 @@ impl Shared {
         let result = match result {
             EntryResult::Applied => "applied",
             EntryResult::Old => "old",
-            EntryResult::Poisoned => "poisoned",
+            EntryResult::InvalidEntry => "poisoned",
         };
         self.entries
             .with_label_values(&[result])

@@ -38,7 +38,7 @@ pub struct Written {
 
 /// Why something in the store is no fact. It is skipped; what was known stays.
 #[derive(Debug, thiserror::Error)]
-pub enum Poisoned {
+pub enum InvalidEntry {
     #[error("its key is none of ours")]
     Key,
     #[error("its key {0}")]
@@ -153,12 +153,15 @@ impl Written {
     ///
     /// # Errors
     /// When it is nothing that this version writes.
-    pub fn read(&self, roles: Option<&Roles>) -> Result<Fact, Poisoned> {
+    pub fn read(&self, roles: Option<&Roles>) -> Result<Fact, InvalidEntry> {
         if self.key.len() > MAX_KEY || self.value.len() > MAX_VALUE {
-            return Err(Poisoned::TooLong);
+            return Err(InvalidEntry::TooLong);
         }
-        let rest = self.value.strip_prefix(VERSION).ok_or(Poisoned::Version)?;
-        let (rank, body) = rest.split_once(BETWEEN).ok_or(Poisoned::Form)?;
+        let rest = self
+            .value
+            .strip_prefix(VERSION)
+            .ok_or(InvalidEntry::Version)?;
+        let (rank, body) = rest.split_once(BETWEEN).ok_or(InvalidEntry::Form)?;
         let body: Body = serde_json::from_str(body)?;
         let at = EventTime(body.at);
         let named = body.role.is_some();
@@ -168,7 +171,7 @@ impl Written {
         } else {
             self::rank(&change, at)
         };
-        let digits = rank.strip_prefix(&expected).ok_or(Poisoned::Rank)?;
+        let digits = rank.strip_prefix(&expected).ok_or(InvalidEntry::Rank)?;
         let role = digits.len() == 2
             && digits
                 .bytes()
@@ -176,7 +179,7 @@ impl Written {
         if named && role || !named && digits.is_empty() {
             Ok(Fact { change, at })
         } else {
-            Err(Poisoned::Rank)
+            Err(InvalidEntry::Rank)
         }
     }
 }
@@ -271,12 +274,12 @@ impl Body {
     }
 
     /// The change of what `key` names.
-    fn about(self, key: &str, roles: Option<&Roles>) -> Result<Change, Poisoned> {
-        let (word, id) = key.split_once(' ').ok_or(Poisoned::Key)?;
+    fn about(self, key: &str, roles: Option<&Roles>) -> Result<Change, InvalidEntry> {
+        let (word, id) = key.split_once(' ').ok_or(InvalidEntry::Key)?;
         let change = match word {
             "user" => Change::User(UserId::parse(id)?, self.user()?),
             "member" => {
-                let (org, user) = id.split_once(' ').ok_or(Poisoned::Key)?;
+                let (org, user) = id.split_once(' ').ok_or(InvalidEntry::Key)?;
                 Change::Member(
                     OrgId::parse(org)?,
                     UserId::parse(user)?,
@@ -286,19 +289,19 @@ impl Body {
             "organization" => Change::Organization(OrgId::parse(id)?, self.organization()?),
             "session" => Change::Revoked(Revoked::Session(SessionId::parse(id)?)),
             "tokens" => Change::Revoked(Revoked::User(UserId::parse(id)?)),
-            _ => return Err(Poisoned::Key),
+            _ => return Err(InvalidEntry::Key),
         };
         // One fact is written in one way.
         if self::key(&change) == key {
             Ok(change)
         } else {
-            Err(Poisoned::Key)
+            Err(InvalidEntry::Key)
         }
     }
 
-    fn user(self) -> Result<UserChange, Poisoned> {
+    fn user(self) -> Result<UserChange, InvalidEntry> {
         match self {
-            Self { role: Some(_), .. } => Err(Poisoned::Form),
+            Self { role: Some(_), .. } => Err(InvalidEntry::Form),
             Self {
                 overruled: true,
                 banned: false,
@@ -327,11 +330,11 @@ impl Body {
                 email: header(email)?,
                 name: header(name)?,
             }),
-            _ => Err(Poisoned::Form),
+            _ => Err(InvalidEntry::Form),
         }
     }
 
-    fn member(self, roles: Option<&Roles>) -> Result<MemberChange, Poisoned> {
+    fn member(self, roles: Option<&Roles>) -> Result<MemberChange, InvalidEntry> {
         match (self.overruled, self.deleted, self.role) {
             (true, false, None) => Ok(MemberChange::Overruled),
             (false, true, None) => Ok(MemberChange::Removed),
@@ -339,27 +342,27 @@ impl Body {
                 let role = roles.and_then(|roles| roles.find(&name));
                 Ok(role.map_or(MemberChange::Removed, MemberChange::Role))
             }
-            _ => Err(Poisoned::Form),
+            _ => Err(InvalidEntry::Form),
         }
     }
 
-    fn organization(self) -> Result<OrgChange, Poisoned> {
+    fn organization(self) -> Result<OrgChange, InvalidEntry> {
         match (self.overruled, self.deleted) {
             (true, false) => Ok(OrgChange::Overruled),
             (false, true) => Ok(OrgChange::Deleted),
             (false, false) => Ok(OrgChange::Exists),
-            (true, true) => Err(Poisoned::Form),
+            (true, true) => Err(InvalidEntry::Form),
         }
     }
 }
 
-fn header(text: Option<String>) -> Result<Option<HeaderValue>, Poisoned> {
+fn header(text: Option<String>) -> Result<Option<HeaderValue>, InvalidEntry> {
     let visible = |text: &String| text.bytes().all(|b| (0x20..0x7f).contains(&b));
     match text {
         None => Ok(None),
         Some(text) if visible(&text) => HeaderValue::from_str(&text)
             .map(Some)
-            .map_err(|_| Poisoned::Text),
-        Some(_) => Err(Poisoned::Text),
+            .map_err(|_| InvalidEntry::Text),
+        Some(_) => Err(InvalidEntry::Text),
     }
 }

@@ -17,7 +17,7 @@ const MAX_READ: usize = 1024;
 pub enum Item {
     Entry(Entry),
     /// Something at this place that is no entry: passed over.
-    Poisoned(Cursor),
+    InvalidEntry(Cursor),
 }
 
 /// What comes of something that was heard.
@@ -142,7 +142,7 @@ impl Reader {
         let mut heard = Heard::default();
         for item in items {
             match item {
-                Item::Poisoned(place) => {
+                Item::InvalidEntry(place) => {
                     heard.poisoned += 1;
                     self.cursor = self.cursor.max(place);
                 }

@@ -7,7 +7,7 @@ use super::{BATCH, Kind, Records, Rows, rows_of};
 use crate::clock;
 use crate::domain::event::Change;
 use crate::domain::membership::{MAX_CHANGES, Roles};
-use crate::domain::shared::{self, Fact, Offered, Poisoned, is_news};
+use crate::domain::shared::{self, Fact, InvalidEntry, Offered, is_news};
 use crate::domain::snapshot::{CannotChange, Rules};
 use crate::domain::{Snapshot, UnixTime};
 use crate::state::shared::{Past, Publisher, Told};
@@ -69,7 +69,7 @@ pub struct Learned {
     /// Facts that say nothing new.
     pub old: usize,
     /// What is no fact: its key, and why.
-    pub poisoned: Vec<(Box<str>, Poisoned)>,
+    pub poisoned: Vec<(Box<str>, InvalidEntry)>,
     /// Whether a restart forgets nothing of it, where there is a store.
     pub kept: bool,
 }

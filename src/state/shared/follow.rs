@@ -243,7 +243,9 @@ impl Follower {
             );
         }
         if poisoned > 0 {
-            self.metrics.shared.entries(EntryResult::Poisoned, poisoned);
+            self.metrics
+                .shared
+                .entries(EntryResult::InvalidEntry, poisoned);
             tracing::error!(
                 entries = poisoned,
                 "the shared log has entries that are none of ours; they are passed over"
@@ -270,7 +272,7 @@ impl Follower {
         let metrics = &self.metrics.shared;
         metrics.entries(EntryResult::Applied, learned.applied);
         metrics.entries(EntryResult::Old, learned.old);
-        metrics.entries(EntryResult::Poisoned, learned.poisoned.len());
+        metrics.entries(EntryResult::InvalidEntry, learned.poisoned.len());
         if let Some((key, why)) = learned.poisoned.first() {
             let facts = learned.poisoned.len();
             tracing::error!(facts, first = key, %why, "the shared store has facts that are none; what was known stays");

@@ -332,7 +332,7 @@ fn item(element: Value) -> Result<Item, SharedStoreError> {
         return Err(SharedStoreError::Strange("the log"));
     };
     let entry = if part == 0 { entry(seq, fields) } else { None };
-    Ok(entry.map_or(Item::Poisoned(Cursor(seq, part)), Item::Entry))
+    Ok(entry.map_or(Item::InvalidEntry(Cursor(seq, part)), Item::Entry))
 }
 
 /// `p` and the nonce of the entry before, `n` and its own, then keys and values of facts. `None` for anything else.

@@ -271,7 +271,7 @@ fn what_somebody_else_put_into_the_log_is_passed_over_and_hides_nothing() {
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     let far = Cursor(u64::MAX, 3);
     assert_eq!(
-        reader.tail(vec![Item::Poisoned(far)]),
+        reader.tail(vec![Item::InvalidEntry(far)]),
         Heard {
             poisoned: 1,
             ..Heard::default()
@@ -284,7 +284,7 @@ fn what_somebody_else_put_into_the_log_is_passed_over_and_hides_nothing() {
         .into_iter()
         .map(Item::Entry)
         .collect();
-    items.push(Item::Poisoned(far));
+    items.push(Item::InvalidEntry(far));
     let heard = reader.check(log.head(), items, true);
     assert_eq!((heard.facts.len(), heard.gap), (1, None));
     assert!(reader.is_caught_up());

@@ -261,7 +261,7 @@ impl Cluster {
     fn last(&mut self, gate: usize, items: &[Item]) -> Position {
         let last = items.iter().rev().find_map(|item| match item {
             Item::Entry(entry) => Some(entry.position()),
-            Item::Poisoned(_) => None,
+            Item::InvalidEntry(_) => None,
         });
         last.unwrap_or(self.gate(gate).reader.position())
     }
