@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::state::backend::Backends;
 use crate::state::deliveries::Deliveries;
 use crate::state::profiles::Profiles;
-use crate::state::records::{Records, Rows, Strange, revocations};
+use crate::state::records::{Records, Rows, UnreadableRow, revocations};
 use crate::state::store::{Contents, Row, Store, Table};
 
 /// How long the end waits for what is still being written.
@@ -38,7 +38,7 @@ impl Remembered {
         };
         let opened = Store::open(path, metrics.store_writes.clone());
         let (store, mut contents) = opened.map_err(|why| Faults::from(unusable(&why)))?;
-        let strange = |why: Strange| {
+        let strange = |why: UnreadableRow| {
             Faults::from(
                 unusable(&why)
                     .fix("use the version of bailiff that wrote it, or restore a copy of the file"),

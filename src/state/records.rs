@@ -55,7 +55,7 @@ pub enum NotKept {
 /// A row of the store that is not understood.
 #[derive(Debug, thiserror::Error)]
 #[error("the store has a row that this version does not understand ({table}, {key:?}): {why}")]
-pub struct Strange {
+pub struct UnreadableRow {
     table: &'static str,
     key: String,
     why: RowError,
@@ -73,7 +73,7 @@ impl Rows {
     ///
     /// # Errors
     /// When one is not understood. Fail closed: it may be a ban, so a gate must not start without it.
-    pub fn of(contents: &mut Contents) -> Result<Self, Strange> {
+    pub fn of(contents: &mut Contents) -> Result<Self, UnreadableRow> {
         let rows = Self {
             users: contents.take(Kind::Users),
             orgs: contents.take(Kind::Organizations),
@@ -82,7 +82,7 @@ impl Rows {
         let roles = Roles::new(&["member".to_owned()])
             .unwrap_or_else(|| unreachable!("one word is a list of roles"));
         for (key, value) in &rows.users {
-            let strange = |why| Strange {
+            let strange = |why| UnreadableRow {
                 table: Kind::Users.name(),
                 key: key.clone(),
                 why,
@@ -90,7 +90,7 @@ impl Rows {
             read_user(key, value, &roles).map_err(strange)?;
         }
         for (key, value) in &rows.orgs {
-            let strange = |why| Strange {
+            let strange = |why| UnreadableRow {
                 table: Kind::Organizations.name(),
                 key: key.clone(),
                 why,
@@ -117,10 +117,10 @@ impl Rows {
 ///
 /// # Errors
 /// When a row is not understood, as with [`Rows::of`].
-pub fn revocations(contents: &mut Contents) -> Result<Revocations, Strange> {
+pub fn revocations(contents: &mut Contents) -> Result<Revocations, UnreadableRow> {
     let mut all = Revocations::default();
     for (key, value) in contents.take(Kind::Revocations) {
-        let strange = |why| Strange {
+        let strange = |why| UnreadableRow {
             table: Kind::Revocations.name(),
             key: key.clone(),
             why,
