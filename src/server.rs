@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, and ends them in order.
 
 mod ending;
-mod learned;
+mod startup_state;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -40,7 +40,7 @@ use crate::state::reload::{Reloader, Seen, read_membership, tell};
 use crate::state::shared::Shared;
 use crate::state::sources::Sources;
 use ending::{Signals, drain};
-use learned::{Learned, Remembered, asking, close, warn_of_forgetting};
+use startup_state::{StartupState, StoredState, asking, close, warn_of_forgetting};
 
 /// Between two looks for revocations of which no token can be alive any more.
 const FORGETTING: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ pub struct Server {
     path: Option<std::path::PathBuf>,
     overrides: Overrides,
     members: Option<(Table, Faults)>,
-    kept: Option<Remembered>,
+    kept: Option<StoredState>,
     gate: Vec<Bound>,
     admin: Bound,
     fetcher: Fetcher,
@@ -173,7 +173,7 @@ impl Server {
         });
         let metrics = Metrics::new();
         let open = |path: &std::path::PathBuf| {
-            Remembered::open(path, &metrics)
+            StoredState::open(path, &metrics)
                 .map_err(|more| faults.merge(more))
                 .ok()
         };
@@ -248,14 +248,14 @@ impl Server {
         let Settings { boot, live } = loaded.settings.clone();
         tell(&loaded.warnings);
         metrics.prepare_routes(&live.rules);
-        let Learned {
+        let StartupState {
             store,
             rows,
             revocations,
             deliveries,
             shared,
             added,
-        } = Learned::of(kept);
+        } = StartupState::of(kept);
         let past = boot
             .shared
             .as_ref()

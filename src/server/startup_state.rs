@@ -20,14 +20,14 @@ use crate::state::store::{Contents, Row, Store, Table};
 const STORE_CLOSES: Duration = Duration::from_secs(5);
 
 /// An open store, and what it remembers.
-pub(super) struct Remembered {
+pub(super) struct StoredState {
     store: Arc<Store>,
     rows: Rows,
     revocations: Revocations,
     contents: Contents,
 }
 
-impl Remembered {
+impl StoredState {
     pub(super) fn open(path: &Path, metrics: &Metrics) -> Result<Self, Faults> {
         let unusable = |why: &dyn std::fmt::Display| {
             Fault::error(
@@ -57,7 +57,7 @@ impl Remembered {
 
 /// What a start goes on with; without a store it begins with nothing.
 #[derive(Default)]
-pub(super) struct Learned {
+pub(super) struct StartupState {
     pub store: Option<Arc<Store>>,
     pub rows: Rows,
     pub revocations: Revocations,
@@ -68,9 +68,9 @@ pub(super) struct Learned {
     pub added: Vec<Row>,
 }
 
-impl Learned {
-    pub(super) fn of(kept: Option<Remembered>) -> Self {
-        let Some(Remembered {
+impl StartupState {
+    pub(super) fn of(kept: Option<StoredState>) -> Self {
+        let Some(StoredState {
             store,
             rows,
             revocations,
