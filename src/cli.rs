@@ -3,14 +3,14 @@
 mod check;
 mod clerk;
 mod demo;
-mod ending;
+mod exit;
 mod explain;
 mod gate;
 mod health;
 mod input;
 mod logging;
+mod offline_gate;
 mod revoke;
-mod scene;
 mod serve;
 mod token;
 mod webhook;
@@ -22,7 +22,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::faults::Faults;
 use crate::config::load::Overrides;
-use ending::{Ending, FAILED, talk};
+use exit::{Exit, FAILED, talk};
 
 #[derive(Parser)]
 #[command(
@@ -111,7 +111,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli.command,
         Err(error) => return wrong_use(&error),
     };
-    let ending = match command {
+    let exit = match command {
         Command::Serve(args) => Ok(serve::run(&args)),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
@@ -122,12 +122,12 @@ pub fn run() -> ExitCode {
         Command::Revoke(args) => revoke::run(&args),
         Command::Health(args) => health::run(&args),
     };
-    ExitCode::from(told(ending))
+    ExitCode::from(told(exit))
 }
 
 /// The exit status; says on stderr why there is no result.
-fn told(ending: Ending) -> u8 {
-    ending.unwrap_or_else(|stop| {
+fn told(exit: Exit) -> u8 {
+    exit.unwrap_or_else(|stop| {
         talk(&stop.text);
         stop.status
     })
@@ -142,7 +142,7 @@ fn wrong_use(error: &clap::Error) -> ExitCode {
     } else {
         talk(&masked);
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(ending::USAGE))
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
 }
 
 /// `text` with `***` for every word that begins like a token, a key or a secret.
@@ -163,7 +163,7 @@ fn masked(text: &str) -> String {
 /// Says what is wrong with the config.
 fn wrong_config(faults: &Faults) -> u8 {
     talk(&faults.to_string());
-    ending::status(faults)
+    exit::status(faults)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::ConfigArgs;
-use super::ending::{CONFIG, Ending, Stop, UNREACHABLE, block_on, print, print_json, talk};
-use super::scene::{self, Look, Scene};
+use super::exit::{CONFIG, CommandError, Exit, UNREACHABLE, block_on, print, print_json, talk};
+use super::offline_gate::{self, Look, OfflineGate};
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
 use crate::domain::issuer::Kind;
@@ -43,23 +43,23 @@ pub(crate) struct CheckArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: &CheckArgs) -> Ending {
-    let scene = match scene::read(&args.config) {
-        Ok(scene) => scene,
+pub(crate) fn run(args: &CheckArgs) -> Exit {
+    let offline_gate = match offline_gate::read(&args.config) {
+        Ok(offline_gate) => offline_gate,
         Err(faults) => return wrong(args, &faults),
     };
     let (looks, found, more) = if args.online {
-        block_on(ask(&scene))??
+        block_on(ask(&offline_gate))??
     } else {
         (vec![], None, Faults::new())
     };
-    let mut faults = scene.warnings.clone();
+    let mut faults = offline_gate.warnings.clone();
     faults.merge(more);
     if args.json {
-        print_json(&as_json(&scene, &looks, found.as_ref(), &faults))?;
+        print_json(&as_json(&offline_gate, &looks, found.as_ref(), &faults))?;
     } else {
         talk(&faults.to_string());
-        print(&summary(&scene, &looks, found.as_ref(), &faults))?;
+        print(&summary(&offline_gate, &looks, found.as_ref(), &faults))?;
     }
     Ok(match faults.has_errors() {
         true if secret_key::is_wrong(&faults) => CONFIG,
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &CheckArgs) -> Ending {
     })
 }
 
-fn wrong(args: &CheckArgs, faults: &Faults) -> Ending {
+fn wrong(args: &CheckArgs, faults: &Faults) -> Exit {
     if args.json {
         print_json(&json!({"ok": false, "faults": faults.to_json()}))?;
     } else {
@@ -87,17 +87,19 @@ fn wrong(args: &CheckArgs, faults: &Faults) -> Ending {
 }
 
 /// Asks everybody on whom the gate depends.
-async fn ask(scene: &Scene) -> Result<(Vec<Look>, Option<Found>, Faults), Stop> {
-    let looks = scene::look_for_keys(&scene.settings.live, false).await?;
+async fn ask(
+    offline_gate: &OfflineGate,
+) -> Result<(Vec<Look>, Option<Found>, Faults), CommandError> {
+    let looks = offline_gate::look_for_keys(&offline_gate.settings.live, false).await?;
     let mut faults = Faults::new();
     for look in &looks {
         look_faults(look, &mut faults);
     }
-    if let Some(settings) = &scene.settings.live.backend {
+    if let Some(settings) = &offline_gate.settings.live.backend {
         secret_key::try_out(settings, &looks, &mut faults).await?;
     }
-    let found = source::try_out(&scene.settings.live, &mut faults).await;
-    let upstream = &scene.settings.boot.upstream;
+    let found = source::try_out(&offline_gate.settings.live, &mut faults).await;
+    let upstream = &offline_gate.settings.boot.upstream;
     talk(&format!("trying the upstream {upstream} ...\n"));
     if let Err(why) = connect(upstream).await {
         let what = format!("the upstream {upstream} does not accept connections");
@@ -163,13 +165,13 @@ async fn connect(upstream: &Upstream) -> Result<(), String> {
 }
 
 fn summary(
-    scene: &Scene,
+    offline_gate: &OfflineGate,
     looks: &[Look],
     found_members: Option<&Found>,
     faults: &Faults,
 ) -> String {
-    let (boot, live) = (&scene.settings.boot, &scene.settings.live);
-    let name = scene.path.as_ref().map_or_else(
+    let (boot, live) = (&offline_gate.settings.boot, &offline_gate.settings.live);
+    let name = offline_gate.path.as_ref().map_or_else(
         || "the environment".to_owned(),
         |path| path.display().to_string(),
     );
@@ -192,7 +194,7 @@ fn summary(
     if let Some(mode) = &live.rules.static_user {
         let _ = writeln!(text, "  users       {}", static_user(mode));
     }
-    text += &hints::surroundings(scene);
+    text += &hints::surroundings(offline_gate);
     for (issuer, keys) in live.rules.issuers.iter().zip(&live.issuers) {
         let source = match &keys.source {
             KeySource::Url(url) => format!("keys from {url}"),
@@ -207,7 +209,7 @@ fn summary(
             found(looks, &issuer.name)
         );
     }
-    if let (Some(table), Some(source)) = (&scene.table, &live.membership) {
+    if let (Some(table), Some(source)) = (&offline_gate.table, &live.membership) {
         let _ = writeln!(
             text,
             "  membership  {}: {}",
@@ -252,7 +254,7 @@ fn summary(
             access(route, &live.rules)
         );
     }
-    hints::hints(scene)
+    hints::hints(offline_gate)
         .iter()
         .for_each(|hint| text += &format!("  hint        {hint}\n"));
     text
@@ -341,8 +343,13 @@ fn service(service: &ServiceToken) -> Value {
     })
 }
 
-fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults) -> Value {
-    let (boot, live) = (&scene.settings.boot, &scene.settings.live);
+fn as_json(
+    offline_gate: &OfflineGate,
+    looks: &[Look],
+    found: Option<&Found>,
+    faults: &Faults,
+) -> Value {
+    let (boot, live) = (&offline_gate.settings.boot, &offline_gate.settings.live);
     let issuers = live.rules.issuers.iter().zip(&live.issuers).map(|(issuer, keys)| {
         let look = looks.iter().find(|look| look.issuer == issuer.name);
         json!({
@@ -368,7 +375,7 @@ fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults
             "answer": route.answer.map(Own::name),
         })
     });
-    let size = scene
+    let size = offline_gate
         .table
         .as_ref()
         .map(crate::domain::membership::Table::size)
@@ -376,7 +383,7 @@ fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults
     json!({
         "ok": !faults.has_errors(),
         "faults": faults.to_json(),
-        "config": scene.path.as_ref().map(|path| path.display().to_string()),
+        "config": offline_gate.path.as_ref().map(|path| path.display().to_string()),
         "listen": boot.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "admin": boot.admin.to_string(),
         "upstream": boot.upstream.to_string(),
@@ -384,9 +391,9 @@ fn as_json(scene: &Scene, looks: &[Look], found: Option<&Found>, faults: &Faults
         "stand_in": live.rules.static_user.as_ref().map(|mode| mode.who().user().as_str()),
         "store": boot.store.as_ref().map(|store| store.display().to_string()),
         "shared": boot.shared.as_ref().map(hints::shared),
-        "backend_api": hints::backend_json(scene),
+        "backend_api": hints::backend_json(offline_gate),
         "first_sight": live.membership.as_ref().is_some_and(|source| source.policy.first_sight),
-        "hints": hints::hints(scene),
+        "hints": hints::hints(offline_gate),
         "issuers": issuers.collect::<Vec<_>>(),
         "membership": size.map(|(users, workspaces, members)| {
             json!({"users": users, "workspaces": workspaces, "memberships": members})

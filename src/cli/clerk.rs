@@ -1,9 +1,9 @@
 //! `bailiff clerk`: what is done at Clerk itself, with the secret key of the config.
 
 mod delete_user;
-mod drop_here;
+mod drop_local_user;
 
-use super::ending::Ending;
+use super::exit::Exit;
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum ClerkCommand {
@@ -11,7 +11,7 @@ pub(crate) enum ClerkCommand {
     DeleteUser(delete_user::DeleteUserArgs),
 }
 
-pub(crate) fn run(command: &ClerkCommand) -> Ending {
+pub(crate) fn run(command: &ClerkCommand) -> Exit {
     match command {
         ClerkCommand::DeleteUser(args) => delete_user::run(args),
     }

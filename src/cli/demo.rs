@@ -4,7 +4,7 @@
 //! not the user's: a key or a setting from there would change what the demo shows.
 
 mod block;
-mod cast;
+mod fixtures;
 mod folder;
 mod screen;
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::ending::{Ending, FAILED, Stop, print, print_json, talk};
+use super::exit::{CommandError, Exit, FAILED, print, print_json, talk};
 use super::{health, logging};
 use crate::config::interpolate::FakeEnv;
 use crate::config::load::{Overrides, load};
@@ -55,7 +55,7 @@ struct Stage {
     folder: Folder,
 }
 
-pub(crate) fn run(args: &DemoArgs) -> Ending {
+pub(crate) fn run(args: &DemoArgs) -> Exit {
     refuse_production(
         std::env::vars_os().map(|(k, v)| (k.to_string_lossy().into(), v.to_string_lossy().into())),
     )?;
@@ -81,17 +81,19 @@ pub(crate) fn run(args: &DemoArgs) -> Ending {
 }
 
 /// Attack A-134: whoever has a live key or runs in a cluster wants the real gate, and must not get this one by mistake.
-fn refuse_production(environment: impl Iterator<Item = (String, String)>) -> Result<(), Stop> {
+fn refuse_production(
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<(), CommandError> {
     for (name, value) in environment {
         if name == "KUBERNETES_SERVICE_HOST" {
-            return Err(Stop::failed(
+            return Err(CommandError::failed(
                 "the demo does not run in a Kubernetes cluster: it gives a token to whoever asks",
             )
             .saw("KUBERNETES_SERVICE_HOST is set")
             .fix("run `bailiff serve` here, and the demo on your own machine"));
         }
         if name.contains("CLERK") && (value.contains("sk_live_") || value.contains("pk_live_")) {
-            return Err(Stop::failed(
+            return Err(CommandError::failed(
                 "the demo does not run beside a live Clerk key: it gives a token to whoever asks",
             )
             .saw(format!("the environment variable {name} holds a live key"))
@@ -104,18 +106,19 @@ fn refuse_production(environment: impl Iterator<Item = (String, String)>) -> Res
 }
 
 /// Writes config and membership, reads them back as `serve` does, and binds the gate.
-fn set_up(mut block: Block) -> Result<Stage, Stop> {
+fn set_up(mut block: Block) -> Result<Stage, CommandError> {
     let issuer_url = block.url(&block.issuer)?;
     let app_url = block.url(&block.app)?;
-    let key = SigningKey::generate("ins_bailiff_demo").map_err(|e| Stop::failed(e.to_string()))?;
+    let key = SigningKey::generate("ins_bailiff_demo")
+        .map_err(|e| CommandError::failed(e.to_string()))?;
     let secret = generate_secret();
-    let signer = WebhookSigner::new(&secret).map_err(|e| Stop::failed(e.to_string()))?;
+    let signer = WebhookSigner::new(&secret).map_err(|e| CommandError::failed(e.to_string()))?;
 
     let folder = Folder::new()?;
-    let members = folder.write("membership.yaml", &cast::membership())?;
+    let members = folder.write("membership.yaml", &fixtures::membership())?;
     let secret_file = folder.write("webhook-secret", &secret)?;
     let (gate, admin) = block.release();
-    let text = cast::config(&cast::Places {
+    let text = fixtures::config(&fixtures::Places {
         gate,
         admin,
         issuer: &issuer_url,
@@ -138,10 +141,10 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
     let gate_url = block.url_of(server.gate_addresses().first().map_or("", String::as_str));
     let admin_url = block.url_of(&server.admin_address());
     let issuer = Issuer::new(issuer_url.clone(), vec![key]);
-    issuer.set_people(cast::people());
-    issuer.set_azp(Some(cast::ORIGIN.to_owned()));
+    issuer.set_people(fixtures::people());
+    issuer.set_azp(Some(fixtures::ORIGIN.to_owned()));
     issuer.set_instance_id(INSTANCE_ID.to_owned());
-    issuer.set_webhook(format!("{gate_url}{}", cast::WEBHOOK_PATH), signer);
+    issuer.set_webhook(format!("{gate_url}{}", fixtures::WEBHOOK_PATH), signer);
     let addresses = Addresses {
         gate: gate_url,
         admin: admin_url,
@@ -161,7 +164,7 @@ fn set_up(mut block: Block) -> Result<Stage, Stop> {
 }
 
 /// Runs everything until Ctrl-C.
-fn play(stage: Stage, json: bool) -> Result<(), Stop> {
+fn play(stage: Stage, json: bool) -> Result<(), CommandError> {
     let Stage {
         server,
         issuer,
@@ -173,8 +176,8 @@ fn play(stage: Stage, json: bool) -> Result<(), Stop> {
         .enable_all()
         .thread_name("bailiff")
         .build();
-    let runtime =
-        runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
+    let runtime = runtime
+        .map_err(|e| CommandError::failed("the runtime could not be started").saw(e.to_string()))?;
     let served = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let issuer = listen::spawn("issuer", issuer, block.issuer, stopped.clone());
@@ -188,7 +191,7 @@ fn play(stage: Stage, json: bool) -> Result<(), Stop> {
         served
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
-    served.map_err(|error| Stop::failed("the demo could not run").saw(error.to_string()))
+    served.map_err(|error| CommandError::failed("the demo could not run").saw(error.to_string()))
 }
 
 /// Removes the folder as soon as the end is asked for: whoever asks twice ends the process on the spot, and nothing after it

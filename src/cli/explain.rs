@@ -14,9 +14,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use uuid::Uuid;
 
 use super::ConfigArgs;
-use super::ending::{Ending, FAILED, Stop, block_on, print, print_json, talk};
+use super::exit::{CommandError, Exit, FAILED, block_on, print, print_json, talk};
 use super::input::{self, MAX_BODY};
-use super::scene::{self, Look, Scene};
+use super::offline_gate::{self, Look, OfflineGate};
 use super::token::parts::Parts;
 use crate::clock;
 use crate::domain::event::{Meaning, meaning};
@@ -99,14 +99,17 @@ impl Trace for Steps {
     }
 }
 
-pub(crate) fn run(args: &ExplainArgs) -> Ending {
+pub(crate) fn run(args: &ExplainArgs) -> Exit {
     let request = request(args)?;
-    let scene = scene::read(&args.config)?;
-    talk(&scene.warnings.to_string());
+    let offline_gate = offline_gate::read(&args.config)?;
+    talk(&offline_gate.warnings.to_string());
     // Without a token there is nothing that a key could be needed for.
     let offline = args.offline || !request.headers.contains_key(AUTHORIZATION);
-    let looks = block_on(scene::look_for_keys(&scene.settings.live, offline))??;
-    let report = judge(&request, &scene, &looks)?;
+    let looks = block_on(offline_gate::look_for_keys(
+        &offline_gate.settings.live,
+        offline,
+    ))??;
+    let report = judge(&request, &offline_gate, &looks)?;
     if args.json {
         print_json(&report.json())?;
     } else {
@@ -115,21 +118,24 @@ pub(crate) fn run(args: &ExplainArgs) -> Ending {
     Ok(if report.refused() { FAILED } else { 0 })
 }
 
-fn request(args: &ExplainArgs) -> Result<Request, Stop> {
+fn request(args: &ExplainArgs) -> Result<Request, CommandError> {
     if [args.token.as_deref(), args.body.as_deref()] == [Some("-"), Some("-")] {
         return Err(
-            Stop::usage("token and body cannot both come from stdin").fix("put one into a file")
+            CommandError::usage("token and body cannot both come from stdin")
+                .fix("put one into a file"),
         );
     }
     let method = Method::from_bytes(args.method.as_bytes());
-    let method = method.map_err(|_| Stop::usage("--method is not a method").fix("--method GET"))?;
+    let method =
+        method.map_err(|_| CommandError::usage("--method is not a method").fix("--method GET"))?;
     let mut headers = HeaderMap::new();
     for given in &args.headers {
         match given.strip_prefix('@') {
             Some(file) => {
                 let text = String::from_utf8(input::bytes(file, "headers", MAX_BODY)?);
-                let text =
-                    text.map_err(|_| Stop::usage(format!("the headers in {file} are not UTF-8")))?;
+                let text = text.map_err(|_| {
+                    CommandError::usage(format!("the headers in {file} are not UTF-8"))
+                })?;
                 text.lines()
                     .filter(|line| !line.trim().is_empty())
                     .try_for_each(|line| add(&mut headers, line))?;
@@ -138,7 +144,7 @@ fn request(args: &ExplainArgs) -> Result<Request, Stop> {
                 add(&mut headers, given)?;
                 let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
                 if secret.iter().any(|name| headers.contains_key(name)) {
-                    return Err(Stop::usage(
+                    return Err(CommandError::usage(
                         "credentials do not belong on a command line, where every user of this machine sees them",
                     )
                     .fix(
@@ -151,8 +157,9 @@ fn request(args: &ExplainArgs) -> Result<Request, Stop> {
     if let Some(source) = &args.token {
         let token = input::token(source)?;
         let value = HeaderValue::from_str(&format!("Bearer {token}"));
-        let value =
-            value.map_err(|_| Stop::failed("the token has characters that no header can carry"))?;
+        let value = value.map_err(|_| {
+            CommandError::failed("the token has characters that no header can carry")
+        })?;
         headers.append(AUTHORIZATION, value);
     }
     if !headers.contains_key(HOST) {
@@ -177,9 +184,10 @@ fn request(args: &ExplainArgs) -> Result<Request, Stop> {
     })
 }
 
-fn add(headers: &mut HeaderMap, line: &str) -> Result<(), Stop> {
-    let wrong =
-        || Stop::usage("a header is written `name: value`").fix("-H 'x-workspace-id: ws_1'");
+fn add(headers: &mut HeaderMap, line: &str) -> Result<(), CommandError> {
+    let wrong = || {
+        CommandError::usage("a header is written `name: value`").fix("-H 'x-workspace-id: ws_1'")
+    };
     let (name, value) = line.split_once(':').ok_or_else(wrong)?;
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
     let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
@@ -188,12 +196,16 @@ fn add(headers: &mut HeaderMap, line: &str) -> Result<(), Stop> {
 }
 
 /// Judges as the gate does, with the difference that keys were fetched just now.
-fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Stop> {
-    let (snapshot, now) = (scene.snapshot(looks), clock::now());
+fn judge(
+    request: &Request,
+    offline_gate: &OfflineGate,
+    looks: &[Look],
+) -> Result<Report, CommandError> {
+    let (snapshot, now) = (offline_gate.snapshot(looks), clock::now());
     let mut steps = Steps::default();
     let id = Uuid::now_v7().simple().to_string();
     let fresh_id =
-        RequestId::parse(&id).map_err(|_| Stop::failed("no request id could be made"))?;
+        RequestId::parse(&id).map_err(|_| CommandError::failed("no request id could be made"))?;
     let parsed = RequestHead::parse(Incoming {
         method: &request.method,
         target: request.target.as_bytes(),
@@ -226,8 +238,8 @@ fn judge(request: &Request, scene: &Scene, looks: &[Look]) -> Result<Report, Sto
         route: route.as_deref(),
         peer: request.peer,
     };
-    let hints = hints::hints(&verdict, request, scene, &facts);
-    let outcome = Outcome::of(verdict, request, scene, &facts);
+    let hints = hints::hints(&verdict, request, offline_gate, &facts);
+    let outcome = Outcome::of(verdict, request, offline_gate, &facts);
     let asked = format!("{} {}", request.method, request.target);
     Ok(Report {
         asked,
@@ -243,7 +255,7 @@ fn verdict(
     head: &RequestHead<'_>,
     now: UnixTime,
     steps: &mut Steps,
-) -> Result<Verdict, Stop> {
+) -> Result<Verdict, CommandError> {
     match judge_traced(snapshot, head, now, &(), steps) {
         Step::Judged(verdict) => Ok(verdict),
         Step::NeedKey { issuer, otherwise } => {
@@ -264,7 +276,7 @@ fn verdict(
         }
         Step::NeedBody { route, max_body } => {
             let Some(body) = &request.body else {
-                return Err(Stop::usage(format!(
+                return Err(CommandError::usage(format!(
                     "{} takes signed webhooks, and the signature covers the body",
                     route.pattern.text()
                 ))

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::ending::{Ending, FAILED, Stop, print, print_json, talk};
+use super::exit::{CommandError, Exit, FAILED, print, print_json, talk};
 use super::{ConfigArgs, gate};
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::load;
@@ -27,7 +27,7 @@ pub(crate) struct HealthArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: &HealthArgs) -> Ending {
+pub(crate) fn run(args: &HealthArgs) -> Exit {
     let admin = match &args.admin {
         Some(text) => text.clone(),
         None => configured(args).map_or_else(|| USUAL.to_owned(), |address| address.to_string()),
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &HealthArgs) -> Ending {
         Err(error) => {
             let fix = "is the gate running, and is this its `admin` address? (--admin ADDRESS)";
             talk(
-                &Stop::failed(format!("no answer from {admin}"))
+                &CommandError::failed(format!("no answer from {admin}"))
                     .saw(error.to_string())
                     .fix(fix)
                     .text,
@@ -70,11 +70,11 @@ fn configured(args: &HealthArgs) -> Option<Address> {
         .map(|loaded| loaded.settings.boot.admin)
 }
 
-fn ask(admin: &str) -> Result<io::Result<(u16, String)>, Stop> {
+fn ask(admin: &str) -> Result<io::Result<(u16, String)>, CommandError> {
     match admin.strip_prefix("unix:").is_some() || admin.parse::<SocketAddr>().is_ok() {
         true => Ok(ready(admin)),
         false => Err(
-            Stop::usage("--admin takes an IP address with a port, or unix:/path")
+            CommandError::usage("--admin takes an IP address with a port, or unix:/path")
                 .fix(format!("--admin {USUAL}")),
         ),
     }

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::ending::Stop;
+use super::exit::CommandError;
 use crate::domain::token::bearer::MAX_TOKEN;
 
 /// Bound on a body.
 pub(crate) const MAX_BODY: usize = 8 << 20;
 
 /// Reads `-` (stdin) or a file, whole and within `max` bytes. `what` completes "the … cannot be read".
-pub(crate) fn bytes(source: &str, what: &str, max: usize) -> Result<Vec<u8>, Stop> {
+pub(crate) fn bytes(source: &str, what: &str, max: usize) -> Result<Vec<u8>, CommandError> {
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let read = match source {
@@ -23,9 +23,10 @@ pub(crate) fn bytes(source: &str, what: &str, max: usize) -> Result<Vec<u8>, Sto
     let name = if source == "-" { "stdin" } else { source };
     match read {
         Err(error) => Err(
-            Stop::failed(format!("the {what} cannot be read from {name}")).saw(error.to_string()),
+            CommandError::failed(format!("the {what} cannot be read from {name}"))
+                .saw(error.to_string()),
         ),
-        Ok(_) if bytes.len() > max => Err(Stop::failed(format!(
+        Ok(_) if bytes.len() > max => Err(CommandError::failed(format!(
             "the {what} in {name} is larger than {max} bytes"
         ))),
         Ok(_) => Ok(bytes),
@@ -33,18 +34,20 @@ pub(crate) fn bytes(source: &str, what: &str, max: usize) -> Result<Vec<u8>, Sto
 }
 
 /// Reads a token from `-` (stdin) or `@FILE`. Anything else is refused and not repeated: it may be a token.
-pub(crate) fn token(source: &str) -> Result<String, Stop> {
+pub(crate) fn token(source: &str) -> Result<String, CommandError> {
     let source = match (source, source.strip_prefix('@')) {
         ("-", _) => "-",
         (_, Some(path)) if !path.is_empty() => path,
         _ => {
-            return Err(Stop::usage("a token is read from stdin (`-`) or from a file (`@FILE`)")
-                .saw("something else; on a command line every user of this machine could read it")
-                .fix("some-command | bailiff … -      or  bailiff … @token.txt"));
+            return Err(CommandError::usage(
+                "a token is read from stdin (`-`) or from a file (`@FILE`)",
+            )
+            .saw("something else; on a command line every user of this machine could read it")
+            .fix("some-command | bailiff … -      or  bailiff … @token.txt"));
         }
     };
     let text = String::from_utf8(bytes(source, "token", 4 * MAX_TOKEN)?);
-    let text = text.map_err(|_| Stop::failed("the token is not text"))?;
+    let text = text.map_err(|_| CommandError::failed("the token is not text"))?;
     let token = text.trim();
     // People copy the whole field out of their browser.
     let token = token
@@ -53,7 +56,9 @@ pub(crate) fn token(source: &str) -> Result<String, Stop> {
         .trim_start();
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     if token.is_empty() {
-        return Err(Stop::failed("there is no token: what was read is empty"));
+        return Err(CommandError::failed(
+            "there is no token: what was read is empty",
+        ));
     }
     Ok(token.to_owned())
 }

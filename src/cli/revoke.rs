@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use super::ending::{Ending, Stop, print, print_json};
+use super::exit::{CommandError, Exit, print, print_json};
 use super::{ConfigArgs, gate};
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Overrides, load};
@@ -33,12 +33,12 @@ pub(crate) struct RevokeArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: &RevokeArgs) -> Ending {
+pub(crate) fn run(args: &RevokeArgs) -> Exit {
     let segment = |id: &str| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
     let (what, path) = match (&args.session, &args.user) {
         (Some(id), _) => {
             let id = SessionId::parse(id)
-                .map_err(|why| Stop::usage(format!("the id of the session {why}")))?;
+                .map_err(|why| CommandError::usage(format!("the id of the session {why}")))?;
             (
                 format!("session {id}"),
                 format!("/sessions/{}", segment(id.as_str())),
@@ -46,16 +46,15 @@ pub(crate) fn run(args: &RevokeArgs) -> Ending {
         }
         (None, Some(id)) => {
             let id = UserId::parse(id)
-                .map_err(|why| Stop::usage(format!("the id of the user {why}")))?;
+                .map_err(|why| CommandError::usage(format!("the id of the user {why}")))?;
             (
                 format!("user {id}"),
                 format!("/users/{}/tokens", segment(id.as_str())),
             )
         }
         (None, None) => {
-            return Err(
-                Stop::usage("nobody is named").fix("--session SESSION_ID, or --user USER_ID")
-            );
+            return Err(CommandError::usage("nobody is named")
+                .fix("--session SESSION_ID, or --user USER_ID"));
         }
     };
     let config = ConfigArgs {
@@ -72,8 +71,9 @@ pub(crate) fn run(args: &RevokeArgs) -> Ending {
         .settings
         .boot;
     let Some(token) = boot.admin_tokens.first() else {
-        let stop =
-            Stop::config("the config has no `admin.token`, without which no gate takes orders");
+        let stop = CommandError::config(
+            "the config has no `admin.token`, without which no gate takes orders",
+        );
         return Err(
             stop.fix("`admin: {token: \"${BAILIFF_ADMIN_TOKEN}\"}`, and restart the gate with it")
         );
@@ -82,14 +82,14 @@ pub(crate) fn run(args: &RevokeArgs) -> Ending {
     match gate::ask(&admin, "DELETE", &path, Some(&token.shown)) {
         Ok((200, _)) => {}
         Ok((status, text)) => {
-            let stop = Stop::failed(format!("{what} is not revoked"))
+            let stop = CommandError::failed(format!("{what} is not revoked"))
                 .saw(format!("{status} {text} from {admin}"));
             return Err(stop.fix(
                 "401: the gate runs with another `admin.token`; 503: what it is told is in force, but may not be kept",
             ));
         }
         Err(why) => {
-            let stop = Stop::failed(format!("{what} is not revoked"))
+            let stop = CommandError::failed(format!("{what} is not revoked"))
                 .saw(format!("no answer from {admin}: {why}"));
             return Err(stop.fix("is the gate running, and is this its `admin`?"));
         }

@@ -7,7 +7,7 @@ mod mint;
 pub(crate) mod missing;
 pub(crate) mod parts;
 
-use super::ending::Ending;
+use super::exit::Exit;
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum TokenCommand {
@@ -17,7 +17,7 @@ pub(crate) enum TokenCommand {
     Inspect(inspect::InspectArgs),
 }
 
-pub(crate) fn run(command: &TokenCommand) -> Ending {
+pub(crate) fn run(command: &TokenCommand) -> Exit {
     match command {
         TokenCommand::Mint(args) => mint::run(args),
         TokenCommand::Inspect(args) => inspect::run(args),

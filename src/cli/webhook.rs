@@ -6,7 +6,7 @@ mod sign;
 
 use std::path::PathBuf;
 
-use super::ending::{Ending, Stop};
+use super::exit::{CommandError, Exit};
 use super::input;
 use crate::dev::webhook::WebhookSigner;
 
@@ -31,13 +31,13 @@ struct SecretArgs {
 }
 
 impl SecretArgs {
-    fn signer(&self) -> Result<WebhookSigner, Stop> {
+    fn signer(&self) -> Result<WebhookSigner, CommandError> {
         let (name, secret) = match &self.secret_file {
             Some(path) => {
                 let name = path.display().to_string();
                 let text = String::from_utf8(input::bytes(&name, "signing secret", MAX_SECRET)?);
                 let text = text.map_err(|_| {
-                    Stop::failed(format!("the signing secret in {name} is not text"))
+                    CommandError::failed(format!("the signing secret in {name} is not text"))
                 })?;
                 (name, text)
             }
@@ -46,16 +46,19 @@ impl SecretArgs {
                     .iter()
                     .find_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
                 found.ok_or_else(|| {
-                    Stop::usage("no signing secret: it is neither in the environment nor in a file")
-                        .fix("export CLERK_WEBHOOK_SIGNING_SECRET=whsec_…, or --secret-file FILE")
+                    CommandError::usage(
+                        "no signing secret: it is neither in the environment nor in a file",
+                    )
+                    .fix("export CLERK_WEBHOOK_SIGNING_SECRET=whsec_…, or --secret-file FILE")
                 })?
             }
         };
-        WebhookSigner::new(secret.trim()).map_err(|why| Stop::failed(format!("{name}: {why}")))
+        WebhookSigner::new(secret.trim())
+            .map_err(|why| CommandError::failed(format!("{name}: {why}")))
     }
 }
 
-pub(crate) fn run(command: &WebhookCommand) -> Ending {
+pub(crate) fn run(command: &WebhookCommand) -> Exit {
     match command {
         WebhookCommand::Sign(args) => sign::run(args),
         WebhookCommand::Send(args) => send::run(args),

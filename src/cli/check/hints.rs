@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::scene::Scene;
+use crate::cli::offline_gate::OfflineGate;
 use crate::config::faults::quoted;
 use crate::config::settings::{Address, BackendSettings, SharedSettings};
 use crate::domain::routes::Access;
@@ -23,8 +23,8 @@ const NO_WEBHOOK_ROUTE: &str = "there is a signing secret for webhooks and no ro
                                 CLERK_WEBHOOK_SIGNING_SECRET and CLERK_WEBHOOK_SECRET";
 
 /// The lines of the summary about what the gate asks and keeps.
-pub(super) fn surroundings(scene: &Scene) -> String {
-    let (boot, live) = (&scene.settings.boot, &scene.settings.live);
+pub(super) fn surroundings(offline_gate: &OfflineGate) -> String {
+    let (boot, live) = (&offline_gate.settings.boot, &offline_gate.settings.live);
     let backend = match &live.backend {
         Some(BackendSettings { api_url, live, .. }) => {
             format!(
@@ -82,8 +82,8 @@ pub(super) fn shared(settings: &SharedSettings) -> String {
 }
 
 /// The Backend API for programs. Never the key.
-pub(super) fn backend_json(scene: &Scene) -> Value {
-    let backend = scene.settings.live.backend.as_ref();
+pub(super) fn backend_json(offline_gate: &OfflineGate) -> Value {
+    let backend = offline_gate.settings.live.backend.as_ref();
     json!({
         "url": backend.map_or(BackendSettings::API_URL, |backend| &backend.api_url),
         "secret_key": backend.is_some(),
@@ -92,8 +92,8 @@ pub(super) fn backend_json(scene: &Scene) -> Value {
 }
 
 /// What may surprise somebody later.
-pub(super) fn hints(scene: &Scene) -> Vec<String> {
-    let live = &scene.settings.live;
+pub(super) fn hints(offline_gate: &OfflineGate) -> Vec<String> {
+    let live = &offline_gate.settings.live;
     let first_sight = live
         .membership
         .as_ref()
@@ -112,14 +112,14 @@ pub(super) fn hints(scene: &Scene) -> Vec<String> {
         });
     nameless
         .into_iter()
-        .chain(webhook(scene))
+        .chain(webhook(offline_gate))
         .chain(slips)
         .collect()
 }
 
 /// Users who are created at Clerk and never heard of here: the news is let in nowhere, or does not get here at all.
-fn webhook(scene: &Scene) -> Option<String> {
-    let rules = &scene.settings.live.rules;
+fn webhook(offline_gate: &OfflineGate) -> Option<String> {
+    let rules = &offline_gate.settings.live.rules;
     let Some(route) = rules
         .routes
         .iter()
@@ -134,7 +134,7 @@ fn webhook(scene: &Scene) -> Option<String> {
         Address::Tcp(socket) => socket.ip().is_loopback(),
         Address::Unix(_) => true,
     };
-    scene.settings.boot.listen.iter().all(near).then(|| {
+    offline_gate.settings.boot.listen.iter().all(near).then(|| {
         format!(
             "webhooks to {} come from the internet, and bailiff listens on this machine only: users are not created until a proxy or \
              a tunnel (ngrok) makes it publicly accessible; `bailiff webhook send user.created --to URL` does without",

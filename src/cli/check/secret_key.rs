@@ -3,8 +3,8 @@
 //! A publishable key of one instance and a secret key of another make a gate that lets people in and asks for their names in
 //! vain; and `bailiff clerk delete-user` would delete somebody else.
 
-use crate::cli::ending::{Stop, talk};
-use crate::cli::scene::Look;
+use crate::cli::exit::{CommandError, talk};
+use crate::cli::offline_gate::Look;
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::BackendSettings;
 use crate::domain::keys::KeySet;
@@ -28,13 +28,13 @@ pub(super) async fn try_out(
     settings: &BackendSettings,
     looks: &[Look],
     faults: &mut Faults,
-) -> Result<(), Stop> {
+) -> Result<(), CommandError> {
     let base = &settings.api_url;
     talk(&format!(
         "asking {base} for the keys of the secret key's instance ...\n"
     ));
-    let fetcher =
-        Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
+    let fetcher = Fetcher::new()
+        .map_err(|why| CommandError::failed("no HTTP client could be made").saw(why))?;
     match Backend::new(settings.clone(), fetcher).keys().await {
         Ok(keys) => compare(base, &keys, looks, faults),
         Err(

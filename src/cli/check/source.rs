@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::ending::talk;
+use crate::cli::exit::talk;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::settings::{ClerkSource, From, HttpSource, Live, MembershipSource};
 use crate::domain::membership::{Flags, Roles};

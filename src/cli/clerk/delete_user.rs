@@ -7,9 +7,9 @@ use http::HeaderValue;
 use percent_encoding::percent_decode;
 use serde_json::json;
 
-use super::drop_here::Here;
+use super::drop_local_user::Here;
 use crate::cli::ConfigArgs;
-use crate::cli::ending::{Ending, Stop, block_on, print, print_json, talk};
+use crate::cli::exit::{CommandError, Exit, block_on, print, print_json, talk};
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Overrides, load};
 use crate::config::settings::{BackendSettings, Settings};
@@ -37,14 +37,16 @@ pub(crate) struct DeleteUserArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
+pub(crate) fn run(args: &DeleteUserArgs) -> Exit {
     let user = ClerkUserId::parse(&args.user).map_err(|why| {
-        Stop::usage(format!("the id of the user {why}"))
+        CommandError::usage(format!("the id of the user {why}"))
             .fix("user_… as the Clerk dashboard shows it")
     })?;
     if !args.yes && !stdin().is_terminal() {
-        return Err(Stop::usage("nobody can be asked: stdin is no terminal")
-            .fix("add --yes if this is meant to happen"));
+        return Err(
+            CommandError::usage("nobody can be asked: stdin is no terminal")
+                .fix("add --yes if this is meant to happen"),
+        );
     }
     let settings = settings(args)?;
     let api = api(&settings)?;
@@ -79,7 +81,7 @@ pub(crate) fn run(args: &DeleteUserArgs) -> Ending {
     Ok(here.status())
 }
 
-fn settings(args: &DeleteUserArgs) -> Result<Settings, Stop> {
+fn settings(args: &DeleteUserArgs) -> Result<Settings, CommandError> {
     let config = ConfigArgs {
         config: args.config.clone(),
         ..ConfigArgs::default()
@@ -99,21 +101,21 @@ fn settings(args: &DeleteUserArgs) -> Result<Settings, Stop> {
 }
 
 /// What the config says of the Backend API.
-fn api(settings: &Settings) -> Result<&BackendSettings, Stop> {
+fn api(settings: &Settings) -> Result<&BackendSettings, CommandError> {
     settings.live.backend.as_ref().ok_or_else(|| {
-        Stop::config("the config has no secret key, without which nothing can be deleted at Clerk")
+        CommandError::config("the config has no secret key, without which nothing can be deleted at Clerk")
             .fix("`secret_key: ${CLERK_SECRET_KEY}` under `clerk`; without a file, export CLERK_SECRET_KEY=sk_…")
     })
 }
 
-fn backend(settings: &BackendSettings) -> Result<Backend, Stop> {
-    let fetcher =
-        Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
+fn backend(settings: &BackendSettings) -> Result<Backend, CommandError> {
+    let fetcher = Fetcher::new()
+        .map_err(|why| CommandError::failed("no HTTP client could be made").saw(why))?;
     Ok(Backend::new(settings.clone(), fetcher))
 }
 
-fn failed(what: &str, why: &BackendError) -> Stop {
-    Stop::failed(what).saw(why.cause()).fix(why.cure())
+fn failed(what: &str, why: &BackendError) -> CommandError {
+    CommandError::failed(what).saw(why.cause()).fix(why.cure())
 }
 
 /// What is known after a deletion that failed: what went wrong may have been the answer alone.
@@ -165,14 +167,14 @@ fn readable(text: &HeaderValue) -> String {
 }
 
 /// Reads one line, which must be the id to the letter.
-fn confirm(user: &ClerkUserId, input: impl BufRead) -> Result<(), Stop> {
+fn confirm(user: &ClerkUserId, input: impl BufRead) -> Result<(), CommandError> {
     let mut line = String::new();
     // Bound: an id with its line end.
     let limit = u64::try_from(MAX_ID + 2).unwrap_or(u64::MAX);
     let read = input.take(limit).read_line(&mut line);
     match read {
         Ok(_) if line.trim() == user.as_str() => Ok(()),
-        _ => Err(Stop::failed(format!(
+        _ => Err(CommandError::failed(format!(
             "{user} is not deleted, as another text than the id was typed"
         ))),
     }

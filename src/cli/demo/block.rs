@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use crate::cli::ending::{Stop, talk};
+use crate::cli::exit::{CommandError, talk};
 
 /// The usual first port.
 const FIRST: u16 = 8484;
@@ -28,7 +28,7 @@ struct Taken {
 }
 
 /// Binds the block at `port`, or without one the first that is free.
-pub(super) fn take(ip: IpAddr, port: Option<u16>) -> Result<Block, Stop> {
+pub(super) fn take(ip: IpAddr, port: Option<u16>) -> Result<Block, CommandError> {
     match port {
         Some(port) => bind(ip, port).map_err(|taken| refused(&taken, port)),
         None => search(ip, FIRST),
@@ -36,7 +36,7 @@ pub(super) fn take(ip: IpAddr, port: Option<u16>) -> Result<Block, Stop> {
 }
 
 /// Moves on as long as a block is taken.
-fn search(ip: IpAddr, from: u16) -> Result<Block, Stop> {
+fn search(ip: IpAddr, from: u16) -> Result<Block, CommandError> {
     for moves in 0..=MOVES {
         let first = from.saturating_add(moves * STEP);
         match bind(ip, first) {
@@ -53,7 +53,7 @@ fn search(ip: IpAddr, from: u16) -> Result<Block, Stop> {
         }
     }
     // The last turn of the loop has returned.
-    Err(Stop::failed("no free block of ports"))
+    Err(CommandError::failed("no free block of ports"))
 }
 
 fn bind(ip: IpAddr, first: u16) -> Result<Block, Taken> {
@@ -81,7 +81,7 @@ fn bind(ip: IpAddr, first: u16) -> Result<Block, Taken> {
     })
 }
 
-fn refused(taken: &Taken, first: u16) -> Stop {
+fn refused(taken: &Taken, first: u16) -> CommandError {
     let Taken {
         name,
         address,
@@ -89,10 +89,10 @@ fn refused(taken: &Taken, first: u16) -> Stop {
     } = taken;
     let port = address.port();
     let stop = match error.kind() {
-        io::ErrorKind::AddrInUse => Stop::failed(format!(
+        io::ErrorKind::AddrInUse => CommandError::failed(format!(
             "{address} is taken, and the demo needs it for its {name}"
         )),
-        _ => Stop::failed(format!(
+        _ => CommandError::failed(format!(
             "{address} cannot be listened on, and the demo needs it for its {name}"
         )),
     };
@@ -124,11 +124,11 @@ impl Block {
     }
 
     /// Where somebody on this machine reaches `listener`.
-    pub(super) fn url(&self, listener: &TcpListener) -> Result<String, Stop> {
+    pub(super) fn url(&self, listener: &TcpListener) -> Result<String, CommandError> {
         let address = listener.local_addr();
         address
             .map(|a| self.url_of(&a.to_string()))
-            .map_err(|e| Stop::failed("a socket has no address").saw(e.to_string()))
+            .map_err(|e| CommandError::failed("a socket has no address").saw(e.to_string()))
     }
 
     /// As [`Block::url`], for an address as text. "All addresses" are reached over loopback.

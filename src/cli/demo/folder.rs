@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use crate::cli::ending::Stop;
+use crate::cli::exit::CommandError;
 
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Result<Self, Stop> {
+    pub(super) fn new() -> Result<Self, CommandError> {
         let path = std::env::temp_dir().join(format!("bailiff-demo-{}", Uuid::now_v7().simple()));
         // Not recursive: a folder of this name that is there already is somebody else's.
         let made = DirBuilder::new().mode(0o700).create(&path);
@@ -26,7 +26,7 @@ impl Folder {
     }
 
     /// Writes a new file and gives its path.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Stop> {
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, CommandError> {
         let path = self.path(name);
         let open = OpenOptions::new()
             .write(true)
@@ -40,8 +40,8 @@ impl Folder {
     }
 }
 
-fn cannot_write(path: &std::path::Path, error: &io::Error) -> Stop {
-    Stop::failed(format!("cannot write {}", path.display()))
+fn cannot_write(path: &std::path::Path, error: &io::Error) -> CommandError {
+    CommandError::failed(format!("cannot write {}", path.display()))
         .saw(error.to_string())
         .fix("set TMPDIR to a folder that can be written, with some free space")
 }

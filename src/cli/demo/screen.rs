@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::cast;
+use super::fixtures;
 
 /// Where everything is.
 pub(super) struct Addresses {
@@ -27,7 +27,7 @@ struct Try {
 
 impl Addresses {
     pub(super) fn json(&self) -> Value {
-        let people: serde_json::Map<_, _> = cast::names()
+        let people: serde_json::Map<_, _> = fixtures::names()
             .map(|(name, role)| (name.to_owned(), json!(role)))
             .collect();
         json!({
@@ -50,7 +50,7 @@ impl Addresses {
             app,
             ..
         } = self;
-        let people: Vec<_> = cast::names()
+        let people: Vec<_> = fixtures::names()
             .map(|(name, role)| format!("{name} ({role})"))
             .collect();
         let mut text = format!(
@@ -169,7 +169,7 @@ impl Addresses {
                 status: "401",
                 lines: vec![format!(
                     r#"curl -i {gate}{} -H "svix-id: msg_forged" -H "svix-timestamp: $(date +%s)" -H "svix-signature: v1,{}=" -d '{{"type":"user.deleted","data":{{"id":"user_alice"}}}}'"#,
-                    cast::WEBHOOK_PATH,
+                    fixtures::WEBHOOK_PATH,
                     "A".repeat(43)
                 )],
             },

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::browser;
-use crate::cli::scene::Look;
+use crate::cli::offline_gate::Look;
 use crate::cli::token::inspect;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;

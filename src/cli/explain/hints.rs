@@ -4,7 +4,7 @@ use http::header::ORIGIN;
 
 use super::Request;
 use super::advice::Facts;
-use crate::cli::scene::Scene;
+use crate::cli::offline_gate::OfflineGate;
 use crate::cli::token::missing::{SOURCES, missing};
 use crate::config::faults::quoted;
 use crate::domain::identity::name::{USER_EMAIL, USER_ID, USER_NAME};
@@ -15,14 +15,14 @@ use crate::domain::{Grant, Verdict};
 pub(super) fn hints(
     verdict: &Verdict,
     request: &Request,
-    scene: &Scene,
+    offline_gate: &OfflineGate,
     facts: &Facts<'_>,
 ) -> Vec<String> {
     let mut hints: Vec<_> = origin(request, facts).into_iter().collect();
     match verdict {
         Verdict::Forward(grant) => match grant.caller() {
             Caller::User(person) => {
-                hints.extend(nameless(grant, scene));
+                hints.extend(nameless(grant, offline_gate));
                 let told = header(grant, USER_ID).unwrap_or_default();
                 hints.push(format!(
                     "a 403 to this request would be the app's own. Where row-level security guards its data, the owner of a row must \
@@ -73,10 +73,10 @@ fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
     )
 }
 
-fn nameless(grant: &Grant, scene: &Scene) -> Option<String> {
+fn nameless(grant: &Grant, offline_gate: &OfflineGate) -> Option<String> {
     let has = |name| header(grant, name).is_some();
     let what = missing(has(USER_EMAIL), has(USER_NAME))?;
-    let then = match (&scene.settings.live.backend, grant.nameless()) {
+    let then = match (&offline_gate.settings.live.backend, grant.nameless()) {
         (Some(backend), Some(_)) => format!(
             "A running gate asks {} for it, as there is a secret key. If Clerk has none either: does the Clerk application collect it \
              at sign-up?",

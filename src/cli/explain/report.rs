@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Request;
 use super::advice::{self, Advice, Facts};
-use crate::cli::scene::Scene;
+use crate::cli::offline_gate::OfflineGate;
 use crate::domain::identity::Headers as _;
 use crate::domain::identity::name::USER_EMAIL;
 use crate::domain::identity::{Override, TrustedNames};
@@ -57,11 +57,11 @@ impl Outcome {
     pub(super) fn of(
         verdict: Verdict,
         request: &Request,
-        scene: &Scene,
+        offline_gate: &OfflineGate,
         facts: &Facts<'_>,
     ) -> Self {
         match verdict {
-            Verdict::Forward(grant) => forward(&grant, request, scene, facts),
+            Verdict::Forward(grant) => forward(&grant, request, offline_gate, facts),
             Verdict::Reject(refusal) => {
                 let reason = refusal.reason;
                 let answer = facts.snapshot.rules.answers.answer(reason.kind());
@@ -93,8 +93,16 @@ impl Outcome {
 }
 
 /// The headers as the gate's own code writes them, and which of the client's are gone.
-fn forward(grant: &Grant, request: &Request, scene: &Scene, facts: &Facts<'_>) -> Outcome {
-    let (sent, upstream) = (&request.headers, scene.settings.boot.upstream.to_string());
+fn forward(
+    grant: &Grant,
+    request: &Request,
+    offline_gate: &OfflineGate,
+    facts: &Facts<'_>,
+) -> Outcome {
+    let (sent, upstream) = (
+        &request.headers,
+        offline_gate.settings.boot.upstream.to_string(),
+    );
     let mut received = sent.clone();
     grant.headers().apply(&mut received);
     let gone = |name: &&HeaderName| {

@@ -9,9 +9,9 @@ use super::checks::{self, Finding};
 use super::missing;
 use super::parts::Parts;
 use crate::cli::ConfigArgs;
-use crate::cli::ending::{Ending, FAILED, Stop, block_on, print, print_json, talk};
+use crate::cli::exit::{CommandError, Exit, FAILED, block_on, print, print_json, talk};
 use crate::cli::input;
-use crate::cli::scene::{self, Scene};
+use crate::cli::offline_gate::{self, OfflineGate};
 use crate::clock;
 use crate::config::load::Overrides;
 use crate::domain::issuer::{Issuer, Kind};
@@ -46,7 +46,7 @@ enum Signature {
     Unknown(String),
 }
 
-pub(crate) fn run(args: &InspectArgs) -> Ending {
+pub(crate) fn run(args: &InspectArgs) -> Exit {
     let token = input::token(&args.token)?;
     let parts = match Parts::read(&token) {
         Ok(parts) => parts,
@@ -64,9 +64,12 @@ pub(crate) fn run(args: &InspectArgs) -> Ending {
         }
     };
     let snapshot = match known(args)? {
-        Some(scene) => {
-            let looks = block_on(scene::look_for_keys(&scene.settings.live, args.offline))??;
-            Some(scene.snapshot(&looks))
+        Some(offline_gate) => {
+            let looks = block_on(offline_gate::look_for_keys(
+                &offline_gate.settings.live,
+                args.offline,
+            ))??;
+            Some(offline_gate.snapshot(&looks))
         }
         None => None,
     };
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &InspectArgs) -> Ending {
 }
 
 /// The config, if there is one to check against.
-fn known(args: &InspectArgs) -> Result<Option<Scene>, Stop> {
+fn known(args: &InspectArgs) -> Result<Option<OfflineGate>, CommandError> {
     let config = ConfigArgs {
         config: args.config.clone(),
         ..ConfigArgs::default()
@@ -111,14 +114,14 @@ fn known(args: &InspectArgs) -> Result<Option<Scene>, Stop> {
         .path()
         .is_none()
         .then(|| "http://127.0.0.1:1".to_owned());
-    let scene = scene::read_with(
+    let offline_gate = offline_gate::read_with(
         &config,
         &Overrides {
             upstream,
             ..Overrides::default()
         },
     )?;
-    Ok(Some(scene))
+    Ok(Some(offline_gate))
 }
 
 /// What to do about a provider's token without an e-mail address. That is no fault: nothing is decided by it, but many apps expect one.

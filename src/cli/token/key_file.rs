@@ -5,32 +5,33 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::ending::{Stop, talk};
+use crate::cli::exit::{CommandError, talk};
 use crate::dev::key::SigningKey;
 
 /// The name of the key in tokens. A gate with `CLERK_JWT_KEY` does not compare it.
 pub(super) const KID: &str = "ins_bailiff_dev_key";
 
 /// Reads the key in `path`, or makes it; says what was made and how to use it.
-pub(super) fn open(path: &Path) -> Result<SigningKey, Stop> {
+pub(super) fn open(path: &Path) -> Result<SigningKey, CommandError> {
     match fs::read_to_string(path) {
         Ok(pem) => {
             let key = SigningKey::from_pem(KID, &pem);
             key.map_err(|why| {
-                Stop::failed(format!("{} cannot sign: {why}", path.display()))
+                CommandError::failed(format!("{} cannot sign: {why}", path.display()))
                     .fix("give another file to --key; a new one is made")
             })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
-        Err(error) => Err(
-            Stop::failed(format!("cannot read the key in {}", path.display()))
-                .saw(error.to_string()),
-        ),
+        Err(error) => Err(CommandError::failed(format!(
+            "cannot read the key in {}",
+            path.display()
+        ))
+        .saw(error.to_string())),
     }
 }
 
-fn make(path: &Path) -> Result<SigningKey, Stop> {
-    let key = SigningKey::generate(KID).map_err(|why| Stop::failed(why.to_string()))?;
+fn make(path: &Path) -> Result<SigningKey, CommandError> {
+    let key = SigningKey::generate(KID).map_err(|why| CommandError::failed(why.to_string()))?;
     let public = public_of(path);
     write(path, &key.private_pem(), 0o600)?;
     write(&public, &key.public_pem(), 0o644)?;
@@ -51,7 +52,7 @@ fn public_of(path: &Path) -> PathBuf {
 }
 
 /// Writes a new file, with its mode from the first byte on. What is there already is not ours to overwrite.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Stop> {
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), CommandError> {
     let open = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -59,7 +60,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), Stop> {
         .open(path);
     open.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| {
-            Stop::failed(format!("cannot write {}", path.display()))
+            CommandError::failed(format!("cannot write {}", path.display()))
                 .saw(error.to_string())
                 .fix("give the path of a new file to --key")
         })

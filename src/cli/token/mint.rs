@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::key_file;
-use crate::cli::ending::{Ending, Stop, print};
+use crate::cli::exit::{CommandError, Exit, print};
 use crate::clock;
 use crate::dev::mint::Mint;
 use crate::domain::UnixTime;
@@ -42,16 +42,18 @@ pub(crate) struct MintArgs {
     claims: Vec<String>,
 }
 
-pub(crate) fn run(args: &MintArgs) -> Ending {
+pub(crate) fn run(args: &MintArgs) -> Exit {
     if ClerkUserId::parse(&args.user).is_err() {
-        return Err(Stop::usage("--user is no Clerk user id").fix("--user user_1"));
+        return Err(CommandError::usage("--user is no Clerk user id").fix("--user user_1"));
     }
     let UnixTime(now) = clock::now();
     let mut mint = Mint::new(&args.issuer, &args.user, now).lifetime(args.lifetime.as_secs());
     if let Some(org) = &args.org {
         let parts: Vec<_> = org.splitn(3, ':').collect();
         let [id, slug, role] = parts.as_slice() else {
-            return Err(Stop::usage("--org is id, slug and role").fix("--org org_1:acme:admin"));
+            return Err(
+                CommandError::usage("--org is id, slug and role").fix("--org org_1:acme:admin")
+            );
         };
         let permissions: Vec<_> = args.permissions.iter().map(String::as_str).collect();
         mint = mint.org(
@@ -74,9 +76,9 @@ pub(crate) fn run(args: &MintArgs) -> Ending {
     Ok(0)
 }
 
-fn read_claim(claim: &str) -> Result<(&str, Value), Stop> {
+fn read_claim(claim: &str) -> Result<(&str, Value), CommandError> {
     let wrong = || {
-        Stop::usage("--claim is a name and a JSON value")
+        CommandError::usage("--claim is a name and a JSON value")
             .fix("--claim 'plan=\"pro\"', --claim exp=0, --claim 'aud=[\"api\"]'")
     };
     let (name, json) = claim.split_once('=').ok_or_else(wrong)?;

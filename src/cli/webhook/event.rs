@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::ending::Stop;
+use crate::cli::exit::CommandError;
 use crate::dev::mint::session_of;
 use crate::dev::webhook::data;
 
@@ -38,9 +38,9 @@ pub(super) struct About {
 }
 
 impl About {
-    pub(super) fn data(&self, kind: &str, now_ms: u64) -> Result<Value, Stop> {
+    pub(super) fn data(&self, kind: &str, now_ms: u64) -> Result<Value, CommandError> {
         let unknown = || {
-            Stop::usage(format!(
+            CommandError::usage(format!(
                 "the data of this kind of event cannot be made up here; known: {KNOWN}"
             ))
             .fix("--data FILE with the event's `data` as JSON")

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::SecretArgs;
 use super::event::About;
-use crate::cli::ending::{Ending, FAILED, Stop, block_on, print, print_json, talk};
+use crate::cli::exit::{CommandError, Exit, FAILED, block_on, print, print_json, talk};
 use crate::cli::input::{self, MAX_BODY};
 use crate::clock;
 use crate::dev::issuer::INSTANCE_ID;
@@ -39,7 +39,7 @@ pub(crate) struct SendArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: &SendArgs) -> Ending {
+pub(crate) fn run(args: &SendArgs) -> Exit {
     let signer = args.secret.signer()?;
     let now = clock::now_ms();
     let data = match &args.data {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &SendArgs) -> Ending {
         body.into_bytes(),
     ))?;
     let delivery = delivery.map_err(|error| {
-        Stop::failed("the event was not delivered")
+        CommandError::failed("the event was not delivered")
             .saw(with_causes(&error))
             .fix("does the gate run, and is this the address of its webhook route?")
     })?;
@@ -77,8 +77,8 @@ pub(crate) fn run(args: &SendArgs) -> Ending {
     })
 }
 
-fn read_data(source: &str) -> Result<Value, Stop> {
+fn read_data(source: &str) -> Result<Value, CommandError> {
     let bytes = input::bytes(source, "data", MAX_BODY)?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| Stop::failed("the data is no JSON").saw(error.to_string()))
+        .map_err(|error| CommandError::failed("the data is no JSON").saw(error.to_string()))
 }

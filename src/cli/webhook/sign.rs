@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::SecretArgs;
-use crate::cli::ending::{Ending, Stop, print, print_json};
+use crate::cli::exit::{CommandError, Exit, print, print_json};
 use crate::cli::input::{self, MAX_BODY};
 use crate::clock;
 use crate::dev::random_id;
@@ -26,12 +26,13 @@ pub(crate) struct SignArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: &SignArgs) -> Ending {
+pub(crate) fn run(args: &SignArgs) -> Exit {
     let signer = args.secret.signer()?;
     let id = args.id.clone().unwrap_or_else(|| random_id("msg_"));
     if SvixId::parse(&id).is_err() || id.contains('.') {
         return Err(
-            Stop::usage("--id has characters that no id of a delivery has").fix("--id msg_1"),
+            CommandError::usage("--id has characters that no id of a delivery has")
+                .fix("--id msg_1"),
         );
     }
     let UnixTime(now) = clock::now();

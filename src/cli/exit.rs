@@ -15,17 +15,17 @@ pub(crate) const UNREACHABLE: u8 = 69;
 pub(crate) const CONFIG: u8 = 78;
 
 /// What a command gives: its exit status, or why it stopped.
-pub(crate) type Ending = Result<u8, Stop>;
+pub(crate) type Exit = Result<u8, CommandError>;
 
 /// Why a command stops without its result. The text is complete: what is wrong, what was seen, what to do.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Stop {
+pub(crate) struct CommandError {
     pub status: u8,
     pub text: String,
 }
 
-impl Stop {
+impl CommandError {
     fn new(status: u8, what: &str) -> Self {
         Self {
             status,
@@ -77,7 +77,7 @@ pub(crate) fn status(faults: &Faults) -> u8 {
     }
 }
 
-impl From<Faults> for Stop {
+impl From<Faults> for CommandError {
     fn from(faults: Faults) -> Self {
         Self {
             status: status(&faults),
@@ -87,18 +87,19 @@ impl From<Faults> for Stop {
 }
 
 /// Writes a result to stdout. A reader that went away is no failure of ours; a full disk is.
-pub(crate) fn print(text: &str) -> Result<(), Stop> {
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Stop::failed("the result could not be written to stdout").saw(error.to_string()))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::failed(
+            "the result could not be written to stdout",
+        )
+        .saw(error.to_string())),
         _ => Ok(()),
     }
 }
 
 /// As [`print`], for programs: one JSON value.
-pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Stop> {
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     print(&format!("{value:#}\n"))
 }
 
@@ -108,12 +109,12 @@ pub(crate) fn talk(text: &str) {
 }
 
 /// Runs what has to wait for the network.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Stop> {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime =
-        runtime.map_err(|e| Stop::failed("the runtime could not be started").saw(e.to_string()))?;
+    let runtime = runtime
+        .map_err(|e| CommandError::failed("the runtime could not be started").saw(e.to_string()))?;
     let result = runtime.block_on(future);
     // Looking up a name runs on a thread of its own, which nobody waits for.
     runtime.shutdown_background();

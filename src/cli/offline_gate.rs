@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ConfigArgs;
-use super::ending::{Stop, talk};
+use super::exit::{CommandError, talk};
 use crate::clock;
 use crate::config::faults::Faults;
 use crate::config::interpolate::ProcessEnv;
@@ -20,7 +20,7 @@ use crate::state::fetch::Fetcher;
 use crate::state::reload::read_membership;
 
 /// Config and membership, both without errors.
-pub(crate) struct Scene {
+pub(crate) struct OfflineGate {
     pub path: Option<PathBuf>,
     pub settings: Settings,
     pub table: Option<Table>,
@@ -44,12 +44,12 @@ pub(crate) struct Look {
 ///
 /// # Errors
 /// All faults of both, as far as the second can be read at all.
-pub(crate) fn read(args: &ConfigArgs) -> Result<Scene, Faults> {
+pub(crate) fn read(args: &ConfigArgs) -> Result<OfflineGate, Faults> {
     read_with(args, &args.overrides())
 }
 
 /// As [`read`], with other overrides than those of the arguments.
-pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Scene, Faults> {
+pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<OfflineGate, Faults> {
     let path = args.path();
     let loaded = load(path.as_deref(), overrides, &ProcessEnv)?;
     let mut warnings = loaded.warnings;
@@ -59,7 +59,7 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Scen
                 warnings.merge(more);
                 table
             });
-            Ok(Scene {
+            Ok(OfflineGate {
                 path,
                 settings: loaded.settings,
                 table,
@@ -74,9 +74,9 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Scen
 }
 
 /// Asks every issuer for its keys, and says so: it can take seconds. `offline`: only those that need no network.
-pub(crate) async fn look_for_keys(live: &Live, offline: bool) -> Result<Vec<Look>, Stop> {
-    let fetcher =
-        Fetcher::new().map_err(|why| Stop::failed("no HTTP client could be made").saw(why))?;
+pub(crate) async fn look_for_keys(live: &Live, offline: bool) -> Result<Vec<Look>, CommandError> {
+    let fetcher = Fetcher::new()
+        .map_err(|why| CommandError::failed("no HTTP client could be made").saw(why))?;
     let mut looks = Vec::new();
     for issuer in &live.issuers {
         let mut look = Look {
@@ -130,7 +130,7 @@ async fn fetch(fetcher: &Fetcher, place: Place, look: &mut Look) {
     };
 }
 
-impl Scene {
+impl OfflineGate {
     /// The snapshot that a gate would have with these keys, before any webhook.
     pub(crate) fn snapshot(&self, looks: &[Look]) -> Snapshot {
         let live = &self.settings.live;

@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::cli::ending::FAILED;
+use crate::cli::exit::FAILED;
 use crate::cli::gate;
 use crate::config::settings::Settings;
 use crate::domain::ids::ClerkUserId;
