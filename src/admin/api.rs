@@ -120,7 +120,7 @@ impl Api {
         let at = EventTime(clock::now().0.saturating_mul(1000));
         match self
             .records
-            .insist(&Change::Revoked(revoked.clone()), at)
+            .apply_unconditionally(&Change::Revoked(revoked.clone()), at)
             .await
         {
             Ok(_) => {
@@ -154,7 +154,7 @@ impl Api {
         let at = EventTime(clock::now().0.saturating_mul(1000));
         match self
             .records
-            .insist(&Change::User(user.clone(), UserChange::Deleted), at)
+            .apply_unconditionally(&Change::User(user.clone(), UserChange::Deleted), at)
             .await
         {
             Ok(_) => {

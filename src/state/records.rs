@@ -196,11 +196,15 @@ impl Records {
     ///
     /// # Errors
     /// See [`NotKept`].
-    pub async fn insist(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
+    pub async fn apply_unconditionally(
+        &self,
+        change: &Change,
+        at: EventTime,
+    ) -> Result<u64, NotKept> {
         self.publish(change, at, None)?.kept().await
     }
 
-    /// As [`Records::insist`], without waiting: it is written all the same.
+    /// As [`Records::apply_unconditionally`], without waiting: it is written all the same.
     ///
     /// # Errors
     /// See [`NotKept`].
@@ -360,7 +364,7 @@ impl Records {
 
     /// The source has said at `at` that nothing has changed.
     pub fn confirm(&self, at: UnixTime) {
-        self.snapshots.renew(|snapshot| {
+        self.snapshots.touch(|snapshot| {
             let members = snapshot
                 .members
                 .as_ref()

@@ -60,9 +60,9 @@ impl SnapshotStore {
     }
 
     /// As [`SnapshotStore::publish`], for what can end nobody's access: long answers are not judged again for it, and the generation stays.
-    pub fn renew(&self, renew: impl FnOnce(&Snapshot) -> Snapshot) {
+    pub fn touch(&self, touch: impl FnOnce(&Snapshot) -> Snapshot) {
         let _one_at_a_time = self.writing.lock();
-        let next = renew(&self.current.load());
+        let next = touch(&self.current.load());
         self.current.store(Arc::new(next));
     }
 
