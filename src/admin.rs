@@ -18,11 +18,11 @@ pub use api::Api;
 use crate::clock;
 use crate::domain::head::cannot_be_rebound;
 use crate::domain::{Snapshot, UnixTime};
+use crate::keys::KeyKeeper;
 use crate::listen::limits;
 use crate::metrics::Metrics;
-use crate::state::SnapshotStore;
-use crate::state::keys::KeyKeeper;
-use crate::state::shared::Shared;
+use crate::replication::Shared;
+use crate::snapshot_store::SnapshotStore;
 
 /// Bound: one read, one write, and what is left of a body that nobody asked for.
 const IO: Duration = Duration::from_secs(10);

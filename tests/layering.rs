@@ -49,27 +49,167 @@ const FLOORS: &[Floor] = &[
     floor("clock", &["domain"]),
     floor("config", &["domain"]),
     floor("metrics", &["domain", "clock", "config"]),
-    floor("state", &["domain", "clock", "config", "metrics"]),
+    floor("background", &["domain", "clock"]),
+    floor("fetch", &["domain", "clock", "config"]),
+    floor("storage", &["metrics"]),
+    floor("hints", &["domain", "clock"]),
+    floor("snapshot_store", &["domain", "background"]),
+    floor(
+        "clerk_api",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "background",
+            "fetch",
+        ],
+    ),
+    floor(
+        "keys",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "fetch",
+            "hints",
+            "snapshot_store",
+        ],
+    ),
+    floor(
+        "providers",
+        &["domain", "clock", "config", "fetch", "storage", "keys"],
+    ),
+    floor(
+        "replication",
+        &["domain", "clock", "config", "metrics", "records"],
+    ),
+    floor("deliveries", &["domain", "clock", "storage", "replication"]),
+    floor(
+        "records",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "storage",
+            "snapshot_store",
+            "replication",
+        ],
+    ),
+    floor(
+        "membership_sources",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "background",
+            "fetch",
+            "snapshot_store",
+            "clerk_api",
+            "records",
+        ],
+    ),
+    floor(
+        "reload",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "background",
+            "providers",
+            "records",
+            "membership_sources",
+        ],
+    ),
     floor("listen", &[]),
     floor("dev", &["domain", "clock", "listen"]),
     floor(
         "proxy",
-        &["domain", "clock", "config", "state", "metrics", "listen"],
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "hints",
+            "snapshot_store",
+            "clerk_api",
+            "keys",
+            "deliveries",
+            "records",
+            "membership_sources",
+            "listen",
+        ],
     ),
     floor(
         "admin",
-        &["domain", "clock", "config", "state", "metrics", "listen"],
+        &[
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "snapshot_store",
+            "keys",
+            "providers",
+            "replication",
+            "records",
+            "membership_sources",
+            "listen",
+        ],
     ),
     floor(
         "server",
         &[
-            "domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev",
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "background",
+            "fetch",
+            "storage",
+            "hints",
+            "snapshot_store",
+            "clerk_api",
+            "keys",
+            "providers",
+            "replication",
+            "deliveries",
+            "records",
+            "membership_sources",
+            "reload",
+            "listen",
+            "dev",
+            "proxy",
+            "admin",
         ],
     ),
     floor(
         "cli",
         &[
-            "domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev",
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "background",
+            "fetch",
+            "storage",
+            "hints",
+            "snapshot_store",
+            "clerk_api",
+            "keys",
+            "providers",
+            "replication",
+            "deliveries",
+            "records",
+            "membership_sources",
+            "reload",
+            "listen",
+            "dev",
+            "proxy",
+            "admin",
             "server",
         ],
     ),
@@ -78,8 +218,29 @@ const FLOORS: &[Floor] = &[
     floor(
         "lib",
         &[
-            "domain", "clock", "config", "state", "metrics", "listen", "proxy", "admin", "dev",
-            "server", "cli",
+            "domain",
+            "clock",
+            "config",
+            "metrics",
+            "background",
+            "fetch",
+            "storage",
+            "hints",
+            "snapshot_store",
+            "clerk_api",
+            "keys",
+            "providers",
+            "replication",
+            "deliveries",
+            "records",
+            "membership_sources",
+            "reload",
+            "listen",
+            "dev",
+            "proxy",
+            "admin",
+            "server",
+            "cli",
         ],
     ),
 ];
@@ -139,26 +300,25 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     {
         return Some("only proxy, admin, listen, server and dev may write `pingora`".into());
     }
-    let fetches = file == "state/fetch.rs"
-        || file.starts_with("state/fetch/")
-        || ["dev", "cli"].contains(&module);
+    let fetches = ["fetch", "dev", "cli"].contains(&module);
     if first == "reqwest" && !fetches {
-        return Some("only state/fetch, dev and cli may write `reqwest`".into());
+        return Some("only fetch, dev and cli may write `reqwest`".into());
     }
-    if first == "redb" && !file.starts_with("state/store/") {
-        return Some("only state/store may write `redb`".into());
+    if first == "redb" && module != "storage" {
+        return Some("only storage may write `redb`".into());
     }
-    if first == "redis" && !file.starts_with("state/shared/") {
-        return Some("only state/shared may write `redis`".into());
+    if first == "redis" && module != "replication" {
+        return Some("only replication may write `redis`".into());
     }
     let database = ["tokio_postgres", "tokio_postgres_rustls"].contains(&first);
     if database
-        && !["config/postgres", "state/sources/postgres"]
+        && !["config/postgres", "membership_sources/postgres"]
             .iter()
             .any(|place| file.starts_with(place))
     {
         return Some(
-            "only config/postgres and state/sources/postgres may write `tokio_postgres`".into(),
+            "only config/postgres and membership_sources/postgres may write `tokio_postgres`"
+                .into(),
         );
     }
     let asks = path.ends_with("SystemTime::now") || path.ends_with("Instant::now");
@@ -298,13 +458,13 @@ fn a_forbidden_import_is_found_however_it_is_written() {
         ),
         (
             "domain/judge.rs",
-            "use crate::{domain::ids, state};",
-            "crate::state",
+            "use crate::{domain::ids, records};",
+            "crate::records",
         ),
         (
             "domain/judge.rs",
-            "use super::super::state::Live;",
-            "crate::state::Live",
+            "use super::super::keys::KeyKeeper;",
+            "crate::keys::KeyKeeper",
         ),
         (
             "domain/judge/access.rs",
@@ -364,8 +524,8 @@ fn a_forbidden_import_is_found_however_it_is_written() {
         ),
         (
             "config/mod.rs",
-            "use crate::state::Live;",
-            "crate::state::Live",
+            "use crate::keys::KeyKeeper;",
+            "crate::keys::KeyKeeper",
         ),
         (
             "config/mod.rs",
@@ -377,20 +537,20 @@ fn a_forbidden_import_is_found_however_it_is_written() {
             "use pingora_core::server::Server;",
             "pingora_core::server::Server",
         ),
-        ("state/keys.rs", "use reqwest::Client;", "reqwest::Client"),
-        ("state/keys.rs", "use redb::Database;", "redb::Database"),
+        ("keys.rs", "use reqwest::Client;", "reqwest::Client"),
+        ("keys.rs", "use redb::Database;", "redb::Database"),
         (
-            "state/keys.rs",
+            "keys.rs",
             "use tokio_postgres::Client;",
             "tokio_postgres::Client",
         ),
+        ("keys.rs", "use crate::proxy::Gate;", "crate::proxy::Gate"),
+        ("keys.rs", "fn f() { Instant::now() }", "Instant::now"),
         (
-            "state/keys.rs",
-            "use crate::proxy::Gate;",
-            "crate::proxy::Gate",
+            "clock.rs",
+            "use super::keys::KeyKeeper;",
+            "crate::keys::KeyKeeper",
         ),
-        ("state/keys.rs", "fn f() { Instant::now() }", "Instant::now"),
-        ("clock.rs", "use super::state::Live;", "crate::state::Live"),
         (
             "proxy/mod.rs",
             "use std::time::SystemTime;\nfn f() { SystemTime::now() }",
@@ -401,7 +561,11 @@ fn a_forbidden_import_is_found_however_it_is_written() {
             "use crate::admin::Status;",
             "crate::admin::Status",
         ),
-        ("main.rs", "use bailiff::state::Live;", "crate::state::Live"),
+        (
+            "main.rs",
+            "use bailiff::keys::KeyKeeper;",
+            "crate::keys::KeyKeeper",
+        ),
         (
             "gadgets.rs",
             "use crate::domain::judge;",
@@ -464,11 +628,11 @@ fn what_is_allowed_is_not_found() {
             "fn f(tokio: u8) -> u8 { self.reqwest.len(); tokio }",
         ),
         (
-            "state/fetch.rs",
+            "fetch.rs",
             "use reqwest::Client; use crate::config::Settings; use tokio::time::sleep;",
         ),
         (
-            "state/store/writer.rs",
+            "storage/writer.rs",
             "use redb::Database; use crate::metrics::StoreWrites; use std::thread;",
         ),
         (
@@ -481,7 +645,7 @@ fn what_is_allowed_is_not_found() {
         ),
         (
             "proxy/mod.rs",
-            "use pingora::prelude::*; use crate::domain::judge; use crate::{metrics, state::Live};",
+            "use pingora::prelude::*; use crate::domain::judge; use crate::{metrics, keys::KeyKeeper};",
         ),
         ("main.rs", "fn main() { bailiff::cli::run() }"),
         ("lib.rs", "pub mod domain; pub use crate::domain::judge;"),

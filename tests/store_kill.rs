@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use bailiff::metrics::Metrics;
-use bailiff::state::store::{Contents, Op, OpenError, Store, Table};
+use bailiff::storage::{Contents, Op, OpenError, Store, Table};
 
 /// Names the file to the process that is to be killed.
 const FILE: &str = "STORE_OF_THE_CHILD";

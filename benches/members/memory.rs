@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bailiff::background::{Pace, aside};
 use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
 use bailiff::config::settings::Live;
@@ -13,9 +14,8 @@ use bailiff::domain::ids::{UserId, WorkspaceId};
 use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
-use bailiff::state::SnapshotStore;
-use bailiff::state::aside::{Pace, aside};
-use bailiff::state::records::{Records, Rows};
+use bailiff::records::{Records, Rows};
+use bailiff::snapshot_store::SnapshotStore;
 
 use crate::people::{org_id, place_of, user, user_id, workspace_id};
 use crate::{MEMBERS, WORKSPACES, grouped, memory_of};

@@ -13,9 +13,9 @@ use crate::domain::ids::{SessionId, UserId};
 use crate::domain::revocation::Revoked;
 use crate::domain::service_token::{TokenHash, is_one_of};
 use crate::domain::token::bearer;
-use crate::state::providers::{Providers, Refused};
-use crate::state::records::Records;
-use crate::state::sources::Sources;
+use crate::membership_sources::Sources;
+use crate::providers::{Providers, Refused};
+use crate::records::Records;
 
 /// The part of the admin listener that changes things.
 pub struct Api {

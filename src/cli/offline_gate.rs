@@ -15,9 +15,9 @@ use crate::domain::Snapshot;
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{Members, Table};
 use crate::domain::revocation::Revocations;
-use crate::state::discovery::{Finder, Lookup, Place};
-use crate::state::fetch::Fetcher;
-use crate::state::reload::read_membership;
+use crate::fetch::Fetcher;
+use crate::keys::discovery::{Finder, Lookup, Place};
+use crate::reload::read_membership;
 
 /// Config and membership, both without errors.
 pub(crate) struct OfflineGate {

@@ -372,7 +372,7 @@ impl From {
         }
     }
 
-    /// Whether somebody else is asked for it while the gate runs: see [`crate::state::sources`].
+    /// Whether somebody else is asked for it while the gate runs: see [`crate::membership_sources`].
     #[must_use]
     pub fn is_remote(&self) -> bool {
         match self {

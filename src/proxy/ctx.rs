@@ -7,11 +7,11 @@ use parking_lot::Mutex;
 use prometheus::IntGauge;
 
 use crate::clock;
+use crate::deliveries::{Delivery, Taken};
 use crate::domain::ids::{RequestId, SvixId};
 use crate::domain::judge::{Identified, Reply};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Snapshot};
-use crate::state::deliveries::{Delivery, Taken};
 
 /// Where a request stands. Later phases have exactly one thing to look at; whatever does not fit is an internal error, never a
 /// pass.

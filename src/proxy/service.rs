@@ -20,22 +20,22 @@ use super::failure::failure;
 use super::headers::UpstreamHeaders;
 use super::webhook::{self, Forwarded};
 use super::{UpstreamPeer, head, log, respond};
+use crate::clerk_api::profiles::ProfileSource;
 use crate::clock;
 use crate::config::settings::Timeouts;
+use crate::deliveries::{Deliveries, Start};
 use crate::domain::identity::name;
 use crate::domain::judge::{Caller, judge_webhook};
 use crate::domain::routes::Route;
 use crate::domain::{Grant, Refusal, Rejection, Step, Verdict, judge};
+use crate::hints::Hints;
+use crate::keys::KeyKeeper;
+use crate::keys::proofs::ProofCache;
 use crate::listen::limits;
+use crate::membership_sources::lookups::LookupSource;
 use crate::metrics::Metrics;
-use crate::state::SnapshotStore;
-use crate::state::deliveries::{Deliveries, Start};
-use crate::state::hints::Hints;
-use crate::state::keys::KeyKeeper;
-use crate::state::lookups::LookupSource;
-use crate::state::profiles::ProfileSource;
-use crate::state::proofs::ProofCache;
-use crate::state::records::Records;
+use crate::records::Records;
+use crate::snapshot_store::SnapshotStore;
 
 /// The gate as Pingora sees it.
 #[derive(Clone)]

@@ -20,9 +20,9 @@ use crate::clock;
 use crate::domain::judge::{Caller, reauthorize};
 use crate::domain::{Grant, Rejection};
 use crate::listen::{limits, websocket};
+use crate::membership_sources::lookups::LookupSource;
 use crate::metrics::{self, Metrics};
-use crate::state::SnapshotStore;
-use crate::state::lookups::LookupSource;
+use crate::snapshot_store::SnapshotStore;
 
 /// Between two looks at the clock, for answers that end with their token.
 const CLOCK: Duration = Duration::from_secs(1);

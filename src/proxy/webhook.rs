@@ -15,13 +15,13 @@ use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ctx::{Outcome, WebhookOutcome};
+use crate::deliveries::Delivery;
 use crate::domain::event::{Change, EventTime, Meaning, meaning};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
-use crate::state::SnapshotStore;
-use crate::state::deliveries::Delivery;
-use crate::state::records::{NotKept, Records};
+use crate::records::{NotKept, Records};
+use crate::snapshot_store::SnapshotStore;
 
 /// Above this many bytes the hashing is done on a thread of its own: at 1 ms per MiB it would hold up other requests.
 pub const LARGE: usize = 256 * 1024;

@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clerk_api::Backends;
+use crate::clerk_api::profiles::Profiles;
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::settings::{BackendSettings, Live};
+use crate::deliveries::Deliveries;
 use crate::domain::event::{Change, EventTime};
 use crate::domain::revocation::Revocations;
 use crate::metrics::Metrics;
-use crate::state::backend::Backends;
-use crate::state::deliveries::Deliveries;
-use crate::state::profiles::Profiles;
-use crate::state::records::{Records, Rows, UnreadableRow, revocations};
-use crate::state::store::{Contents, Row, Store, Table};
+use crate::records::{Records, Rows, UnreadableRow, revocations};
+use crate::storage::{Contents, Row, Store, Table};
 
 /// How long the end waits for what is still being written.
 const STORE_CLOSES: Duration = Duration::from_secs(5);

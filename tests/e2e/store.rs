@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use bailiff::metrics::Metrics;
-use bailiff::state::store::{Op, Store, Table};
+use bailiff::storage::{Op, Store, Table};
 use redb::{Database, TableDefinition};
 use serde_json::json;
 

@@ -3,13 +3,13 @@
 //! A publishable key of one instance and a secret key of another make a gate that lets people in and asks for their names in
 //! vain; and `bailiff clerk delete-user` would delete somebody else.
 
+use crate::clerk_api::{Backend, BackendError};
 use crate::cli::exit::{CommandError, talk};
 use crate::cli::offline_gate::Look;
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::BackendSettings;
 use crate::domain::keys::KeySet;
-use crate::state::backend::{Backend, BackendError};
-use crate::state::fetch::Fetcher;
+use crate::fetch::Fetcher;
 
 /// The issuer to whose instance the secret key belongs.
 const CLERK: &str = "clerk";

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::clerk_api::Backends;
 use crate::cli::exit::talk;
 use crate::config::faults::{Code, Fault, Faults};
 use crate::config::settings::{ClerkSource, From, HttpSource, Live, MembershipSource};
 use crate::domain::membership::{Flags, Roles};
-use crate::state::backend::Backends;
-use crate::state::fetch::Fetcher;
-use crate::state::sources::{clerk, http, postgres};
+use crate::fetch::Fetcher;
+use crate::membership_sources::{clerk, http, postgres};
 
 /// How long Clerk's lists are read here. A gate takes its time.
 const CLERK_WITHIN: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode;
 use serde_json::json;
 
 use super::drop_local_user::Here;
+use crate::clerk_api::{Backend, BackendError, Deletion};
 use crate::cli::ConfigArgs;
 use crate::cli::exit::{CommandError, Exit, block_on, print, print_json, talk};
 use crate::config::interpolate::ProcessEnv;
@@ -15,8 +16,7 @@ use crate::config::load::{Overrides, load};
 use crate::config::settings::{BackendSettings, Settings};
 use crate::domain::event::{Change, UserChange};
 use crate::domain::ids::{ClerkUserId, MAX_ID};
-use crate::state::backend::{Backend, BackendError, Deletion};
-use crate::state::fetch::{FetchError, Fetcher};
+use crate::fetch::{FetchError, Fetcher};
 
 #[derive(clap::Args, Debug)]
 #[command(

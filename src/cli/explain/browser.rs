@@ -3,7 +3,7 @@
 use super::advice::Facts;
 use crate::domain::Rejection;
 use crate::domain::hint::{self, Hint};
-use crate::state::hints::{Told, told};
+use crate::hints::{Told, told};
 
 /// Cause and cure, where the reason is about a browser. The same words as in the log of a running gate.
 pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<(String, String)> {

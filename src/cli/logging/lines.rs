@@ -21,12 +21,8 @@ use crate::domain::UnixTime;
 /// What is worth a line on a screen: requests, what changes the membership, and what goes wrong.
 pub(super) fn filter() -> Targets {
     let quiet = [("bailiff", LevelFilter::WARN)];
-    let told = [
-        "access",
-        "bailiff::proxy::webhook",
-        "bailiff::state::reload",
-    ]
-    .map(|target| (target, LevelFilter::INFO));
+    let told = ["access", "bailiff::proxy::webhook", "bailiff::reload"]
+        .map(|target| (target, LevelFilter::INFO));
     Targets::new()
         .with_default(LevelFilter::ERROR)
         .with_targets(quiet)

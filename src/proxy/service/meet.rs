@@ -5,12 +5,12 @@ use std::time::Duration;
 use pingora::proxy::Session;
 
 use super::Gate;
+use crate::clerk_api::profiles::Outcome as Asked;
 use crate::domain::event::Change;
 use crate::domain::judge::Sighting;
 use crate::domain::{Refusal, Rejection, Step, Verdict};
 use crate::proxy::ctx::Ctx;
-use crate::state::profiles::Outcome as Asked;
-use crate::state::records::NotKept;
+use crate::records::NotKept;
 
 /// How long a request waits until what it taught is kept.
 const KEEP_WAIT: Duration = Duration::from_secs(1);

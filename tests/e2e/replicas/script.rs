@@ -8,7 +8,7 @@ use redis::Connection;
 
 use super::*;
 
-const COMMIT: &str = include_str!("../../../src/state/shared/commit.lua");
+const COMMIT: &str = include_str!("../../../src/replication/commit.lua");
 
 #[derive(Clone, Debug)]
 enum Op {

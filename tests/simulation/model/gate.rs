@@ -1,4 +1,4 @@
-//! One simulated gate: the product's reader, facts and membership, driven as `state::shared` drives them, by messages.
+//! One simulated gate: the product's reader, facts and membership, driven as `replication` drives them, by messages.
 
 use bailiff::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
 use bailiff::domain::ids::{OrgId, UserId};

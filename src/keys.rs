@@ -1,0 +1,345 @@
+//! Keys of the issuers: fetched before the first request, refreshed in the background, kept through outages up to a bound.
+
+pub(crate) mod discovery;
+pub mod proofs;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinHandle;
+
+use crate::clock;
+use crate::config::settings::{KeySource, KeyTimes, Live};
+use crate::domain::Snapshot;
+use crate::domain::keys::KeySet;
+use crate::domain::membership::Members;
+use crate::fetch::Fetcher;
+use crate::hints::Hints;
+use crate::metrics::Metrics;
+use crate::snapshot_store::SnapshotStore;
+use discovery::{Finder, Lookup, Place};
+
+/// First and longest pause after a failed fetch.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_LAST: Duration = Duration::from_secs(30);
+
+/// Keeps the keys of all issuers fresh.
+pub struct KeyKeeper {
+    snapshots: Arc<SnapshotStore>,
+    fetcher: Fetcher,
+    metrics: Arc<Metrics>,
+    hints: Arc<Hints>,
+    issuers: Mutex<Vec<Arc<Followed>>>,
+}
+
+/// One issuer whose keys are fetched.
+struct Followed {
+    name: Arc<str>,
+    finder: Finder,
+    times: KeyTimes,
+    /// Whether it was asked at least once, with whatever end.
+    tried: AtomicBool,
+    /// The last fault that was told, so that an issuer that is down for a day is one line and not three thousand.
+    told: Mutex<Option<Fault>>,
+    /// Single flight: whoever holds it is fetching.
+    fetching: AsyncMutex<()>,
+    /// When a fetch for an unknown key was last begun.
+    asked: Mutex<Option<Instant>>,
+    refreshing: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why there are no fresh keys, and whether older ones still serve.
+#[derive(PartialEq, Eq)]
+struct Fault {
+    why: String,
+    usable: bool,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(task) = self.refreshing.lock().take() {
+            task.abort();
+        }
+    }
+}
+
+impl KeyKeeper {
+    #[must_use]
+    pub fn new(
+        snapshots: Arc<SnapshotStore>,
+        fetcher: Fetcher,
+        metrics: Arc<Metrics>,
+        hints: Arc<Hints>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            snapshots,
+            fetcher,
+            metrics,
+            hints,
+            issuers: Mutex::default(),
+        })
+    }
+
+    /// Why there are no fresh keys: a line with cause and cure for each issuer whose last fetch failed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let told = |issuer: &Arc<Followed>| {
+            let why = issuer.told.lock().as_ref().map(|fault| fault.why.clone())?;
+            Some(format!("keys of the issuer `{}`: {why}", issuer.name))
+        };
+        self.issuers.lock().iter().filter_map(told).collect()
+    }
+
+    /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
+    /// membership. An issuer that stays where it was keeps its keys; the keys of one that has gone or has moved are dropped with
+    /// it, so that they never vouch for anybody again.
+    pub fn apply(
+        self: &Arc<Self>,
+        live: &Live,
+        members: impl FnOnce(&Snapshot) -> Option<Members>,
+    ) -> u64 {
+        let mut followed = self.issuers.lock();
+        let (mut stay, mut begin, mut fixed, mut kept) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for issuer in &live.issuers {
+            match &issuer.source {
+                KeySource::Pem(keys) => fixed.push((issuer.name.clone(), keys.clone())),
+                source => {
+                    let Some(place) = Place::of(source) else {
+                        continue;
+                    };
+                    let known = followed
+                        .iter()
+                        .find(|f| f.name == issuer.name && *f.finder.place() == place);
+                    if known.is_some() {
+                        kept.push(issuer.name.clone());
+                    }
+                    match known.filter(|f| f.times == live.keys).cloned() {
+                        Some(known) => stay.push(known),
+                        // Another rhythm alone takes no keys away: the issuer may be down right now.
+                        None => begin.push((issuer.name.clone(), place)),
+                    }
+                }
+            }
+        }
+        let published = self.snapshots.publish(|snapshot| {
+            let mut keys = snapshot.keys.clone();
+            keys.retain(|name, _| kept.contains(name));
+            keys.extend(fixed);
+            let (rules, members) = (live.rules.clone(), members(snapshot));
+            Ok::<_, Infallible>(Snapshot {
+                keys,
+                rules,
+                members,
+                ..snapshot.clone()
+            })
+        });
+        stay.extend(
+            begin
+                .into_iter()
+                .map(|(name, place)| self.start(name, place, live.keys)),
+        );
+        *followed = stay;
+        match published {
+            Ok(generation) => generation,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Puts keys in force that were fetched before their issuer was followed, so that nobody gets 503 until it was asked again. Keys
+    /// that it has by now are newer, and stay.
+    ///
+    /// The caller holds what keeps another config from being applied since: under the same name it could be another issuer.
+    pub fn seed(&self, name: &Arc<str>, keys: KeySet) {
+        let followed = self.issuers.lock();
+        if !followed.iter().any(|issuer| issuer.name == *name) {
+            return;
+        }
+        let published = self.snapshots.publish(|snapshot| {
+            let mut all = snapshot.keys.clone();
+            all.entry(name.clone()).or_insert_with(|| Arc::new(keys));
+            Ok::<_, Infallible>(Snapshot {
+                keys: all,
+                ..snapshot.clone()
+            })
+        });
+        drop(followed);
+        match published {
+            Ok(_) => {}
+            Err(never) => match never {},
+        }
+    }
+
+    /// Whether every issuer was asked at least once. Nobody waits longer for one that does not answer.
+    #[must_use]
+    pub fn all_tried(&self) -> bool {
+        self.issuers
+            .lock()
+            .iter()
+            .all(|issuer| issuer.tried.load(Ordering::Relaxed))
+    }
+
+    fn start(self: &Arc<Self>, name: Arc<str>, place: Place, times: KeyTimes) -> Arc<Followed> {
+        self.metrics.prepare_issuer(&name);
+        let followed = Arc::new(Followed {
+            name,
+            finder: Finder::new(place),
+            times,
+            tried: AtomicBool::new(false),
+            told: Mutex::default(),
+            fetching: AsyncMutex::default(),
+            asked: Mutex::default(),
+            refreshing: Mutex::default(),
+        });
+        let (keeper, weak) = (self.clone(), Arc::downgrade(&followed));
+        let task = tokio::spawn(async move {
+            let mut pause = RETRY_FIRST;
+            while let Some(issuer) = weak.upgrade() {
+                let good = keeper.fetch(&issuer, Lookup::Again).await;
+                pause = if good {
+                    issuer.times.refresh
+                } else {
+                    (pause * 2).min(RETRY_LAST).min(issuer.times.refresh)
+                };
+                drop(issuer);
+                tokio::time::sleep(pause).await;
+                if good {
+                    pause = RETRY_FIRST;
+                }
+            }
+        });
+        *followed.refreshing.lock() = Some(task);
+        followed
+    }
+
+    /// Fetches for the sake of a `kid` that nobody knew: at most once per cool-down whatever is sent (attack A-59), one
+    /// fetch for all who wait, and none of them longer than `wait`. The fetch itself goes on.
+    pub async fn fetch_for_unknown(self: &Arc<Self>, name: &str) {
+        let Some(issuer) = self
+            .issuers
+            .lock()
+            .iter()
+            .find(|f| *f.name == *name)
+            .cloned()
+        else {
+            return;
+        };
+        let wait = issuer.times.wait;
+        let due = {
+            let mut asked = issuer.asked.lock();
+            let now = clock::monotonic();
+            let due = asked.is_none_or(|then| now.duration_since(then) >= issuer.times.cooldown);
+            if due {
+                *asked = Some(now);
+            }
+            due
+        };
+        let keeper = self.clone();
+        let fetched = async move {
+            if due {
+                keeper.fetch(&issuer, Lookup::IfUnknown).await;
+            } else {
+                // Somebody may be fetching right now: what they bring is what this request waits for.
+                drop(issuer.fetching.lock().await);
+            }
+        };
+        let _ = tokio::time::timeout(wait, tokio::spawn(fetched)).await;
+    }
+
+    /// Fetches once and publishes what came; on any fault the keys in force stay.
+    async fn fetch(&self, issuer: &Followed, lookup: Lookup) -> bool {
+        let _single_flight = issuer.fetching.lock().await;
+        let found = issuer.finder.find(&self.fetcher, lookup).await;
+        let now = clock::now();
+        let until = now.plus(issuer.times.max_age);
+        let read = found.map_err(|e| e.to_string()).and_then(|found| {
+            self.compare_clocks(&issuer.name, found.document.clock_ahead);
+            let keys = KeySet::from_jwks(&found.document.body, Some(until));
+            keys.map(|keys| (found.url.clone(), keys))
+                .map_err(|e| format!("{}: {e}", found.url))
+        });
+        let good = match read {
+            Ok((url, (keys, skipped))) => {
+                for why in skipped {
+                    tracing::warn!(issuer = %issuer.name, %why, "a key of the issuer is not used");
+                }
+                let kids = format!("{:?}", keys.kids());
+                if self.install(issuer, keys) {
+                    tracing::info!(issuer = %issuer.name, %url, kids, "keys fetched");
+                    self.metrics.keys_fetched(&issuer.name, now);
+                    *issuer.told.lock() = None;
+                    true
+                } else {
+                    tracing::info!(issuer = %issuer.name, %url, "keys came from where nobody asks any more");
+                    false
+                }
+            }
+            Err(why) => {
+                let usable = self
+                    .snapshots
+                    .load()
+                    .keys
+                    .get(&issuer.name)
+                    .is_some_and(|keys| keys.usable(now));
+                issuer.tell(Fault { why, usable });
+                self.metrics.keys_not_fetched(&issuer.name);
+                false
+            }
+        };
+        issuer.tried.store(true, Ordering::Relaxed);
+        good
+    }
+
+    /// Compares our clock with the issuer's: tokens are dated by that one.
+    fn compare_clocks(&self, issuer: &str, ahead: Option<i64>) {
+        let snapshot = self.snapshots.load();
+        let issuer = snapshot
+            .rules
+            .issuers
+            .iter()
+            .find(|known| *known.name == *issuer);
+        if let (Some(issuer), Some(ahead)) = (issuer, ahead) {
+            self.hints.measured(issuer, ahead);
+        }
+    }
+
+    /// Puts keys in force, unless the config has dropped or moved the issuer while they were on their way: then they would
+    /// stand where another address or a PEM speaks for it now. Whether they are in force.
+    fn install(&self, issuer: &Followed, keys: KeySet) -> bool {
+        // Held until they are published, as `apply` does: the answer and the new config come one after the other.
+        let followed = self.issuers.lock();
+        if !followed.iter().any(|f| std::ptr::eq(&**f, issuer)) {
+            return false;
+        }
+        let published = self.snapshots.publish(|snapshot| {
+            let mut all = snapshot.keys.clone();
+            all.insert(issuer.name.clone(), Arc::new(keys));
+            Ok::<_, Infallible>(Snapshot {
+                keys: all,
+                ..snapshot.clone()
+            })
+        });
+        published.is_ok()
+    }
+}
+
+impl Followed {
+    /// Says what is wrong, once as long as it stays the same.
+    fn tell(&self, fault: Fault) {
+        let mut told = self.told.lock();
+        if told.as_ref() == Some(&fault) {
+            return;
+        }
+        let (issuer, url, why) = (&self.name, self.finder.place().url(), &fault.why);
+        if fault.usable {
+            tracing::warn!(%issuer, url, %why, "no keys fetched; those in force stay");
+        } else {
+            tracing::warn!(%issuer, url, %why, "no keys fetched and none in force: its tokens get 503 until there are some");
+        }
+        *told = Some(fault);
+    }
+}

@@ -1,0 +1,104 @@
+//! Clerk's Backend API as the source of the membership: at the start, and then now and again, to repair what webhooks missed.
+//!
+//! A workspace is an organization, and has its id.
+
+mod load;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pause::Pause;
+use super::{Sink, Taken};
+use crate::background::{Pace, aside};
+use crate::clerk_api::Backend;
+use crate::clock;
+use crate::config::settings::ClerkSource;
+use crate::domain::UnixTime;
+use crate::domain::event::EventTime;
+use crate::domain::membership::{Said, drift};
+use crate::metrics::Metrics;
+pub(crate) use load::{Loaded, load};
+
+/// Loads until the task is dropped.
+pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sink) {
+    let mut pause = Pause::new(source.reconcile);
+    let mut loaded_before = false;
+    loop {
+        let wait = match load(&backend, &sink.roles).await {
+            Ok(loaded) => {
+                loaded_before |= take(loaded, &sink, source.reconcile, loaded_before).await;
+                pause.good()
+            }
+            Err(why) => {
+                sink.failed(&why);
+                pause.failed()
+            }
+        };
+        sink.wait(wait).await;
+    }
+}
+
+/// Puts a load in force, and says what it repaired. The first one repairs nothing: before it there was nothing, or the word of
+/// another source.
+async fn take(loaded: Loaded, sink: &Sink, every: Duration, repairs: bool) -> bool {
+    let Loaded {
+        table,
+        began_ms,
+        roleless,
+    } = loaded;
+    if table.size().0 == 0 && sink.has_users() {
+        sink.failed(
+            &"Clerk has no users, and had some: is `clerk.secret_key` that of this instance?",
+        );
+        return false;
+    }
+    warn_of_slowness(sink, clock::now().since(UnixTime(began_ms / 1000)), every);
+    if !roleless.is_empty() {
+        tracing::warn!(%roleless, "members at Clerk with a role that the config does not name are members of nothing here");
+    }
+    let sink = sink.clone();
+    // Comparing goes through everything.
+    let taken = aside(Pace::Slowly, move || {
+        let taken = sink.loaded(
+            table,
+            Said::At(EventTime(began_ms)),
+            UnixTime(began_ms / 1000),
+        )?;
+        if repairs {
+            say_drift(&taken, &sink.metrics);
+        }
+        Some(taken)
+    });
+    matches!(taken.await, Ok(Some(_)))
+}
+
+/// What a load says holds from its beginning; the next one must have ended before that is too long ago.
+fn warn_of_slowness(sink: &Sink, took: u64, every: Duration) {
+    if let Some(max_age) = sink.max_age()
+        && 2 * took + every.as_secs() > max_age.as_secs()
+    {
+        let max_age = max_age.as_secs();
+        tracing::warn!(
+            took,
+            max_age,
+            "reading Clerk's lists takes so long, in seconds, that users would be refused before the next load has ended: raise \
+             `membership.max_age`"
+        );
+    }
+}
+
+/// How much access was other than it is now: what webhooks have missed.
+fn say_drift(taken: &Taken, metrics: &Metrics) {
+    let (Some(before), Some(after)) = (&taken.before, &taken.after) else {
+        return;
+    };
+    let drift = drift(before, after);
+    metrics.drift.count(&drift);
+    if drift.users + drift.members > 0 {
+        let (users, members, first) = (drift.users, drift.members, drift.first.join("; "));
+        tracing::warn!(users, members, %first, "Clerk says otherwise than what webhooks have told: repaired");
+    }
+}

@@ -1,0 +1,204 @@
+//! A list that is read in pages while it changes.
+//!
+//! Paging by offset is no snapshot: a row that is deleted on an earlier page moves all later ones forward, and one of them slips
+//! through between two pages. So each page begins with the last row of the one before. If that is another row, the list has moved,
+//! or a page came twice, and the walk is worth nothing. Rows that are added come at the end, and do no harm.
+
+use std::fmt;
+
+use crate::clerk_api::{List, PAGE};
+
+/// Why a walk gave no list. Another one may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Torn {
+    /// A page did not begin where the one before ended.
+    Moved { list: List },
+    /// Rows were deleted meanwhile.
+    Shrunk { list: List, from: u64, to: u64 },
+    /// Fewer rows than there were at the beginning.
+    Missing { list: List, said: u64, found: u64 },
+    /// A row that is there already.
+    Twice { list: List, row: String },
+    /// A membership of somebody, or in something, that is in no list.
+    Stranger { row: String },
+}
+
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved { list } => {
+                write!(
+                    f,
+                    "a page of {} did not begin where the one before ended",
+                    list.name()
+                )
+            }
+            Self::Shrunk { list, from, to } => {
+                write!(f, "{} had {from} rows and then {to}", list.name())
+            }
+            Self::Missing { list, said, found } => {
+                write!(
+                    f,
+                    "{} has {said} rows, and only {found} were given",
+                    list.name()
+                )
+            }
+            Self::Twice { list, row } => write!(f, "{} gave {row} twice", list.name()),
+            Self::Stranger { row } => write!(f, "{row}, which is in no list"),
+        }
+    }
+}
+
+/// Where a walk is.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    list: List,
+    /// What the list said of its length at first.
+    said: Option<u64>,
+    found: u64,
+    last: Option<String>,
+}
+
+impl Walk {
+    /// `said`: how many rows there are, where the pages do not say it.
+    pub(crate) fn new(list: List, said: Option<u64>) -> Self {
+        Self {
+            list,
+            said,
+            found: 0,
+            last: None,
+        }
+    }
+
+    /// Where the next page begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.found.saturating_sub(1)
+    }
+
+    /// Takes a page: the ids of its rows and the total it names. Gives how many rows at its beginning are known already, and whether
+    /// more pages may follow.
+    pub(crate) fn page(&mut self, ids: &[&str], total: Option<u64>) -> Result<(usize, bool), Torn> {
+        let list = self.list;
+        let said = *self.said.get_or_insert(total.unwrap_or_default());
+        if let Some(to) = total
+            && to < said
+        {
+            return Err(Torn::Shrunk {
+                list,
+                from: said,
+                to,
+            });
+        }
+        let known = match (&self.last, ids.first()) {
+            (None, _) => 0,
+            (Some(last), Some(first)) if last == first => 1,
+            (Some(_), _) => return Err(Torn::Moved { list }),
+        };
+        self.found += u64::try_from(ids.len() - known).unwrap_or(u64::MAX);
+        if let Some(last) = ids.last() {
+            self.last = Some((*last).to_owned());
+        }
+        let more = ids.len() >= PAGE;
+        if !more && self.found < said {
+            return Err(Torn::Missing {
+                list,
+                said,
+                found: self.found,
+            });
+        }
+        Ok((known, more))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: List = List::Users;
+
+    /// Walks over a list of `count` rows whose n-th page is what `served` makes of the true rows.
+    fn walk(
+        count: usize,
+        served: impl Fn(usize, &[String]) -> (Vec<String>, u64),
+    ) -> Result<u64, Torn> {
+        let rows: Vec<String> = (0..count).map(|number| format!("user_{number}")).collect();
+        let mut walk = Walk::new(LIST, None);
+        for number in 0..100 {
+            let from = usize::try_from(walk.offset()).unwrap();
+            let (page, total) = served(number, rows.get(from..).unwrap_or_default());
+            let ids: Vec<&str> = page.iter().take(PAGE).map(String::as_str).collect();
+            if !walk.page(&ids, Some(total))?.1 {
+                return Ok(walk.found);
+            }
+        }
+        panic!("it never ends");
+    }
+
+    #[test]
+    fn every_row_is_read_once_whatever_the_length() {
+        for count in [
+            0,
+            1,
+            PAGE - 1,
+            PAGE,
+            PAGE + 1,
+            2 * PAGE - 1,
+            2 * PAGE,
+            3 * PAGE + 7,
+        ] {
+            let found = walk(count, |_, rest| (rest.to_vec(), count as u64));
+            assert_eq!(found, Ok(count as u64), "of {count}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_repeats_or_moves_is_no_list() {
+        let repeats = walk(1200, |_, _| {
+            ((0..PAGE).map(|n| format!("user_{n}")).collect(), 1200)
+        });
+        assert_eq!(repeats, Err(Torn::Moved { list: LIST }));
+        // One row of the first page was deleted, and another row was added: the total says nothing.
+        let moves = walk(1200, |number, rest| {
+            (
+                rest.iter()
+                    .skip(usize::from(number == 1))
+                    .cloned()
+                    .collect(),
+                1200,
+            )
+        });
+        assert_eq!(moves, Err(Torn::Moved { list: LIST }));
+        let empty = walk(1200, |number, rest| {
+            (if number == 1 { vec![] } else { rest.to_vec() }, 1200)
+        });
+        assert_eq!(empty, Err(Torn::Moved { list: LIST }));
+    }
+
+    #[test]
+    fn a_list_that_shrinks_or_lacks_rows_is_none_and_one_that_grows_is() {
+        let shrinks = walk(1200, |number, rest| {
+            (rest.to_vec(), if number == 1 { 1199 } else { 1200 })
+        });
+        assert_eq!(
+            shrinks,
+            Err(Torn::Shrunk {
+                list: LIST,
+                from: 1200,
+                to: 1199
+            })
+        );
+        let short = walk(1200, |_, rest| {
+            (rest.iter().take(PAGE - 1).cloned().collect(), 1200)
+        });
+        assert_eq!(
+            short,
+            Err(Torn::Missing {
+                list: LIST,
+                said: 1200,
+                found: 499
+            })
+        );
+        let grows = walk(1200, |number, rest| (rest.to_vec(), 1200 + number as u64));
+        assert_eq!(grows, Ok(1200));
+    }
+}

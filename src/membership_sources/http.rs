@@ -1,0 +1,275 @@
+//! An endpoint of the app as the source of the membership: asked for everything again and again, or for one user at a time.
+
+mod document;
+mod error;
+mod node;
+mod pieces;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::io::BufReader;
+use std::pin::pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::Digest;
+use http::HeaderValue;
+use percent_encoding::utf8_percent_encode;
+use tokio::sync::mpsc;
+
+pub(crate) use error::HttpError;
+
+use super::Sink;
+use super::pause::Pause;
+use crate::background::{Ended, Pace, aside};
+use crate::clock;
+use crate::config::settings::{HttpMode, HttpSource};
+use crate::domain::ids::UserId;
+use crate::domain::membership::{Flags, Roles, Said, Table};
+use crate::fetch::{AskForMore, Fetcher, SEGMENT};
+use crate::membership_sources::lookups::{Directory, LookupError};
+use pieces::Pieces;
+
+/// Bound on reading everything: 1 GiB at 10 MB/s.
+const ALL_WITHIN: Duration = Duration::from_secs(120);
+/// Bound on the answer for one user, for whom a request waits.
+const ONE_WITHIN: Duration = Duration::from_secs(5);
+/// Pieces that have arrived and are not read yet.
+const WAITING: usize = 4;
+/// Bound: members without a user who are told.
+const STRANGERS_TOLD: usize = 10;
+/// What the reader takes at once, in bytes, and works on until it may rest.
+const BUFFER: usize = 16 << 10;
+
+/// What was read last: by this the same answer is recognised.
+#[derive(Default)]
+pub(crate) struct Last {
+    etag: Option<HeaderValue>,
+    digest: Option<Vec<u8>>,
+}
+
+/// Asks for everything until the task is dropped.
+pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
+    let HttpMode::Snapshot {
+        interval,
+        allow_empty,
+    } = source.mode
+    else {
+        return;
+    };
+    let mut last = Last::default();
+    let mut pause = Pause::new(interval);
+    let mut pace = Pace::WhenIdle;
+    loop {
+        let asked = clock::now();
+        let looked = look(&source, &fetcher, &last, pace, (&sink.roles, &sink.flags)).await;
+        pace = match &looked {
+            Err(HttpError::Starved { .. }) => Pace::Slowly,
+            _ => Pace::WhenIdle,
+        };
+        let wait = match looked {
+            Ok(None) => {
+                sink.unchanged(asked);
+                pause.good()
+            }
+            Ok(Some((table, _))) if !allow_empty && table.size().0 == 0 && sink.has_users() => {
+                sink.failed(&HttpError::Empty {
+                    url: source.shown().to_owned(),
+                });
+                pause.failed()
+            }
+            Ok(Some((table, found))) => {
+                let sink = sink.clone();
+                let put = move || {
+                    warn_of_strangers(&table);
+                    sink.loaded(table, Said::WhenChanged, asked).is_some()
+                };
+                if aside(Pace::Slowly, put).await.unwrap_or(false) {
+                    last = found;
+                }
+                pause.good()
+            }
+            Err(why @ HttpError::Starved { .. }) => {
+                tracing::warn!(%why, "it is read again at their cost");
+                continue;
+            }
+            Err(why) => {
+                sink.failed(&why);
+                pause.failed()
+            }
+        };
+        sink.wait(wait).await;
+    }
+}
+
+/// As with a file, this is no fault.
+fn warn_of_strangers(table: &Table) {
+    let first: Vec<String> = table
+        .strangers()
+        .take(STRANGERS_TOLD)
+        .map(|(workspace, user)| format!("{user} in {workspace}"))
+        .collect();
+    if !first.is_empty() {
+        let first = first.join(", ");
+        tracing::warn!(%first, "there are members who are not among `users`: they pass routes that ask for a token only");
+    }
+}
+
+/// Asks once for everything: the table, and what to remember of the answer once it is in force. `None` when it is the last one.
+///
+/// # Errors
+/// See [`HttpError`].
+pub(crate) async fn look(
+    source: &HttpSource,
+    fetcher: &Fetcher,
+    last: &Last,
+    pace: Pace,
+    (roles, flags): (&Roles, &Flags),
+) -> Result<Option<(Table, Last)>, HttpError> {
+    let ask = AskForMore {
+        url: &source.url,
+        shown: source.shown(),
+        bearer: source.token.as_deref(),
+        etag: last.etag.as_ref(),
+        within: ALL_WITHIN,
+        max: source.max_bytes,
+    };
+    let Some(mut download) = fetcher.begin(&ask).await? else {
+        return Ok(None);
+    };
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let (roles, flags) = (roles.clone(), flags.clone());
+    let mut reading = pin!(aside(pace, move || {
+        let mut pieces = Pieces::new(receiver);
+        let read = document::read_all(
+            BufReader::with_capacity(BUFFER, &mut pieces),
+            &roles,
+            &flags,
+        );
+        (read, pieces.seen())
+    }));
+    // Nobody takes a piece any more when it was read as far as it could be, and then the reader says why it went no further.
+    let sending = async {
+        while let Some(piece) = download.next().await? {
+            if sender.send(piece).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        Ok::<_, HttpError>(())
+    };
+    let read = tokio::select! {
+        read = &mut reading => read,
+        sent = sending => {
+            // Whatever could be read of a body that was cut off: it is not whole.
+            sent?;
+            reading.await
+        }
+    };
+    let url = || source.shown().to_owned();
+    let (read, seen) = read.map_err(|ended| match ended {
+        Ended::Starved => HttpError::Starved { url: url() },
+        Ended::NoThread | Ended::Abnormally => HttpError::Abnormal { url: url() },
+    })?;
+    let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
+    let digest = (&seen.digest as &Digest).as_ref().to_vec();
+    if last.digest.as_ref() == Some(&digest) {
+        return Ok(None);
+    }
+    Ok(Some((
+        table,
+        Last {
+            etag: download.etag,
+            digest: Some(digest),
+        },
+    )))
+}
+
+/// Asks once, for `bailiff check --online`: the size of what it gave, or nothing where it is asked for one user at a time. Then it is asked
+/// for somebody whom nobody knows.
+///
+/// # Errors
+/// See [`HttpError`].
+pub(crate) async fn try_out(
+    source: &HttpSource,
+    fetcher: &Fetcher,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Option<(usize, usize, usize)>, HttpError> {
+    if let HttpMode::Lookup { .. } = source.mode {
+        let (source, fetcher) = (source.clone(), fetcher.clone());
+        let asking = Asking {
+            source,
+            fetcher,
+            roles: roles.clone(),
+            flags: flags.clone(),
+        };
+        if let Ok(nobody) = UserId::parse("user_bailiff_check") {
+            asking.ask(&nobody).await?;
+        }
+        return Ok(None);
+    }
+    let found = look(
+        source,
+        fetcher,
+        &Last::default(),
+        Pace::Slowly,
+        (roles, flags),
+    )
+    .await?;
+    Ok(found.map(|(table, _)| table.size()))
+}
+
+/// Asks for one user at a time.
+pub(super) struct Asking {
+    pub source: HttpSource,
+    pub fetcher: Fetcher,
+    pub roles: Roles,
+    pub flags: Flags,
+}
+
+#[async_trait]
+impl Directory for Asking {
+    async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
+        self.ask(user)
+            .await
+            .map_err(|why| LookupError::Failed(why.to_string().into()))
+    }
+}
+
+impl Asking {
+    async fn ask(&self, user: &UserId) -> Result<Option<Table>, HttpError> {
+        // Attack A-74: the id is chosen by whoever signs tokens, and stays one segment.
+        let segment = utf8_percent_encode(user.as_str(), SEGMENT).to_string();
+        let url = self.source.url.replace("{user}", &segment);
+        let ask = AskForMore {
+            url: &url,
+            shown: self.source.shown(),
+            bearer: self.source.token.as_deref(),
+            etag: None,
+            within: ONE_WITHIN,
+            max: self.source.max_bytes,
+        };
+        let mut download = match self.fetcher.begin(&ask).await {
+            Err(why) if why.status() == Some(404) => return Ok(None),
+            Ok(Some(download)) => download,
+            // Never: nothing was asked that a 304 answers.
+            Ok(None) => {
+                return Err(HttpError::Status {
+                    url: self.source.shown().to_owned(),
+                    status: 304,
+                });
+            }
+            Err(why) => return Err(why.into()),
+        };
+        let mut body = Vec::new();
+        while let Some(piece) = download.next().await? {
+            body.extend_from_slice(&piece);
+        }
+        let page = body.trim_ascii_start().starts_with(b"<");
+        let read = document::read_one(&body, user, &self.roles, &self.flags);
+        read.map(Some)
+            .map_err(|why| HttpError::document(self.source.shown().to_owned(), page, why))
+    }
+}

@@ -1,0 +1,223 @@
+//! PostgreSQL as the source of the membership: the app's own tables, by two queries, read-only.
+//!
+//! A snapshot is loaded whole, in one transaction, when a `NOTIFY` says that something has changed and now and then in any case.
+//! A lookup asks for one user. Rows are judged one by one, and one bad row keeps a snapshot from being taken.
+
+mod cell;
+mod directory;
+mod load;
+mod rows;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use directory::PostgresDirectory;
+pub(super) use rows::Words;
+
+use super::Sink;
+use super::backoff::Backoff;
+use super::pause::Pause;
+use crate::background::{Pace, aside};
+use crate::clock;
+use crate::config::postgres::{PostgresMode, PostgresSource};
+use crate::domain::membership::{Flags, Roles, Said};
+use load::{Loaded, Print, PrintKeys, load};
+use session::{PostgresError, Session};
+
+/// Between two connections that were tried.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// From the end of one load to the beginning of the next, at the least: a row that changes a thousand times a second leads to
+/// twenty loads. It is never shorter than the last load took, so that the database works for us at most half of the time.
+const REST: Duration = Duration::from_millis(50);
+
+/// A snapshot source and what is known of it.
+struct Follower {
+    source: Arc<PostgresSource>,
+    sink: Sink,
+    words: Words,
+    channel: String,
+    interval: Duration,
+    allow_empty: bool,
+    keys: PrintKeys,
+    /// Of the table in force, if this task has put it there.
+    last: Option<Print>,
+    pace: Pace,
+}
+
+/// Keeps the membership in force what the database says, until the task is dropped.
+pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
+    let PostgresMode::Snapshot {
+        channel,
+        interval,
+        allow_empty,
+    } = source.mode.clone()
+    else {
+        return;
+    };
+    let words = Words {
+        roles: sink.roles.clone(),
+        flags: sink.flags.clone(),
+    };
+    let keys = PrintKeys::default();
+    let pace = Pace::WhenIdle;
+    let mut follower = Follower {
+        source,
+        sink,
+        words,
+        channel,
+        interval,
+        allow_empty,
+        keys,
+        last: None,
+        pace,
+    };
+    let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
+    loop {
+        let why = follower.session(&mut backoff).await;
+        follower.sink.failed(&why);
+        tokio::time::sleep(backoff.wait()).await;
+    }
+}
+
+/// How long the server may take to begin listening.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+
+impl Follower {
+    /// Follows the database over one connection until that is lost, and says why it is.
+    async fn session(&mut self, reconnect: &mut Backoff) -> PostgresError {
+        let mut session = match Session::open(&self.source).await {
+            Ok(session) => session,
+            Err(why) => return why,
+        };
+        // First listen, then load: what changes after this line is heard, and what changed before is loaded.
+        let listen = format!("LISTEN \"{}\"", self.channel);
+        // A pooler that is paused takes the words and says nothing.
+        let Ok(listening) =
+            tokio::time::timeout(LISTENS_WITHIN, session.client.batch_execute(&listen)).await
+        else {
+            return PostgresError::Silent {
+                place: self.source.to_string(),
+                after: LISTENS_WITHIN,
+            };
+        };
+        if let Err(error) = listening {
+            if error.as_db_error().is_none() || session.client.is_closed() {
+                return session.ended(&error);
+            }
+            // A standby cannot listen, and can be read all the same.
+            let (why, interval) = (session::told(&error), self.interval.as_secs());
+            tracing::warn!(source = %self.source, %why, interval, "no NOTIFY is heard; changes are found at each interval, in seconds");
+        }
+        let mut pause = Pause::new(self.interval);
+        loop {
+            session.notices.borrow_and_update();
+            let began = clock::monotonic();
+            let wait = match self.load(&session).await {
+                Ok(()) => {
+                    reconnect.reset();
+                    pause.good()
+                }
+                Err(why) if why.is_of_the_connection() => return why,
+                Err(why) => {
+                    self.sink.failed(&why);
+                    pause.failed()
+                }
+            };
+            let rest = REST.max(clock::monotonic().saturating_duration_since(began));
+            let rested = tokio::time::sleep(rest);
+            tokio::select! {
+                heard = session.notices.changed() => match heard {
+                    Ok(()) => rested.await,
+                    Err(_) => {
+                        let (place, why) = (self.source.to_string(), "closed by the server".to_owned());
+                        return PostgresError::Ended { place, why };
+                    }
+                },
+                () = self.sink.wait(wait.max(rest)) => {}
+            }
+        }
+    }
+
+    /// Loads once, and puts in force what has changed.
+    async fn load(&mut self, session: &Session) -> Result<(), PostgresError> {
+        let loaded = load(session, &self.source, &self.words, &self.keys, self.pace).await;
+        self.pace = if let Err(PostgresError::Starved) = loaded {
+            Pace::Slowly
+        } else {
+            Pace::WhenIdle
+        };
+        let Loaded {
+            table,
+            print,
+            asked,
+        } = loaded?;
+        if self.last == Some(print) {
+            self.sink.unchanged(asked);
+            return Ok(());
+        }
+        if table.size().0 == 0 {
+            // A permission that was taken away, the wrong database: an empty answer is mostly a mistake.
+            if self.sink.has_users() && !self.allow_empty {
+                return Err(PostgresError::Empty);
+            }
+            tracing::warn!(source = %self.source, "the query for users gives none");
+        }
+        let sink = self.sink.clone();
+        let put = aside(Pace::Slowly, move || {
+            sink.loaded(table, Said::WhenChanged, asked).is_some()
+        });
+        // Not put in force: the config is another one by now, and this task about to end.
+        if put.await.map_err(|_| PostgresError::Abnormal)? {
+            self.last = Some(print);
+        }
+        Ok(())
+    }
+}
+
+/// What asking a database once has shown.
+#[derive(Debug)]
+pub struct Look {
+    /// Users, workspaces and memberships; `None` where users are looked up one by one.
+    pub size: Option<(usize, usize, usize)>,
+}
+
+/// Asks `source` once, for `bailiff check --online`.
+///
+/// # Errors
+/// Everything that keeps it from being used, one line for each.
+pub async fn try_out(
+    source: &PostgresSource,
+    roles: &Roles,
+    flags: &Flags,
+) -> Result<Look, Vec<String>> {
+    let words = Words {
+        roles: roles.clone(),
+        flags: flags.clone(),
+    };
+    let tried = async {
+        let session = Session::open(source).await?;
+        if source.is_lookup() {
+            directory::Prepared::new(session, source).await?;
+            return Ok(Look { size: None });
+        }
+        let loaded = load(
+            &session,
+            source,
+            &words,
+            &PrintKeys::default(),
+            Pace::Slowly,
+        )
+        .await?;
+        Ok(Look {
+            size: Some(loaded.table.size()),
+        })
+    };
+    tried.await.map_err(|why: PostgresError| match why {
+        PostgresError::Rows(faults) => faults.lines(),
+        other => vec![other.to_string()],
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,409 @@
+//! A whole membership, read in one transaction and built beside the threads that serve requests.
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use tokio::sync::mpsc;
+use tokio_postgres::{Row, Statement};
+
+use super::super::RowFaults;
+use super::cell::Cells;
+use super::rows::{BadRow, MemberColumns, MemberRow, Query, UserColumns, Words};
+use super::session::{PostgresError, Session};
+use crate::background::{Ended, Pace, Turns, aside};
+use crate::clock;
+use crate::config::postgres::PostgresSource;
+use crate::domain::UnixTime;
+use crate::domain::ids::UserId;
+use crate::domain::membership::{RowFault, Table, TableBuilder};
+
+/// One moment of the database for both queries, in which nothing can be written, whatever they call.
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '600s'";
+/// How long the server may take for the next rows. It also ends a load whose peer is gone without a word.
+const QUIET: Duration = Duration::from_secs(60);
+/// Rows handed over at a time.
+const BATCH: usize = 128;
+/// Batches that wait to be built; then the server has to wait.
+const WAITING: usize = 8;
+/// Bound: rows of one query.
+const MAX_ROWS: usize = 20_000_000;
+
+/// A fingerprint of all rows of a load in any order: the sum of what a keyed hash says of each. Nobody who writes rows knows the
+/// key, so nobody can write two tables that look the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Print(u64, u64);
+
+/// The keys of [`Print`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct PrintKeys(RandomState, RandomState);
+
+impl PrintKeys {
+    fn add(&self, print: &mut Print, item: impl Fn(&mut dyn Hasher)) {
+        let one = |key: &RandomState| {
+            let mut hasher = key.build_hasher();
+            item(&mut hasher);
+            hasher.finish()
+        };
+        *print = Print(
+            print.0.wrapping_add(one(&self.0)),
+            print.1.wrapping_add(one(&self.1)),
+        );
+    }
+
+    fn row(&self, print: &mut Print, query: Query, row: &impl Cells, columns: usize) {
+        self.add(print, |mut hasher| {
+            query.hash(&mut hasher);
+            (0..columns).for_each(|column| row.cell(column).hash(&mut hasher));
+        });
+    }
+}
+
+/// What a load gives.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) table: Table,
+    pub(super) print: Print,
+    /// When the database was asked.
+    pub(super) asked: UnixTime,
+}
+
+/// What is handed to the builder.
+enum Part {
+    Users(UserColumns),
+    Members(MemberColumns),
+    Rows(Vec<Row>),
+    /// Both queries came to their end.
+    End,
+}
+
+/// Reads both queries.
+///
+/// # Errors
+/// Whatever keeps the answer from being whole and right. Then nothing of it may be used.
+pub(super) async fn load(
+    session: &Session,
+    source: &PostgresSource,
+    words: &Words,
+    keys: &PrintKeys,
+    pace: Pace,
+) -> Result<Loaded, PostgresError> {
+    let asked = clock::now();
+    let (parts, receiver) = mpsc::channel(WAITING);
+    let builder = Builder::new(words.clone(), keys.clone());
+    let mut building = pin!(aside(pace, move || builder.run(receiver)));
+    let reading = async move {
+        let read = transaction(session, source, &parts).await;
+        // The builder ends when there is nobody any more who could hand it something.
+        drop(parts);
+        read
+    };
+    let mut reading = pin!(reading);
+    let (read, built) = tokio::select! {
+        built = &mut building => match built {
+            // The rest of the answer would take as long.
+            Err(Ended::Starved) => return Err(PostgresError::Starved),
+            built => (reading.await, built),
+        },
+        read = &mut reading => (read, building.await),
+    };
+    let built = whole(built);
+    match read {
+        // The builder stops at the first row too many, and then nobody takes what is read.
+        Err(PostgresError::Abnormal) => Err(built.err().unwrap_or(PostgresError::Abnormal)),
+        Err(why) => Err(why),
+        Ok(()) => built.map(|(table, print)| Loaded {
+            table,
+            print,
+            asked,
+        }),
+    }
+}
+
+fn whole(
+    built: Result<Result<Option<(Table, Print)>, RowFaults>, Ended>,
+) -> Result<(Table, Print), PostgresError> {
+    match built {
+        Ok(Ok(Some(built))) => Ok(built),
+        Ok(Err(faults)) => Err(PostgresError::Rows(faults)),
+        Err(Ended::Starved) => Err(PostgresError::Starved),
+        Ok(Ok(None)) | Err(Ended::NoThread | Ended::Abnormally) => Err(PostgresError::Abnormal),
+    }
+}
+
+async fn transaction(
+    session: &Session,
+    source: &PostgresSource,
+    parts: &mpsc::Sender<Part>,
+) -> Result<(), PostgresError> {
+    let simple = async |sql: &str| match tokio::time::timeout(
+        QUIET,
+        session.client.batch_execute(sql),
+    )
+    .await
+    {
+        Ok(done) => done.map_err(|error| session.ended(&error)),
+        Err(_) => Err(session.silent(QUIET)),
+    };
+    simple(BEGIN).await?;
+    let read = async {
+        read(session, Query::Users, &source.users, parts).await?;
+        if let Some(members) = &source.members {
+            read(session, Query::Members, members, parts).await?;
+        }
+        Ok(())
+    };
+    let read: Result<(), PostgresError> = read.await;
+    match &read {
+        Ok(()) => simple("COMMIT").await?,
+        Err(why) if why.is_of_the_connection() => {}
+        // The connection is used again.
+        Err(_) => simple("ROLLBACK").await?,
+    }
+    read?;
+    parts
+        .send(Part::End)
+        .await
+        .map_err(|_| PostgresError::Abnormal)
+}
+
+async fn read(
+    session: &Session,
+    query: Query,
+    sql: &str,
+    parts: &mpsc::Sender<Part>,
+) -> Result<(), PostgresError> {
+    let silent = |_| session.silent(QUIET);
+    let failed = |error| session.failed(query, &error);
+    let statement = tokio::time::timeout(QUIET, session.client.prepare(sql))
+        .await
+        .map_err(silent)?
+        .map_err(failed)?;
+    if !statement.params().is_empty() {
+        let why = "it has a parameter, which only `mode: lookup` fills in".to_owned();
+        return Err(PostgresError::Query { query, why });
+    }
+    let head = match query {
+        Query::Users => user_columns(&statement).map(Part::Users),
+        Query::Members => member_columns(&statement).map(Part::Members),
+    }?;
+    hand(parts, head).await?;
+    let rows = session
+        .client
+        .query_raw(&statement, std::iter::empty::<&str>());
+    let mut rows = pin!(
+        tokio::time::timeout(QUIET, rows)
+            .await
+            .map_err(silent)?
+            .map_err(failed)?
+    );
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(row) = tokio::time::timeout(QUIET, rows.try_next())
+        .await
+        .map_err(silent)?
+        .map_err(failed)?
+    {
+        batch.push(row);
+        if batch.len() == BATCH {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            hand(parts, Part::Rows(full)).await?;
+        }
+    }
+    hand(parts, Part::Rows(batch)).await
+}
+
+async fn hand(parts: &mpsc::Sender<Part>, part: Part) -> Result<(), PostgresError> {
+    parts.send(part).await.map_err(|_| PostgresError::Abnormal)
+}
+
+/// # Errors
+/// What is wrong with the columns.
+pub(super) fn user_columns(statement: &Statement) -> Result<UserColumns, PostgresError> {
+    let columns = statement
+        .columns()
+        .iter()
+        .map(|column| (column.name(), column.type_()));
+    UserColumns::of(columns).map_err(|faults| PostgresError::Query {
+        query: Query::Users,
+        why: faults.join("; "),
+    })
+}
+
+/// # Errors
+/// What is wrong with the columns.
+pub(super) fn member_columns(statement: &Statement) -> Result<MemberColumns, PostgresError> {
+    let columns = statement
+        .columns()
+        .iter()
+        .map(|column| (column.name(), column.type_()));
+    MemberColumns::of(columns).map_err(|faults| PostgresError::Query {
+        query: Query::Members,
+        why: faults.join("; "),
+    })
+}
+
+/// Makes a table of rows, on a thread of its own.
+pub(super) struct Builder {
+    words: Words,
+    keys: PrintKeys,
+    table: TableBuilder,
+    print: Print,
+    faults: RowFaults,
+    /// Whose rows alone may come.
+    only: Option<UserId>,
+}
+
+impl Builder {
+    pub(super) fn new(words: Words, keys: PrintKeys) -> Self {
+        let (print, faults) = (Print::default(), RowFaults::default());
+        Self {
+            words,
+            keys,
+            table: TableBuilder::new(),
+            print,
+            faults,
+            only: None,
+        }
+    }
+
+    /// For what was asked of one user. Fail closed: rows of others answer another question, and are bad ones.
+    pub(super) fn of_one(user: UserId, words: Words) -> Self {
+        Self {
+            only: Some(user),
+            ..Self::new(words, PrintKeys::default())
+        }
+    }
+
+    /// `None` when the parts ended before the end.
+    fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Result<Option<(Table, Print)>, RowFaults> {
+        let mut columns = None;
+        let mut number = 0;
+        let mut turns = Turns::default();
+        while let Some(part) = parts.blocking_recv() {
+            match part {
+                Part::End => return self.end(|| turns.rest_if_due()).map(Some),
+                Part::Rows(rows) => {
+                    for row in &rows {
+                        number += 1;
+                        if number > MAX_ROWS {
+                            self.faults
+                                .push(format_args!("row {number}"), RowFault::TooMany);
+                            return self.end(|| ()).map(Some);
+                        }
+                        match &columns {
+                            Some(Part::Users(columns)) => {
+                                self.user(columns, number, row, row.len())
+                            }
+                            Some(Part::Members(columns)) => {
+                                self.member(columns, number, row, row.len())
+                            }
+                            _ => return Ok(None),
+                        }
+                    }
+                }
+                head => (columns, number) = (Some(head), 0),
+            }
+            turns.rest_if_due();
+        }
+        Ok(None)
+    }
+
+    /// Adds a row of the first query.
+    pub(super) fn user(
+        &mut self,
+        columns: &UserColumns,
+        number: usize,
+        row: &impl Cells,
+        width: usize,
+    ) {
+        self.keys.row(&mut self.print, Query::Users, row, width);
+        match columns.user(row, &self.words) {
+            Err(bad) => self.bad(Query::Users, number, &bad),
+            Ok((id, user)) => {
+                let added = self
+                    .asked_for(&id)
+                    .and_then(|()| self.table.user(&id, &user).map_err(|why| why.to_string()));
+                if let Err(why) = added {
+                    self.bad(
+                        Query::Users,
+                        number,
+                        &BadRow {
+                            user: Some(id),
+                            why,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    /// Adds a row of the second query.
+    pub(super) fn member(
+        &mut self,
+        columns: &MemberColumns,
+        number: usize,
+        row: &impl Cells,
+        width: usize,
+    ) {
+        self.keys.row(&mut self.print, Query::Members, row, width);
+        match columns.member(row, &self.words) {
+            Err(bad) => self.bad(Query::Members, number, &bad),
+            Ok(MemberRow {
+                workspace,
+                org,
+                user,
+                role,
+            }) => {
+                let add = || {
+                    org.map_or(Ok(()), |org| self.table.workspace(&workspace, org.as_ref()))?;
+                    self.table.member(&workspace, &user, role)
+                };
+                let added = add().map_err(|why| why.to_string());
+                if let Err(why) = self.asked_for(&user).and(added) {
+                    self.bad(
+                        Query::Members,
+                        number,
+                        &BadRow {
+                            user: Some(user),
+                            why,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    fn asked_for(&self, user: &UserId) -> Result<(), String> {
+        match &self.only {
+            Some(only) if only != user => Err(format!("the query was asked for {only}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn bad(&mut self, query: Query, number: usize, BadRow { user, why }: &BadRow) {
+        match user {
+            Some(user) => self
+                .faults
+                .push(format_args!("{query}, row {number} ({user})"), why),
+            None => self.faults.push(format_args!("{query}, row {number}"), why),
+        }
+    }
+
+    /// The table. Calls `rest` on the way, which must not block where requests are served.
+    ///
+    /// # Errors
+    /// Every row that is wrong, within a bound.
+    pub(super) fn end(self, rest: impl FnMut()) -> Result<(Table, Print), RowFaults> {
+        let Self {
+            table,
+            print,
+            faults,
+            ..
+        } = self;
+        faults
+            .judge(())
+            .map(|()| (table.build_by_turns(rest), print))
+    }
+}

@@ -1,0 +1,186 @@
+//! A connection to the database, and what can be wrong with it.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Error, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::super::RowFaults;
+use super::rows::Query;
+use crate::config::postgres::PostgresSource;
+
+/// For connection, TLS and password together; the driver bounds the first alone.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bound on what is repeated of an error of the server.
+const MOST_SAID: usize = 300;
+
+/// Why the database gives nothing. No message has more in it than host, database and what the server says; never the password.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::membership_sources) enum PostgresError {
+    #[error("no connection to {place}: {why}")]
+    Connect { place: String, why: String },
+    #[error("the connection to {place} ended: {why}")]
+    Ended { place: String, why: String },
+    #[error("{place} was silent for {} s", .after.as_secs())]
+    Silent { place: String, after: Duration },
+    #[error("`{query}` cannot be asked: {why}")]
+    Query { query: Query, why: String },
+    #[error("the rows are not taken: {0}")]
+    Rows(RowFaults),
+    #[error("there are no users any more; set `allow_empty: true` if that is right")]
+    Empty,
+    #[error("building the table ended abnormally")]
+    Abnormal,
+    #[error(
+        "there was no time to build the table: requests wanted the processors all the time; it is built again at their cost"
+    )]
+    Starved,
+}
+
+impl PostgresError {
+    /// Whether the connection is lost, or in the middle of an answer, so that the next question needs another one.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. } | Self::Starved
+        )
+    }
+}
+
+/// An error of the driver as one line: what the server says and its SQLSTATE, or what happened to the connection.
+pub(super) fn told(error: &Error) -> String {
+    let text = match error.as_db_error() {
+        Some(said) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            text
+        }
+    };
+    text.chars()
+        .take(MOST_SAID)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// A connection. Dropping it closes it.
+pub(super) struct Session {
+    pub(super) client: Client,
+    /// Changes with each `NOTIFY`, and is closed when the connection ends.
+    pub(super) notices: watch::Receiver<u64>,
+    place: String,
+}
+
+impl Session {
+    /// # Errors
+    /// When there is no connection, or nobody who proves to be the right server.
+    pub(super) async fn open(source: &PostgresSource) -> Result<Self, PostgresError> {
+        let place = source.to_string();
+        let opened = async {
+            if source.has_tls() {
+                connect(
+                    source,
+                    place.clone(),
+                    MakeRustlsConnect::new(trust(source)?),
+                )
+                .await
+            } else {
+                connect(source, place.clone(), NoTls).await
+            }
+        };
+        match tokio::time::timeout(CONNECT, opened).await {
+            Ok(opened) => opened.map_err(|why| PostgresError::Connect { place, why }),
+            Err(_) => Err(PostgresError::Silent {
+                place,
+                after: CONNECT,
+            }),
+        }
+    }
+
+    /// What an error means for this connection, where it is not one of a query.
+    pub(super) fn ended(&self, error: &Error) -> PostgresError {
+        PostgresError::Ended {
+            place: self.place.clone(),
+            why: told(error),
+        }
+    }
+
+    /// What an error means that a query got.
+    pub(super) fn failed(&self, query: Query, error: &Error) -> PostgresError {
+        // Whatever the server says by itself, it says over a connection; unless it says that it ends it (class 57P).
+        let said = error
+            .code()
+            .is_some_and(|code| !code.code().starts_with("57P"));
+        if said && !self.client.is_closed() {
+            PostgresError::Query {
+                query,
+                why: told(error),
+            }
+        } else {
+            self.ended(error)
+        }
+    }
+
+    pub(super) fn silent(&self, after: Duration) -> PostgresError {
+        PostgresError::Silent {
+            place: self.place.clone(),
+            after,
+        }
+    }
+}
+
+async fn connect<T>(source: &PostgresSource, place: String, tls: T) -> Result<Session, String>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, mut connection) = source
+        .connect
+        .connect(tls)
+        .await
+        .map_err(|error| told(&error))?;
+    let (heard, notices) = watch::channel(0_u64);
+    // Ends when the client is dropped, or the server is gone.
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(_) = message {
+                heard.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        }
+    });
+    Ok(Session {
+        client,
+        notices,
+        place,
+    })
+}
+
+/// Whom we believe that they are the server.
+fn trust(source: &PostgresSource) -> Result<ClientConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    let mut roots = RootCertStore::empty();
+    match &source.authorities {
+        Some(all) => all
+            .iter()
+            .try_for_each(|one| roots.add(one.clone()))
+            .map_err(|error| error.to_string())?,
+        None => {
+            // One of the system's that is odd is no reason to trust none of them.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

@@ -1,0 +1,487 @@
+//! What is learned about users and organizations: put in force at once, kept where there is a store, and told to other replicas
+//! where there are some.
+
+mod asked;
+pub mod kept;
+mod others;
+mod reloads;
+mod rows;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock;
+use crate::config::settings::{Live, MembershipSource};
+use crate::domain::event::{Change, EventTime};
+use crate::domain::membership::{MARKS_LAST, Members, Roles, Said, Table};
+use crate::domain::revocation::Revocations;
+use crate::domain::shared::{Fact, is_news};
+use crate::domain::snapshot::CannotChange;
+use crate::domain::snapshot::Rules;
+use crate::domain::{Snapshot, UnixTime};
+use crate::metrics::Metrics;
+use crate::replication::{Publisher, Told};
+use crate::snapshot_store::SnapshotStore;
+use crate::storage::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
+use kept::{RowError, forget_revocation, read_organization, read_revocation, read_user};
+use others::{Parked, SharedRow};
+use rows::{rest_of, row, rows, rows_of};
+
+pub use asked::{Asked, Taken};
+pub use others::{Learned, shared_past};
+
+/// Nothing is forgotten when it is longer ago that everything was known that replicas share.
+const MARKS_WAIT: Duration = Duration::from_secs(3600);
+/// Rows handed to the store in one call.
+const BATCH: usize = 1000;
+
+/// Why a change is not in force, or not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    #[error("the config was reloaded meanwhile")]
+    OtherRules,
+    #[error(transparent)]
+    Change(#[from] CannotChange),
+    /// It is in force, and a restart may forget it.
+    #[error("the store did not take it: {0}")]
+    Store(#[from] WriteError),
+    /// As before.
+    #[error("what is known of one user is too much for a row of the store: {0}")]
+    TooLarge(#[from] OpError),
+}
+
+/// A row of the store that is not understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the store has a row that this version does not understand ({table}, {key:?}): {why}")]
+pub struct UnreadableRow {
+    table: &'static str,
+    key: String,
+    why: RowError,
+}
+
+/// Rows as the store has them, for a membership that is not there (yet).
+#[derive(Debug, Default)]
+pub struct Rows {
+    users: Vec<Row>,
+    orgs: Vec<Row>,
+}
+
+impl Rows {
+    /// Takes the rows of users and organizations, and looks at each.
+    ///
+    /// # Errors
+    /// When one is not understood. Fail closed: it may be a ban, so a gate must not start without it.
+    pub fn of(contents: &mut Contents) -> Result<Self, UnreadableRow> {
+        let rows = Self {
+            users: contents.take(Kind::Users),
+            orgs: contents.take(Kind::Organizations),
+        };
+        // Which roles there are makes no difference to whether a row is understood.
+        let roles = Roles::new(&["member".to_owned()])
+            .unwrap_or_else(|| unreachable!("one word is a list of roles"));
+        for (key, value) in &rows.users {
+            let strange = |why| UnreadableRow {
+                table: Kind::Users.name(),
+                key: key.clone(),
+                why,
+            };
+            read_user(key, value, &roles).map_err(strange)?;
+        }
+        for (key, value) in &rows.orgs {
+            let strange = |why| UnreadableRow {
+                table: Kind::Organizations.name(),
+                key: key.clone(),
+                why,
+            };
+            read_organization(key, value).map_err(strange)?;
+        }
+        Ok(rows)
+    }
+
+    fn into_members(self, members: Members, roles: &Roles) -> Members {
+        let users = self
+            .users
+            .iter()
+            .filter_map(|(key, value)| read_user(key, value, roles).ok());
+        let orgs = self
+            .orgs
+            .iter()
+            .filter_map(|(key, value)| read_organization(key, value).ok());
+        members.remembering(users, orgs)
+    }
+}
+
+/// Reads what the store has of revocations.
+///
+/// # Errors
+/// When a row is not understood, as with [`Rows::of`].
+pub fn revocations(contents: &mut Contents) -> Result<Revocations, UnreadableRow> {
+    let mut all = Revocations::default();
+    for (key, value) in contents.take(Kind::Revocations) {
+        let strange = |why| UnreadableRow {
+            table: Kind::Revocations.name(),
+            key: key.clone(),
+            why,
+        };
+        let (revoked, at) = read_revocation(&key, &value).map_err(strange)?;
+        // More than there is room for were never kept.
+        all = all.with(revoked, at).unwrap_or(all);
+    }
+    Ok(all)
+}
+
+/// Applies and keeps changes of the membership, and revocations.
+pub struct Records {
+    snapshots: Arc<SnapshotStore>,
+    metrics: Arc<Metrics>,
+    store: Option<Arc<Store>>,
+    /// What is kept while there is no membership that it could stand in.
+    parked: Mutex<Parked>,
+    /// Who is the source, since the config said something else than at the start.
+    source: Mutex<Option<Option<MembershipSource>>>,
+    /// Who tells other replicas, where there are some.
+    publisher: OnceLock<Publisher>,
+    shared_row: Mutex<SharedRow>,
+    /// What was learned by some time: marks that are not in there are too young to be forgotten.
+    earlier: Mutex<Option<(UnixTime, Members)>>,
+    /// When everything was known that replicas share, in seconds since 1970; 0 for never.
+    shared_read: AtomicU64,
+}
+
+impl Records {
+    #[must_use]
+    pub fn new(
+        snapshots: Arc<SnapshotStore>,
+        metrics: Arc<Metrics>,
+        store: Option<Arc<Store>>,
+        rows: Rows,
+    ) -> Self {
+        let parked = Mutex::new(Parked::of(rows));
+        let (source, publisher, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        let (earlier, shared_read) = (Mutex::default(), AtomicU64::new(0));
+        Self {
+            snapshots,
+            metrics,
+            store,
+            parked,
+            source,
+            publisher,
+            shared_row,
+            earlier,
+            shared_read,
+        }
+    }
+
+    /// The source by which this begins.
+    pub fn begin_with(&self, source: Option<MembershipSource>) {
+        *self.source.lock() = Some(source);
+    }
+
+    /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
+    ///
+    /// # Errors
+    /// See [`NotKept`].
+    pub async fn apply(
+        &self,
+        change: &Change,
+        at: EventTime,
+        read_by: &Arc<Rules>,
+    ) -> Result<u64, NotKept> {
+        self.publish(change, at, Some(read_by))?.kept().await
+    }
+
+    /// As [`Records::apply`], for a change that no rules have read.
+    ///
+    /// # Errors
+    /// See [`NotKept`].
+    pub async fn apply_unconditionally(
+        &self,
+        change: &Change,
+        at: EventTime,
+    ) -> Result<u64, NotKept> {
+        self.publish(change, at, None)?.kept().await
+    }
+
+    /// As [`Records::apply_unconditionally`], without waiting: it is written all the same.
+    ///
+    /// # Errors
+    /// See [`NotKept`].
+    pub fn put(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
+        self.publish(change, at, None)
+            .map(|published| published.generation)
+    }
+
+    fn publish(
+        &self,
+        change: &Change,
+        at: EventTime,
+        read_by: Option<&Arc<Rules>>,
+    ) -> Result<Published, NotKept> {
+        let (mut written, mut told) = (None, None);
+        let generation = self.snapshots.publish(|now| {
+            if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
+                return Err(NotKept::OtherRules);
+            }
+            let next = now.changed(change, at)?;
+            // Within the lock of the store: rows are written in the order in which they came in force.
+            if let Some(store) = &self.store {
+                written = Some(rows_of(now, &next, change).map(|rows| store.write(rows)));
+            }
+            let news = Fact::of(change, at)
+                .into_iter()
+                .filter(|fact| is_news(now, fact));
+            told = self.tell(news, &next.rules);
+            Ok(next)
+        })?;
+        if !matches!(change, Change::Revoked(_)) {
+            self.metrics.membership_applied(clock::now());
+        }
+        Ok(Published {
+            generation,
+            written,
+            told,
+        })
+    }
+
+    /// Forgets the revocations of which no token can be alive, here and in the store.
+    pub fn forget(&self, now: UnixTime) {
+        let keep = self.snapshots.load().rules.keep_revocations;
+        if self
+            .snapshots
+            .load()
+            .revocations
+            .forgotten(now, keep)
+            .1
+            .is_empty()
+        {
+            return;
+        }
+        let published = self.snapshots.publish(|snapshot| {
+            let (revocations, gone) = snapshot.revocations.forgotten(now, keep);
+            if let Some(store) = &self.store {
+                let ops: Vec<Op> = gone
+                    .iter()
+                    .filter_map(|gone| forget_revocation(gone).ok())
+                    .collect();
+                // Not waited for: what stays is forgotten at the next start.
+                ops.chunks(BATCH)
+                    .for_each(|batch| drop(store.write(batch.to_vec())));
+            }
+            Ok::<_, std::convert::Infallible>(Snapshot {
+                revocations,
+                ..snapshot.clone()
+            })
+        });
+        match published {
+            Ok(_) => {}
+            Err(never) => match never {},
+        }
+    }
+
+    /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
+    /// was read again.
+    pub fn carried_over(
+        &self,
+        snapshot: &Snapshot,
+        live: &Live,
+        table: Option<Table>,
+    ) -> Option<Members> {
+        let before = self.source.lock().replace(live.membership.clone());
+        let from =
+            |source: &Option<MembershipSource>| source.as_ref().map(|source| source.from.clone());
+        let another = before.is_some_and(|before| from(&before) != from(&live.membership));
+        let old = snapshot.members.as_ref().zip(snapshot.rules.roles.as_ref());
+        let Some((source, roles)) = live.membership.as_ref().zip(live.rules.roles.as_ref()) else {
+            if let Some((members, roles)) = old {
+                self.parked.lock().rows = rows(members, roles);
+            }
+            return None;
+        };
+        let members = old.map(|(members, old_roles)| members.with_roles(old_roles, roles));
+        let members = members.map(|members| {
+            if another {
+                members.of_another_source()
+            } else {
+                members
+            }
+        });
+        let Some(table) = table else {
+            // The source tells it later; until then the last good version stays. One that is asked user by user needs no table.
+            return match (members, source.from.is_lookup()) {
+                (Some(members), true) => Some(members.looked_up(source.policy.clone())),
+                (None, true) => Some(self.first(Members::by_lookup(source.policy.clone()), roles)),
+                (members, false) => {
+                    members.map(|members| members.awaiting(source.policy.clone(), clock::now()))
+                }
+            };
+        };
+        Some(match members {
+            Some(members) => self.reloaded(&members, table, source, &live.rules, Said::WhenChanged),
+            None => self.first(Members::new(table, source.policy.clone()), roles),
+        })
+    }
+
+    /// Puts `table` in force, which was read from `source`; what was learned stays on top of it, as `said` says.
+    pub fn reload(&self, table: Table, source: &MembershipSource, said: Said) -> u64 {
+        self.reload_at(table, source, said, clock::now())
+    }
+
+    /// As [`Records::reload`], of a source that is asked again and again: `at` is when this was asked.
+    pub fn reload_at(
+        &self,
+        table: Table,
+        source: &MembershipSource,
+        said: Said,
+        at: UnixTime,
+    ) -> u64 {
+        let mut ready = self.ready(&table, source, said);
+        let generation = self.put_members(|snapshot, roles| {
+            let members = match &snapshot.members {
+                Some(members) => {
+                    self.finish(ready.take(), members, table, source, &snapshot.rules, said)
+                }
+                None => self.first(Members::new(table, source.policy.clone()), roles),
+            };
+            Some(members.confirmed(at))
+        });
+        self.metrics.membership_applied(clock::now());
+        self.metrics.membership_confirmed(at);
+        generation
+    }
+
+    /// Begins a membership whose source is asked user by user.
+    pub fn ask_for_each(&self, source: &MembershipSource) -> u64 {
+        self.put_members(|snapshot, roles| {
+            let policy = source.policy.clone();
+            Some(match &snapshot.members {
+                Some(members) => members.looked_up(policy),
+                None => self.first(Members::by_lookup(policy), roles),
+            })
+        })
+    }
+
+    /// The source has said at `at` that nothing has changed.
+    pub fn confirm(&self, at: UnixTime) {
+        self.snapshots.touch(|snapshot| {
+            let members = snapshot
+                .members
+                .as_ref()
+                .map(|members| members.confirmed(at));
+            Snapshot {
+                members,
+                ..snapshot.clone()
+            }
+        });
+        self.metrics.membership_confirmed(at);
+    }
+
+    fn put_members(&self, make: impl FnOnce(&Snapshot, &Roles) -> Option<Members>) -> u64 {
+        let published = self.snapshots.publish(|snapshot| {
+            let members = snapshot
+                .rules
+                .roles
+                .as_ref()
+                .and_then(|roles| make(snapshot, roles));
+            Ok::<_, std::convert::Infallible>(Snapshot {
+                members,
+                ..snapshot.clone()
+            })
+        });
+        match published {
+            Ok(generation) => generation,
+            Err(never) => match never {},
+        }
+    }
+
+    fn first(&self, members: Members, roles: &Roles) -> Members {
+        let (rows, facts) = std::mem::take(&mut *self.parked.lock()).take(roles);
+        let mut members = rows.into_members(members, roles);
+        for fact in &facts {
+            // Where there is no room for it, it is as with a webhook that cannot be kept.
+            members = members
+                .changed(fact.change().clone(), fact.at())
+                .unwrap_or(members);
+        }
+        if let Some(store) = &self.store {
+            let ops: Vec<Op> = facts
+                .iter()
+                .filter_map(|f| row(&members.kept(f.change())?, roles).ok())
+                .collect();
+            ops.chunks(BATCH)
+                .for_each(|batch| drop(store.write(batch.to_vec())));
+        }
+        members
+    }
+
+    /// Once in a while: those that were there the last time.
+    fn old_marks(&self, now: UnixTime) -> Vec<Change> {
+        let snapshots = self.snapshots.load();
+        let Some(members) = &snapshots.members else {
+            return vec![];
+        };
+        let mut earlier = self.earlier.lock();
+        let marks = match &*earlier {
+            Some((then, _)) if now.since(*then) < MARKS_LAST.as_secs() => return vec![],
+            Some((_, then)) => members.old_marks(now, then),
+            None => vec![],
+        };
+        *earlier = Some((now, members.learned()));
+        marks
+    }
+
+    /// Forgets marks of overruled words at which nothing can come any more that they would have to stop.
+    pub fn forget_marks(&self, now: UnixTime) {
+        // What the others could not be told yet must not be forgotten.
+        let heard = UnixTime(self.shared_read.load(Ordering::Relaxed));
+        if self.publisher.get().is_some() && now.since(heard) > MARKS_WAIT.as_secs() {
+            return;
+        }
+        // Looked for outside of the lock: this goes through everything that is kept.
+        let marks = self.old_marks(now);
+        if marks.is_empty() {
+            return;
+        }
+        self.put_members(|snapshot, roles| {
+            let members = snapshot.members.as_ref()?.without_marks(&marks);
+            if let Some(store) = &self.store {
+                let ops: Vec<Op> = marks
+                    .iter()
+                    .filter_map(|mark| rest_of(&members, mark, roles).ok())
+                    .collect();
+                ops.chunks(BATCH)
+                    .for_each(|batch| drop(store.write(batch.to_vec())));
+            }
+            Some(members)
+        });
+    }
+}
+
+/// A change that is in force, on its way to the store and to other replicas.
+struct Published {
+    generation: u64,
+    written: Option<Result<Written, OpError>>,
+    told: Option<Told>,
+}
+
+impl Published {
+    /// Waits until it is kept, and for a moment until the others can hear of it: when the sender of a webhook gets its answer, all
+    /// replicas should know. They will in any case.
+    async fn kept(self) -> Result<u64, NotKept> {
+        let written = async {
+            if let Some(written) = self.written {
+                written?.wait().await?;
+            }
+            Ok::<_, NotKept>(())
+        };
+        let told = async {
+            if let Some(told) = self.told {
+                told.wait().await;
+            }
+        };
+        let (written, ()) = tokio::join!(written, told);
+        written.map(|()| self.generation)
+    }
+}

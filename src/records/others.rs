@@ -1,0 +1,329 @@
+//! What other replicas said, and what this one can tell them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+
+use super::{BATCH, Kind, Records, Rows, rows_of};
+use crate::clock;
+use crate::domain::event::Change;
+use crate::domain::membership::{MAX_CHANGES, Roles};
+use crate::domain::shared::{self, Fact, InvalidEntry, Offered, is_news};
+use crate::domain::snapshot::{CannotChange, Rules};
+use crate::domain::{Snapshot, UnixTime};
+use crate::replication::{Past, Publisher, Told};
+use crate::storage::{Op, Row};
+
+/// Bound: facts that come in force in one step. Whoever else wants to change something waits for one step.
+const STEP: usize = 5000;
+/// How long, in seconds, the row about the shared store may be behind.
+const ROW_LASTS: u64 = 600;
+
+/// What is kept while there is no membership that it could stand in.
+#[derive(Default)]
+pub(super) struct Parked {
+    pub rows: Rows,
+    /// What other replicas said, by its key; of each what counts. At most [`MAX_CHANGES`].
+    facts: HashMap<Box<str>, shared::Written>,
+}
+
+impl Parked {
+    pub(super) fn of(rows: Rows) -> Self {
+        Self {
+            rows,
+            facts: HashMap::new(),
+        }
+    }
+
+    pub(super) fn take(self, roles: &Roles) -> (Rows, Vec<Fact>) {
+        let facts = self
+            .facts
+            .values()
+            .filter_map(|written| written.read(Some(roles)).ok())
+            .collect();
+        (self.rows, facts)
+    }
+
+    fn park(&mut self, written: &shared::Written) {
+        let wins = match self.facts.get(&written.key) {
+            Some(known) => known.rank() < written.rank(),
+            None => self.facts.len() < MAX_CHANGES,
+        };
+        if wins {
+            self.facts.insert(written.key.clone(), written.clone());
+        }
+    }
+}
+
+/// The row of the store about the shared one.
+#[derive(Default)]
+pub(super) struct SharedRow {
+    place: String,
+    written: Option<UnixTime>,
+}
+
+/// What became of what others said.
+#[derive(Debug)]
+pub struct Learned {
+    /// Facts that are in force now, or will be as soon as there is a membership.
+    pub applied: usize,
+    /// Facts that say nothing new.
+    pub old: usize,
+    /// What is no fact: its key, and why.
+    pub poisoned: Vec<(Box<str>, InvalidEntry)>,
+    /// Whether a restart forgets nothing of it, where there is a store.
+    pub kept: bool,
+}
+
+/// Nothing of it says anything new.
+struct NoNews;
+
+/// What comes of one step.
+#[derive(Default)]
+struct Step {
+    applied: Vec<Fact>,
+    refused: Option<CannotChange>,
+}
+
+impl Records {
+    /// Puts in force what other replicas said: what is new of it, what takes access away first. It is told to nobody. Many facts
+    /// are a few steps only, as open streams are looked at after each. Takes a while for many.
+    pub async fn learn(&self, facts: &[shared::Written]) -> Learned {
+        let mut learned = Learned {
+            applied: 0,
+            old: 0,
+            poisoned: vec![],
+            kept: true,
+        };
+        let snapshot = self.snapshots.load();
+        let (mut taking, mut giving) = (Vec::new(), Vec::new());
+        for written in facts {
+            match written.read(snapshot.rules.roles.as_ref()) {
+                Ok(fact) if !is_news(&snapshot, &fact) => learned.old += 1,
+                Ok(fact) if fact.takes_access() => taking.push(written),
+                Ok(_) => giving.push(written),
+                Err(why) => learned.poisoned.push((
+                    written.key.chars().take(100).collect::<String>().into(),
+                    why,
+                )),
+            }
+        }
+        taking.append(&mut giving);
+        for step in taking.chunks(STEP) {
+            self.learn_step(step, &mut learned).await;
+        }
+        learned
+    }
+
+    async fn learn_step(&self, facts: &[&shared::Written], learned: &mut Learned) {
+        let (mut step, mut written) = (Step::default(), Vec::new());
+        let mut parked = 0;
+        let published = self.snapshots.publish(|now| {
+            let mut next = now.clone();
+            for told in facts {
+                // Read by the rules in force now: a role may have another place since.
+                let Ok(fact) = told.read(now.rules.roles.as_ref()) else {
+                    continue;
+                };
+                if now.members.is_none() && !matches!(fact.change(), Change::Revoked(_)) {
+                    self.parked.lock().park(told);
+                    parked += 1;
+                }
+                step.apply(&mut next, fact);
+            }
+            if step.applied.is_empty() {
+                return Err(NoNews);
+            }
+            if let Some(store) = &self.store {
+                // Within the lock of the store, as with everything that is written.
+                let ops = step.rows(now, &next);
+                written.extend(ops.chunks(BATCH).map(|batch| store.write(batch.to_vec())));
+            }
+            Ok(next)
+        });
+        if published.is_ok() {
+            self.metrics.membership_applied(clock::now());
+        }
+        let known = step.applied.len().max(parked);
+        learned.applied += known;
+        learned.old += facts.len() - known;
+        // What waits for a membership is kept by nobody yet, and what found no room is not in force.
+        learned.kept &= parked == 0 && step.refused.is_none();
+        if let Some(why) = step.refused {
+            tracing::error!(%why, "something that other replicas said is not in force here");
+        }
+        for written in written {
+            if let Err(why) = written.wait().await {
+                learned.kept = false;
+                tracing::error!(%why, "what other replicas said is in force, and a restart may forget it");
+            }
+        }
+    }
+
+    /// What is known here and not there, as far as a replica may tell it that heard of the store until `last` and then was away for
+    /// long. Takes a while.
+    #[must_use]
+    pub fn unshared(&self, stored: &[shared::Written], last: Option<UnixTime>) -> Vec<Offered> {
+        let snapshot = self.snapshots.load();
+        let facts = shared::unshared(&snapshot, stored);
+        let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
+        facts
+            .iter()
+            .filter(may_tell)
+            .map(|fact| offered(fact, &snapshot.rules))
+            .collect()
+    }
+
+    /// From now on, `publisher` tells other replicas what is learned here. The first one counts.
+    pub fn tell_others(&self, publisher: Publisher) {
+        let _ = self.publisher.set(publisher);
+    }
+
+    pub(super) fn tell(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Option<Told> {
+        self.publisher.get()?.tell(self.offers(facts, rules))
+    }
+
+    /// The facts as others are told of them; none where there are no others.
+    pub(super) fn offers(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Vec<Offered> {
+        if self.publisher.get().is_some() {
+            facts.map(|fact| offered(&fact, rules)).collect()
+        } else {
+            vec![]
+        }
+    }
+
+    /// The shared store is at this place, and an earlier life has written `past` about it.
+    pub fn shares(&self, place: String, past: Past) {
+        *self.shared_row.lock() = SharedRow {
+            place,
+            written: past.heard_at,
+        };
+    }
+
+    /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
+    pub fn shared_was_read(&self, now: UnixTime, keep: bool) {
+        self.shared_read.store(now.0, Ordering::Relaxed);
+        if self.snapshots.load().awaits_shared {
+            let published = self.snapshots.publish(|snapshot| {
+                Ok::<_, std::convert::Infallible>(Snapshot {
+                    awaits_shared: false,
+                    ..snapshot.clone()
+                })
+            });
+            match published {
+                Ok(generation) => {
+                    tracing::info!(generation, "what replicas share was read: users come in")
+                }
+                Err(never) => match never {},
+            }
+        }
+        let Some(store) = &self.store else { return };
+        let mut row = self.shared_row.lock();
+        if !keep {
+            // Fail closed: a restart that knows less than this must read the shared store first.
+            if row.written.take().is_some() {
+                let op = Op::delete(Kind::Shared, read_key(&row.place));
+                op.into_iter().for_each(|op| drop(store.write(vec![op])));
+            }
+            return;
+        }
+        if row
+            .written
+            .is_none_or(|written| now.since(written) >= ROW_LASTS)
+        {
+            row.written = Some(now);
+            // Not waited for: if it is lost, a restart waits for the shared store.
+            let op = Op::put(Kind::Shared, read_key(&row.place), now.0.to_string());
+            op.into_iter().for_each(|op| drop(store.write(vec![op])));
+        }
+    }
+
+    /// This replica heard of the store until `last`, and then was away for so long that it does not tell everything any more.
+    pub fn shared_silence(&self, last: UnixTime) {
+        let Some(store) = &self.store else { return };
+        let op = Op::put(
+            Kind::Shared,
+            silent_key(&self.shared_row.lock().place),
+            last.0.to_string(),
+        );
+        op.into_iter().for_each(|op| drop(store.write(vec![op])));
+    }
+}
+
+impl Step {
+    fn apply(&mut self, next: &mut Snapshot, fact: Fact) {
+        if !is_news(next, &fact) {
+            return;
+        }
+        match next.changed(fact.change(), fact.at()) {
+            Ok(after) => {
+                *next = after;
+                self.applied.push(fact);
+            }
+            // It is parked.
+            Err(CannotChange::Nowhere | CannotChange::NotLoaded) => {}
+            Err(why) => self.refused = Some(why),
+        }
+    }
+
+    /// What is to be kept of it; each user once.
+    fn rows(&self, now: &Snapshot, next: &Snapshot) -> Vec<Op> {
+        let mut seen = HashSet::new();
+        let mut ops = Vec::new();
+        for fact in &self.applied {
+            let of = match fact.change() {
+                // A ban has a row of its own beside the user's: the tokens that it ends.
+                Change::Member(_, user, _) => format!("memberships of {user}"),
+                _ => fact.key(),
+            };
+            // What ends a user's tokens is a fact of its own.
+            if seen.insert(of) {
+                match rows_of(now, next, fact.change()) {
+                    Ok(rows) => ops.extend(rows),
+                    Err(why) => {
+                        tracing::error!(%why, "something that other replicas said is too much for the store")
+                    }
+                }
+            }
+        }
+        ops
+    }
+}
+
+fn offered(fact: &Fact, rules: &Rules) -> Offered {
+    Offered {
+        written: fact.write(rules.roles.as_ref()),
+        lasts: fact.lasts(rules.keep_revocations),
+    }
+}
+
+/// What an earlier life knew of the shared store at this place, by the rows that it left.
+#[must_use]
+pub fn shared_past(rows: &[Row], place: &str) -> Past {
+    let find = |key: String| {
+        rows.iter()
+            .find(|(found, _)| *found == key)
+            .map(|(_, value)| value)
+    };
+    let time = |key| {
+        std::str::from_utf8(find(key)?)
+            .ok()?
+            .parse()
+            .ok()
+            .map(UnixTime)
+    };
+    // Fail closed: a row that is not understood holds back as much as can be.
+    let silent =
+        find(silent_key(place)).map(|_| time(silent_key(place)).unwrap_or(UnixTime(u64::MAX)));
+    Past {
+        heard_at: time(read_key(place)),
+        silent,
+    }
+}
+
+fn read_key(place: &str) -> String {
+    format!("read {place}")
+}
+
+fn silent_key(place: &str) -> String {
+    format!("silent {place}")
+}

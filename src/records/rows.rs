@@ -1,0 +1,76 @@
+//! What of the membership and of revocations becomes which row of the store.
+
+use super::kept::{write_organization, write_revocation, write_user};
+use super::{Kind, Rows};
+use crate::domain::Snapshot;
+use crate::domain::event::Change;
+use crate::domain::membership::{Kept, Members, Roles};
+use crate::domain::revocation::Revoked;
+use crate::storage::{Op, OpError};
+
+/// What is left of the row in which a mark was.
+pub(super) fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result<Op, OpError> {
+    match (members.kept(mark), mark) {
+        (Some(kept), _) => row(&kept, roles),
+        (None, Change::Organization(org, _)) => Op::delete(Kind::Organizations, org.as_str()),
+        (None, Change::User(user, _) | Change::Member(_, user, _) | Change::Seen(user, _)) => {
+            Op::delete(Kind::Users, user.as_str())
+        }
+        (None, Change::Revoked(_)) => Err(OpError::Key(0)),
+    }
+}
+
+/// What of `next` must be kept, and was not so in `now`.
+pub(super) fn rows_of(
+    now: &Snapshot,
+    next: &Snapshot,
+    change: &Change,
+) -> Result<Vec<Op>, OpError> {
+    let kept = next
+        .members
+        .as_ref()
+        .and_then(|members| members.kept(change))
+        .zip(next.rules.roles.as_ref());
+    let mut rows: Vec<Op> = kept
+        .map(|(kept, roles)| row(&kept, roles))
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    let revoked = match change {
+        Change::Revoked(revoked) => Some(revoked.clone()),
+        Change::User(user, _) => Some(Revoked::User(user.clone())),
+        _ => None,
+    };
+    if let Some(revoked) = revoked
+        && let Some(at) = next.revocations.at(&revoked)
+        && now.revocations.at(&revoked) != Some(at)
+    {
+        rows.push(write_revocation(&revoked, at)?);
+    }
+    Ok(rows)
+}
+
+pub(super) fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {
+    match kept {
+        Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)),
+        Kept::Organization(org, at, change) => Op::put(
+            Kind::Organizations,
+            org.as_str(),
+            write_organization(*at, *change),
+        ),
+    }
+}
+
+pub(super) fn rows(members: &Members, roles: &Roles) -> Rows {
+    let mut rows = Rows::default();
+    for kept in members.all_kept() {
+        match kept {
+            Kept::User(user, record) => rows
+                .users
+                .push((user.to_string(), write_user(record, roles))),
+            Kept::Organization(org, at, change) => rows
+                .orgs
+                .push((org.to_string(), write_organization(at, change))),
+        }
+    }
+    rows
+}

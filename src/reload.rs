@@ -1,0 +1,321 @@
+//! Follows the config and the membership file: a new version counts whole or not at all.
+
+mod print;
+pub mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::background::{Ended, Pace, aside};
+use crate::clock;
+use crate::config::faults::Faults;
+use crate::config::interpolate::ProcessEnv;
+use crate::config::load::{Loaded, Overrides, load};
+use crate::config::membership::{BOUNDS, parse_membership};
+use crate::config::settings::{Live, MembershipSource, Settings};
+use crate::config::source::Source;
+use crate::domain::membership::{Said, Table};
+use crate::metrics::{Metrics, Part};
+use crate::providers::Providers;
+use crate::records::Records;
+use print::{Print, Prints};
+use watch::Watch;
+
+/// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
+const STEADY: Duration = Duration::from_millis(50);
+/// After so many looks in which it has not, it is taken as it is: somebody who writes all the time must not keep a removal from
+/// counting. What is half written is mostly no YAML, and then refused whole.
+const UNSTEADY_LOOKS: u8 = 3;
+
+/// Applies what changes in the files.
+pub struct Reloader {
+    records: Arc<Records>,
+    providers: Arc<Providers>,
+    metrics: Arc<Metrics>,
+    path: Option<PathBuf>,
+    overrides: Overrides,
+    settings: Settings,
+    files: Vec<PathBuf>,
+    prints: Prints,
+    /// What config and membership said when they were last read.
+    config_print: Print,
+    members_print: Print,
+    /// Looks in a row in which a file was still being written.
+    unsteady: u8,
+    /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
+    /// that is mounted a moment later, so it is tried again.
+    lacking: Option<String>,
+    /// Who else wants to know of a config that was taken.
+    telling: Box<dyn Fn(&Live) + Send>,
+}
+
+/// What became of a config that was read.
+enum Taken {
+    Yes,
+    No,
+    /// It has faults that were told already.
+    StillNot,
+}
+
+/// What the files said at the start. Taken before the membership is read: waiting for the first keys can take minutes, and a
+/// change in that time must not be lost.
+pub struct Seen {
+    prints: Prints,
+    config: Print,
+    members: Print,
+}
+
+impl Seen {
+    #[must_use]
+    pub fn now(loaded: &Loaded) -> Self {
+        let mut prints = Prints::default();
+        let config = prints.of(loaded.files.iter().map(PathBuf::as_path));
+        let members = prints.of(loaded
+            .settings
+            .live
+            .membership
+            .iter()
+            .filter_map(|source| source.from.file()));
+        Self {
+            prints,
+            config,
+            members,
+        }
+    }
+}
+
+/// Reads the membership that `live` asks for, where it is a file or nothing. Another source tells it later: see [`crate::membership_sources`].
+pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
+    let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else {
+        return Ok(None);
+    };
+    if source.from.is_remote() {
+        return Ok(None);
+    }
+    let Some(file) = source.from.file() else {
+        return Ok(Some((Table::default(), Faults::new())));
+    };
+    let read = Source::read(file, BOUNDS.bytes)?;
+    parse_membership(&read, roles, &live.rules.flags).map(Some)
+}
+
+impl Reloader {
+    /// Continues from `loaded`, which is in force already, and from what the files said when they were `seen`.
+    #[must_use]
+    pub fn new(
+        records: Arc<Records>,
+        providers: Arc<Providers>,
+        metrics: Arc<Metrics>,
+        path: Option<PathBuf>,
+        overrides: Overrides,
+        (loaded, seen): (Loaded, Seen),
+    ) -> Self {
+        let Loaded {
+            settings, files, ..
+        } = loaded;
+        let Seen {
+            prints,
+            config: config_print,
+            members: members_print,
+        } = seen;
+        let (unsteady, lacking) = (0, None);
+        Self {
+            records,
+            providers,
+            metrics,
+            path,
+            overrides,
+            settings,
+            files,
+            prints,
+            config_print,
+            members_print,
+            unsteady,
+            lacking,
+            telling: Box::new(|_| {}),
+        }
+    }
+
+    /// Calls `follow` with each config that is taken.
+    #[must_use]
+    pub fn telling(self, follow: impl Fn(&Live) + Send + 'static) -> Self {
+        Self {
+            telling: Box::new(follow),
+            ..self
+        }
+    }
+
+    /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
+    pub async fn run(mut self, told: Arc<tokio::sync::Notify>) {
+        let mut watch = Watch::new();
+        loop {
+            let members = self.membership_file();
+            watch.follow(
+                self.files
+                    .iter()
+                    .map(PathBuf::as_path)
+                    .chain(members.as_deref()),
+            );
+            tokio::select! {
+                () = watch.changed() => {}
+                () = told.notified() => {}
+            }
+            self.look().await;
+        }
+    }
+
+    fn membership(&self) -> Option<&MembershipSource> {
+        self.settings.live.membership.as_ref()
+    }
+
+    fn membership_file(&self) -> Option<PathBuf> {
+        self.membership()?.from.file().map(Path::to_owned)
+    }
+
+    async fn look(&mut self) {
+        let print = self.changed(&self.files.clone(), self.config_print).await;
+        if print.is_some() || self.lacking.is_some() {
+            self.config_print = print.unwrap_or(self.config_print);
+            match self.reload_config() {
+                Taken::Yes => self.metrics.reloaded(Part::Config, true),
+                Taken::No => self.metrics.reloaded(Part::Config, false),
+                Taken::StillNot => {}
+            }
+        }
+        let Some(file) = self.membership_file() else {
+            return;
+        };
+        if let Some(print) = self.changed(&[file], self.members_print).await {
+            self.members_print = print;
+            // A large file takes a while: not on a thread that serves requests.
+            let read = async |pace| {
+                let live = self.settings.live.clone();
+                aside(pace, move || read_membership(&live)).await
+            };
+            let read = match read(Pace::WhenIdle).await {
+                Err(Ended::Starved) => {
+                    tracing::warn!(
+                        "there was no time to read the membership: requests wanted the processors all the time; it is read again at their cost"
+                    );
+                    read(Pace::Slowly).await
+                }
+                read => read,
+            };
+            let good = matches!(read, Ok(Ok(Some(_))));
+            match read {
+                Ok(Ok(read)) => self.apply_membership(read),
+                Ok(Err(faults)) => refused("membership", &faults),
+                Err(error) => {
+                    tracing::error!(%error, "reading the membership ended abnormally; the last good one stays")
+                }
+            }
+            self.metrics.reloaded(Part::Membership, good);
+        }
+    }
+
+    /// The print of `files`, if it is another one than `last` and stays so for a moment.
+    async fn changed(&mut self, files: &[PathBuf], last: Print) -> Option<Print> {
+        let paths = || files.iter().map(PathBuf::as_path);
+        let first = self.prints.of(paths());
+        if first == last {
+            return None;
+        }
+        tokio::time::sleep(STEADY).await;
+        let second = self.prints.of(paths());
+        if first != second && self.unsteady < UNSTEADY_LOOKS {
+            // Still being written: the next look will see the end of it.
+            self.unsteady += 1;
+            return None;
+        }
+        self.unsteady = 0;
+        Some(second)
+    }
+
+    fn reload_config(&mut self) -> Taken {
+        let loaded = match load(self.path.as_deref(), &self.overrides, &ProcessEnv) {
+            Ok(loaded) => loaded,
+            Err(faults) => return self.lacks(&faults),
+        };
+        if loaded.settings.boot != self.settings.boot {
+            let why = "listen, admin, upstream, threads, max_connections, timeouts, shutdown, store or shared differ, and these need a restart";
+            tracing::error!(
+                part = "config",
+                why,
+                "the new config is not taken; the last good one stays"
+            );
+            self.lacking = None;
+            return Taken::No;
+        }
+        tell(&loaded.warnings);
+        // What the rules are read with decides what a membership row means: roles and file are taken together or not.
+        let (old, live) = (&self.settings.live, &loaded.settings.live);
+        let other_members = live.membership != old.membership
+            || live.rules.roles != old.rules.roles
+            || live.rules.flags != old.rules.flags;
+        let members = if other_members {
+            read_membership(live)
+        } else {
+            Ok(None)
+        };
+        let members = match members {
+            Ok(members) => members,
+            Err(faults) => return self.lacks(&faults),
+        };
+        self.lacking = None;
+        self.metrics.prepare_routes(&live.rules);
+        let table = members.map(|(table, warnings)| {
+            tell(&warnings);
+            table
+        });
+        let generation = self.providers.apply(live, |snapshot| {
+            self.records.carried_over(snapshot, live, table)
+        });
+        tracing::info!(part = "config", generation, "the new config is in force");
+        (self.telling)(live);
+        self.settings = loaded.settings;
+        self.files = loaded.files;
+        if other_members {
+            let file = self.membership_file();
+            self.members_print = self.prints.of(file.as_deref());
+            self.metrics.membership_applied(clock::now());
+        }
+        Taken::Yes
+    }
+
+    /// Says the faults of a config, once.
+    fn lacks(&mut self, faults: &Faults) -> Taken {
+        let told = faults.to_string();
+        if self.lacking.as_ref() == Some(&told) {
+            return Taken::StillNot;
+        }
+        refused("config", faults);
+        self.lacking = Some(told);
+        Taken::No
+    }
+
+    fn apply_membership(&self, read: Option<(Table, Faults)>) {
+        let (Some((table, warnings)), Some(source)) = (read, self.membership()) else {
+            return;
+        };
+        tell(&warnings);
+        let generation = self.records.reload(table, source, Said::WhenChanged);
+        tracing::info!(
+            part = "membership",
+            generation,
+            "the new membership is in force"
+        );
+    }
+}
+
+/// Says every fault of a version that is not taken.
+fn refused(part: &str, faults: &Faults) {
+    tracing::error!(part, faults = %faults, "the new version is not taken; the last good one stays");
+}
+
+/// Says the warnings of a version that is taken.
+pub fn tell(warnings: &Faults) {
+    if !warnings.is_empty() {
+        tracing::warn!(warnings = %warnings, "the config works, but look at this");
+    }
+}

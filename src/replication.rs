@@ -1,0 +1,131 @@
+//! What replicas share, in a Redis or Valkey. The meaning of it is in [`crate::domain::shared`]; here is how it is kept and moved.
+//!
+//! | key | type | content |
+//! |---|---|---|
+//! | `{namespace}:facts` | hash | every fact that counts, by its key; the value is `1`, its rank, a line feed, its body |
+//! | `{namespace}:forget` | sorted set | keys of facts by the millisecond of the store's own clock at which they are forgotten |
+//! | `{namespace}:head` | hash | `fmt` = 1, `seq` and `nonce` of the last entry |
+//! | `{namespace}:log` | stream | `seq-0`: `p` the nonce before, `n` its own, then keys and values of the facts that were new |
+//! | `{namespace}:hook:<svix-id>` | string | who delivers the webhook (90 s), then `done` (48 h) |
+//!
+//! One script (`commit.lua`) is the only writer of the first four, and writes all of them at once. One table of all facts, and not
+//! one for each user, as every replica holds everything: a reader needs nothing but `HMGET`, `HSCAN`, `XREAD`, `MULTI` and `EXEC`.
+//!
+//! One task reads, on a connection of its own, as `XREAD BLOCK` holds it. Another one writes. Whatever either of them meets, a
+//! request never waits for the store, and a webhook for a quarter of a second at most, twice.
+//!
+//! Who may write to the store can say who is a member: it belongs to bailiff, with credentials of its own.
+
+mod follow;
+mod link;
+mod tell;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use aws_lc_rs::rand;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::config::settings::SharedSettings;
+use crate::domain::UnixTime;
+use crate::domain::shared::{Nonce, Reader};
+use crate::metrics::Metrics;
+use crate::records::Records;
+use follow::Follower;
+use tell::Writer;
+use wire::Keys;
+
+pub use link::SharedStoreError;
+pub use tell::{Claimed, Claims, Publisher, Told};
+pub use wire::{Claim, Taken};
+
+/// Bound: positions of commits that the reader has not heard of.
+const MAX_COMMITTED: usize = 10_000;
+
+/// What this replica remembers of the shared store from an earlier life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// When it last knew all that was there.
+    pub heard_at: Option<UnixTime>,
+    /// When it last heard of the store before it was away for too long once.
+    pub silent: Option<UnixTime>,
+}
+
+/// A running connection of this replica to the others.
+pub struct Shared {
+    /// `None` for a replica that only listens.
+    pub claims: Option<Claims>,
+    trouble: Arc<Mutex<Option<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Shared {
+    /// Begins to follow the others, and to tell them what `records` learn. Needs a runtime.
+    #[must_use]
+    pub fn start(
+        settings: &SharedSettings,
+        records: &Arc<Records>,
+        metrics: &Arc<Metrics>,
+        past: Past,
+    ) -> Self {
+        let (told, committed) = mpsc::channel(MAX_COMMITTED);
+        let unsent = Arc::new(AtomicBool::new(false));
+        let writer = settings
+            .write
+            .then(|| Writer::new(settings.clone(), metrics.clone()));
+        let publisher = writer
+            .as_ref()
+            .map(|writer| writer.start(told, unsent.clone()));
+        if let Some(publisher) = &publisher {
+            records.tell_others(publisher.clone());
+        }
+        let trouble = Arc::new(Mutex::new(None));
+        let follower = Follower {
+            settings: settings.clone(),
+            keys: Keys::of(settings),
+            records: records.clone(),
+            metrics: metrics.clone(),
+            reader: Reader::new(),
+            committed,
+            unsent,
+            publisher,
+            heard_at: past.heard_at,
+            silent: past.silent,
+            unkept: false,
+            trouble: trouble.clone(),
+            answers: 0,
+            due: None,
+            telling: None,
+        };
+        Self {
+            claims: writer.map(Claims),
+            trouble,
+            task: tokio::spawn(follower.run()),
+        }
+    }
+}
+
+impl Shared {
+    /// Why the store is not read at present; `None` when it is, or nothing is wrong so far.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A random number that is not that of an empty store. `None` where the system has none: nothing is written then that others
+/// could take for something else.
+fn random() -> Option<Nonce> {
+    let mut bytes = [0; 8];
+    rand::fill(&mut bytes).ok()?;
+    Some(Nonce(u64::from_le_bytes(bytes).max(1)))
+}

@@ -1,0 +1,306 @@
+//! Hearing the others: the one task that reads the shared store, and puts in force what it finds there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::link::{Link, SharedStoreError};
+use super::random;
+use super::tell::Publisher;
+use super::wire::{Keys, MAX_COMMIT};
+use crate::clock;
+use crate::config::settings::SharedSettings;
+use crate::domain::UnixTime;
+use crate::domain::shared::{Heard, Owed, Position, Reader, ResyncReason, Written, may_push};
+use crate::metrics::{EntryResult, Metrics};
+use crate::records::Records;
+
+/// How long the store may have nothing new before it is asked whether it is still the same.
+const BLOCK: Duration = Duration::from_secs(5);
+/// Longest wait before everything is read again.
+const MAX_SPREAD: Duration = Duration::from_secs(300);
+/// Longest wait before the next connection; the first is a sixteenth of it.
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
+
+pub(super) struct Follower {
+    pub settings: SharedSettings,
+    pub keys: Keys,
+    pub records: Arc<Records>,
+    pub metrics: Arc<Metrics>,
+    pub reader: Reader,
+    /// Where the store said that it was to commits of ours.
+    pub committed: mpsc::Receiver<Position>,
+    /// Something could not be told.
+    pub unsent: Arc<AtomicBool>,
+    /// `None` for one that only listens.
+    pub publisher: Option<Publisher>,
+    /// When this replica last knew all that the store had, also in an earlier life.
+    pub heard_at: Option<UnixTime>,
+    /// Until when it heard of the store, before it was away for so long that it does not tell everything any more: see [`may_push`].
+    pub silent: Option<UnixTime>,
+    /// Whether something that others said may be forgotten by a restart.
+    pub unkept: bool,
+    /// Why the store is not read, for whoever asks.
+    pub trouble: Arc<Mutex<Option<String>>>,
+    /// Answers so far.
+    pub answers: u64,
+    pub due: Option<(ResyncReason, Instant)>,
+    pub telling: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Follows until the process ends.
+    pub(super) async fn run(mut self) {
+        let mut failures = 0_u32;
+        let mut complained = false;
+        loop {
+            let began = self.answers;
+            let trouble = match self.follow(&mut complained).await {
+                Ok(never) => match never {},
+                Err(trouble) => trouble,
+            };
+            *self.trouble.lock() = Some(trouble.to_string());
+            if !complained {
+                complained = true;
+                tracing::error!(%trouble, "the shared store is not read; what is known here stays in force");
+            }
+            failures = if self.answers == began {
+                failures.saturating_add(1)
+            } else {
+                0
+            };
+            let most = (MAX_BACKOFF / 16)
+                .saturating_mul(1 << failures.min(4))
+                .min(MAX_BACKOFF);
+            tokio::time::sleep(some_of(most)).await;
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        complained: &mut bool,
+    ) -> Result<std::convert::Infallible, SharedStoreError> {
+        let link = Link::open(&self.settings).await?;
+        if self.silent.is_none()
+            && let Some(last) = self
+                .heard_at
+                .filter(|last| !may_push(Some(*last), clock::now()))
+        {
+            self.silent = Some(last);
+            self.records.shared_silence(last);
+            tracing::warn!(
+                "this replica was away from the shared store for more than six days: it hears what the others say, and does not \
+                 tell them of roles from before that"
+            );
+        }
+        // What came while there was no connection is found by asking: a store that was set back says nothing by itself.
+        let mut look = self.reader.needs_resync().is_none();
+        loop {
+            self.hear_of_commits();
+            if let Some(left) = self.left()
+                && left.is_zero()
+            {
+                self.read_all(&link).await?;
+                look = false;
+            } else if look {
+                // More than one answer behind the position: what is none of ours is passed over by reading on, not by asking again.
+                let whole = self.check(&link).await?;
+                look = !whole && self.reader.cursor() == self.reader.position().into();
+            } else {
+                let patience = self.left().unwrap_or(BLOCK).min(BLOCK);
+                let items = link
+                    .tail(&self.keys, self.reader.cursor(), patience)
+                    .await?;
+                look = items.is_empty();
+                let heard = self.reader.tail(items);
+                self.take(heard).await;
+            }
+            self.contact(complained);
+        }
+    }
+
+    /// What must be told to the reader before the store is asked again.
+    fn hear_of_commits(&mut self) {
+        while let Ok(position) = self.committed.try_recv() {
+            self.reader.committed(position);
+            self.metrics.shared.head(position.seq);
+        }
+        if self.unsent.load(Ordering::Relaxed)
+            && self.telling.as_ref().is_none_or(JoinHandle::is_finished)
+        {
+            self.unsent.store(false, Ordering::Relaxed);
+            self.reader.owe(ResyncReason::Unsent);
+        }
+    }
+
+    /// How long until everything is to be read; `None` when it is not.
+    fn left(&mut self) -> Option<Duration> {
+        let Some(Owed { cause, again }) = self.reader.needs_resync() else {
+            self.due = None;
+            return None;
+        };
+        let now = clock::monotonic();
+        let due = match self.due {
+            Some((_, due)) => due,
+            None => {
+                // All replicas find a failover in the same moment. At the start nobody waits: users do.
+                let spread = self
+                    .settings
+                    .spread
+                    .saturating_mul(1 << again.min(16))
+                    .min(MAX_SPREAD);
+                let due = if cause == ResyncReason::First {
+                    now
+                } else {
+                    now + some_of(spread)
+                };
+                self.due = Some((cause, due));
+                due
+            }
+        };
+        Some(due.saturating_duration_since(now))
+    }
+
+    /// Asks where the store is; `false` when there is more to read before that can be said.
+    async fn check(&mut self, link: &Link) -> Result<bool, SharedStoreError> {
+        let checked = link.check(&self.keys, self.reader.position()).await?;
+        self.metrics
+            .shared
+            .head(checked.head.map_or(0, |head| head.seq));
+        let heard = self
+            .reader
+            .check(checked.head, checked.items, checked.whole);
+        self.take(heard).await;
+        Ok(checked.whole)
+    }
+
+    async fn read_all(&mut self, link: &Link) -> Result<(), SharedStoreError> {
+        let cause = self
+            .due
+            .take()
+            .map_or(ResyncReason::First, |(cause, _)| cause);
+        let all = link.everything(&self.keys).await?;
+        self.metrics.shared.snapshot();
+        let count = all.facts.len();
+        let heard = self.reader.snapshot(all.before, all.facts, all.after);
+        if let Some(gap) = heard.gap {
+            self.metrics.shared.gap(gap);
+        }
+        let stored = Arc::new(heard.facts);
+        self.learn(stored.clone()).await;
+        tracing::info!(
+            cause = cause.name(),
+            facts = count,
+            "all of the shared store was read"
+        );
+        self.tell_the_rest(stored);
+        Ok(())
+    }
+
+    /// Tells what is known here and not there.
+    fn tell_the_rest(&mut self, stored: Arc<Vec<Written>>) {
+        let Some(publisher) = self.publisher.clone() else {
+            return;
+        };
+        let (records, since) = (self.records.clone(), self.silent);
+        self.telling = Some(tokio::spawn(async move {
+            let unshared = tokio::task::spawn_blocking(move || records.unshared(&stored, since))
+                .await
+                .unwrap_or_default();
+            if !unshared.is_empty() {
+                tracing::info!(
+                    facts = unshared.len(),
+                    "the shared store is told what it does not have"
+                );
+            }
+            for batch in unshared.chunks(MAX_COMMIT) {
+                // The teller has noted what could not be told; the rest would fare no better.
+                if let Some(told) = publisher.tell(batch.to_vec())
+                    && !told.whole().await
+                {
+                    break;
+                }
+            }
+        }));
+    }
+
+    async fn take(&mut self, heard: Heard) {
+        let Heard {
+            facts,
+            gap,
+            poisoned,
+        } = heard;
+        if let Some(gap) = gap {
+            self.metrics.shared.gap(gap);
+            tracing::warn!(
+                cause = gap.name(),
+                "the shared log has a gap: everything will be read again"
+            );
+        }
+        if poisoned > 0 {
+            self.metrics
+                .shared
+                .entries(EntryResult::InvalidEntry, poisoned);
+            tracing::error!(
+                entries = poisoned,
+                "the shared log has entries that are none of ours; they are passed over"
+            );
+        }
+        if !facts.is_empty() {
+            self.learn(Arc::new(facts)).await;
+        }
+    }
+
+    /// Puts in force what is new of `facts`. Many of them take a while, which is not for a thread that serves requests.
+    async fn learn(&mut self, facts: Arc<Vec<Written>>) {
+        let learned = if facts.len() <= MAX_COMMIT {
+            self.records.learn(&facts).await
+        } else {
+            let (records, runtime) = (self.records.clone(), Handle::current());
+            let learning = move || runtime.block_on(records.learn(&facts));
+            match tokio::task::spawn_blocking(learning).await {
+                Ok(learned) => learned,
+                // The runtime is ending.
+                Err(_) => return,
+            }
+        };
+        let metrics = &self.metrics.shared;
+        metrics.entries(EntryResult::Applied, learned.applied);
+        metrics.entries(EntryResult::Old, learned.old);
+        metrics.entries(EntryResult::InvalidEntry, learned.poisoned.len());
+        if let Some((key, why)) = learned.poisoned.first() {
+            let facts = learned.poisoned.len();
+            tracing::error!(facts, first = key, %why, "the shared store has facts that are none; what was known stays");
+        }
+        self.unkept |= !learned.kept;
+    }
+
+    fn contact(&mut self, complained: &mut bool) {
+        let now = clock::now();
+        self.metrics.shared.contact(now);
+        self.metrics.shared.read_until(self.reader.position().seq);
+        if *complained {
+            *complained = false;
+            *self.trouble.lock() = None;
+            tracing::info!("the shared store is read again");
+        }
+        self.answers = self.answers.saturating_add(1);
+        // An answer alone is no knowledge.
+        if self.reader.is_caught_up() {
+            self.heard_at = Some(now);
+            self.records.shared_was_read(now, !self.unkept);
+        }
+    }
+}
+
+/// A random part of `most`.
+fn some_of(most: Duration) -> Duration {
+    let nonce = random().map_or(u64::MAX, |nonce| nonce.0);
+    let part = u32::try_from(nonce >> 33).unwrap_or(u32::MAX);
+    most.mul_f64(f64::from(part) / f64::from(u32::MAX >> 1))
+}
