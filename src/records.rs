@@ -31,7 +31,7 @@ use others::{Parked, SharedRow};
 use rows::{rest_of, row, rows, rows_of};
 
 pub use asked::{Asked, Taken};
-pub use others::{Learned, shared_past};
+pub use others::shared_past;
 
 /// Nothing is forgotten when it is longer ago that everything was known that replicas share.
 const MARKS_WAIT: Duration = Duration::from_secs(3600);

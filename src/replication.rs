@@ -18,6 +18,7 @@
 
 mod follow;
 mod link;
+mod local;
 mod tell;
 mod wire;
 
@@ -33,12 +34,12 @@ use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
 use crate::domain::shared::{Nonce, Reader};
 use crate::metrics::Metrics;
-use crate::records::Records;
 use follow::Follower;
 use tell::Writer;
 use wire::Keys;
 
 pub use link::SharedStoreError;
+pub use local::{Learned, LocalFacts};
 pub use tell::{Claimed, Claims, Publisher, Told};
 pub use wire::{Claim, Taken};
 
@@ -63,11 +64,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Begins to follow the others, and to tell them what `records` learn. Needs a runtime.
+    /// Begins to follow the others, and to tell them what `local` learns. Needs a runtime.
     #[must_use]
-    pub fn start(
+    pub fn start<L: LocalFacts>(
         settings: &SharedSettings,
-        records: &Arc<Records>,
+        local: &Arc<L>,
         metrics: &Arc<Metrics>,
         past: Past,
     ) -> Self {
@@ -80,13 +81,13 @@ impl Shared {
             .as_ref()
             .map(|writer| writer.start(told, unsent.clone()));
         if let Some(publisher) = &publisher {
-            records.tell_others(publisher.clone());
+            local.tell_others(publisher.clone());
         }
         let trouble = Arc::new(Mutex::new(None));
         let follower = Follower {
             settings: settings.clone(),
             keys: Keys::of(settings),
-            records: records.clone(),
+            local: local.clone(),
             metrics: metrics.clone(),
             reader: Reader::new(),
             committed,

@@ -52,7 +52,7 @@ const FLOORS: &[Floor] = &[
     floor("background", &["domain", "clock"]),
     floor("fetch", &["domain", "clock", "config"]),
     floor("storage", &["metrics"]),
-    floor("hints", &["domain", "clock"]),
+    floor("hints", &["domain", "clock", "config"]),
     floor("snapshot_store", &["domain", "background"]),
     floor(
         "clerk_api",
@@ -81,10 +81,7 @@ const FLOORS: &[Floor] = &[
         "providers",
         &["domain", "clock", "config", "fetch", "storage", "keys"],
     ),
-    floor(
-        "replication",
-        &["domain", "clock", "config", "metrics", "records"],
-    ),
+    floor("replication", &["domain", "clock", "config", "metrics"]),
     floor("deliveries", &["domain", "clock", "storage", "replication"]),
     floor(
         "records",

@@ -7,10 +7,10 @@ use super::{BATCH, Kind, Records, Rows, rows_of};
 use crate::clock;
 use crate::domain::event::Change;
 use crate::domain::membership::{MAX_CHANGES, Roles};
-use crate::domain::shared::{self, Fact, InvalidEntry, Offered, is_news};
+use crate::domain::shared::{self, Fact, Offered, is_news};
 use crate::domain::snapshot::{CannotChange, Rules};
 use crate::domain::{Snapshot, UnixTime};
-use crate::replication::{Past, Publisher, Told};
+use crate::replication::{Learned, LocalFacts, Past, Publisher, Told};
 use crate::storage::{Op, Row};
 
 /// Bound: facts that come in force in one step. Whoever else wants to change something waits for one step.
@@ -61,19 +61,6 @@ pub(super) struct SharedRow {
     written: Option<UnixTime>,
 }
 
-/// What became of what others said.
-#[derive(Debug)]
-pub struct Learned {
-    /// Facts that are in force now, or will be as soon as there is a membership.
-    pub applied: usize,
-    /// Facts that say nothing new.
-    pub old: usize,
-    /// What is no fact: its key, and why.
-    pub poisoned: Vec<(Box<str>, InvalidEntry)>,
-    /// Whether a restart forgets nothing of it, where there is a store.
-    pub kept: bool,
-}
-
 /// Nothing of it says anything new.
 struct NoNews;
 
@@ -84,10 +71,9 @@ struct Step {
     refused: Option<CannotChange>,
 }
 
-impl Records {
-    /// Puts in force what other replicas said: what is new of it, what takes access away first. It is told to nobody. Many facts
-    /// are a few steps only, as open streams are looked at after each. Takes a while for many.
-    pub async fn learn(&self, facts: &[shared::Written]) -> Learned {
+impl LocalFacts for Records {
+    /// Many facts are a few steps only, as open streams are looked at after each.
+    async fn learn(&self, facts: &[shared::Written]) -> Learned {
         let mut learned = Learned {
             applied: 0,
             old: 0,
@@ -114,6 +100,70 @@ impl Records {
         learned
     }
 
+    fn unshared(&self, stored: &[shared::Written], last: Option<UnixTime>) -> Vec<Offered> {
+        let snapshot = self.snapshots.load();
+        let facts = shared::unshared(&snapshot, stored);
+        let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
+        facts
+            .iter()
+            .filter(may_tell)
+            .map(|fact| offered(fact, &snapshot.rules))
+            .collect()
+    }
+
+    fn tell_others(&self, publisher: Publisher) {
+        let _ = self.publisher.set(publisher);
+    }
+
+    fn shared_was_read(&self, now: UnixTime, keep: bool) {
+        self.shared_read.store(now.0, Ordering::Relaxed);
+        if self.snapshots.load().awaits_shared {
+            let published = self.snapshots.publish(|snapshot| {
+                Ok::<_, std::convert::Infallible>(Snapshot {
+                    awaits_shared: false,
+                    ..snapshot.clone()
+                })
+            });
+            match published {
+                Ok(generation) => {
+                    tracing::info!(generation, "what replicas share was read: users come in")
+                }
+                Err(never) => match never {},
+            }
+        }
+        let Some(store) = &self.store else { return };
+        let mut row = self.shared_row.lock();
+        if !keep {
+            // Fail closed: a restart that knows less than this must read the shared store first.
+            if row.written.take().is_some() {
+                let op = Op::delete(Kind::Shared, read_key(&row.place));
+                op.into_iter().for_each(|op| drop(store.write(vec![op])));
+            }
+            return;
+        }
+        if row
+            .written
+            .is_none_or(|written| now.since(written) >= ROW_LASTS)
+        {
+            row.written = Some(now);
+            // Not waited for: if it is lost, a restart waits for the shared store.
+            let op = Op::put(Kind::Shared, read_key(&row.place), now.0.to_string());
+            op.into_iter().for_each(|op| drop(store.write(vec![op])));
+        }
+    }
+
+    fn shared_silence(&self, last: UnixTime) {
+        let Some(store) = &self.store else { return };
+        let op = Op::put(
+            Kind::Shared,
+            silent_key(&self.shared_row.lock().place),
+            last.0.to_string(),
+        );
+        op.into_iter().for_each(|op| drop(store.write(vec![op])));
+    }
+}
+
+impl Records {
     async fn learn_step(&self, facts: &[&shared::Written], learned: &mut Learned) {
         let (mut step, mut written) = (Step::default(), Vec::new());
         let mut parked = 0;
@@ -159,25 +209,6 @@ impl Records {
         }
     }
 
-    /// What is known here and not there, as far as a replica may tell it that heard of the store until `last` and then was away for
-    /// long. Takes a while.
-    #[must_use]
-    pub fn unshared(&self, stored: &[shared::Written], last: Option<UnixTime>) -> Vec<Offered> {
-        let snapshot = self.snapshots.load();
-        let facts = shared::unshared(&snapshot, stored);
-        let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
-        facts
-            .iter()
-            .filter(may_tell)
-            .map(|fact| offered(fact, &snapshot.rules))
-            .collect()
-    }
-
-    /// From now on, `publisher` tells other replicas what is learned here. The first one counts.
-    pub fn tell_others(&self, publisher: Publisher) {
-        let _ = self.publisher.set(publisher);
-    }
-
     pub(super) fn tell(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Option<Told> {
         self.publisher.get()?.tell(self.offers(facts, rules))
     }
@@ -197,55 +228,6 @@ impl Records {
             place,
             written: past.heard_at,
         };
-    }
-
-    /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
-    pub fn shared_was_read(&self, now: UnixTime, keep: bool) {
-        self.shared_read.store(now.0, Ordering::Relaxed);
-        if self.snapshots.load().awaits_shared {
-            let published = self.snapshots.publish(|snapshot| {
-                Ok::<_, std::convert::Infallible>(Snapshot {
-                    awaits_shared: false,
-                    ..snapshot.clone()
-                })
-            });
-            match published {
-                Ok(generation) => {
-                    tracing::info!(generation, "what replicas share was read: users come in")
-                }
-                Err(never) => match never {},
-            }
-        }
-        let Some(store) = &self.store else { return };
-        let mut row = self.shared_row.lock();
-        if !keep {
-            // Fail closed: a restart that knows less than this must read the shared store first.
-            if row.written.take().is_some() {
-                let op = Op::delete(Kind::Shared, read_key(&row.place));
-                op.into_iter().for_each(|op| drop(store.write(vec![op])));
-            }
-            return;
-        }
-        if row
-            .written
-            .is_none_or(|written| now.since(written) >= ROW_LASTS)
-        {
-            row.written = Some(now);
-            // Not waited for: if it is lost, a restart waits for the shared store.
-            let op = Op::put(Kind::Shared, read_key(&row.place), now.0.to_string());
-            op.into_iter().for_each(|op| drop(store.write(vec![op])));
-        }
-    }
-
-    /// This replica heard of the store until `last`, and then was away for so long that it does not tell everything any more.
-    pub fn shared_silence(&self, last: UnixTime) {
-        let Some(store) = &self.store else { return };
-        let op = Op::put(
-            Kind::Shared,
-            silent_key(&self.shared_row.lock().place),
-            last.0.to_string(),
-        );
-        op.into_iter().for_each(|op| drop(store.write(vec![op])));
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::link::{Link, SharedStoreError};
+use super::local::LocalFacts;
 use super::random;
 use super::tell::Publisher;
 use super::wire::{Keys, MAX_COMMIT};
@@ -18,7 +19,6 @@ use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
 use crate::domain::shared::{Heard, Owed, Position, Reader, ResyncReason, Written, may_push};
 use crate::metrics::{EntryResult, Metrics};
-use crate::records::Records;
 
 /// How long the store may have nothing new before it is asked whether it is still the same.
 const BLOCK: Duration = Duration::from_secs(5);
@@ -27,10 +27,10 @@ const MAX_SPREAD: Duration = Duration::from_secs(300);
 /// Longest wait before the next connection; the first is a sixteenth of it.
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
-pub(super) struct Follower {
+pub(super) struct Follower<L> {
     pub settings: SharedSettings,
     pub keys: Keys,
-    pub records: Arc<Records>,
+    pub local: Arc<L>,
     pub metrics: Arc<Metrics>,
     pub reader: Reader,
     /// Where the store said that it was to commits of ours.
@@ -53,7 +53,7 @@ pub(super) struct Follower {
     pub telling: Option<JoinHandle<()>>,
 }
 
-impl Follower {
+impl<L: LocalFacts> Follower<L> {
     /// Follows until the process ends.
     pub(super) async fn run(mut self) {
         let mut failures = 0_u32;
@@ -92,7 +92,7 @@ impl Follower {
                 .filter(|last| !may_push(Some(*last), clock::now()))
         {
             self.silent = Some(last);
-            self.records.shared_silence(last);
+            self.local.shared_silence(last);
             tracing::warn!(
                 "this replica was away from the shared store for more than six days: it hears what the others say, and does not \
                  tell them of roles from before that"
@@ -207,9 +207,9 @@ impl Follower {
         let Some(publisher) = self.publisher.clone() else {
             return;
         };
-        let (records, since) = (self.records.clone(), self.silent);
+        let (local, since) = (self.local.clone(), self.silent);
         self.telling = Some(tokio::spawn(async move {
-            let unshared = tokio::task::spawn_blocking(move || records.unshared(&stored, since))
+            let unshared = tokio::task::spawn_blocking(move || local.unshared(&stored, since))
                 .await
                 .unwrap_or_default();
             if !unshared.is_empty() {
@@ -259,10 +259,10 @@ impl Follower {
     /// Puts in force what is new of `facts`. Many of them take a while, which is not for a thread that serves requests.
     async fn learn(&mut self, facts: Arc<Vec<Written>>) {
         let learned = if facts.len() <= MAX_COMMIT {
-            self.records.learn(&facts).await
+            self.local.learn(&facts).await
         } else {
-            let (records, runtime) = (self.records.clone(), Handle::current());
-            let learning = move || runtime.block_on(records.learn(&facts));
+            let (local, runtime) = (self.local.clone(), Handle::current());
+            let learning = move || runtime.block_on(local.learn(&facts));
             match tokio::task::spawn_blocking(learning).await {
                 Ok(learned) => learned,
                 // The runtime is ending.
@@ -293,7 +293,7 @@ impl Follower {
         // An answer alone is no knowledge.
         if self.reader.is_caught_up() {
             self.heard_at = Some(now);
-            self.records.shared_was_read(now, !self.unkept);
+            self.local.shared_was_read(now, !self.unkept);
         }
     }
 }
