@@ -11,6 +11,7 @@
 //! One limit: which of two commits is the last stands in one bit of the file's header that no checksum covers. If just this
 //! bit changes in a file that a kill left behind, the commit before the last one counts.
 
+mod disk;
 mod error;
 mod file;
 mod look;
@@ -31,7 +32,8 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::metrics::StoreWrites;
-use file::{Disk, FileDisk};
+use disk::Disk;
+use file::FileDisk;
 use row::Size;
 use writer::{Job, Shared, Writer};
 

@@ -5,10 +5,10 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use redb::StorageBackend;
 use redb::backends::FileBackend;
 use uuid::Uuid;
 
+use super::disk::Disk;
 use super::error::{OpenError, StorageError};
 use super::open;
 
@@ -18,14 +18,6 @@ const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 const TWO_PHASES: u8 = 4;
 /// A header page and one page of data, in bytes; redb itself never makes a file this small.
 const SHORTEST: u64 = 2 * 4096;
-
-/// Where the bytes are. The tests have one that gets full.
-pub(super) trait Disk: Send + Sync + 'static {
-    type Backend: StorageBackend;
-
-    /// Opens what is there. Never makes a file: one that is gone while the process runs must not become an empty one.
-    fn open(&self) -> Result<Self::Backend, StorageError>;
-}
 
 /// A store in a file that was there before.
 #[derive(Debug)]

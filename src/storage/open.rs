@@ -9,8 +9,8 @@ use redb::{
     TableDefinition,
 };
 
+use super::disk::Disk;
 use super::error::StorageError;
-use super::file::Disk;
 use super::look::Look;
 use super::row::{Contents, Size, Table};
 

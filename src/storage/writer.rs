@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, Sender};
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 
+use super::disk::Disk;
 use super::error::{StorageError, WriteError};
-use super::file::Disk;
 use super::open::{commit, guarded, reopen};
 use super::row::{Op, Size, Table};
 use crate::metrics::StoreWrites;
