@@ -22,13 +22,13 @@ mod local;
 mod tell;
 mod wire;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use aws_lc_rs::rand;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
@@ -55,31 +55,41 @@ pub struct Past {
     pub silent: Option<UnixTime>,
 }
 
-/// A running connection of this replica to the others.
+/// What this replica has of the others, while its [`Replication`] runs.
 pub struct Shared {
     /// `None` for a replica that only listens.
     pub claims: Option<Claims>,
     trouble: Arc<Mutex<Option<String>>>,
-    task: JoinHandle<()>,
+}
+
+/// The work of the task that writes.
+type Writing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The work of a replica, at rest until it is run.
+pub struct Replication<L> {
+    follower: Follower<L>,
+    /// `None` for a replica that only listens.
+    writing: Option<Writing>,
 }
 
 impl Shared {
-    /// Begins to follow the others, and to tell them what `local` learns. Needs a runtime.
+    /// What follows the others, and tells them what `local` learns.
     #[must_use]
-    pub fn start<L: LocalFacts>(
+    pub fn new<L: LocalFacts>(
         settings: &SharedSettings,
         local: &Arc<L>,
         metrics: &Arc<Metrics>,
         past: Past,
-    ) -> Self {
+    ) -> (Self, Replication<L>) {
         let (told, committed) = mpsc::channel(MAX_COMMITTED);
         let unsent = Arc::new(AtomicBool::new(false));
         let writer = settings
             .write
             .then(|| Writer::new(settings.clone(), metrics.clone()));
-        let publisher = writer
+        let (publisher, writing) = writer
             .as_ref()
-            .map(|writer| writer.start(told, unsent.clone()));
+            .map(|writer| writer.publisher(told, unsent.clone()))
+            .unzip();
         if let Some(publisher) = &publisher {
             local.tell_others(publisher.clone());
         }
@@ -101,15 +111,12 @@ impl Shared {
             due: None,
             telling: None,
         };
-        Self {
-            claims: writer.map(Claims),
-            trouble,
-            task: tokio::spawn(follower.run()),
-        }
+        let claims = writer.map(Claims);
+        let shared = Self { claims, trouble };
+        let writing = writing.map(|work| Box::pin(work) as Writing);
+        (shared, Replication { follower, writing })
     }
-}
 
-impl Shared {
     /// Why the store is not read at present; `None` when it is, or nothing is wrong so far.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -117,9 +124,14 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.task.abort();
+impl<L: LocalFacts> Replication<L> {
+    /// Follows the others, and tells them what is learned here, until it is dropped. Needs a runtime.
+    pub async fn run(self) {
+        if let Some(writing) = self.writing {
+            // Beside the reading, and not dropped with it: what was handed over is told all the same.
+            tokio::spawn(writing);
+        }
+        self.follower.run().await;
     }
 }
 

@@ -94,16 +94,16 @@ impl Writer {
         })
     }
 
-    /// A teller, and the task that does what it is told. Positions of commits go to `committed`; `unsent` is set when something
+    /// A teller, and the work that does what it is told. Positions of commits go to `committed`; `unsent` is set when something
     /// could not be told.
-    pub(super) fn start(
+    pub(super) fn publisher(
         self: &Arc<Self>,
         committed: mpsc::Sender<Position>,
         unsent: Arc<AtomicBool>,
-    ) -> Publisher {
+    ) -> (Publisher, impl Future<Output = ()> + Send + use<>) {
         let (offers, waiting) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(self.clone().work(waiting, committed, unsent.clone()));
-        Publisher { offers, unsent }
+        let work = self.clone().work(waiting, committed, unsent.clone());
+        (Publisher { offers, unsent }, work)
     }
 
     async fn work(

@@ -1,19 +1,16 @@
-//! What is learned while the gate runs: where it is kept, who is asked for it, and what of it a restart forgets.
+//! What is learned while the gate runs: where it is kept, and what of it a restart forgets.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clerk_api::Backends;
-use crate::clerk_api::profiles::Profiles;
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
-use crate::config::settings::{BackendSettings, Live};
+use crate::config::settings::Live;
 use crate::deliveries::Deliveries;
-use crate::domain::event::{Change, EventTime};
 use crate::domain::revocation::Revocations;
 use crate::metrics::Metrics;
-use crate::records::{Records, Rows, UnreadableRow, revocations};
+use crate::records::{Rows, UnreadableRow, revocations};
 use crate::storage::{Contents, Row, Store, Table};
 
 /// How long the end waits for what is still being written.
@@ -108,23 +105,6 @@ pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &Live) {
             "no `store` is configured: what webhooks, tokens and Clerk say of users is forgotten when bailiff ends, bans and \
              deletions too; `store: bailiff.store` keeps it"
         );
-    }
-}
-
-/// How Clerk is asked for names: what it says is kept as a record.
-pub(super) fn asking(
-    backends: Arc<Backends>,
-    records: Arc<Records>,
-    metrics: Arc<Metrics>,
-) -> impl Fn(BackendSettings) -> Profiles + Clone {
-    move |settings| {
-        let records = records.clone();
-        let apply = move |change: Change, at: EventTime| {
-            if let Err(why) = records.put(&change.as_profile(at), at) {
-                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
-            }
-        };
-        Profiles::new(backends.of(&settings), Box::new(apply), metrics.clone())
     }
 }
 

@@ -1,0 +1,41 @@
+//! The parts that follow a config that was taken, beside the rules themselves.
+
+use std::sync::Arc;
+
+use crate::clerk_api::Backends;
+use crate::clerk_api::profiles::{ProfileSource, Profiles};
+use crate::config::settings::{BackendSettings, Live};
+use crate::domain::event::{Change, EventTime};
+use crate::membership_sources::Sources;
+use crate::metrics::Metrics;
+use crate::records::Records;
+
+#[derive(Clone)]
+pub(super) struct ConfigFollowers {
+    pub sources: Arc<Sources>,
+    pub profiles: Arc<ProfileSource>,
+    pub backends: Arc<Backends>,
+    pub records: Arc<Records>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl ConfigFollowers {
+    /// Asks from now on whom `live` names. Needs a runtime.
+    pub(super) fn follow(&self, live: &Live) {
+        let make = |settings: BackendSettings| self.profiles_by(&settings);
+        self.profiles.follow(live.backend.as_ref(), make);
+        self.sources.follow(live);
+    }
+
+    /// How Clerk is asked for names: each answer is kept as a record.
+    fn profiles_by(&self, settings: &BackendSettings) -> Profiles {
+        let records = self.records.clone();
+        let apply = move |change: Change, at: EventTime| {
+            if let Err(why) = records.put(&change.as_profile(at), at) {
+                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
+            }
+        };
+        let directory = self.backends.of(settings);
+        Profiles::new(directory, Box::new(apply), self.metrics.clone())
+    }
+}
