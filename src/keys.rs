@@ -1,9 +1,5 @@
 //! Keys of the issuers: fetched before the first request, refreshed in the background, kept through outages up to a bound.
 
-pub(crate) mod discovery;
-pub mod proofs;
-
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,15 +13,17 @@ use crate::config::settings::{KeySource, KeyTimes, Live};
 use crate::domain::Snapshot;
 use crate::domain::keys::KeySet;
 use crate::domain::membership::Members;
+use crate::domain::retry::Backoff;
 use crate::fetch::Fetcher;
 use crate::hints::Hints;
+use crate::log_once::LogOnce;
 use crate::metrics::Metrics;
+use crate::random::chance;
 use crate::snapshot_store::SnapshotStore;
 use discovery::{Finder, Lookup, Place};
 
 /// First and longest pause after a failed fetch.
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_LAST: Duration = Duration::from_secs(30);
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Keeps the keys of all issuers fresh.
 pub struct KeyKeeper {
@@ -43,8 +41,8 @@ struct Followed {
     times: KeyTimes,
     /// Whether it was asked at least once, with whatever end.
     tried: AtomicBool,
-    /// The last fault that was told, so that an issuer that is down for a day is one line and not three thousand.
-    told: Mutex<Option<Fault>>,
+    /// Its last fetch failed. An issuer that is down for a day is one line and not three thousand.
+    failing: LogOnce<Fault>,
     /// Single flight: whoever holds it is fetching.
     fetching: AsyncMutex<()>,
     /// When a fetch for an unknown key was last begun.
@@ -53,7 +51,7 @@ struct Followed {
 }
 
 /// Why there are no fresh keys, and whether older ones still serve.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Fault {
     why: String,
     usable: bool,
@@ -88,7 +86,7 @@ impl KeyKeeper {
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         let told = |issuer: &Arc<Followed>| {
-            let why = issuer.told.lock().as_ref().map(|fault| fault.why.clone())?;
+            let why = issuer.failing.current()?.why;
             Some(format!("keys of the issuer `{}`: {why}", issuer.name))
         };
         self.issuers.lock().iter().filter_map(told).collect()
@@ -126,17 +124,17 @@ impl KeyKeeper {
                 }
             }
         }
-        let published = self.snapshots.publish(|snapshot| {
+        let generation = self.snapshots.replace(|snapshot| {
             let mut keys = snapshot.keys.clone();
             keys.retain(|name, _| kept.contains(name));
             keys.extend(fixed);
             let (rules, members) = (live.rules.clone(), members(snapshot));
-            Ok::<_, Infallible>(Snapshot {
+            Snapshot {
                 keys,
                 rules,
                 members,
                 ..snapshot.clone()
-            })
+            }
         });
         stay.extend(
             begin
@@ -144,10 +142,7 @@ impl KeyKeeper {
                 .map(|(name, place)| self.start(name, place, live.keys)),
         );
         *followed = stay;
-        match published {
-            Ok(generation) => generation,
-            Err(never) => match never {},
-        }
+        generation
     }
 
     /// Puts keys in force that were fetched before their issuer was followed, so that nobody gets 503 until it was asked again. Keys
@@ -159,19 +154,15 @@ impl KeyKeeper {
         if !followed.iter().any(|issuer| issuer.name == *name) {
             return;
         }
-        let published = self.snapshots.publish(|snapshot| {
+        self.snapshots.replace(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.entry(name.clone()).or_insert_with(|| Arc::new(keys));
-            Ok::<_, Infallible>(Snapshot {
+            Snapshot {
                 keys: all,
                 ..snapshot.clone()
-            })
+            }
         });
         drop(followed);
-        match published {
-            Ok(_) => {}
-            Err(never) => match never {},
-        }
     }
 
     /// Whether every issuer was asked at least once. Nobody waits longer for one that does not answer.
@@ -190,26 +181,24 @@ impl KeyKeeper {
             finder: Finder::new(place),
             times,
             tried: AtomicBool::new(false),
-            told: Mutex::default(),
+            failing: LogOnce::default(),
             fetching: AsyncMutex::default(),
             asked: Mutex::default(),
             refreshing: Mutex::default(),
         });
         let (keeper, weak) = (self.clone(), Arc::downgrade(&followed));
         let task = tokio::spawn(async move {
-            let mut pause = RETRY_FIRST;
+            let mut backoff = Backoff::new(RETRY.0, RETRY.1.min(times.refresh));
             while let Some(issuer) = weak.upgrade() {
                 let good = keeper.fetch(&issuer, Lookup::Again).await;
-                pause = if good {
-                    issuer.times.refresh
-                } else {
-                    (pause * 2).min(RETRY_LAST).min(issuer.times.refresh)
-                };
                 drop(issuer);
+                let pause = if good {
+                    backoff.reset();
+                    times.refresh
+                } else {
+                    backoff.delay(chance())
+                };
                 tokio::time::sleep(pause).await;
-                if good {
-                    pause = RETRY_FIRST;
-                }
             }
         });
         *followed.refreshing.lock() = Some(task);
@@ -271,7 +260,7 @@ impl KeyKeeper {
                 if self.install(issuer, keys) {
                     tracing::info!(issuer = %issuer.name, %url, kids, "keys fetched");
                     self.metrics.keys_fetched(&issuer.name, now);
-                    *issuer.told.lock() = None;
+                    issuer.failing.ends();
                     true
                 } else {
                     tracing::info!(issuer = %issuer.name, %url, "keys came from where nobody asks any more");
@@ -285,7 +274,7 @@ impl KeyKeeper {
                     .keys
                     .get(&issuer.name)
                     .is_some_and(|keys| keys.usable(now));
-                issuer.tell(Fault { why, usable });
+                issuer.failed(Fault { why, usable });
                 self.metrics.keys_not_fetched(&issuer.name);
                 false
             }
@@ -315,23 +304,22 @@ impl KeyKeeper {
         if !followed.iter().any(|f| std::ptr::eq(&**f, issuer)) {
             return false;
         }
-        let published = self.snapshots.publish(|snapshot| {
+        self.snapshots.replace(|snapshot| {
             let mut all = snapshot.keys.clone();
             all.insert(issuer.name.clone(), Arc::new(keys));
-            Ok::<_, Infallible>(Snapshot {
+            Snapshot {
                 keys: all,
                 ..snapshot.clone()
-            })
+            }
         });
-        published.is_ok()
+        true
     }
 }
 
 impl Followed {
-    /// Says what is wrong, once as long as it stays the same.
-    fn tell(&self, fault: Fault) {
-        let mut told = self.told.lock();
-        if told.as_ref() == Some(&fault) {
+    /// Logs what is wrong, once as long as it stays the same.
+    fn failed(&self, fault: Fault) {
+        if !self.failing.changes(fault.clone()) {
             return;
         }
         let (issuer, url, why) = (&self.name, self.finder.place().url(), &fault.why);
@@ -340,6 +328,5 @@ impl Followed {
         } else {
             tracing::warn!(%issuer, url, %why, "no keys fetched and none in force: its tokens get 503 until there are some");
         }
-        *told = Some(fault);
     }
 }

@@ -3,12 +3,10 @@
 //! Each has a task that asks again and again and hands whole tables to a [`Sink`]. A load with one bad row is not taken, and the last
 //! good table stays in force until it is too old: half a table would take access from some and leave it to others.
 
-mod backoff;
 pub(crate) mod clerk;
 mod faults;
 pub(crate) mod http;
 pub mod lookups;
-mod pause;
 pub mod postgres;
 
 use std::sync::Arc;

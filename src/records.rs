@@ -259,7 +259,7 @@ impl Records {
         {
             return;
         }
-        let published = self.snapshots.publish(|snapshot| {
+        self.snapshots.replace(|snapshot| {
             let (revocations, gone) = snapshot.revocations.forgotten(now, keep);
             if let Some(store) = &self.store {
                 let ops: Vec<Op> = gone
@@ -270,15 +270,11 @@ impl Records {
                 ops.chunks(BATCH)
                     .for_each(|batch| drop(store.write(batch.to_vec())));
             }
-            Ok::<_, std::convert::Infallible>(Snapshot {
+            Snapshot {
                 revocations,
                 ..snapshot.clone()
-            })
+            }
         });
-        match published {
-            Ok(_) => {}
-            Err(never) => match never {},
-        }
     }
 
     /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
@@ -379,21 +375,17 @@ impl Records {
     }
 
     fn put_members(&self, make: impl FnOnce(&Snapshot, &Roles) -> Option<Members>) -> u64 {
-        let published = self.snapshots.publish(|snapshot| {
+        self.snapshots.replace(|snapshot| {
             let members = snapshot
                 .rules
                 .roles
                 .as_ref()
                 .and_then(|roles| make(snapshot, roles));
-            Ok::<_, std::convert::Infallible>(Snapshot {
+            Snapshot {
                 members,
                 ..snapshot.clone()
-            })
-        });
-        match published {
-            Ok(generation) => generation,
-            Err(never) => match never {},
-        }
+            }
+        })
     }
 
     fn first(&self, members: Members, roles: &Roles) -> Members {

@@ -16,6 +16,7 @@ use crate::config::membership::{BOUNDS, parse_membership};
 use crate::config::settings::{Live, MembershipSource, Settings};
 use crate::config::source::Source;
 use crate::domain::membership::{Said, Table};
+use crate::log_once::LogOnce;
 use crate::metrics::{Metrics, Part};
 use crate::providers::Providers;
 use crate::records::Records;
@@ -45,7 +46,7 @@ pub struct Reloader {
     unsteady: u8,
     /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
     /// that is mounted a moment later, so it is tried again.
-    lacking: Option<String>,
+    lacking: LogOnce<String>,
     /// Who else wants to know of a config that was taken.
     telling: Box<dyn Fn(&Live) + Send>,
 }
@@ -119,7 +120,7 @@ impl Reloader {
             config: config_print,
             members: members_print,
         } = seen;
-        let (unsteady, lacking) = (0, None);
+        let (unsteady, lacking) = (0, LogOnce::default());
         Self {
             records,
             providers,
@@ -175,7 +176,7 @@ impl Reloader {
 
     async fn look(&mut self) {
         let print = self.changed(&self.files.clone(), self.config_print).await;
-        if print.is_some() || self.lacking.is_some() {
+        if print.is_some() || self.lacking.lasts() {
             self.config_print = print.unwrap_or(self.config_print);
             match self.reload_config() {
                 Taken::Yes => self.metrics.reloaded(Part::Config, true),
@@ -244,7 +245,7 @@ impl Reloader {
                 why,
                 "the new config is not taken; the last good one stays"
             );
-            self.lacking = None;
+            self.lacking.ends();
             return Taken::No;
         }
         tell(&loaded.warnings);
@@ -262,7 +263,7 @@ impl Reloader {
             Ok(members) => members,
             Err(faults) => return self.lacks(&faults),
         };
-        self.lacking = None;
+        self.lacking.ends();
         self.metrics.prepare_routes(&live.rules);
         let table = members.map(|(table, warnings)| {
             tell(&warnings);
@@ -285,12 +286,10 @@ impl Reloader {
 
     /// Says the faults of a config, once.
     fn lacks(&mut self, faults: &Faults) -> Taken {
-        let told = faults.to_string();
-        if self.lacking.as_ref() == Some(&told) {
+        if !self.lacking.changes(faults.to_string()) {
             return Taken::StillNot;
         }
         refused("config", faults);
-        self.lacking = Some(told);
         Taken::No
     }
 

@@ -26,14 +26,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use aws_lc_rs::rand;
-use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
 use crate::domain::shared::{Nonce, Reader};
+use crate::log_once::LogOnce;
 use crate::metrics::Metrics;
+use crate::random;
 use follow::Follower;
 use tell::Writer;
 use wire::Keys;
@@ -59,7 +59,7 @@ pub struct Past {
 pub struct Shared {
     /// `None` for a replica that only listens.
     pub claims: Option<Claims>,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<LogOnce<String>>,
 }
 
 /// The work of the task that writes.
@@ -93,7 +93,7 @@ impl Shared {
         if let Some(publisher) = &publisher {
             local.tell_others(publisher.clone());
         }
-        let trouble = Arc::new(Mutex::new(None));
+        let trouble = Arc::new(LogOnce::default());
         let follower = Follower {
             settings: settings.clone(),
             keys: Keys::of(settings),
@@ -120,7 +120,7 @@ impl Shared {
     /// Why the store is not read at present; `None` when it is, or nothing is wrong so far.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().clone()
+        self.trouble.current()
     }
 }
 
@@ -137,8 +137,6 @@ impl<L: LocalFacts> Replication<L> {
 
 /// A random number that is not that of an empty store. `None` where the system has none: nothing is written then that others
 /// could take for something else.
-fn random() -> Option<Nonce> {
-    let mut bytes = [0; 8];
-    rand::fill(&mut bytes).ok()?;
-    Some(Nonce(u64::from_le_bytes(bytes).max(1)))
+fn nonce() -> Option<Nonce> {
+    random::number().map(|number| Nonce(number.max(1)))
 }

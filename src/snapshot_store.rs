@@ -1,5 +1,6 @@
 //! The snapshot in force, and the one place that replaces it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -57,6 +58,12 @@ impl SnapshotStore {
         }
         self.changes.send_replace(generation);
         Ok(generation)
+    }
+
+    /// As [`SnapshotStore::publish`], for a change that cannot fail.
+    pub fn replace(&self, change: impl FnOnce(&Snapshot) -> Snapshot) -> u64 {
+        let Ok(generation) = self.publish(|snapshot| Ok::<_, Infallible>(change(snapshot)));
+        generation
     }
 
     /// As [`SnapshotStore::publish`], for what can end nobody's access: long answers are not judged again for it, and the generation stays.

@@ -163,7 +163,7 @@ impl Store {
     }
 
     fn busy(&self) -> WriteError {
-        if self.shared.busy.begins() {
+        if self.shared.busy.begins(()) {
             tracing::error!(
                 path = self.shared.path,
                 "more is to be written than the store can take; rows are not kept"

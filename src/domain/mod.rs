@@ -21,6 +21,7 @@ pub mod membership;
 pub mod path;
 pub mod profile;
 pub mod rejection;
+pub mod retry;
 pub mod revocation;
 pub mod routes;
 pub mod service_token;

@@ -10,7 +10,6 @@ mod walk;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pause::Pause;
 use super::{Sink, Taken};
 use crate::background::{Pace, aside};
 use crate::clerk_api::Backend;
@@ -19,22 +18,24 @@ use crate::config::settings::ClerkSource;
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::membership::{Said, drift};
+use crate::domain::retry::Polling;
 use crate::metrics::Metrics;
+use crate::random::chance;
 pub(crate) use load::{Loaded, load};
 
 /// Loads until the task is dropped.
 pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sink) {
-    let mut pause = Pause::new(source.reconcile);
+    let mut polling = Polling::every(source.reconcile);
     let mut loaded_before = false;
     loop {
         let wait = match load(&backend, &sink.roles).await {
             Ok(loaded) => {
                 loaded_before |= take(loaded, &sink, source.reconcile, loaded_before).await;
-                pause.good()
+                polling.succeeded(chance())
             }
             Err(why) => {
                 sink.failed(&why);
-                pause.failed()
+                polling.failed(chance())
             }
         };
         sink.wait(wait).await;

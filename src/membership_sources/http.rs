@@ -21,14 +21,15 @@ use tokio::sync::mpsc;
 pub(crate) use error::HttpError;
 
 use super::Sink;
-use super::pause::Pause;
 use crate::background::{Ended, Pace, aside};
 use crate::clock;
 use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
 use crate::domain::membership::{Flags, Roles, Said, Table};
+use crate::domain::retry::Polling;
 use crate::fetch::{AskForMore, Fetcher, SEGMENT};
 use crate::membership_sources::lookups::{Directory, LookupError};
+use crate::random::chance;
 use pieces::Pieces;
 
 /// Bound on reading everything: 1 GiB at 10 MB/s.
@@ -59,7 +60,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
         return;
     };
     let mut last = Last::default();
-    let mut pause = Pause::new(interval);
+    let mut polling = Polling::every(interval);
     let mut pace = Pace::WhenIdle;
     loop {
         let asked = clock::now();
@@ -71,13 +72,13 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
         let wait = match looked {
             Ok(None) => {
                 sink.unchanged(asked);
-                pause.good()
+                polling.succeeded(chance())
             }
             Ok(Some((table, _))) if !allow_empty && table.size().0 == 0 && sink.has_users() => {
                 sink.failed(&HttpError::Empty {
                     url: source.shown().to_owned(),
                 });
-                pause.failed()
+                polling.failed(chance())
             }
             Ok(Some((table, found))) => {
                 let sink = sink.clone();
@@ -88,7 +89,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                 if aside(Pace::Slowly, put).await.unwrap_or(false) {
                     last = found;
                 }
-                pause.good()
+                polling.succeeded(chance())
             }
             Err(why @ HttpError::Starved { .. }) => {
                 tracing::warn!(%why, "it is read again at their cost");
@@ -96,7 +97,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
             }
             Err(why) => {
                 sink.failed(&why);
-                pause.failed()
+                polling.failed(chance())
             }
         };
         sink.wait(wait).await;

@@ -16,12 +16,12 @@ pub(super) use directory::PostgresDirectory;
 pub(super) use rows::Words;
 
 use super::Sink;
-use super::backoff::Backoff;
-use super::pause::Pause;
 use crate::background::{Pace, aside};
 use crate::clock;
 use crate::config::postgres::{PostgresMode, PostgresSource};
 use crate::domain::membership::{Flags, Roles, Said};
+use crate::domain::retry::{Backoff, Polling};
+use crate::random::chance;
 use load::{Loaded, Print, PrintKeys, load};
 use session::{PostgresError, Session};
 
@@ -76,7 +76,7 @@ pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
     loop {
         let why = follower.session(&mut backoff).await;
         follower.sink.failed(&why);
-        tokio::time::sleep(backoff.wait()).await;
+        tokio::time::sleep(backoff.delay(chance())).await;
     }
 }
 
@@ -109,19 +109,19 @@ impl Follower {
             let (why, interval) = (session::told(&error), self.interval.as_secs());
             tracing::warn!(source = %self.source, %why, interval, "no NOTIFY is heard; changes are found at each interval, in seconds");
         }
-        let mut pause = Pause::new(self.interval);
+        let mut polling = Polling::every(self.interval);
         loop {
             session.notices.borrow_and_update();
             let began = clock::monotonic();
             let wait = match self.load(&session).await {
                 Ok(()) => {
                     reconnect.reset();
-                    pause.good()
+                    polling.succeeded(chance())
                 }
                 Err(why) if why.is_of_the_connection() => return why,
                 Err(why) => {
                     self.sink.failed(&why);
-                    pause.failed()
+                    polling.failed(chance())
                 }
             };
             let rest = REST.max(clock::monotonic().saturating_duration_since(began));

@@ -4,28 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::link::{Link, SharedStoreError};
 use super::local::LocalFacts;
-use super::random;
 use super::tell::Publisher;
 use super::wire::{Keys, MAX_COMMIT};
 use crate::clock;
 use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
+use crate::domain::retry::{Backoff, doubled};
 use crate::domain::shared::{Heard, Owed, Position, Reader, ResyncReason, Written, may_push};
+use crate::log_once::LogOnce;
 use crate::metrics::{EntryResult, Metrics};
+use crate::random::chance;
 
 /// How long the store may have nothing new before it is asked whether it is still the same.
 const BLOCK: Duration = Duration::from_secs(5);
 /// Longest wait before everything is read again.
 const MAX_SPREAD: Duration = Duration::from_secs(300);
-/// Longest wait before the next connection; the first is a sixteenth of it.
-const MAX_BACKOFF: Duration = Duration::from_secs(8);
+/// First and longest wait before the next connection.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
 pub(super) struct Follower<L> {
     pub settings: SharedSettings,
@@ -45,8 +46,8 @@ pub(super) struct Follower<L> {
     pub silent: Option<UnixTime>,
     /// Whether something that others said may be forgotten by a restart.
     pub unkept: bool,
-    /// Why the store is not read, for whoever asks.
-    pub trouble: Arc<Mutex<Option<String>>>,
+    /// Why the store is not read.
+    pub trouble: Arc<LogOnce<String>>,
     /// Answers so far.
     pub answers: u64,
     pub due: Option<(ResyncReason, Instant)>,
@@ -56,35 +57,21 @@ pub(super) struct Follower<L> {
 impl<L: LocalFacts> Follower<L> {
     /// Follows until the process ends.
     pub(super) async fn run(mut self) {
-        let mut failures = 0_u32;
-        let mut complained = false;
+        let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         loop {
             let began = self.answers;
-            let trouble = match self.follow(&mut complained).await {
-                Ok(never) => match never {},
-                Err(trouble) => trouble,
-            };
-            *self.trouble.lock() = Some(trouble.to_string());
-            if !complained {
-                complained = true;
+            let Err(trouble) = self.follow().await;
+            if self.trouble.begins(trouble.to_string()) {
                 tracing::error!(%trouble, "the shared store is not read; what is known here stays in force");
             }
-            failures = if self.answers == began {
-                failures.saturating_add(1)
-            } else {
-                0
-            };
-            let most = (MAX_BACKOFF / 16)
-                .saturating_mul(1 << failures.min(4))
-                .min(MAX_BACKOFF);
-            tokio::time::sleep(some_of(most)).await;
+            if self.answers != began {
+                backoff.reset();
+            }
+            tokio::time::sleep(backoff.delay(chance())).await;
         }
     }
 
-    async fn follow(
-        &mut self,
-        complained: &mut bool,
-    ) -> Result<std::convert::Infallible, SharedStoreError> {
+    async fn follow(&mut self) -> Result<std::convert::Infallible, SharedStoreError> {
         let link = Link::open(&self.settings).await?;
         if self.silent.is_none()
             && let Some(last) = self
@@ -120,7 +107,7 @@ impl<L: LocalFacts> Follower<L> {
                 let heard = self.reader.tail(items);
                 self.take(heard).await;
             }
-            self.contact(complained);
+            self.contact();
         }
     }
 
@@ -149,15 +136,11 @@ impl<L: LocalFacts> Follower<L> {
             Some((_, due)) => due,
             None => {
                 // All replicas find a failover in the same moment. At the start nobody waits: users do.
-                let spread = self
-                    .settings
-                    .spread
-                    .saturating_mul(1 << again.min(16))
-                    .min(MAX_SPREAD);
+                let spread = doubled(self.settings.spread, again, MAX_SPREAD);
                 let due = if cause == ResyncReason::First {
                     now
                 } else {
-                    now + some_of(spread)
+                    now + chance().of(spread)
                 };
                 self.due = Some((cause, due));
                 due
@@ -280,13 +263,11 @@ impl<L: LocalFacts> Follower<L> {
         self.unkept |= !learned.kept;
     }
 
-    fn contact(&mut self, complained: &mut bool) {
+    fn contact(&mut self) {
         let now = clock::now();
         self.metrics.shared.contact(now);
         self.metrics.shared.read_until(self.reader.position().seq);
-        if *complained {
-            *complained = false;
-            *self.trouble.lock() = None;
+        if self.trouble.ends() {
             tracing::info!("the shared store is read again");
         }
         self.answers = self.answers.saturating_add(1);
@@ -296,11 +277,4 @@ impl<L: LocalFacts> Follower<L> {
             self.local.shared_was_read(now, !self.unkept);
         }
     }
-}
-
-/// A random part of `most`.
-fn some_of(most: Duration) -> Duration {
-    let nonce = random().map_or(u64::MAX, |nonce| nonce.0);
-    let part = u32::try_from(nonce >> 33).unwrap_or(u32::MAX);
-    most.mul_f64(f64::from(part) / f64::from(u32::MAX >> 1))
 }

@@ -8,12 +8,13 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Link, SharedStoreError};
-use super::random;
+use super::nonce;
 use super::wire::{Claim, Keys, MAX_COMMIT, Taken};
 use crate::clock;
 use crate::config::settings::SharedSettings;
 use crate::domain::ids::SvixId;
 use crate::domain::shared::{Nonce, Offered, Position};
+use crate::log_once::LogOnce;
 use crate::metrics::{CommitResult, Metrics};
 
 /// Bound: calls that wait to be told. What does not fit is told after everything was read again.
@@ -74,8 +75,8 @@ pub(super) struct Writer {
     open: tokio::sync::Mutex<Option<Link>>,
     /// Until when no connection is tried.
     not_before: Mutex<Option<Instant>>,
-    /// Said once, until it goes well again.
-    complained: AtomicBool,
+    /// The store does not take what this replica publishes.
+    failing: LogOnce,
     /// The store has not taken something, and would not have taken it a second time.
     refused: AtomicBool,
 }
@@ -89,7 +90,7 @@ impl Writer {
             metrics,
             open: tokio::sync::Mutex::default(),
             not_before: Mutex::default(),
-            complained: AtomicBool::new(false),
+            failing: LogOnce::default(),
             refused: AtomicBool::new(false),
         })
     }
@@ -159,7 +160,7 @@ impl Writer {
     }
 
     async fn commit(&self, facts: &[Offered]) -> Result<Taken, SharedStoreError> {
-        let committed = match (self.link().await, random()) {
+        let committed = match (self.link().await, nonce()) {
             (Ok(link), Some(nonce)) => link.commit(&self.keys, facts, nonce).await,
             (Ok(_), None) => Err(SharedStoreError::Broken(
                 "the system has no random numbers".to_owned(),
@@ -168,7 +169,7 @@ impl Writer {
         };
         match &committed {
             Ok(taken) => {
-                if self.complained.swap(false, Ordering::Relaxed) {
+                if self.failing.ends() {
                     tracing::info!("the shared store takes what this replica tells again");
                 }
                 self.metrics.shared.commit(if taken.full > 0 {
@@ -241,7 +242,7 @@ impl Writer {
         if !trouble.leaves_connection() {
             *self.open.lock().await = None;
         }
-        if !self.complained.swap(true, Ordering::Relaxed) {
+        if self.failing.begins(()) {
             let cure = match trouble {
                 SharedStoreError::NotPermitted(_) => {
                     "; `shared.write: false` if it shall only listen, or grant it +@write +eval"
@@ -282,7 +283,7 @@ impl Claims {
     /// Claims the delivery `id`. The outer `None` when the store does not say: then it is delivered, perhaps a second time, which
     /// an app must bear anyway.
     pub async fn claim(&self, id: &SvixId) -> Option<Result<Claimed, Claim>> {
-        let owner = random()?;
+        let owner = nonce()?;
         Some(match self.0.claim(id, owner).await? {
             Claim::Made => Ok(Claimed {
                 id: id.clone(),

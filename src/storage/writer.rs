@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use redb::{Database, WriteTransaction};
@@ -15,6 +15,7 @@ use super::disk::Disk;
 use super::error::{StorageError, WriteError};
 use super::open::{commit, guarded, reopen};
 use super::row::{Op, Size, Table};
+use crate::log_once::LogOnce;
 use crate::metrics::StoreWrites;
 
 /// The rows of one call, written together or not at all.
@@ -31,38 +32,21 @@ pub(super) struct Shared {
     /// Bytes of all jobs that are not done.
     pub(super) waiting: AtomicUsize,
     pub(super) writes: StoreWrites,
-    pub(super) failing: Episode,
-    pub(super) busy: Episode,
-    pub(super) full: Episode,
+    pub(super) failing: LogOnce,
+    pub(super) busy: LogOnce,
+    pub(super) full: LogOnce,
 }
 
 impl Shared {
     pub(super) fn new(path: String, writes: StoreWrites) -> Self {
-        let [failing, busy, full] = [(); 3].map(|()| Episode::default());
         Self {
             path,
             waiting: AtomicUsize::new(0),
             writes,
-            failing,
-            busy,
-            full,
+            failing: LogOnce::default(),
+            busy: LogOnce::default(),
+            full: LogOnce::default(),
         }
-    }
-}
-
-/// A time in which something does not work, so that it is logged when it begins and when it is over, and not at every write.
-#[derive(Debug, Default)]
-pub(super) struct Episode(AtomicBool);
-
-impl Episode {
-    /// Whether it begins now.
-    pub(super) fn begins(&self) -> bool {
-        !self.0.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether it was on, and is over now.
-    pub(super) fn ends(&self) -> bool {
-        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -107,7 +91,7 @@ impl<D: Disk> Writer<D> {
             fits
         });
         if !refused.is_empty() {
-            if self.shared.full.begins() {
+            if self.shared.full.begins(()) {
                 tracing::error!(
                     path = self.shared.path,
                     "the store is full; further rows are not kept"
@@ -135,7 +119,7 @@ impl<D: Disk> Writer<D> {
                 // Whatever it was, redb begins again from what is on the disk: that is the one state that is known.
                 self.shut();
                 let why = trouble.why();
-                if self.shared.failing.begins() {
+                if self.shared.failing.begins(()) {
                     tracing::error!(path = self.shared.path, error = %why, "the store cannot be written; each write tries again");
                 }
                 Err(WriteError::Failed { why })

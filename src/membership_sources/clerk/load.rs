@@ -12,7 +12,9 @@ use crate::clock;
 use crate::domain::event;
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{AccessStatus, Roles, RowFault, Table, TableBuilder, User};
+use crate::domain::retry::Backoff;
 use crate::membership_sources::RowFaults;
+use crate::random::chance;
 
 /// Bound on how often a load begins anew because the lists changed under it.
 const ATTEMPTS: usize = 3;
@@ -22,8 +24,8 @@ const LOAD_WITHIN: Duration = Duration::from_secs(2 * 3600);
 const MAX_PAGES: usize = 20_000;
 /// Bound on requests that Clerk answers with 429 or not at all, in one load.
 const MAX_STUMBLES: usize = 5;
-/// Before a request that was not answered is made once more; doubled by each.
-const STUMBLE: Duration = Duration::from_millis(100);
+/// Before a request that was not answered is made once more: after the first one of a load, and after the last one.
+const STUMBLE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1600));
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +86,7 @@ pub(crate) async fn load(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded
 
 async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadError> {
     let mut attempt = 1;
-    let mut stumbles = 0;
+    let mut stumbles = Stumbles::default();
     loop {
         let began_ms = clock::now_ms();
         let mut load = Load {
@@ -126,7 +128,7 @@ async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadE
 
 struct Load<'l> {
     backend: &'l Arc<Backend>,
-    stumbles: &'l mut usize,
+    stumbles: &'l mut Stumbles,
     rows: Rows,
 }
 
@@ -187,21 +189,39 @@ impl Load<'_> {
             let wait = match ask(self.backend.clone()).await {
                 // Nothing was asked: no reason to give up.
                 Err(BackendError::Limited { wait, .. }) => wait,
-                Err(BackendError::TooMany { wait, .. }) if self.stumbles_once_more() => wait,
+                Err(BackendError::TooMany { wait, .. }) if self.stumbles.once_more() => wait,
                 Err(BackendError::Fetch(_) | BackendError::Down { .. })
-                    if self.stumbles_once_more() =>
+                    if self.stumbles.once_more() =>
                 {
-                    STUMBLE * (1 << self.stumbles.saturating_sub(1).min(MAX_STUMBLES))
+                    self.stumbles.backoff.delay(chance())
                 }
                 answered => return answered.map_err(LoadError::Backend),
             };
             tokio::time::sleep(wait).await;
         }
     }
+}
 
-    fn stumbles_once_more(&mut self) -> bool {
-        *self.stumbles += 1;
-        *self.stumbles <= MAX_STUMBLES
+/// Requests of one load that Clerk did not answer as it should.
+struct Stumbles {
+    count: usize,
+    backoff: Backoff,
+}
+
+impl Default for Stumbles {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            backoff: Backoff::new(STUMBLE.0, STUMBLE.1),
+        }
+    }
+}
+
+impl Stumbles {
+    /// Counts one. Whether the request may be made once more.
+    fn once_more(&mut self) -> bool {
+        self.count += 1;
+        self.count <= MAX_STUMBLES
     }
 }
 

@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
 
-use super::super::backoff::Backoff;
 use super::load::{Builder, member_columns, user_columns};
 use super::rows::{MemberColumns, Query, UserColumns, Words};
 use super::session::{PostgresError, Session};
@@ -18,7 +17,9 @@ use crate::clock;
 use crate::config::postgres::PostgresSource;
 use crate::domain::ids::UserId;
 use crate::domain::membership::Table;
+use crate::domain::retry::Backoff;
 use crate::membership_sources::lookups::{Directory, LookupError};
+use crate::random::chance;
 
 /// Connections at a time: several thousand questions a second, and a small share of what a server allows (100 by default).
 const CONNECTIONS: usize = 4;
@@ -177,7 +178,7 @@ impl PostgresDirectory {
                 pause.until = None;
             }
             Err(why) => {
-                let wait = pause.backoff.wait();
+                let wait = pause.backoff.delay(chance());
                 pause.until = Some((clock::monotonic() + wait, why.to_string()));
             }
         }

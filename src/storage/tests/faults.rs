@@ -9,7 +9,6 @@ use redb::backends::FileBackend;
 
 use super::*;
 use crate::storage::error::StorageError;
-use crate::storage::writer::Episode;
 
 /// What the disk does. Everything is well at first.
 #[derive(Debug)]
@@ -338,24 +337,4 @@ fn a_store_never_grows_beyond_what_the_next_start_reads() {
     let disk = FileDisk::at(&place.path).unwrap();
     let (_, _, size) = open::open(&disk).unwrap();
     assert_eq!(size, Size { rows: 2, bytes: 4 });
-}
-
-#[test]
-fn an_episode_is_told_when_it_begins_and_when_it_is_over() {
-    let episode = Episode::default();
-    let told: Vec<_> = [false, true, true, true, false, false, true]
-        .into_iter()
-        .map(|bad| {
-            if bad {
-                (episode.begins(), false)
-            } else {
-                (false, episode.ends())
-            }
-        })
-        .collect();
-    let lines = told
-        .iter()
-        .map(|(begun, over)| usize::from(*begun) + usize::from(*over))
-        .collect::<Vec<_>>();
-    assert_eq!(lines, [0, 1, 0, 0, 1, 0, 1]);
 }
