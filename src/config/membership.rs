@@ -2,17 +2,18 @@
 //!
 //! Nothing in it is replaced: `${…}` would make it depend on the machine, and the app that writes it has the values.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId, text_header};
+use crate::domain::ids::{OrgId, UserId, WorkspaceId, text_header};
 use crate::domain::membership::{
-    AccessStatus, Details, Flags, Role, Roles, RowFault, Table, TableBuilder, User,
+    AccessStatus, Flags, MAX_ATTRIBUTES, MAX_DETAIL, Role, Roles, RowFault, Table, TableBuilder,
+    User, UserRow, UserRowError,
 };
 
 use super::faults::{Code, Fault, Faults, quoted};
 use super::near::nearest;
 use super::reader::{Ctx, Field, Fields, Member};
-use super::roles::known_flags;
+use super::roles::flag;
 use super::source::{Place, Source};
 use super::yaml::{Bounds, Node};
 
@@ -24,9 +25,6 @@ pub const BOUNDS: Bounds = Bounds {
 };
 
 const USER: &str = "the Clerk id of a user, `user_…`, or `name:id` for a user of the issuer `name`";
-/// Bounds on what only the profile tells.
-const MAX_ATTRIBUTES: usize = 32;
-const MAX_DETAIL: usize = 1024;
 
 /// Bound: more members without a user are counted, not listed.
 const MOST_STRANGERS: usize = 20;
@@ -121,47 +119,37 @@ fn misfit(why: &RowFault) -> Fault {
 /// A user, and where its id stands.
 fn user(field: Field<'_>, flags: &Flags) -> Option<(User, Option<Place>)> {
     let mut fields = field.fields("a user")?;
+    let mut row = UserRow::new(flags);
     let own = fields.opt("id");
-    let id = own.maybe(|field| {
-        field.told(
-            Code::WrongValue,
-            "visible ASCII without , ; \" \\",
-            AppUserId::parse,
-        )
-    });
-    let email = fields.opt("email").maybe(text);
-    let name = fields.opt("name").maybe(text);
-    let access = fields.opt("access").maybe(|field| {
-        field
-            .one_of(AccessStatus::NAMES)
-            .and_then(AccessStatus::find)
-    });
-    let founder = fields.opt("founder").bool_or(false);
-    let set = fields.opt("flags").maybe(|field| known_flags(field, flags));
-    let activated_at = fields.opt("activated_at").maybe(detail);
-    let attributes = fields.opt("attributes").maybe(attributes);
+    let expected = "visible ASCII without , ; \" \\";
+    let read = [
+        own.maybe(|field| field.told(Code::WrongValue, expected, |text| row.id(text))),
+        fields
+            .opt("email")
+            .maybe(|field| text(field).map(|text| row.email(&text))),
+        fields
+            .opt("name")
+            .maybe(|field| text(field).map(|text| row.name(&text))),
+        fields
+            .opt("access")
+            .maybe(|field| row.access(field.one_of(AccessStatus::NAMES)?).ok()),
+        fields
+            .opt("founder")
+            .maybe(|field| field.bool().map(|founder| row.founder(founder))),
+        fields.opt("flags").maybe(|field| {
+            let names = Field::each(field.list(), |item| flag(item, flags))?;
+            row.flags(names.iter().map(|name| &**name)).ok()
+        }),
+        fields
+            .opt("activated_at")
+            .maybe(|field| detail(field, |text| row.activated_at(text))),
+        fields
+            .opt("attributes")
+            .maybe(|field| attributes(field, &mut row)),
+    ];
     fields.finish();
-    let (email, name, activated_at, attributes) = (
-        email?,
-        name?,
-        activated_at?,
-        attributes?.unwrap_or_default(),
-    );
-    let access = access?.unwrap_or(AccessStatus::Active);
-    let user = User::new(id?, email.as_deref(), name.as_deref(), access, founder?);
-    let any = activated_at.is_some() || !attributes.is_empty();
-    let details = any.then_some(Details {
-        activated_at,
-        attributes,
-    });
-    Some((
-        User {
-            flags: set?.unwrap_or_default(),
-            details: details.map(Box::new),
-            ..user
-        },
-        own.place(),
-    ))
+    let good = read.iter().all(Option::is_some);
+    good.then(|| (row.user(), own.place()))
 }
 
 /// A text for a header. One that is too long for it is left out, with a warning: for one long name nobody else is kept from
@@ -182,7 +170,7 @@ fn text(field: Field<'_>) -> Option<String> {
     Some(text)
 }
 
-fn attributes(field: Field<'_>) -> Option<BTreeMap<Box<str>, Box<str>>> {
+fn attributes(field: Field<'_>, row: &mut UserRow<'_>) -> Option<()> {
     let members = field.members()?;
     if members.len() > MAX_ATTRIBUTES {
         field.wrongly(
@@ -194,24 +182,14 @@ fn attributes(field: Field<'_>) -> Option<BTreeMap<Box<str>, Box<str>>> {
     }
     let read: Vec<_> = members
         .iter()
-        .map(|member| Some((member.key.into(), detail(member.value)?)))
+        .map(|member| detail(member.value, |text| row.attribute(member.key, text)))
         .collect();
     read.into_iter().collect()
 }
 
 /// A text for the profile.
-fn detail(field: Field<'_>) -> Option<Box<str>> {
-    field.told(
-        Code::Bound,
-        &format!("at most {MAX_DETAIL} bytes"),
-        |text| {
-            if text.len() <= MAX_DETAIL {
-                Ok(Box::from(text))
-            } else {
-                Err("is too long for a profile")
-            }
-        },
-    )
+fn detail(field: Field<'_>, read: impl FnOnce(&str) -> Result<(), UserRowError>) -> Option<()> {
+    field.told(Code::Bound, &format!("at most {MAX_DETAIL} bytes"), read)
 }
 
 /// Adds all workspaces; gives the members of all of them.
@@ -271,7 +249,7 @@ fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<Workspace<'a>> {
     let mut fields = field.fields("a workspace")?;
     let org_field = fields.opt("org");
     let expected = "the id of a Clerk organization, `org_…`";
-    let org = org_field.maybe(|field| field.told(Code::WrongValue, expected, org));
+    let org = org_field.maybe(|field| field.told(Code::WrongValue, expected, OrgId::parse_clerk));
     let listed = fields.opt("members").maybe(Field::members);
     fields.finish();
     let listed = listed?.unwrap_or_default();
@@ -290,15 +268,6 @@ fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<Workspace<'a>> {
         members: members?,
         listed,
     })
-}
-
-fn org(text: &str) -> Result<OrgId, String> {
-    let id = OrgId::parse(text).map_err(|error| error.to_string())?;
-    if text.starts_with("org_") {
-        Ok(id)
-    } else {
-        Err("does not start with `org_`".to_owned())
-    }
 }
 
 fn role(field: Field<'_>, roles: &Roles) -> Option<Role> {

@@ -231,6 +231,17 @@ pub fn text_header(text: &str) -> Option<HeaderValue> {
 /// Longest text for people in a header, in bytes after encoding.
 pub const MAX_TEXT: usize = 1024;
 
+impl OrgId {
+    /// The id of an organization at Clerk, as a source of the membership has to name it.
+    ///
+    /// # Errors
+    /// As [`OrgId::parse`], and for an id that does not start with `org_`.
+    pub fn parse_clerk(text: &str) -> Result<Self, IdError> {
+        check(text, "org_")?;
+        Ok(Self(text.into()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -10,6 +10,7 @@ mod prepared;
 mod record;
 mod reload;
 mod table;
+mod user_row;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use prepared::Prepared;
 pub use record::{Entry, OrgEntry, Record, Seen};
 pub use reload::{MARKS_LAST, Reloaded, Said};
 pub use table::{RowFault, Table, TableBuilder, Workspace};
+pub use user_row::{MAX_ATTRIBUTES, MAX_DETAIL, UserRow, UserRowError};
 
 /// A role by its height: index into [`Roles`]. Higher ones contain the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,16 +1,12 @@
 //! One user, one role, one organization of a document: the same keys, meanings and bounds as in the membership file.
 
-use std::collections::BTreeMap;
-
 use super::node::Node;
 use crate::config::faults::quoted;
-use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
-use crate::domain::membership::{AccessStatus, Details, Flags, Role, Roles, TableBuilder, User};
+use crate::domain::ids::{IdError, OrgId, UserId, WorkspaceId};
+use crate::domain::membership::{
+    AccessStatus, Flags, MAX_ATTRIBUTES, Role, Roles, TableBuilder, User, UserRow, UserRowError,
+};
 use crate::membership_sources::RowFaults;
-
-/// Bounds on what only the profile tells, as in the file.
-const MAX_ATTRIBUTES: usize = 32;
-const MAX_DETAIL: usize = 1024;
 
 /// A table in the making, and what is wrong with it so far.
 pub(super) struct Work<'w> {
@@ -60,7 +56,7 @@ impl<'w> Work<'w> {
                 );
             }
         };
-        let mut read = Described::default();
+        let mut row = UserRow::new(self.flags);
         let mut good = true;
         for (position, (name, value)) in members.iter().enumerate() {
             let place = || format!("{path}.{}", key(name));
@@ -71,21 +67,22 @@ impl<'w> Work<'w> {
             let told = if twice {
                 Err("comes twice".to_owned())
             } else {
-                read.field(name, value, self.flags)
+                field(&mut row, name, value)
             };
             good &= self.take(place(), told).is_some();
         }
-        good.then(|| read.user())
+        good.then(|| row.user())
     }
 
     pub(super) fn org(&mut self, path: &str, node: &Node) -> Option<OrgId> {
-        let read = node.text().and_then(|text| match OrgId::parse(&text) {
-            Ok(id) if text.starts_with("org_") => Ok(id),
-            Ok(_) => Err(format!(
-                "is {}, and must be the id of a Clerk organization, `org_…`",
-                quoted(&text)
-            )),
-            Err(why) => Err(format!("is {} and {why}", quoted(&text))),
+        let read = node.text().and_then(|text| {
+            OrgId::parse_clerk(&text).map_err(|why| match why {
+                IdError::Prefix(_) => format!(
+                    "is {}, and must be the id of a Clerk organization, `org_…`",
+                    quoted(&text)
+                ),
+                why => format!("is {} and {why}", quoted(&text)),
+            })
         });
         self.take(path, read)
     }
@@ -134,70 +131,44 @@ pub(super) fn key(name: &str) -> String {
     }
 }
 
-/// What was said of a user so far.
-#[derive(Default)]
-struct Described {
-    id: Option<AppUserId>,
-    email: Option<String>,
-    name: Option<String>,
-    access: Option<AccessStatus>,
-    founder: bool,
-    flags: Flags,
-    details: Details,
-}
-
-impl Described {
-    fn field(&mut self, name: &str, value: &Node, known: &Flags) -> Result<(), String> {
-        match name {
-            "id" => {
-                let text = value.text()?;
-                self.id = Some(AppUserId::parse(&text).map_err(|why| why.to_string())?);
-            }
-            "email" => self.email = Some(value.text()?),
-            "name" => self.name = Some(value.text()?),
-            "access" => {
-                let text = value.text()?;
-                let access = AccessStatus::find(&text);
-                self.access = Some(access.ok_or_else(|| {
-                    format!(
-                        "is {}, and must be one of {}",
-                        quoted(&text),
-                        AccessStatus::NAMES.join(", ")
-                    )
-                })?);
-            }
-            "founder" => self.founder = value.bool()?,
-            "flags" => self.flags = flags(value, known)?,
-            "activated_at" => self.details.activated_at = Some(detail(value)?),
-            "attributes" => self.details.attributes = attributes(value)?,
-            _ => {
-                let known = "id, email, name, access, founder, flags, activated_at and attributes";
-                return Err(format!("is not known here; there are {known}"));
-            }
+/// Hands one member of a user's object over to the row.
+fn field(row: &mut UserRow<'_>, name: &str, value: &Node) -> Result<(), String> {
+    let plain = |read: Result<(), UserRowError>| read.map_err(|why| why.to_string());
+    match name {
+        "id" => plain(row.id(&value.text()?)),
+        "email" => {
+            row.email(&value.text()?);
+            Ok(())
         }
-        Ok(())
-    }
-
-    fn user(self) -> User {
-        // Who lists a user means to let them in.
-        let access = self.access.unwrap_or(AccessStatus::Active);
-        let user = User::new(
-            self.id,
-            self.email.as_deref(),
-            self.name.as_deref(),
-            access,
-            self.founder,
-        );
-        let any = self.details.activated_at.is_some() || !self.details.attributes.is_empty();
-        User {
-            flags: self.flags,
-            details: any.then(|| Box::new(self.details)),
-            ..user
+        "name" => {
+            row.name(&value.text()?);
+            Ok(())
+        }
+        "access" => {
+            let text = value.text()?;
+            row.access(&text).map_err(|_| {
+                format!(
+                    "is {}, and must be one of {}",
+                    quoted(&text),
+                    AccessStatus::NAMES.join(", ")
+                )
+            })
+        }
+        "founder" => {
+            row.founder(value.bool()?);
+            Ok(())
+        }
+        "flags" => flags(row, value),
+        "activated_at" => plain(row.activated_at(&value.text()?)),
+        "attributes" => attributes(row, value),
+        _ => {
+            let known = "id, email, name, access, founder, flags, activated_at and attributes";
+            Err(format!("is not known here; there are {known}"))
         }
     }
 }
 
-fn flags(value: &Node, known: &Flags) -> Result<Flags, String> {
+fn flags(row: &mut UserRow<'_>, value: &Node) -> Result<(), String> {
     let Node::List(items) = value else {
         return Err(format!("is {}, and must be a list", value.kind()));
     };
@@ -206,26 +177,20 @@ fn flags(value: &Node, known: &Flags) -> Result<Flags, String> {
         .map(Node::text)
         .collect::<Result<_, _>>()
         .map_err(|why| format!("an item {why}"))?;
-    if let Some(unknown) = names.iter().find(|name| !known.has(name)) {
-        return Err(format!(
-            "names the flag {}, which `membership.flags` has not",
-            quoted(unknown)
-        ));
-    }
-    Flags::new(names.iter().map(String::as_str)).ok_or_else(|| "has too many flags".to_owned())
+    row.flags(names.iter().map(String::as_str))
+        .map_err(|why| match why {
+            UserRowError::UnknownFlag(name) => format!(
+                "names the flag {}, which `membership.flags` has not",
+                quoted(&name)
+            ),
+            why => why.to_string(),
+        })
 }
 
-fn detail(value: &Node) -> Result<Box<str>, String> {
-    match value.text()? {
-        text if text.len() <= MAX_DETAIL => Ok(text.into()),
-        _ => Err(format!("is longer than {MAX_DETAIL} bytes")),
-    }
-}
-
-fn attributes(value: &Node) -> Result<BTreeMap<Box<str>, Box<str>>, String> {
+fn attributes(row: &mut UserRow<'_>, value: &Node) -> Result<(), String> {
     let members = match value {
-        Node::Map(members) if members.len() <= MAX_ATTRIBUTES => members,
-        Node::Map(_) | Node::Many => return Err(format!("has more than {MAX_ATTRIBUTES} members")),
+        Node::Map(members) => members,
+        Node::Many => return Err(format!("has more than {MAX_ATTRIBUTES} members")),
         other => {
             return Err(format!(
                 "is {}, and must be an object of texts",
@@ -233,12 +198,15 @@ fn attributes(value: &Node) -> Result<BTreeMap<Box<str>, Box<str>>, String> {
             ));
         }
     };
-    let mut read = BTreeMap::new();
     for (name, value) in members {
-        let text = detail(value).map_err(|why| format!("has {}, which {why}", quoted(name)))?;
-        if read.insert(name.as_str().into(), text).is_some() {
-            return Err(format!("has {} twice", quoted(name)));
-        }
+        let text = value
+            .text()
+            .map_err(|why| format!("has {}, which {why}", quoted(name)))?;
+        row.attribute(name, &text).map_err(|why| match why {
+            UserRowError::TooManyAttributes => format!("has more than {MAX_ATTRIBUTES} members"),
+            UserRowError::SameAttribute => format!("has {} twice", quoted(name)),
+            why => format!("has {}, which {why}", quoted(name)),
+        })?;
     }
-    Ok(read)
+    Ok(())
 }

@@ -6,12 +6,10 @@ use tokio_postgres::types::Type;
 
 use super::cell::{self, CellError, Cells, Form};
 use crate::config::faults::quoted;
-use crate::domain::ids::{AppUserId, OrgId, UserId, WorkspaceId};
-use crate::domain::membership::{AccessStatus, Details, Flags, Role, Roles, User};
-
-/// Bounds on what only the profile tells, as for a membership file.
-const MAX_ATTRIBUTES: usize = 32;
-const MAX_DETAIL: usize = 1024;
+use crate::domain::ids::{OrgId, UserId, WorkspaceId};
+use crate::domain::membership::{
+    AccessStatus, Flags, MAX_DETAIL, Role, Roles, User, UserRow, UserRowError,
+};
 
 /// The words that rows may use.
 #[derive(Clone, Debug)]
@@ -212,7 +210,7 @@ fn read<T>(column: &str, read: Result<T, CellError>) -> Result<T, String> {
 fn id<T, E: fmt::Display>(
     name: &str,
     value: Option<(Form, &[u8])>,
-    parse: impl Fn(&str) -> Result<T, E>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<T, String> {
     let (form, raw) = value.ok_or_else(|| wrong(name, "is NULL"))?;
     let text = read(name, cell::id(form, raw))?;
@@ -271,79 +269,56 @@ fn described(
         activated_at,
         attributes,
     ] = *columns;
-    let own = match value(row, own) {
-        None => None,
-        some => Some(id("id", some, AppUserId::parse)?),
-    };
-    let text = |name: &str, column| {
-        value(row, column)
-            .map(|(_, raw)| read(name, cell::text(raw)))
-            .transpose()
-    };
-    let (email, name) = (text("email", email)?, text("name", name)?);
-    let access = match (access, value(row, access)) {
-        // Who lists a user means to let them in.
-        (None, _) => AccessStatus::Active,
-        // Fail closed: who says who may come in, and of somebody nothing, has not said that they may.
+    let mut user = UserRow::new(&words.flags);
+    if let some @ Some(_) = value(row, own) {
+        id("id", some, |text| user.id(text))?;
+    }
+    if let Some((_, raw)) = value(row, email) {
+        user.email(read("email", cell::text(raw))?);
+    }
+    if let Some((_, raw)) = value(row, name) {
+        user.name(read("name", cell::text(raw))?);
+    }
+    match (access, value(row, access)) {
+        (None, _) => {}
+        // Fail closed: a query that gives access, and for this user none, does not say that they may come in.
         (Some(_), None) => return Err(wrong("access", "is NULL")),
         (Some(_), Some((_, raw))) => word(
             "access",
             raw,
             || AccessStatus::NAMES.iter().copied(),
-            AccessStatus::find,
+            |text| user.access(text).ok(),
         )?,
+    }
+    if let Some((_, raw)) = value(row, founder) {
+        user.founder(read("founder", cell::boolean(raw))?);
+    }
+    if let Some((form, raw)) = value(row, flags) {
+        let names = read("flags", cell::list(form, raw))?;
+        user.flags(names).map_err(|why| match why {
+            UserRowError::UnknownFlag(name) => format!(
+                "`flags` has {}, which is none of `membership.flags`",
+                quoted(&name)
+            ),
+            why => wrong("flags", why),
+        })?;
+    }
+    let profile = |why| match why {
+        UserRowError::TooLong => {
+            format!("`activated_at` or one of `attributes` is longer than {MAX_DETAIL} bytes")
+        }
+        why => wrong("attributes", why),
     };
-    let founder = value(row, founder)
-        .map(|(_, raw)| read("founder", cell::boolean(raw)))
-        .transpose()?;
-    let flags = value(row, flags)
-        .map(|(form, raw)| known_flags(form, raw, &words.flags))
-        .transpose()?;
-    let activated_at = text("activated_at", activated_at)?;
-    let attributes = value(row, attributes)
-        .map(|(form, raw)| read("attributes", cell::texts(form, raw)))
-        .transpose()?;
-    let attributes = attributes.unwrap_or_default();
-    if attributes.len() > MAX_ATTRIBUTES {
-        return Err(wrong(
-            "attributes",
-            format_args!("has more than {MAX_ATTRIBUTES} entries"),
-        ));
+    if let Some((_, raw)) = value(row, activated_at) {
+        let text = read("activated_at", cell::text(raw))?;
+        user.activated_at(text).map_err(profile)?;
     }
-    let too_long = |text: &str| text.len() > MAX_DETAIL;
-    if activated_at.is_some_and(too_long)
-        || attributes
-            .iter()
-            .any(|(name, text)| too_long(name) || too_long(text))
-    {
-        return Err(format!(
-            "`activated_at` or one of `attributes` is longer than {MAX_DETAIL} bytes"
-        ));
+    if let Some((form, raw)) = value(row, attributes) {
+        for (name, text) in read("attributes", cell::texts(form, raw))? {
+            user.attribute(&name, &text).map_err(profile)?;
+        }
     }
-    let any = activated_at.is_some() || !attributes.is_empty();
-    let details = any.then(|| {
-        Box::new(Details {
-            activated_at: activated_at.map(Into::into),
-            attributes,
-        })
-    });
-    let user = User::new(own, email, name, access, founder.unwrap_or(false));
-    Ok(User {
-        flags: flags.unwrap_or_default(),
-        details,
-        ..user
-    })
-}
-
-fn known_flags(form: Form, raw: &[u8], known: &Flags) -> Result<Flags, String> {
-    let names = read("flags", cell::list(form, raw))?;
-    if let Some(unknown) = names.iter().find(|name| !known.has(name)) {
-        return Err(format!(
-            "`flags` has {}, which is none of `membership.flags`",
-            quoted(unknown)
-        ));
-    }
-    Flags::new(names).ok_or_else(|| wrong("flags", "has too many of them"))
+    Ok(user.user())
 }
 
 impl MemberColumns {
@@ -360,7 +335,7 @@ impl MemberColumns {
             let org = match (org, value(row, org)) {
                 (None, _) => None,
                 (Some(_), None) => Some(None),
-                (Some(_), some) => Some(Some(id("org", some, organization)?)),
+                (Some(_), some) => Some(Some(id("org", some, OrgId::parse_clerk)?)),
             };
             let (_, raw) = value(row, role).ok_or_else(|| wrong("role", "is NULL"))?;
             let role = word(
@@ -383,14 +358,5 @@ impl MemberColumns {
                 why,
             }),
         }
-    }
-}
-
-fn organization(text: &str) -> Result<OrgId, String> {
-    let id = OrgId::parse(text).map_err(|why| why.to_string())?;
-    if text.starts_with("org_") {
-        Ok(id)
-    } else {
-        Err("does not start with `org_`".to_owned())
     }
 }
