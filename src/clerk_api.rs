@@ -123,6 +123,19 @@ impl Backend {
 
     /// One request about `user`, and its answer if that is a 200.
     async fn ask(&self, method: Method, user: &ClerkUserId) -> Result<Answer, BackendError> {
+        let path = format!("users/{}", utf8_percent_encode(user.as_str(), SEGMENT));
+        self.request(method, &path, MAX_BYTES, Some(user)).await
+    }
+
+    /// One request of our share of the rate limit, and its answer if that is a 200. `path` is below `/v1/`, the body at most `max` bytes,
+    /// and `user` whom it is about.
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        max: usize,
+        user: Option<&ClerkUserId>,
+    ) -> Result<Answer, BackendError> {
         let base = &self.settings.api_url;
         if let Err(wait) = self.limit.lock().take(clock::monotonic()) {
             return Err(BackendError::Limited {
@@ -130,25 +143,20 @@ impl Backend {
                 wait,
             });
         }
-        let url = format!(
-            "{base}/v1/users/{}",
-            utf8_percent_encode(user.as_str(), SEGMENT)
-        );
-        let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
         let answer = self
             .fetcher
             .ask(Ask {
                 method,
-                url: &url,
-                bearer,
-                headers,
-                max: MAX_BYTES,
+                url: &format!("{base}/v1/{path}"),
+                bearer: &self.settings.secret,
+                headers: &[VERSION],
+                max,
             })
             .await?;
         if answer.status == 200 {
             Ok(answer)
         } else {
-            Err(self.refused(&answer, Some(user)))
+            Err(self.refused(&answer, user))
         }
     }
 

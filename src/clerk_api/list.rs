@@ -3,11 +3,9 @@
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::{Backend, BackendError, VERSION};
+use super::{Backend, BackendError};
 use crate::background::{Pace, aside};
-use crate::clock;
 use crate::domain::token::json;
-use crate::fetch::Ask;
 
 /// Rows of a page: the most that Clerk gives (`limit`, 1 to 500).
 pub const PAGE: usize = 500;
@@ -55,7 +53,7 @@ impl Backend {
             "{}?limit={PAGE}&offset={offset}&order_by=%2Bcreated_at",
             list.name()
         );
-        let body = self.get(&path, MAX_PAGE).await?;
+        let body = self.request(Method::GET, &path, MAX_PAGE, None).await?.body;
         // Megabytes.
         let read = aside(Pace::Slowly, move || page(list, &body)).await;
         read.ok()
@@ -68,36 +66,12 @@ impl Backend {
     /// # Errors
     /// As [`Backend::page`].
     pub async fn count_users(&self) -> Result<u64, BackendError> {
-        let body = self.get("users/count", super::MAX_BYTES).await?;
-        let total = json::object(&body).and_then(|answer| answer.get("total_count")?.as_u64());
-        total.ok_or_else(|| self.unreadable("it has no `total_count`"))
-    }
-
-    async fn get(&self, path: &str, max: usize) -> Result<bytes::Bytes, BackendError> {
-        let base = &self.settings.api_url;
-        if let Err(wait) = self.limit.lock().take(clock::monotonic()) {
-            return Err(BackendError::Limited {
-                base: base.clone(),
-                wait,
-            });
-        }
-        let url = format!("{base}/v1/{path}");
-        let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
         let answer = self
-            .fetcher
-            .ask(Ask {
-                method: Method::GET,
-                url: &url,
-                bearer,
-                headers,
-                max,
-            })
+            .request(Method::GET, "users/count", super::MAX_BYTES, None)
             .await?;
-        if answer.status == 200 {
-            Ok(answer.body)
-        } else {
-            Err(self.refused(&answer, None))
-        }
+        let total =
+            json::object(&answer.body).and_then(|answer| answer.get("total_count")?.as_u64());
+        total.ok_or_else(|| self.unreadable("it has no `total_count`"))
     }
 }
 
