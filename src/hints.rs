@@ -3,8 +3,6 @@
 //! Much of what is said here comes from people who have shown nothing yet, so every kind of warning has its pause, and the
 //! kinds with foreign names in them a bound on how many there are (attack A-126).
 
-mod text;
-
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,18 +10,16 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method};
 use parking_lot::Mutex;
 
-pub use text::{Told, told};
-
+use crate::advice::{self, Warning};
 use crate::clock;
 use crate::domain::hint::{Hint, hint};
 use crate::domain::issuer::Issuer;
 use crate::domain::{Rejection, Snapshot};
+use crate::log_once::LogSeldom;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// So many tokens that ended just before they came, within a minute, are no accident.
 const MANY: usize = 5;
-/// Bound: warnings of one kind that name different strangers, until the first of them may be repeated.
-const STRANGERS: usize = 8;
 
 /// What was said, and what was seen of the clocks. Clones of the `Arc` around it share everything.
 #[derive(Debug, Default)]
@@ -43,7 +39,7 @@ enum Topic {
 
 #[derive(Debug, Default)]
 struct Seen {
-    said: HashMap<Topic, Instant>,
+    logged: LogSeldom<Topic>,
     /// When the last tokens came that had ended just before. At most [`MANY`].
     expired: VecDeque<Instant>,
     /// By how many seconds our clock was ahead of an issuer's when its keys were last fetched. One entry for each issuer.
@@ -71,24 +67,13 @@ impl Topic {
             }
         }
     }
-
-    /// Whether both count against one bound.
-    fn is_like(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-    }
 }
 
 impl Seen {
     /// Whether `topic` may be said at `now`; if so, it counts as said.
     fn due(&mut self, topic: Topic, now: Instant) -> bool {
-        self.said
-            .retain(|topic, at| now.duration_since(*at) < topic.pause());
-        let like = self.said.keys().filter(|said| said.is_like(&topic)).count();
-        if self.said.contains_key(&topic) || like >= STRANGERS {
-            return false;
-        }
-        self.said.insert(topic, now);
-        true
+        let pause = topic.pause();
+        self.logged.may_log(topic, pause, now)
     }
 
     /// Counts a token that ended just before it came. Whether there were many of them within a minute.
@@ -133,7 +118,7 @@ impl Hints {
             _ => None,
         };
         drop(seen);
-        say(&told(&hint, snapshot, ahead));
+        log(&advice::warning(&hint, snapshot, ahead));
     }
 
     /// Called after each fetch of keys: our clock is `ahead` seconds ahead of the issuer's, or behind if that is negative.
@@ -143,12 +128,12 @@ impl Hints {
         let leeway = issuer.claims.leeway.secs();
         if ahead.unsigned_abs() > leeway && seen.due(Topic::Clock, clock::monotonic()) {
             drop(seen);
-            say(&text::clock_is_off(&issuer.name, ahead, leeway));
+            log(&advice::clock_is_off(&issuer.name, ahead, leeway));
         }
     }
 }
 
-fn say(Told { what, cause, fix }: &Told) {
+fn log(Warning { what, cause, fix }: &Warning) {
     tracing::warn!(cause, fix, "{what}");
 }
 

@@ -1,6 +1,7 @@
 //! bailiff: an authentication gate for HTTP apps whose users sign in with Clerk.
 
 pub mod admin;
+pub mod advice;
 pub mod background;
 pub mod clerk_api;
 pub mod cli;

@@ -51,6 +51,7 @@ const FLOORS: &[Floor] = &[
     floor("config", &["domain"]),
     floor("random", &["domain"]),
     floor("log_once", &[]),
+    floor("advice", &["domain", "config"]),
     floor("metrics", &["domain", "clock", "config"]),
     floor("background", &["domain", "clock"]),
     floor("fetch", &["domain", "clock", "config"]),
@@ -289,8 +290,9 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
     if first == "crate" {
         let target = import.path.get(1)?;
         let known = FLOORS.iter().any(|floor| floor.module == target);
-            // Small machinery, for which any module above the floor may have a use.
-        let shared = ["random", "log_once"].contains(&target.as_str()) && module != "domain";
+        // Small machinery, for which any module above the floor may have a use.
+        let shared =
+            ["random", "log_once", "advice"].contains(&target.as_str()) && module != "domain";
         let upward = known && target != module && !shared && !floor.ours.contains(&target.as_str());
         let everything = target == "*" && module != "lib";
         let may = if floor.ours.is_empty() {

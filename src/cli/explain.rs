@@ -2,6 +2,7 @@
 
 mod advice;
 mod browser;
+mod facts;
 mod hints;
 mod report;
 mod services;
@@ -24,7 +25,7 @@ use crate::domain::head::Incoming;
 use crate::domain::ids::RequestId;
 use crate::domain::judge::{Identified, Trace, judge_traced, judge_webhook};
 use crate::domain::{Refusal, RequestHead, Snapshot, Step, UnixTime, Verdict};
-use advice::Facts;
+use facts::Facts;
 use report::{Outcome, Report};
 
 #[derive(clap::Args, Debug)]

@@ -1,5 +1,7 @@
 use super::*;
 
+const STRANGERS: usize = LogSeldom::<Topic>::MOST_ALIKE;
+
 fn instance(iss: &str) -> Hint {
     Hint::OtherInstance {
         reason: Rejection::WrongIssuer,
@@ -56,7 +58,7 @@ fn a_flood_of_made_up_issuers_is_a_few_lines_and_hides_nothing_else() {
     assert!(seen.is_worth_saying(&Hint::Webhook(Rejection::WebhookTime), start));
     assert!(seen.is_worth_saying(&Hint::Origin("https://app.test".into()), start));
     assert_eq!(said(&mut seen, start + 60 * MINUTE), STRANGERS);
-    assert!(seen.said.len() <= STRANGERS + 2, "nothing grows");
+    assert!(seen.logged.waiting() <= STRANGERS + 2, "nothing grows");
 }
 
 #[test]
@@ -77,7 +79,7 @@ fn tokens_that_have_just_ended_are_a_warning_only_in_numbers() {
 
 #[test]
 fn a_stranger_cannot_write_lines_of_his_own() {
-    let told = text::told(
+    let told = advice::warning(
         &instance("https://a\n\u{1b}[2J{\"level\":\"x\"}"),
         &no_rules(),
         None,
@@ -99,7 +101,7 @@ fn who_is_to_blame_for_old_tokens_follows_from_the_measured_clock() {
             "either the clock of this machine is ahead, or clients",
         ),
     ] {
-        let told = text::told(&expired(), &no_rules(), ahead);
+        let told = advice::warning(&expired(), &no_rules(), ahead);
         assert!(told.cause.contains(part), "{ahead:?}: {told:?}");
         assert_eq!(told.fix.contains("set-ntp"), ahead == Some(40), "{ahead:?}");
     }

@@ -1,12 +1,13 @@
 //! Advice on what browsers send: preflights, and JavaScript's words in the place of a token.
 
-use super::advice::Facts;
+use super::advice::Evidence;
+use super::facts::Facts;
+use crate::advice::{Warning, warning};
 use crate::domain::Rejection;
 use crate::domain::hint::{self, Hint};
-use crate::hints::{Told, told};
 
 /// Cause and cure, where the reason is about a browser. The same words as in the log of a running gate.
-pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<(String, String)> {
+pub(super) fn evidence(reason: Rejection, facts: &Facts<'_>) -> Option<Evidence> {
     let hint = match reason {
         Rejection::OriginNotListed => hint::hint(
             facts.snapshot,
@@ -20,6 +21,6 @@ pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<(String, St
         }
         _ => return None,
     };
-    let Told { what, cause, fix } = told(&hint, facts.snapshot, None);
-    Some((format!("{what}; {cause}"), fix.to_owned()))
+    let Warning { what, cause, fix } = warning(&hint, facts.snapshot, None);
+    Some((format!("{what}; {cause}"), Some(fix.to_owned())))
 }

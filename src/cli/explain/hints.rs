@@ -3,7 +3,7 @@
 use http::header::ORIGIN;
 
 use super::Request;
-use super::advice::Facts;
+use super::facts::Facts;
 use crate::cli::offline_gate::OfflineGate;
 use crate::cli::token::missing::{SOURCES, missing};
 use crate::config::faults::quoted;

@@ -6,7 +6,8 @@ use http::HeaderName;
 use serde_json::{Value, json};
 
 use super::Request;
-use super::advice::{self, Advice, Facts};
+use super::advice::{self, Advice};
+use super::facts::Facts;
 use crate::cli::offline_gate::OfflineGate;
 use crate::domain::identity::Headers as _;
 use crate::domain::identity::name::USER_EMAIL;
@@ -40,14 +41,14 @@ pub(super) enum Outcome {
         reason: Rejection,
         status: u16,
         body: String,
-        advice: Option<Advice>,
+        advice: Advice,
     },
     /// A route with `answer:`: answered by the gate.
     Answer {
         status: u16,
         body: String,
         /// Why the caller would not be let in, and what to do about it.
-        reason: Option<(Rejection, Option<Advice>)>,
+        reason: Option<(Rejection, Advice)>,
     },
     /// A preflight: answered by the gate.
     Preflight(Vec<(String, String)>),
@@ -243,9 +244,7 @@ impl Report {
                     "  means   {}\n  answer  {status} {body}",
                     reason.meaning()
                 );
-                if let Some(Advice { cause, fix }) = advice {
-                    let _ = writeln!(text, "  cause   {cause}\n  fix     {fix}");
-                }
+                text += &advice.text();
             }
             Outcome::Answer {
                 status,
@@ -255,9 +254,7 @@ impl Report {
                 let _ = writeln!(text, "answered by bailiff: {status}\n    {body}");
                 if let Some((reason, advice)) = reason {
                     let _ = writeln!(text, "  because {}: {}", reason.label(), reason.meaning());
-                    if let Some(Advice { cause, fix }) = advice {
-                        let _ = writeln!(text, "  cause   {cause}\n  fix     {fix}");
-                    }
+                    text += &advice.text();
                 }
             }
             Outcome::Preflight(fields) => {
@@ -316,22 +313,22 @@ impl Report {
                 "means": reason.meaning(),
                 "status": status,
                 "body": body,
-                "cause": advice.as_ref().map(|advice| &advice.cause),
-                "fix": advice.as_ref().map(|advice| &advice.fix),
+                "cause": &advice.cause,
+                "fix": &advice.fix,
             }),
             Outcome::Answer {
                 status,
                 body,
                 reason,
             } => {
-                let advice = reason.as_ref().and_then(|(_, advice)| advice.as_ref());
+                let advice = reason.as_ref().map(|(_, advice)| advice);
                 json!({
                     "verdict": "answer",
                     "status": status,
                     "body": body,
                     "reason": reason.as_ref().map(|(reason, _)| reason.label()),
                     "means": reason.as_ref().map(|(reason, _)| reason.meaning()),
-                    "cause": advice.map(|advice| &advice.cause),
+                    "cause": advice.and_then(|advice| advice.cause.as_ref()),
                     "fix": advice.map(|advice| &advice.fix),
                 })
             }

@@ -1,6 +1,7 @@
 //! Advice on tokens of services: which routes, and from where.
 
-use super::advice::Facts;
+use super::advice::Evidence;
+use super::facts::Facts;
 use crate::config::faults::quoted;
 use crate::domain::Rejection;
 use crate::domain::client::{Client, forwarding_header};
@@ -8,12 +9,12 @@ use crate::domain::routes::Access;
 use crate::domain::service_token::ServiceToken;
 
 /// Cause and cure, where the reason is about a service.
-pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Option<(String, String)> {
+pub(super) fn evidence(reason: Rejection, facts: &Facts<'_>) -> Option<Evidence> {
     match reason {
-        Rejection::UnknownService => Some(unknown(facts)),
+        Rejection::UnknownService => Some((unknown(facts), None)),
         Rejection::ServiceRoute => Some(route(facts, service(facts)?)),
         Rejection::ServiceNetwork => Some(network(facts, service(facts)?)),
-        Rejection::UndeclaredProxy => Some(proxy(facts)),
+        Rejection::UndeclaredProxy => Some((proxy(facts), None)),
         _ => None,
     }
 }
@@ -28,7 +29,7 @@ fn service<'f>(facts: &Facts<'f>) -> Option<&'f ServiceToken> {
         .find(|service| service.name() == name)
 }
 
-fn unknown(facts: &Facts<'_>) -> (String, String) {
+fn unknown(facts: &Facts<'_>) -> String {
     let names: Vec<_> = facts
         .snapshot
         .rules
@@ -36,15 +37,13 @@ fn unknown(facts: &Facts<'_>) -> (String, String) {
         .iter()
         .map(|service| quoted(service.name().as_str()))
         .collect();
-    let cause = match names.as_slice() {
+    match names.as_slice() {
         [] => "there are no services, so no token can be one's".to_owned(),
         _ => format!("the token is none of those of {}", names.join(", ")),
-    };
-    let fix = "compare `printf %s \"$TOKEN\" | sha256sum` on both sides; users do not pass routes with `access: service`";
-    (cause, fix.to_owned())
+    }
 }
 
-fn route(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
+fn route(facts: &Facts<'_>, service: &ServiceToken) -> Evidence {
     let name = quoted(service.name().as_str());
     let cause = format!("the service {name} may use {}", service.reach());
     let fix = match facts.route {
@@ -61,10 +60,10 @@ fn route(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
         }
         None => format!("add the route to the `routes` of {name}"),
     };
-    (cause, fix)
+    (cause, Some(fix))
 }
 
-fn network(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
+fn network(facts: &Facts<'_>, service: &ServiceToken) -> Evidence {
     let name = quoted(service.name().as_str());
     let rules = &facts.snapshot.rules;
     let from = |from: String| {
@@ -73,7 +72,7 @@ fn network(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
             service.networks()
         )
     };
-    match (Client::of(facts.peer, facts.headers, &rules.trusted_proxies), facts.peer) {
+    let (cause, fix) = match (Client::of(facts.peer, facts.headers, &rules.trusted_proxies), facts.peer) {
         (Client::Untold, Some(peer)) => (
             format!("{peer} is in `trusted_proxies`, and its X-Forwarded-For does not say whose request it forwards"),
             "let the proxy set X-Forwarded-For; if no proxy has this address, narrow `trusted_proxies`".to_owned(),
@@ -86,10 +85,11 @@ fn network(facts: &Facts<'_>, service: &ServiceToken) -> (String, String) {
             from("the request comes over a Unix socket, which has no address".to_owned()),
             format!("add `unix` to the `networks` of {name}, if nobody but services can open the socket"),
         ),
-    }
+    };
+    (cause, Some(fix))
 }
 
-fn proxy(facts: &Facts<'_>) -> (String, String) {
+fn proxy(facts: &Facts<'_>) -> String {
     let header = forwarding_header(facts.headers)
         .map_or_else(|| "a forwarding header".to_owned(), ToString::to_string);
     let trusted = facts.snapshot.rules.trusts(facts.peer);
@@ -97,7 +97,7 @@ fn proxy(facts: &Facts<'_>) -> (String, String) {
         || "the Unix socket".to_owned(),
         |peer| peer.to_canonical().to_string(),
     );
-    let cause = if trusted {
+    if trusted {
         format!(
             "{peer} is in `trusted_proxies`, and the last other address in its X-Forwarded-For forwarded the request too"
         )
@@ -105,7 +105,5 @@ fn proxy(facts: &Facts<'_>) -> (String, String) {
         format!(
             "{peer} is not in `trusted_proxies`, and {header} says that the request was forwarded: for whom, nobody can tell"
         )
-    };
-    let fix = "list every proxy on the way in `trusted_proxies`, or let the service call bailiff directly, without such headers";
-    (cause, fix.to_owned())
+    }
 }
