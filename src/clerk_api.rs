@@ -21,7 +21,7 @@ pub use list::{List, PAGE, Page};
 
 use crate::clock;
 use crate::config::settings::BackendSettings;
-use crate::domain::event::{self, Change, EventTime};
+use crate::domain::event::{self, MembershipEvent};
 use crate::domain::ids::ClerkUserId;
 use crate::domain::keys::{JwksError, KeySet, MAX_JWKS_BYTES};
 use crate::domain::token::json;
@@ -31,12 +31,6 @@ use crate::fetch::{Answer, Ask, Fetcher, SEGMENT};
 const MAX_BYTES: usize = 1 << 20;
 /// Clerk changes its answers by date; this is the version that the code here was written for.
 const VERSION: (&str, &str) = ("clerk-api-version", "2026-05-12");
-/// What Clerk says of a user, for [`crate::domain::membership::Members::changed`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    pub change: Change,
-    pub at: EventTime,
-}
 
 /// What became of the wish to delete a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,11 +63,10 @@ impl Backend {
     ///
     /// # Errors
     /// See [`BackendError`]; [`BackendError::Limited`] without asking.
-    pub async fn user(&self, user: &ClerkUserId) -> Result<Description, BackendError> {
+    pub async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError> {
         let answer = self.ask(Method::GET, user).await?;
         let found = self.about(user, &answer)?;
-        let (change, at) = event::described(&found).map_err(|why| self.unreadable(why))?;
-        Ok(Description { change, at })
+        event::described(&found).map_err(|why| self.unreadable(why))
     }
 
     /// Deletes `user` at Clerk, for good: `DELETE /v1/users/{id}`.

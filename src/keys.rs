@@ -1,5 +1,8 @@
 //! Keys of the issuers: fetched before the first request, refreshed in the background, kept through outages up to a bound.
 
+pub(crate) mod discovery;
+pub mod proofs;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

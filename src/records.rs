@@ -2,7 +2,6 @@
 //! where there are some.
 
 mod asked;
-pub mod kept;
 mod others;
 mod reloads;
 mod rows;
@@ -15,10 +14,12 @@ use parking_lot::Mutex;
 
 use crate::clock;
 use crate::config::settings::{Live, MembershipSource};
-use crate::domain::event::{Change, EventTime};
+use crate::domain::event::row::{
+    decode_organization, decode_revocation, decode_user, revocation_key,
+};
+use crate::domain::event::{Change, DecodeError, MembershipEvent};
 use crate::domain::membership::{MARKS_LAST, Members, Roles, Said, Table};
 use crate::domain::revocation::Revocations;
-use crate::domain::shared::{Fact, is_news};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
 use crate::domain::{Snapshot, UnixTime};
@@ -26,7 +27,6 @@ use crate::metrics::Metrics;
 use crate::replication::{Publisher, Told};
 use crate::snapshot_store::SnapshotStore;
 use crate::storage::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
-use kept::{RowError, forget_revocation, read_organization, read_revocation, read_user};
 use others::{Parked, SharedRow};
 use rows::{rest_of, row, rows, rows_of};
 
@@ -59,7 +59,7 @@ pub enum NotKept {
 pub struct UnreadableRow {
     table: &'static str,
     key: String,
-    why: RowError,
+    why: DecodeError,
 }
 
 /// Rows as the store has them, for a membership that is not there (yet).
@@ -88,7 +88,7 @@ impl Rows {
                 key: key.clone(),
                 why,
             };
-            read_user(key, value, &roles).map_err(strange)?;
+            decode_user(key, value, &roles).map_err(strange)?;
         }
         for (key, value) in &rows.orgs {
             let strange = |why| UnreadableRow {
@@ -96,7 +96,7 @@ impl Rows {
                 key: key.clone(),
                 why,
             };
-            read_organization(key, value).map_err(strange)?;
+            decode_organization(key, value).map_err(strange)?;
         }
         Ok(rows)
     }
@@ -105,11 +105,11 @@ impl Rows {
         let users = self
             .users
             .iter()
-            .filter_map(|(key, value)| read_user(key, value, roles).ok());
+            .filter_map(|(key, value)| decode_user(key, value, roles).ok());
         let orgs = self
             .orgs
             .iter()
-            .filter_map(|(key, value)| read_organization(key, value).ok());
+            .filter_map(|(key, value)| decode_organization(key, value).ok());
         members.remembering(users, orgs)
     }
 }
@@ -126,7 +126,7 @@ pub fn revocations(contents: &mut Contents) -> Result<Revocations, UnreadableRow
             key: key.clone(),
             why,
         };
-        let (revoked, at) = read_revocation(&key, &value).map_err(strange)?;
+        let (revoked, at) = decode_revocation(&key, &value).map_err(strange)?;
         // More than there is room for were never kept.
         all = all.with(revoked, at).unwrap_or(all);
     }
@@ -180,44 +180,38 @@ impl Records {
         *self.source.lock() = Some(source);
     }
 
-    /// Puts `change` in force and waits until it is kept. `read_by` are the rules by which it was read.
+    /// Puts `event` in force and waits until it is kept. `read_by` are the rules by which it was read.
     ///
     /// # Errors
     /// See [`NotKept`].
     pub async fn apply(
         &self,
-        change: &Change,
-        at: EventTime,
+        event: &MembershipEvent,
         read_by: &Arc<Rules>,
     ) -> Result<u64, NotKept> {
-        self.publish(change, at, Some(read_by))?.kept().await
+        self.publish(event, Some(read_by))?.kept().await
     }
 
-    /// As [`Records::apply`], for a change that no rules have read.
+    /// As [`Records::apply`], for an event that no rules have read.
     ///
     /// # Errors
     /// See [`NotKept`].
-    pub async fn apply_unconditionally(
-        &self,
-        change: &Change,
-        at: EventTime,
-    ) -> Result<u64, NotKept> {
-        self.publish(change, at, None)?.kept().await
+    pub async fn apply_unconditionally(&self, event: &MembershipEvent) -> Result<u64, NotKept> {
+        self.publish(event, None)?.kept().await
     }
 
     /// As [`Records::apply_unconditionally`], without waiting: it is written all the same.
     ///
     /// # Errors
     /// See [`NotKept`].
-    pub fn put(&self, change: &Change, at: EventTime) -> Result<u64, NotKept> {
-        self.publish(change, at, None)
+    pub fn put(&self, event: &MembershipEvent) -> Result<u64, NotKept> {
+        self.publish(event, None)
             .map(|published| published.generation)
     }
 
     fn publish(
         &self,
-        change: &Change,
-        at: EventTime,
+        event: &MembershipEvent,
         read_by: Option<&Arc<Rules>>,
     ) -> Result<Published, NotKept> {
         let (mut written, mut told) = (None, None);
@@ -225,18 +219,17 @@ impl Records {
             if read_by.is_some_and(|rules| !Arc::ptr_eq(&now.rules, rules)) {
                 return Err(NotKept::OtherRules);
             }
-            let next = now.changed(change, at)?;
+            let next = now.changed(event)?;
             // Within the lock of the store: rows are written in the order in which they came in force.
             if let Some(store) = &self.store {
-                written = Some(rows_of(now, &next, change).map(|rows| store.write(rows)));
+                written = Some(rows_of(now, &next, &event.change).map(|rows| store.write(rows)));
             }
-            let news = Fact::of(change, at)
-                .into_iter()
-                .filter(|fact| is_news(now, fact));
+            let shared = event.shared().into_iter();
+            let news = shared.filter(|event| now.is_news(event));
             told = self.tell(news, &next.rules);
             Ok(next)
         })?;
-        if !matches!(change, Change::Revoked(_)) {
+        if !matches!(event.change, Change::Revoked(_)) {
             self.metrics.membership_applied(clock::now());
         }
         Ok(Published {
@@ -264,7 +257,7 @@ impl Records {
             if let Some(store) = &self.store {
                 let ops: Vec<Op> = gone
                     .iter()
-                    .filter_map(|gone| forget_revocation(gone).ok())
+                    .filter_map(|gone| Op::delete(Kind::Revocations, revocation_key(gone)).ok())
                     .collect();
                 // Not waited for: what stays is forgotten at the next start.
                 ops.chunks(BATCH)
@@ -389,18 +382,16 @@ impl Records {
     }
 
     fn first(&self, members: Members, roles: &Roles) -> Members {
-        let (rows, facts) = std::mem::take(&mut *self.parked.lock()).take(roles);
+        let (rows, events) = std::mem::take(&mut *self.parked.lock()).take(roles);
         let mut members = rows.into_members(members, roles);
-        for fact in &facts {
+        for event in &events {
             // Where there is no room for it, it is as with a webhook that cannot be kept.
-            members = members
-                .changed(fact.change().clone(), fact.at())
-                .unwrap_or(members);
+            members = members.changed(event).unwrap_or(members);
         }
         if let Some(store) = &self.store {
-            let ops: Vec<Op> = facts
+            let ops: Vec<Op> = events
                 .iter()
-                .filter_map(|f| row(&members.kept(f.change())?, roles).ok())
+                .filter_map(|event| row(&members.kept(&event.change)?, roles).ok())
                 .collect();
             ops.chunks(BATCH)
                 .for_each(|batch| drop(store.write(batch.to_vec())));

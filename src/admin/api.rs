@@ -118,11 +118,8 @@ impl Api {
     /// Refuses tokens from now on, and ends the long answers that were given for them.
     async fn revoke(&self, revoked: Revoked) -> Reply {
         let at = EventTime(clock::now().0.saturating_mul(1000));
-        match self
-            .records
-            .apply_unconditionally(&Change::Revoked(revoked.clone()), at)
-            .await
-        {
+        let event = Change::Revoked(revoked.clone()).at(at);
+        match self.records.apply_unconditionally(&event).await {
             Ok(_) => {
                 tracing::warn!(%revoked, "tokens were revoked through the admin listener");
                 (StatusCode::OK, json!({"revoked": revoked.to_string()}))
@@ -152,11 +149,8 @@ impl Api {
             }
         };
         let at = EventTime(clock::now().0.saturating_mul(1000));
-        match self
-            .records
-            .apply_unconditionally(&Change::User(user.clone(), UserChange::Deleted), at)
-            .await
-        {
+        let event = Change::User(user.clone(), UserChange::Deleted).at(at);
+        match self.records.apply_unconditionally(&event).await {
             Ok(_) => {
                 tracing::warn!(%user, "a user was dropped through the admin listener");
                 (StatusCode::OK, json!({"dropped": user.as_str()}))

@@ -14,10 +14,10 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{Backend, BackendError, Description};
+use super::{Backend, BackendError};
 use crate::clock;
 use crate::config::settings::BackendSettings;
-use crate::domain::event::{Change, EventTime};
+use crate::domain::event::MembershipEvent;
 use crate::domain::ids::ClerkUserId;
 use crate::metrics::{Metrics, ProfileResult};
 
@@ -34,19 +34,19 @@ const MAX_USERS: u64 = 100_000;
 pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`BackendError`].
-    async fn user(&self, user: &ClerkUserId) -> Result<Description, BackendError>;
+    async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError>;
 }
 
 #[async_trait]
 impl Directory for Backend {
-    async fn user(&self, user: &ClerkUserId) -> Result<Description, BackendError> {
+    async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError> {
         Backend::user(self, user).await
     }
 }
 
 /// Takes what Clerk said. Called once per good fetch, before anybody who waits for it goes on, and also when nobody waits any
 /// more. It must be quick.
-pub type Apply = Box<dyn Fn(Change, EventTime) + Send + Sync>;
+pub type Apply = Box<dyn Fn(MembershipEvent) + Send + Sync>;
 
 /// What became of the wish to know a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,9 +212,9 @@ impl Drop for Flight {
 impl Inner {
     async fn ask(&self, user: &ClerkUserId) -> Outcome {
         let (result, again, outcome) = match self.directory.user(user).await {
-            Ok(Description { change, at }) => {
+            Ok(event) => {
                 tracing::debug!(%user, "Clerk has described a user");
-                (self.apply)(change, at);
+                (self.apply)(event);
                 (ProfileResult::Ok, Some(AGAIN), Outcome::Fetched)
             }
             // Nothing was learnt about this user, so the next request may try; the limit itself says when.

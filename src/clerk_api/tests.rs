@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::config::secret::Secret;
 use crate::dev::issuer::{DevUser, Issuer, UserBehaviour};
-use crate::domain::event::UserChange;
+use crate::domain::event::{Change, UserChange};
 use crate::domain::ids::text_header;
 use crate::fetch::FetchError;
 use crate::listen;
@@ -82,7 +82,7 @@ fn told(error: &BackendError) -> String {
 async fn a_user_says_what_a_webhook_about_them_would_say() {
     let clerk = Clerk::start();
 
-    let Description { change, at } = clerk.backend().user(&user("user_alice")).await.unwrap();
+    let MembershipEvent { change, at } = clerk.backend().user(&user("user_alice")).await.unwrap();
 
     let (email, name) = (
         text_header("alice@example.com"),
@@ -283,7 +283,7 @@ async fn nobody_waits_for_ever_and_nobody_who_listens_is_an_error_too() {
 }
 
 /// One request, as it came over the wire, answered with `answer`.
-async fn wire(id: &str, answer: &str) -> (String, Result<Description, BackendError>) {
+async fn wire(id: &str, answer: &str) -> (String, Result<MembershipEvent, BackendError>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let backend = at(
         &format!("http://{}", listener.local_addr().unwrap()),

@@ -311,8 +311,8 @@ fn effect(snapshot: &Snapshot, body: &[u8]) -> String {
         snapshot.rules.instance(),
         snapshot.rules.roles.as_ref(),
     ) {
-        Meaning::Change(change, _) if snapshot.members.is_some() => {
-            format!("would change the membership: {change}")
+        Meaning::Change(event) if snapshot.members.is_some() => {
+            format!("would change the membership: {}", event.change)
         }
         Meaning::Change(..) => "there is no membership that it could change".to_owned(),
         Meaning::Nothing => {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::UnixTime;
 use super::answer::Answers;
 use super::cors::Cors;
-use super::event::{Change, EventTime};
+use super::event::{Change, MembershipEvent};
 use super::identity::TrustedNames;
 use super::ids::UserId;
 use super::issuer::Issuer;
@@ -81,22 +81,35 @@ impl Snapshot {
         }
     }
 
-    /// The world after `change`. What takes a user's access away revokes the tokens that they have, too: they would count again as
+    /// Whether `event` says more than this world knows. Where it does not, applying it would change nothing. What a token says is asked
+    /// of [`Members::is_news`].
+    #[must_use]
+    pub fn is_news(&self, event: &MembershipEvent) -> bool {
+        match (&event.change, &self.members) {
+            (Change::Revoked(revoked), _) => self.revocations.at(revoked) < Some(event.at),
+            (Change::Seen(..), _) => false,
+            (_, Some(members)) => members.would_change(event),
+            (_, None) => true,
+        }
+    }
+
+    /// The world after `event`. What takes a user's access away revokes the tokens that they have, too: they would count again as
     /// soon as the ban is lifted, and without a membership nothing else would know of it.
     ///
     /// # Errors
     /// See [`CannotChange`]; then nothing has changed.
-    pub fn changed(&self, change: &Change, at: EventTime) -> Result<Self, CannotChange> {
+    pub fn changed(&self, event: &MembershipEvent) -> Result<Self, CannotChange> {
+        let MembershipEvent { change, at } = event;
         let members = match (&self.members, &self.rules.roles) {
             _ if matches!(change, Change::Revoked(_)) => self.members.clone(),
-            (Some(members), Some(_)) => Some(members.changed(change.clone(), at)?),
+            (Some(members), Some(_)) => Some(members.changed(event)?),
             (None, Some(_)) => return Err(CannotChange::NotLoaded),
             (_, None) => None,
         };
         let revocations = match change {
-            Change::Revoked(revoked) => self.revocations.with(revoked.clone(), at)?,
+            Change::Revoked(revoked) => self.revocations.with(revoked.clone(), *at)?,
             Change::User(user, told) if told.takes_access() => {
-                let revoked = self.revocations.with(Revoked::User(user.clone()), at);
+                let revoked = self.revocations.with(Revoked::User(user.clone()), *at);
                 match (revoked, &members) {
                     // Fail closed: that there is no room for the second lock is no reason to leave the first one open.
                     (Err(TooManyRevocations), Some(_)) => self.revocations.clone(),

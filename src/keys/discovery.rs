@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::fetch::{FetchError, Fetched, Fetcher};
 use crate::config::faults::quoted;
 use crate::config::place::{PlaceError, found_jwks};
 use crate::config::settings::KeySource;
 use crate::domain::keys::MAX_JWKS_BYTES;
 use crate::domain::token::json;
+use crate::fetch::{FetchError, Fetched, Fetcher};
 
 /// Bound on the metadata of an issuer. That of the large providers has 2 to 4 KB.
 const MAX_METADATA_BYTES: usize = 64 * 1024;

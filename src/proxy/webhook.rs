@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ctx::{Outcome, WebhookOutcome};
 use crate::deliveries::Delivery;
-use crate::domain::event::{Change, EventTime, Meaning, meaning};
+use crate::domain::event::{Meaning, MembershipEvent, meaning};
 use crate::domain::snapshot::CannotChange;
 use crate::domain::{Grant, Rejection, Snapshot};
 use crate::metrics::{ChangeResult, Metrics};
@@ -120,12 +120,12 @@ pub async fn apply(
     // Reloads come one after another and take longer than this; a third turn would be a fault.
     for _ in 0..3 {
         let snapshot = snapshots.load();
-        let Some((change, time)) = change(&snapshot, metrics, body) else {
+        let Some(event) = event(&snapshot, metrics, body) else {
             return Ok(());
         };
-        match records.apply(&change, time, &snapshot.rules).await {
+        match records.apply(&event, &snapshot.rules).await {
             Ok(generation) => {
-                tracing::info!(generation, %change, "a webhook changed the membership");
+                tracing::info!(generation, change = %event.change, "a webhook changed the membership");
                 metrics.change(ChangeResult::Applied);
                 return Ok(());
             }
@@ -145,11 +145,11 @@ pub async fn apply(
     Err(Rejection::WebhookNotKept)
 }
 
-/// The change that the event asks for, if it asks for one.
-fn change(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<(Change, EventTime)> {
+/// The event of membership that the webhook is about, if it is about one.
+fn event(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<MembershipEvent> {
     let rules = &snapshot.rules;
     match meaning(body, rules.instance(), rules.roles.as_ref()) {
-        Meaning::Change(change, time) => return Some((change, time)),
+        Meaning::Change(event) => return Some(event),
         Meaning::Nothing => metrics.change(ChangeResult::Nothing),
         Meaning::OtherInstance => {
             tracing::warn!(

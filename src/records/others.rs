@@ -5,15 +5,15 @@ use std::sync::atomic::Ordering;
 
 use super::{BATCH, Kind, Records, Rows, rows_of};
 use crate::clock;
-use crate::domain::event::Change;
+use crate::domain::event::{Change, EncodedEvent, MembershipEvent};
 use crate::domain::membership::{MAX_CHANGES, Roles};
-use crate::domain::shared::{self, Fact, Offered, is_news};
+use crate::domain::shared::{self, Offered};
 use crate::domain::snapshot::{CannotChange, Rules};
 use crate::domain::{Snapshot, UnixTime};
 use crate::replication::{Learned, LocalFacts, Past, Publisher, Told};
 use crate::storage::{Op, Row};
 
-/// Bound: facts that come in force in one step. Whoever else wants to change something waits for one step.
+/// Bound: events that come in force in one step. Whoever else wants to change something waits for one step.
 const STEP: usize = 5000;
 /// How long, in seconds, the row about the shared store may be behind.
 const ROW_LASTS: u64 = 600;
@@ -23,33 +23,31 @@ const ROW_LASTS: u64 = 600;
 pub(super) struct Parked {
     pub rows: Rows,
     /// What other replicas said, by its key; of each what counts. At most [`MAX_CHANGES`].
-    facts: HashMap<Box<str>, shared::Written>,
+    events: HashMap<Box<str>, EncodedEvent>,
 }
 
 impl Parked {
     pub(super) fn of(rows: Rows) -> Self {
         Self {
             rows,
-            facts: HashMap::new(),
+            events: HashMap::new(),
         }
     }
 
-    pub(super) fn take(self, roles: &Roles) -> (Rows, Vec<Fact>) {
-        let facts = self
-            .facts
+    pub(super) fn take(self, roles: &Roles) -> (Rows, Vec<MembershipEvent>) {
+        let events = self
+            .events
             .values()
-            .filter_map(|written| written.read(Some(roles)).ok())
+            .filter_map(|encoded| encoded.decode(Some(roles)).ok())
             .collect();
-        (self.rows, facts)
+        (self.rows, events)
     }
 
-    fn park(&mut self, written: &shared::Written) {
-        let wins = match self.facts.get(&written.key) {
-            Some(known) => known.rank() < written.rank(),
-            None => self.facts.len() < MAX_CHANGES,
-        };
-        if wins {
-            self.facts.insert(written.key.clone(), written.clone());
+    fn park(&mut self, encoded: &EncodedEvent) {
+        let there = self.events.get(&encoded.key);
+        let has_place = there.is_some() || self.events.len() < MAX_CHANGES;
+        if has_place && encoded.supersedes(there) {
+            self.events.insert(encoded.key.clone(), encoded.clone());
         }
     }
 }
@@ -67,13 +65,13 @@ struct NoNews;
 /// What comes of one step.
 #[derive(Default)]
 struct Step {
-    applied: Vec<Fact>,
+    applied: Vec<MembershipEvent>,
     refused: Option<CannotChange>,
 }
 
 impl LocalFacts for Records {
-    /// Many facts are a few steps only, as open streams are looked at after each.
-    async fn learn(&self, facts: &[shared::Written]) -> Learned {
+    /// Many events are a few steps only, as open streams are looked at after each.
+    async fn learn(&self, events: &[EncodedEvent]) -> Learned {
         let mut learned = Learned {
             applied: 0,
             old: 0,
@@ -82,13 +80,13 @@ impl LocalFacts for Records {
         };
         let snapshot = self.snapshots.load();
         let (mut taking, mut giving) = (Vec::new(), Vec::new());
-        for written in facts {
-            match written.read(snapshot.rules.roles.as_ref()) {
-                Ok(fact) if !is_news(&snapshot, &fact) => learned.old += 1,
-                Ok(fact) if fact.takes_access() => taking.push(written),
-                Ok(_) => giving.push(written),
+        for encoded in events {
+            match encoded.decode(snapshot.rules.roles.as_ref()) {
+                Ok(event) if !snapshot.is_news(&event) => learned.old += 1,
+                Ok(event) if event.takes_access() => taking.push(encoded),
+                Ok(_) => giving.push(encoded),
                 Err(why) => learned.poisoned.push((
-                    written.key.chars().take(100).collect::<String>().into(),
+                    encoded.key.chars().take(100).collect::<String>().into(),
                     why,
                 )),
             }
@@ -100,14 +98,15 @@ impl LocalFacts for Records {
         learned
     }
 
-    fn unshared(&self, stored: &[shared::Written], last: Option<UnixTime>) -> Vec<Offered> {
+    fn unshared(&self, stored: &[EncodedEvent], last: Option<UnixTime>) -> Vec<Offered> {
         let snapshot = self.snapshots.load();
-        let facts = shared::unshared(&snapshot, stored);
-        let may_tell = |fact: &&Fact| last.is_none_or(|last| fact.may_be_told_after(last));
-        facts
+        let events = shared::unshared(&snapshot, stored);
+        let may_tell =
+            |event: &&MembershipEvent| last.is_none_or(|last| event.may_be_told_after(last));
+        events
             .iter()
             .filter(may_tell)
-            .map(|fact| offered(fact, &snapshot.rules))
+            .filter_map(|event| offered(event, &snapshot.rules))
             .collect()
     }
 
@@ -118,18 +117,11 @@ impl LocalFacts for Records {
     fn shared_was_read(&self, now: UnixTime, keep: bool) {
         self.shared_read.store(now.0, Ordering::Relaxed);
         if self.snapshots.load().awaits_shared {
-            let published = self.snapshots.publish(|snapshot| {
-                Ok::<_, std::convert::Infallible>(Snapshot {
-                    awaits_shared: false,
-                    ..snapshot.clone()
-                })
+            let generation = self.snapshots.replace(|snapshot| Snapshot {
+                awaits_shared: false,
+                ..snapshot.clone()
             });
-            match published {
-                Ok(generation) => {
-                    tracing::info!(generation, "what replicas share was read: users come in")
-                }
-                Err(never) => match never {},
-            }
+            tracing::info!(generation, "what replicas share was read: users come in");
         }
         let Some(store) = &self.store else { return };
         let mut row = self.shared_row.lock();
@@ -164,21 +156,21 @@ impl LocalFacts for Records {
 }
 
 impl Records {
-    async fn learn_step(&self, facts: &[&shared::Written], learned: &mut Learned) {
+    async fn learn_step(&self, events: &[&EncodedEvent], learned: &mut Learned) {
         let (mut step, mut written) = (Step::default(), Vec::new());
         let mut parked = 0;
         let published = self.snapshots.publish(|now| {
             let mut next = now.clone();
-            for told in facts {
+            for encoded in events {
                 // Read by the rules in force now: a role may have another place since.
-                let Ok(fact) = told.read(now.rules.roles.as_ref()) else {
+                let Ok(event) = encoded.decode(now.rules.roles.as_ref()) else {
                     continue;
                 };
-                if now.members.is_none() && !matches!(fact.change(), Change::Revoked(_)) {
-                    self.parked.lock().park(told);
+                if now.members.is_none() && !matches!(event.change, Change::Revoked(_)) {
+                    self.parked.lock().park(encoded);
                     parked += 1;
                 }
-                step.apply(&mut next, fact);
+                step.apply(&mut next, event);
             }
             if step.applied.is_empty() {
                 return Err(NoNews);
@@ -195,7 +187,7 @@ impl Records {
         }
         let known = step.applied.len().max(parked);
         learned.applied += known;
-        learned.old += facts.len() - known;
+        learned.old += events.len() - known;
         // What waits for a membership is kept by nobody yet, and what found no room is not in force.
         learned.kept &= parked == 0 && step.refused.is_none();
         if let Some(why) = step.refused {
@@ -209,14 +201,22 @@ impl Records {
         }
     }
 
-    pub(super) fn tell(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Option<Told> {
-        self.publisher.get()?.tell(self.offers(facts, rules))
+    pub(super) fn tell(
+        &self,
+        events: impl Iterator<Item = MembershipEvent>,
+        rules: &Rules,
+    ) -> Option<Told> {
+        self.publisher.get()?.tell(self.offers(events, rules))
     }
 
-    /// The facts as others are told of them; none where there are no others.
-    pub(super) fn offers(&self, facts: impl Iterator<Item = Fact>, rules: &Rules) -> Vec<Offered> {
+    /// The events as others are told of them; none where there are no others.
+    pub(super) fn offers(
+        &self,
+        events: impl Iterator<Item = MembershipEvent>,
+        rules: &Rules,
+    ) -> Vec<Offered> {
         if self.publisher.get().is_some() {
-            facts.map(|fact| offered(&fact, rules)).collect()
+            events.filter_map(|event| offered(&event, rules)).collect()
         } else {
             vec![]
         }
@@ -232,14 +232,14 @@ impl Records {
 }
 
 impl Step {
-    fn apply(&mut self, next: &mut Snapshot, fact: Fact) {
-        if !is_news(next, &fact) {
+    fn apply(&mut self, next: &mut Snapshot, event: MembershipEvent) {
+        if !next.is_news(&event) {
             return;
         }
-        match next.changed(fact.change(), fact.at()) {
+        match next.changed(&event) {
             Ok(after) => {
                 *next = after;
-                self.applied.push(fact);
+                self.applied.push(event);
             }
             // It is parked.
             Err(CannotChange::Nowhere | CannotChange::NotLoaded) => {}
@@ -251,15 +251,15 @@ impl Step {
     fn rows(&self, now: &Snapshot, next: &Snapshot) -> Vec<Op> {
         let mut seen = HashSet::new();
         let mut ops = Vec::new();
-        for fact in &self.applied {
-            let of = match fact.change() {
+        for event in &self.applied {
+            let of = match &event.change {
                 // A ban has a row of its own beside the user's: the tokens that it ends.
                 Change::Member(_, user, _) => format!("memberships of {user}"),
-                _ => fact.key(),
+                _ => event.key(),
             };
-            // What ends a user's tokens is a fact of its own.
+            // What ends a user's tokens is an event of its own.
             if seen.insert(of) {
-                match rows_of(now, next, fact.change()) {
+                match rows_of(now, next, &event.change) {
                     Ok(rows) => ops.extend(rows),
                     Err(why) => {
                         tracing::error!(%why, "something that other replicas said is too much for the store")
@@ -271,11 +271,8 @@ impl Step {
     }
 }
 
-fn offered(fact: &Fact, rules: &Rules) -> Offered {
-    Offered {
-        written: fact.write(rules.roles.as_ref()),
-        lasts: fact.lasts(rules.keep_revocations),
-    }
+fn offered(event: &MembershipEvent, rules: &Rules) -> Option<Offered> {
+    Offered::of(event, rules.roles.as_ref(), rules.keep_revocations)
 }
 
 /// What an earlier life knew of the shared store at this place, by the rows that it left.

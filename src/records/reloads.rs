@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{BATCH, Records, row};
 use crate::config::settings::MembershipSource;
+use crate::domain::event::MembershipEvent;
 use crate::domain::membership::{Members, Prepared, Reloaded, Said, Table};
-use crate::domain::shared::{Fact, Offered};
+use crate::domain::shared::Offered;
 use crate::domain::snapshot::Rules;
 use crate::storage::Op;
 
@@ -89,14 +90,11 @@ impl Records {
     }
 
     fn overruled(&self, Reloaded { members, overruled }: &Reloaded, rules: &Rules) -> Overruled {
-        let facts = overruled
-            .iter()
-            .flat_map(|(change, at)| Fact::of(change, *at));
-        let offers = self.offers(facts, rules);
+        let offers = self.offers(overruled.iter().flat_map(MembershipEvent::shared), rules);
         let roles = rules.roles.as_ref().filter(|_| self.store.is_some());
         let rows = overruled
             .iter()
-            .filter_map(|(change, _)| row(&members.kept(change)?, roles?).ok());
+            .filter_map(|event| row(&members.kept(&event.change)?, roles?).ok());
         Overruled {
             ops: rows.collect(),
             offers,

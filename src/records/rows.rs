@@ -1,12 +1,15 @@
 //! What of the membership and of revocations becomes which row of the store.
 
-use super::kept::{write_organization, write_revocation, write_user};
 use super::{Kind, Rows};
 use crate::domain::Snapshot;
 use crate::domain::event::Change;
+use crate::domain::event::row::{MAX_ROW, encode_organization, encode_revocation, encode_user};
 use crate::domain::membership::{Kept, Members, Roles};
 use crate::domain::revocation::Revoked;
 use crate::storage::{Op, OpError};
+
+// A row that a store takes is one that it can be read from, and the other way round.
+const _: () = assert!(Op::MAX_VALUE == MAX_ROW);
 
 /// What is left of the row in which a mark was.
 pub(super) fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result<Op, OpError> {
@@ -44,18 +47,19 @@ pub(super) fn rows_of(
         && let Some(at) = next.revocations.at(&revoked)
         && now.revocations.at(&revoked) != Some(at)
     {
-        rows.push(write_revocation(&revoked, at)?);
+        let (key, value) = encode_revocation(&revoked, at);
+        rows.push(Op::put(Kind::Revocations, key, value)?);
     }
     Ok(rows)
 }
 
 pub(super) fn row(kept: &Kept<'_>, roles: &Roles) -> Result<Op, OpError> {
     match kept {
-        Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), write_user(record, roles)),
+        Kept::User(user, record) => Op::put(Kind::Users, user.as_str(), encode_user(record, roles)),
         Kept::Organization(org, at, change) => Op::put(
             Kind::Organizations,
             org.as_str(),
-            write_organization(*at, *change),
+            encode_organization(*at, *change),
         ),
     }
 }
@@ -66,10 +70,10 @@ pub(super) fn rows(members: &Members, roles: &Roles) -> Rows {
         match kept {
             Kept::User(user, record) => rows
                 .users
-                .push((user.to_string(), write_user(record, roles))),
+                .push((user.to_string(), encode_user(record, roles))),
             Kept::Organization(org, at, change) => rows
                 .orgs
-                .push((org.to_string(), write_organization(at, change))),
+                .push((org.to_string(), encode_organization(at, change))),
         }
     }
     rows

@@ -15,8 +15,9 @@ use super::wire::{Keys, MAX_COMMIT};
 use crate::clock;
 use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
+use crate::domain::event::EncodedEvent;
 use crate::domain::retry::{Backoff, doubled};
-use crate::domain::shared::{Heard, Owed, Position, Reader, ResyncReason, Written, may_push};
+use crate::domain::shared::{Heard, Owed, Position, Reader, ResyncReason, may_push};
 use crate::log_once::LogOnce;
 use crate::metrics::{EntryResult, Metrics};
 use crate::random::chance;
@@ -186,7 +187,7 @@ impl<L: LocalFacts> Follower<L> {
     }
 
     /// Tells what is known here and not there.
-    fn tell_the_rest(&mut self, stored: Arc<Vec<Written>>) {
+    fn tell_the_rest(&mut self, stored: Arc<Vec<EncodedEvent>>) {
         let Some(publisher) = self.publisher.clone() else {
             return;
         };
@@ -240,7 +241,7 @@ impl<L: LocalFacts> Follower<L> {
     }
 
     /// Puts in force what is new of `facts`. Many of them take a while, which is not for a thread that serves requests.
-    async fn learn(&mut self, facts: Arc<Vec<Written>>) {
+    async fn learn(&mut self, facts: Arc<Vec<EncodedEvent>>) {
         let learned = if facts.len() <= MAX_COMMIT {
             self.local.learn(&facts).await
         } else {

@@ -1,7 +1,8 @@
 //! What replication needs of the gate that it runs in, so that it does not have to know who keeps records there.
 
 use crate::domain::UnixTime;
-use crate::domain::shared::{InvalidEntry, Offered, Written};
+use crate::domain::event::{DecodeError, EncodedEvent};
+use crate::domain::shared::Offered;
 
 use super::Publisher;
 
@@ -12,11 +13,11 @@ pub trait LocalFacts: Send + Sync + 'static {
 
     /// Puts in force what is new of `facts`, what takes access away first. None of it is sent back to the other replicas. Takes a
     /// while for many.
-    fn learn(&self, facts: &[Written]) -> impl Future<Output = Learned> + Send;
+    fn learn(&self, facts: &[EncodedEvent]) -> impl Future<Output = Learned> + Send;
 
     /// What is known here and not in `stored`. `last` is set for a replica that was away for long after it had heard of the store
     /// until then: it holds back what others may have forgotten since. Takes a while.
-    fn unshared(&self, stored: &[Written], last: Option<UnixTime>) -> Vec<Offered>;
+    fn unshared(&self, stored: &[EncodedEvent], last: Option<UnixTime>) -> Vec<Offered>;
 
     /// At `now`, everything was known that the shared store has. With `keep`, a restart will know that, too.
     fn shared_was_read(&self, now: UnixTime, keep: bool);
@@ -33,7 +34,7 @@ pub struct Learned {
     /// Facts that say nothing new.
     pub old: usize,
     /// What is no fact: its key, and why.
-    pub poisoned: Vec<(Box<str>, InvalidEntry)>,
+    pub poisoned: Vec<(Box<str>, DecodeError)>,
     /// Whether a restart forgets nothing of it, where there is a store.
     pub kept: bool,
 }

@@ -6,8 +6,9 @@ use redis::{Cmd, Value, cmd, pipe};
 
 use super::link::{Link, SharedStoreError};
 use crate::config::settings::SharedSettings;
+use crate::domain::event::EncodedEvent;
 use crate::domain::ids::SvixId;
-use crate::domain::shared::{Cursor, Entry, Item, Nonce, Offered, Position, Written};
+use crate::domain::shared::{Cursor, Entry, Item, Nonce, Offered, Position};
 
 /// The version of keys and values. Another one is another namespace for us.
 const VERSION: &str = "1";
@@ -77,7 +78,7 @@ pub(super) struct Checked {
 #[derive(Debug)]
 pub(super) struct Everything {
     pub before: Option<Position>,
-    pub facts: Vec<Written>,
+    pub facts: Vec<EncodedEvent>,
     pub after: Option<Position>,
 }
 
@@ -159,7 +160,7 @@ impl Link {
             let [next, list] = list(self.ask(&command, QUICK).await?)?;
             let mut parts = several(list)?.into_iter();
             while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-                let fact = Written {
+                let fact = EncodedEvent {
                     key: text(key)?.into(),
                     value: text(value)?.into(),
                 };
@@ -193,11 +194,11 @@ impl Link {
             .arg(written(nonce))
             .arg(keys.kept.to_string())
             .arg(MAX_FACTS.to_string());
-        for Offered { written, lasts } in facts {
+        for Offered { event, lasts } in facts {
             let lasts = lasts.map_or(0, |lasts| lasts.as_millis());
             command
-                .arg(&*written.key)
-                .arg(&*written.value)
+                .arg(&*event.key)
+                .arg(&*event.value)
                 .arg(lasts.to_string());
         }
         let [seq, nonce, taken, full] = list(self.ask(&command, QUICK).await?)?;
@@ -353,7 +354,7 @@ fn entry(seq: u64, fields: Value) -> Option<Entry> {
     let (previous, nonce) = (read_nonce(&previous)?, read_nonce(&nonce)?);
     let mut facts = Vec::new();
     while let Some(key) = fields.next() {
-        facts.push(Written {
+        facts.push(EncodedEvent {
             key: key?.into(),
             value: fields.next()??.into(),
         });

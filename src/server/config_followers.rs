@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clerk_api::Backends;
 use crate::clerk_api::profiles::{ProfileSource, Profiles};
 use crate::config::settings::{BackendSettings, Live};
-use crate::domain::event::{Change, EventTime};
+use crate::domain::event::MembershipEvent;
 use crate::membership_sources::Sources;
 use crate::metrics::Metrics;
 use crate::records::Records;
@@ -30,9 +30,9 @@ impl ConfigFollowers {
     /// How Clerk is asked for names: each answer is kept as a record.
     fn profiles_by(&self, settings: &BackendSettings) -> Profiles {
         let records = self.records.clone();
-        let apply = move |change: Change, at: EventTime| {
-            if let Err(why) = records.put(&change.as_profile(at), at) {
-                tracing::warn!(%why, %change, "what Clerk said of a user is not kept");
+        let apply = move |event: MembershipEvent| {
+            if let Err(why) = records.put(&event.as_profile()) {
+                tracing::warn!(%why, change = %event.change, "what Clerk said of a user is not kept");
             }
         };
         let directory = self.backends.of(settings);

@@ -235,22 +235,3 @@ fn what_this_gate_keeps_in_its_own_store_version_0_1_reads_as_its_own() {
     assert_eq!(by_this.users.len(), 8);
     assert_eq!(by_this, by_that);
 }
-
-/// Writes the fixtures anew. Only for a new version of the formats, and into files of other names.
-#[test]
-#[ignore = "the fixtures are what version 0.1 wrote"]
-fn write_the_fixtures() {
-    let gate = Gate::new();
-    happened(&gate);
-    let shared: Vec<String> = gate
-        .tells()
-        .iter()
-        .map(|entry| serde_json::to_string(entry).expect("texts"))
-        .collect();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let lines = format!("[\n  {}\n]\n", shared.join(",\n  "));
-    std::fs::write(folder.join("v0_1.shared.json"), lines).expect("a file");
-    seen(&gate);
-    scene::rest(&gate);
-    std::fs::copy(gate.ends(), folder.join("v0_1.store")).expect("a copy");
-}

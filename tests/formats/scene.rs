@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
-use bailiff::config::provider::parse_provider;
 use bailiff::config::settings::Live;
-use bailiff::deliveries::{Deliveries, Start};
-use bailiff::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
-use bailiff::domain::ids::{OrgId, SessionId, SvixId, UserId, text_header};
+use bailiff::domain::event::{
+    Change, EncodedEvent, EventTime, MemberChange, OrgChange, UserChange,
+};
+use bailiff::domain::ids::{OrgId, SessionId, UserId, text_header};
 use bailiff::domain::membership::{Said, Seen, Table as Members};
 use bailiff::domain::revocation::Revoked;
-use bailiff::domain::shared::{Written, everything};
+use bailiff::domain::shared::everything;
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
-use bailiff::records::{Learned, Records, Rows, revocations};
-use bailiff::replication::Past;
+use bailiff::records::{Records, Rows, revocations};
+use bailiff::replication::{Learned, LocalFacts};
 use bailiff::snapshot_store::SnapshotStore;
-use bailiff::storage::{Contents, Op, Store, Table};
+use bailiff::storage::{Contents, Store};
 use tokio::runtime::Runtime;
 
 /// The shared store of which the fixture remembers something.
@@ -119,19 +119,20 @@ impl Gate {
 
     /// Puts a change in force and waits until it is kept.
     pub fn hears(&self, change: Change, at: u64) {
-        let kept = self.records.insist(&change, EventTime(at));
+        let event = change.at(EventTime(at));
+        let kept = self.records.apply_unconditionally(&event);
         self.runtime
             .block_on(kept)
-            .unwrap_or_else(|why| panic!("{change}: {why}"));
+            .unwrap_or_else(|why| panic!("{}: {why}", event.change));
     }
 
     /// Takes what other replicas have written.
     pub fn learns(&self, entries: &[(String, String)]) -> Learned {
-        let written = |(key, value): &(String, String)| Written {
+        let written = |(key, value): &(String, String)| EncodedEvent {
             key: key.as_str().into(),
             value: value.as_str().into(),
         };
-        let entries: Vec<Written> = entries.iter().map(written).collect();
+        let entries: Vec<EncodedEvent> = entries.iter().map(written).collect();
         self.runtime.block_on(self.records.learn(&entries))
     }
 
@@ -140,8 +141,8 @@ impl Gate {
         let snapshot = self.snapshot();
         let roles = snapshot.rules.roles.as_ref();
         let mut told: Vec<(String, String)> = everything(&snapshot)
-            .map(|fact| fact.write(roles))
-            .map(|written| (written.key.into(), written.value.into()))
+            .filter_map(|event| event.encode(roles))
+            .map(|encoded| (encoded.key.into(), encoded.value.into()))
             .collect();
         told.sort();
         told
@@ -160,7 +161,7 @@ impl Gate {
     }
 
     /// Closes the store, and gives where it is. The folder stays for as long as the process.
-    pub fn ends(self) -> PathBuf {
+    fn ends(self) -> PathBuf {
         drop((self.records, self.store));
         let path = path_in(&self.folder);
         let _ = self.folder.keep();
@@ -257,29 +258,4 @@ pub fn seen(gate: &Gate) {
         };
         gate.hears(Change::Seen(user(id), seen), at);
     }
-}
-
-/// The rows that are about something else than membership.
-pub fn rest(gate: &Gate) {
-    const DESCRIPTION: &str = r#"{"provider": "partner", "issuer": "https://login.example", "client_id": "app",
-        "jwks_uri": "https://login.example/jwks"}"#;
-    let deliveries = Deliveries::kept_in(gate.store.clone(), vec![], UnixTime(1_800_000_000));
-    gate.runtime.block_on(async {
-        let id = SvixId::parse("msg_1").expect("a delivery");
-        let Start::Begun(mut delivery) = deliveries.start(&id).await else {
-            panic!("it is new")
-        };
-        drop(delivery.taken());
-    });
-    gate.records.shares(PLACE.to_owned(), Past::default());
-    gate.records.shared_silence(UnixTime(1_700_000_000));
-    gate.records.shared_was_read(UnixTime(1_800_000_000), true);
-    let (provider, _) = parse_provider(DESCRIPTION.as_bytes()).unwrap_or_else(|f| panic!("{f}"));
-    let row = Op::put(
-        Table::Providers,
-        &*provider.issuer.name,
-        provider.description.to_string(),
-    );
-    let written = gate.store.write(vec![row.expect("a row")]);
-    gate.runtime.block_on(written.wait()).expect("a write");
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::domain::event::UserChange;
+use crate::domain::event::{Change, EventTime, UserChange};
 use crate::domain::ids::text_header;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,16 +28,13 @@ struct Slow {
 
 #[async_trait]
 impl Directory for Slow {
-    async fn user(&self, user: &ClerkUserId) -> Result<Description, BackendError> {
+    async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.begun.notify_one();
         tokio::time::sleep(self.takes).await;
         let base = "https://api.test".to_owned();
         match *self.answer.lock() {
-            Answer::Described => Ok(Description {
-                change: change(user),
-                at: EventTime(7),
-            }),
+            Answer::Described => Ok(event(user)),
             Answer::NotFound => Err(BackendError::NotFound {
                 base,
                 user: user.clone(),
@@ -49,20 +46,20 @@ impl Directory for Slow {
     }
 }
 
-fn change(user: &ClerkUserId) -> Change {
+fn event(user: &ClerkUserId) -> MembershipEvent {
     let change = UserChange::Described {
         banned: false,
         email: text_header("a@example.com"),
         name: None,
     };
-    Change::User(user.clone().into(), change)
+    Change::User(user.clone().into(), change).at(EventTime(7))
 }
 
 /// Profiles over such a directory, and what they have applied.
 struct Scene {
     profiles: Profiles,
     directory: Arc<Slow>,
-    applied: Arc<Mutex<Vec<(Change, EventTime)>>>,
+    applied: Arc<Mutex<Vec<MembershipEvent>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -76,7 +73,7 @@ impl Scene {
         });
         let (metrics, applied) = (Metrics::new(), Arc::new(Mutex::new(Vec::new())));
         let kept = applied.clone();
-        let apply: Apply = Box::new(move |change, at| kept.lock().push((change, at)));
+        let apply: Apply = Box::new(move |event| kept.lock().push(event));
         // The time that tests move.
         let now = || tokio::time::Instant::now().into_std();
         let profiles = Profiles::with_clock(directory.clone(), apply, metrics.clone(), now);
@@ -136,7 +133,7 @@ async fn all_who_ask_at_the_same_time_share_one_fetch_and_it_is_applied_once() {
     }
     assert_eq!(scene.asked(), 1);
     let user = ClerkUserId::parse("user_a").unwrap();
-    assert_eq!(*scene.applied.lock(), [(change(&user), EventTime(7))]);
+    assert_eq!(*scene.applied.lock(), [event(&user)]);
     assert_eq!(scene.counted(), [1, 0, 0, 0]);
 }
 

@@ -195,7 +195,7 @@ fn members() -> Members {
             Members::new(table.expect("no organization twice"), Policy::default()),
             |members, (name, change)| {
                 members
-                    .changed(Change::User(id(name), change), EventTime(1))
+                    .changed(&Change::User(id(name), change).at(EventTime(1)))
                     .expect("room")
             },
         )

@@ -8,7 +8,9 @@ use super::{
     AccessStatus, Entry, Flags, Known, OrgEntry, Policy, Record, Role, Roles, Standing, Table,
 };
 use crate::domain::UnixTime;
-use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
+use crate::domain::event::{
+    Change, EventTime, MemberChange, MembershipEvent, OrgChange, UserChange,
+};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 
 /// The membership in force. Cheap to clone and to change by one event: the table is shared, the records are a persistent map.
@@ -197,20 +199,41 @@ impl Members {
         }
     }
 
-    /// The membership after `change`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
+    /// The membership after `event`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
     /// events with the same time the one that takes more access away wins, so that no order of delivery matters.
-    pub fn changed(&self, change: Change, at: EventTime) -> Result<Self, TooManyChanges> {
-        self.changed_within(Load::MAX, change, at)
+    ///
+    /// # Errors
+    /// When it cannot be kept; then nothing has changed.
+    pub fn changed(&self, event: &MembershipEvent) -> Result<Self, TooManyChanges> {
+        self.changed_within(Load::MAX, event)
+    }
+
+    /// Whether `event` ranks above what is known of the same thing. Where it does not, it changes nothing. What a token says has another
+    /// question: [`Members::is_news`].
+    #[must_use]
+    pub fn would_change(&self, event: &MembershipEvent) -> bool {
+        let at = event.at;
+        let record = |user| self.users.get(user);
+        match &event.change {
+            Change::User(user, change) => {
+                record(user).is_none_or(|record| record.is_news_of_user(change, at))
+            }
+            Change::Member(org, user, change) => {
+                record(user).is_none_or(|record| record.is_news_of_member(org, *change, at))
+            }
+            Change::Organization(org, change) => self.is_news_of_org(org, *change, at),
+            Change::Seen(..) | Change::Revoked(_) => false,
+        }
     }
 
     pub(super) fn changed_within(
         &self,
         max: Load,
-        change: Change,
-        at: EventTime,
+        event: &MembershipEvent,
     ) -> Result<Self, TooManyChanges> {
-        let (change, at) = self.unless_outdated(change, at);
-        let takes = change.takes_access();
+        let event = self.unless_outdated(event);
+        let takes = event.takes_access();
+        let MembershipEvent { change, at } = event;
         let mut next = self.clone();
         let newcomer = Entry {
             at,
@@ -247,11 +270,11 @@ impl Members {
             }
             Change::Organization(org, change) => {
                 let load = Load::of_org(&org);
-                let earlier = next.orgs.get(&org).copied();
-                if earlier.is_none_or(|earlier| (at, change) > earlier) {
+                let before = self.orgs.get(&org).map_or(Load::default(), |_| load);
+                if self.is_news_of_org(&org, change, at) {
                     next.orgs.insert(org, (at, change));
                 }
-                (earlier.map_or(Load::default(), |_| load), load)
+                (before, load)
             }
             // Whose tokens count no more is no matter of membership.
             Change::Revoked(_) => (Load::default(), Load::default()),
@@ -263,6 +286,11 @@ impl Members {
         } else {
             Err(TooManyChanges::InAll)
         }
+    }
+
+    fn is_news_of_org(&self, org: &OrgId, change: OrgChange, at: EventTime) -> bool {
+        let known = self.orgs.get(org);
+        known.is_none_or(|(then, known)| known.rank(*then) < change.rank(at))
     }
 
     pub(super) fn load(&self) -> Load {

@@ -9,7 +9,7 @@ use super::bounds::Load;
 use super::members::Members;
 use super::reload::{Reloaded, Said};
 use super::{Policy, Record, Table};
-use crate::domain::event::{Change, EventTime};
+use crate::domain::event::{Change, MembershipEvent};
 use crate::domain::ids::UserId;
 
 /// A reload of a membership that may not be in force any more.
@@ -86,7 +86,7 @@ impl Prepared {
             members.put(user, now.users.get(user));
         }
         members.put_orgs(now);
-        let stands = |(change, _): &(Change, EventTime)| match change {
+        let stands = |event: &MembershipEvent| match &event.change {
             Change::User(user, _) | Change::Member(_, user, _) | Change::Seen(user, _) => now
                 .users
                 .get(user)

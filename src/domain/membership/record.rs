@@ -61,6 +61,27 @@ impl Record {
         matches!(self.told, Some((_, UserChange::Deleted)))
     }
 
+    /// Whether what is said of the user at `at` ranks above what was said before.
+    pub(super) fn is_news_of_user(&self, change: &UserChange, at: EventTime) -> bool {
+        let known = self.told.as_ref();
+        known.is_none_or(|(then, told)| told.rank(*then) < change.rank(at))
+    }
+
+    /// Whether what is said of a membership at `at` ranks above what was said before. All memberships from before a deletion have ended
+    /// with it, whichever is heard of first. What is said later counts once the source overrules the deletion, which may have been an
+    /// operator's and not Clerk's.
+    pub(super) fn is_news_of_member(
+        &self,
+        org: &OrgId,
+        change: MemberChange,
+        at: EventTime,
+    ) -> bool {
+        let deletion = self.told.as_ref().filter(|(_, told)| told.is_final());
+        let known = self.entry_of(org);
+        deletion.is_none_or(|(then, _)| *then < at)
+            && known.is_none_or(|known| known.change.rank(known.at) < change.rank(at))
+    }
+
     /// Takes what Clerk, or a source that overrules it, says of the user.
     pub(super) fn tell(
         &mut self,
@@ -69,8 +90,7 @@ impl Record {
         newcomer: &Entry,
         keep_deleted: bool,
     ) {
-        let earlier = self.told.as_ref().map(|(then, told)| told.order(*then));
-        if earlier.is_some_and(|earlier| change.order(at) <= earlier) {
+        if !self.is_news_of_user(&change, at) {
             return;
         }
         if change.is_final() {
@@ -99,13 +119,7 @@ impl Record {
         match &mut self.seen {
             None => self.seen = Some(seen),
             Some(known) => {
-                let key = |seen: &Seen| {
-                    (
-                        seen.at,
-                        seen.email.as_ref().map(|email| email.as_bytes().to_vec()),
-                    )
-                };
-                if seen.email.is_some() && (known.email.is_none() || key(&seen) > key(known)) {
+                if seen.email.is_some() && (known.email.is_none() || seen.rank() > known.rank()) {
                     (known.at, known.email) = (seen.at, seen.email);
                 }
                 known.name = known.name.take().or(seen.name);
@@ -138,19 +152,20 @@ impl Record {
             || (nameless && seen.name.is_some())
     }
 
-    /// Takes what is said of a membership. All of those from before a deletion have ended with it, whichever is heard of first. What is
-    /// said later counts once the source overrules the deletion, which may have been an operator's and not Clerk's.
+    /// Takes what is said of a membership.
     pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
-        if matches!(&self.told, Some((then, told)) if told.is_final() && at <= *then) {
+        if !self.is_news_of_member(&org, change, at) {
             return;
         }
-        match self.orgs.binary_search_by(|entry| entry.org.cmp(&org)) {
-            Err(place) => self.orgs.insert(place, OrgEntry { org, at, change }),
+        let entry = OrgEntry { org, at, change };
+        match self
+            .orgs
+            .binary_search_by(|known| known.org.cmp(&entry.org))
+        {
+            Err(place) => self.orgs.insert(place, entry),
             Ok(place) => {
-                if let Some(entry) = self.orgs.get_mut(place)
-                    && (at, change.weight()) > (entry.at, entry.change.weight())
-                {
-                    (entry.at, entry.change) = (at, change);
+                if let Some(known) = self.orgs.get_mut(place) {
+                    *known = entry;
                 }
             }
         }

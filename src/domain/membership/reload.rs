@@ -7,7 +7,9 @@ use super::members::Members;
 use super::table::Row;
 use super::{OrgEntry, Policy, Record, Table};
 use crate::domain::UnixTime;
-use crate::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
+use crate::domain::event::{
+    Change, EventTime, MemberChange, MembershipEvent, OrgChange, UserChange,
+};
 use crate::domain::ids::{OrgId, UserId};
 
 /// How long the mark of an overruled word is kept at least, from when it is made. Svix tries for 27.6 hours; a replica that was away
@@ -30,7 +32,7 @@ pub enum Said {
 pub struct Reloaded {
     pub members: Members,
     /// What was overruled by that, for replicas that have not heard of it.
-    pub overruled: Vec<(Change, EventTime)>,
+    pub overruled: Vec<MembershipEvent>,
 }
 
 impl Members {
@@ -57,7 +59,7 @@ impl Members {
     }
 
     /// The words that a new table overrules.
-    pub(super) fn overruled_by(&self, table: &Table, said: Said) -> Vec<(Change, EventTime)> {
+    pub(super) fn overruled_by(&self, table: &Table, said: Said) -> Vec<MembershipEvent> {
         let mut overruled = Vec::new();
         for (user, record) in &self.users {
             match said {
@@ -80,49 +82,46 @@ impl Members {
                 }
             };
             if !stays && *change != OrgChange::Overruled {
-                overruled.push((Change::Organization(org.clone(), OrgChange::Overruled), *at));
+                overruled.push(Change::Organization(org.clone(), OrgChange::Overruled).at(*at));
             }
         }
         overruled
     }
 
     /// The same membership after these marks.
-    pub(super) fn with_marks(&self, overruled: &[(Change, EventTime)]) -> Self {
+    pub(super) fn with_marks(&self, overruled: &[MembershipEvent]) -> Self {
         // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
-        let mark = |members: Self, (change, at): &(Change, EventTime)| {
-            members.changed(change.clone(), *at).unwrap_or(members)
-        };
+        let mark =
+            |members: Self, event: &MembershipEvent| members.changed(event).unwrap_or(members);
         overruled.iter().fold(self.clone(), mark)
     }
 
-    /// The change as it counts under a table that knows better: an event that is delivered only now and is older than the table leaves
+    /// The event as it counts under a table that knows better: an event that is delivered only now and is older than the table leaves
     /// what it would have left had it come before it.
-    pub(super) fn unless_outdated(&self, change: Change, at: EventTime) -> (Change, EventTime) {
+    pub(super) fn unless_outdated(&self, event: &MembershipEvent) -> MembershipEvent {
+        let at = event.at;
         let Some(since) = self.since.filter(|since| at <= *since) else {
-            return (change, at);
+            return event.clone();
         };
-        match change {
+        match &event.change {
             Change::User(user, UserChange::Described { .. }) if user.clerk().is_some() => {
-                match self.table.user(&user) {
-                    Some(_) => (
-                        Change::User(user, UserChange::Overruled { deleted: false }),
-                        at,
-                    ),
+                match self.table.user(user) {
+                    Some(_) => overruled_user(user, false, at),
                     // They were there, and are not any more.
-                    None => (gone(user), since),
+                    None => gone(user.clone()).at(since),
                 }
             }
             Change::Member(org, user, change)
-                if user.clerk().is_some() && change != MemberChange::Overruled =>
+                if user.clerk().is_some() && *change != MemberChange::Overruled =>
             {
-                (Change::Member(org, user, MemberChange::Overruled), at)
+                overruled_member(org, user, at)
             }
             Change::Organization(org, change)
-                if change == OrgChange::Exists || self.table.workspace_of(&org).is_some() =>
+                if *change == OrgChange::Exists || self.table.workspace_of(org).is_some() =>
             {
-                (Change::Organization(org, OrgChange::Overruled), at)
+                Change::Organization(org.clone(), OrgChange::Overruled).at(at)
             }
-            change => (change, at),
+            _ => event.clone(),
         }
     }
 
@@ -132,7 +131,7 @@ impl Members {
         user: &UserId,
         record: &Record,
         table: &Table,
-        all: &mut Vec<(Change, EventTime)>,
+        all: &mut Vec<MembershipEvent>,
     ) {
         if let Some((at, told)) = &record.told {
             let (before, after) = (self.table.user(user), table.user(user));
@@ -140,10 +139,7 @@ impl Members {
                 || (told.takes_access() && Row::height(after) <= Row::height(before));
             if !stays && !told.is_overruled() {
                 let deleted = *told == UserChange::Deleted;
-                all.push((
-                    Change::User(user.clone(), UserChange::Overruled { deleted }),
-                    *at,
-                ));
+                all.push(overruled_user(user, deleted, *at));
             }
         }
         for entry in &record.orgs {
@@ -291,7 +287,7 @@ fn overrule_before(
     record: &Record,
     table: &Table,
     then: EventTime,
-    all: &mut Vec<(Change, EventTime)>,
+    all: &mut Vec<MembershipEvent>,
 ) {
     if user.clerk().is_none() {
         // Clerk knows nothing of other issuers' users.
@@ -313,7 +309,7 @@ fn overrule_before(
             .as_ref()
             .is_some_and(|(_, told)| told.takes_access())
         {
-            all.push((gone(user.clone()), then));
+            all.push(gone(user.clone()).at(then));
         }
     } else if let Some((at, told)) = &record.told
         && *at <= then
@@ -321,10 +317,7 @@ fn overrule_before(
         && !record.deleted()
         && !told.is_overruled()
     {
-        all.push((
-            Change::User(user.clone(), UserChange::Overruled { deleted: false }),
-            *at,
-        ));
+        all.push(overruled_user(user, false, *at));
     }
     let members = record
         .orgs
@@ -346,11 +339,12 @@ fn gone(user: UserId) -> Change {
     )
 }
 
-fn overruled_member(org: &OrgId, user: &UserId, at: EventTime) -> (Change, EventTime) {
-    (
-        Change::Member(org.clone(), user.clone(), MemberChange::Overruled),
-        at,
-    )
+fn overruled_user(user: &UserId, deleted: bool, at: EventTime) -> MembershipEvent {
+    Change::User(user.clone(), UserChange::Overruled { deleted }).at(at)
+}
+
+fn overruled_member(org: &OrgId, user: &UserId, at: EventTime) -> MembershipEvent {
+    Change::Member(org.clone(), user.clone(), MemberChange::Overruled).at(at)
 }
 
 fn earlier(EventTime(began): EventTime) -> EventTime {

@@ -98,7 +98,7 @@ fn left(of: &str, id: &str) -> Change {
 fn after(mut members: Members, changes: &[(Change, u64)]) -> Members {
     for (change, at) in changes {
         members = members
-            .changed(change.clone(), EventTime(*at))
+            .changed(&change.clone().at(EventTime(*at)))
             .expect("room for a change");
     }
     members

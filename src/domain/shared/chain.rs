@@ -1,6 +1,6 @@
 //! Where a reader is in the log, and whether what comes next follows.
 
-use super::Written;
+use crate::domain::event::EncodedEvent;
 
 /// A random number that the writer of an entry gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +30,7 @@ pub struct Entry {
     pub previous: Nonce,
     pub nonce: Nonce,
     /// At most 100.
-    pub facts: Vec<Written>,
+    pub facts: Vec<EncodedEvent>,
 }
 
 impl Entry {

@@ -3,20 +3,40 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{Cursor, Entry, Nonce, Position, Written};
+use super::{Cursor, Entry, Nonce, Position};
+use crate::domain::event::{Change, EncodedEvent, MembershipEvent};
+use crate::domain::membership::Roles;
 
-/// A fact on its way to the store, and how long it is kept there.
+/// How much longer than a replica a store remembers a revocation: their clocks differ, and a webhook can be late.
+const LONGER: Duration = Duration::from_secs(600);
+
+/// An event on its way to the store, and how long it is kept there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offered {
-    pub written: Written,
+    pub event: EncodedEvent,
     /// `None` for ever.
     pub lasts: Option<Duration>,
+}
+
+impl Offered {
+    /// The event for a store; roles go by their names, and revocations are kept for `keep`. `None` for what is not shared.
+    ///
+    /// Marks of what was overruled stay for ever: a replica that comes back after weeks still knows what they overrule. They take the
+    /// place of it, so a store does not grow by them.
+    #[must_use]
+    pub fn of(event: &MembershipEvent, roles: Option<&Roles>, keep: Duration) -> Option<Self> {
+        let is_revocation = matches!(event.change, Change::Revoked(_));
+        Some(Self {
+            event: event.encode(roles)?,
+            lasts: is_revocation.then(|| keep.saturating_add(LONGER)),
+        })
+    }
 }
 
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Facts that were larger than what the store had.
+    /// Events of a larger rank than what the store had.
     pub taken: usize,
     /// Where the store is now.
     pub position: Position,
@@ -26,31 +46,27 @@ pub struct Committed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     head: Option<Position>,
-    facts: BTreeMap<Box<str>, (Box<str>, Option<u64>)>,
+    /// By their keys, and until when.
+    facts: BTreeMap<Box<str>, (EncodedEvent, Option<u64>)>,
     entries: VecDeque<Entry>,
 }
 
 impl Log {
-    /// Takes those of `offered` that are larger than what is there, at once, as one entry that keeps their order; and keeps the last
+    /// Takes those of `offered` whose rank is larger than that of what is there, at once, as one entry that keeps their order; and keeps the last
     /// `max` entries. `now` is the store's own clock, in milliseconds: only it says when something is forgotten.
     ///
     /// `nonce` is the writer's random number. Where nothing is larger nothing happens: what is told twice costs nothing.
     pub fn commit(&mut self, offered: &[Offered], nonce: Nonce, now: u64, max: usize) -> Committed {
         self.forget(now);
         let mut taken = Vec::new();
-        for Offered { written, lasts } in offered {
-            let there = self.facts.get(&written.key).map(|(value, _)| value.clone());
-            let there = there.map(|value| Written {
-                key: written.key.clone(),
-                value,
-            });
-            if written.rank() > there.as_ref().and_then(Written::rank) {
+        for Offered { event, lasts } in offered {
+            let there = self.facts.get(&event.key).map(|(there, _)| there);
+            if event.supersedes(there) {
                 let until = lasts.map(|lasts| {
                     now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX))
                 });
-                self.facts
-                    .insert(written.key.clone(), (written.value.clone(), until));
-                taken.push(written.clone());
+                self.facts.insert(event.key.clone(), (event.clone(), until));
+                taken.push(event.clone());
             }
         }
         let count = taken.len();
@@ -80,15 +96,12 @@ impl Log {
         self.head
     }
 
-    /// Every fact that counts.
+    /// Every event that counts.
     #[must_use]
-    pub fn facts(&self) -> Vec<Written> {
+    pub fn facts(&self) -> Vec<EncodedEvent> {
         self.facts
-            .iter()
-            .map(|(key, (value, _))| Written {
-                key: key.clone(),
-                value: value.clone(),
-            })
+            .values()
+            .map(|(event, _)| event.clone())
             .collect()
     }
 
@@ -102,13 +115,13 @@ impl Log {
         behind.take(max).cloned().collect()
     }
 
-    /// Forgets all entries but the last `max`. Facts stay.
+    /// Forgets all entries but the last `max`. Events stay.
     pub fn trim(&mut self, max: usize) {
         let surplus = self.entries.len().saturating_sub(max);
         self.entries.drain(..surplus);
     }
 
-    /// Forgets facts whose time is over.
+    /// Forgets events whose time is over.
     pub fn forget(&mut self, now: u64) {
         self.facts
             .retain(|_, (_, until)| until.is_none_or(|until| until > now));

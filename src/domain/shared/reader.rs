@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Cursor, Entry, Nonce, Position, ResyncReason, Written};
+use super::{Cursor, Entry, Nonce, Position, ResyncReason};
+use crate::domain::event::EncodedEvent;
 
 /// Checks in a row that find nothing amiss, until a gap is the first one again.
 const QUIET: u32 = 12;
@@ -25,7 +26,7 @@ pub enum Item {
 #[must_use]
 pub struct Heard {
     /// To be applied. They are true wherever they stand: a gap is a reason to read more, not to hear less.
-    pub facts: Vec<Written>,
+    pub facts: Vec<EncodedEvent>,
     /// A gap that has just been found.
     pub gap: Option<ResyncReason>,
     /// Elements of the log that were none of ours.
@@ -186,7 +187,7 @@ impl Reader {
     pub fn snapshot(
         &mut self,
         before: Option<Position>,
-        facts: Vec<Written>,
+        facts: Vec<EncodedEvent>,
         after: Option<Position>,
     ) -> Heard {
         let (before, after) = (

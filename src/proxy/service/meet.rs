@@ -46,10 +46,9 @@ impl Gate {
     }
 
     async fn keep(&self, sighting: &Sighting, ctx: &Ctx) {
-        let change = Change::Seen(sighting.user.clone(), sighting.seen.clone());
-        let kept = self
-            .records
-            .apply(&change, sighting.seen.at, &ctx.snapshot.rules);
+        let (user, seen) = (sighting.user.clone(), sighting.seen.clone());
+        let event = Change::Seen(user, seen).at(sighting.seen.at);
+        let kept = self.records.apply(&event, &ctx.snapshot.rules);
         match tokio::time::timeout(KEEP_WAIT, kept).await {
             Ok(Ok(_) | Err(NotKept::OtherRules)) => {}
             Ok(Err(why)) => {

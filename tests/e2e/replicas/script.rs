@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bailiff::domain::shared::{Committed, Cursor, Entry, Log, Nonce, Offered, Position, Written};
+use bailiff::domain::event::EncodedEvent;
+use bailiff::domain::shared::{Committed, Cursor, Entry, Log, Nonce, Offered, Position};
 use proptest::prelude::*;
 use redis::Connection;
 
@@ -30,10 +31,10 @@ fn commit(store: &mut Connection, offered: &[Offered], nonce: Nonce) -> Committe
         .arg(format!("{:016x}", nonce.0))
         .arg(100_000)
         .arg(1_000_000);
-    for Offered { written, lasts } in offered {
+    for Offered { event, lasts } in offered {
         command
-            .arg(&*written.key)
-            .arg(&*written.value)
+            .arg(&*event.key)
+            .arg(&*event.value)
             .arg(lasts.map_or(0, |lasts| lasts.as_millis()).to_string());
     }
     let (seq, nonce, taken, full): (u64, String, usize, usize) = command
@@ -49,14 +50,14 @@ fn commit(store: &mut Connection, offered: &[Offered], nonce: Nonce) -> Committe
     }
 }
 
-fn facts(store: &mut Connection) -> Vec<Written> {
+fn facts(store: &mut Connection) -> Vec<EncodedEvent> {
     let facts: Vec<(String, String)> = redis::cmd("HGETALL")
         .arg(&keys()[1])
         .query(store)
         .expect("the store answers in our words");
     let mut facts: Vec<_> = facts
         .into_iter()
-        .map(|(key, value)| Written {
+        .map(|(key, value)| EncodedEvent {
             key: key.into(),
             value: value.into(),
         })
@@ -81,7 +82,7 @@ fn entries(store: &mut Connection) -> Vec<Entry> {
             panic!("{id}: {fields:?}")
         };
         assert_eq!((p.as_str(), n.as_str()), ("p", "n"));
-        let fact = |(key, value): &(String, String)| Written {
+        let fact = |(key, value): &(String, String)| EncodedEvent {
             key: key.as_str().into(),
             value: value.as_str().into(),
         };
@@ -130,7 +131,7 @@ proptest! {
                         let offered: Vec<_> = given
                             .into_iter()
                             .map(|(key, value, lasts)| Offered {
-                                written: Written { key: format!("key {key}").into(), value: value.into() },
+                                event: EncodedEvent { key: format!("key {key}").into(), value: value.into() },
                                 lasts: lasts.then_some(Duration::from_secs(1000)),
                             })
                             .collect();
@@ -166,7 +167,7 @@ fn what_has_a_time_is_forgotten_by_the_clock_of_the_store() {
     let redis = Redis::start();
     let mut store = redis.connect();
     let offered = |key: &str, rank: &str, lasts: Option<u64>| Offered {
-        written: Written {
+        event: EncodedEvent {
             key: key.into(),
             value: format!("1{rank}\n").into(),
         },

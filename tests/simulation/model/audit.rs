@@ -12,10 +12,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bailiff::domain::event::Change;
+use bailiff::domain::event::{Change, MembershipEvent};
 use bailiff::domain::issuer::Leeway;
 use bailiff::domain::membership::MARKS_LAST;
-use bailiff::domain::shared::{Fact, everything, is_news};
+use bailiff::domain::shared::everything;
 use bailiff::domain::{Rejection, UnixTime};
 
 use super::bounds::{TAIL, push, read};
@@ -45,11 +45,11 @@ pub fn look(cluster: &mut Cluster, gate: usize) -> Checked {
 }
 
 /// Whether a gate whose clock shows `now` may have forgotten it.
-fn may_be_forgotten(fact: &Fact, now: UnixTime) -> bool {
-    let since = UnixTime(fact.at().0 / 1000);
+fn may_be_forgotten(fact: &MembershipEvent, now: UnixTime) -> bool {
+    let since = UnixTime(fact.at.0 / 1000);
     let week_old = now > since.plus(MARKS_LAST);
     let end = since.plus(KEEP).plus(Duration::from_secs(120));
-    (is_mark(fact) && week_old) || (matches!(fact.change(), Change::Revoked(_)) && now > end)
+    (is_mark(fact) && week_old) || (matches!(fact.change, Change::Revoked(_)) && now > end)
 }
 
 fn knows_what_it_was_told(cluster: &mut Cluster, gate: usize) -> Checked {
@@ -61,22 +61,22 @@ fn knows_what_it_was_told(cluster: &mut Cluster, gate: usize) -> Checked {
     let clock = gate.now(*now);
     for held in told.iter().flatten() {
         let fact = &ledger.facts.get(held.id).expect("a fact").fact;
-        if is_news(&gate.world, fact) && !may_be_forgotten(fact, clock) {
+        if gate.world.is_news(fact) && !may_be_forgotten(fact, clock) {
             return Err(format!(
                 "forgot: gate {gate_number} was told {:?} and does not know it",
-                fact.change()
+                fact.change
             ));
         }
     }
     for fact in everything(&gate.world) {
         let known = ledger
-            .number(&offered(&fact).written)
+            .number(&offered(&fact).event)
             .is_some_and(|id| ledger.has(&told, id));
         // What a ban revokes is a fact of its own, and the gate draws that conclusion itself.
-        if !known && !matches!(fact.change(), Change::Revoked(_)) {
+        if !known && !matches!(fact.change, Change::Revoked(_)) {
             return Err(format!(
                 "invented: gate {gate_number} knows {:?} and was not told",
-                fact.change()
+                fact.change
             ));
         }
     }
@@ -112,7 +112,7 @@ fn hears_of_what_the_store_has(cluster: &Cluster, gate: usize) -> Checked {
             let late = now - held.since;
             return Err(format!(
                 "unheard: the store has {:?} for {late} ms, and gate {gate} was not told",
-                fact.change()
+                fact.change
             ));
         }
     }
@@ -139,7 +139,8 @@ fn tells_the_store(cluster: &Cluster, gate: usize) -> Checked {
     for held in told.iter().flatten() {
         let fact = &ledger.facts.get(held.id).expect("a fact").fact;
         let due = held.since.max(well).max(*disturbed) + push(this.longest);
-        let old = fact.lasts(KEEP).is_some() && EPOCH + now > fact.at().0 + KEEP.as_millis() as u64;
+        let old =
+            offered(fact).lasts.is_some() && EPOCH + now > fact.at.0 + KEEP.as_millis() as u64;
         let lost = ledger
             .facts
             .get(held.id)
@@ -148,7 +149,7 @@ fn tells_the_store(cluster: &Cluster, gate: usize) -> Checked {
         if *now >= due && !excused && !ledger.has(&ledger.store, held.id) {
             return Err(format!(
                 "untold: gate {gate} knows {:?}, and the store does not",
-                fact.change()
+                fact.change
             ));
         }
     }
@@ -334,12 +335,11 @@ pub fn answers(world: &bailiff::domain::Snapshot, cluster: &Cluster) -> Vec<Stri
 pub fn oracle(cluster: &Cluster) -> bailiff::domain::Snapshot {
     let mut world = door::blank(cluster.case.users, cluster.version);
     world.awaits_shared = false;
-    let mut facts: Vec<&Fact> = cluster.ledger.facts.iter().map(|told| &told.fact).collect();
-    facts.sort_by_key(|fact| (fact.at(), fact.rank()));
+    let mut facts: Vec<&MembershipEvent> =
+        cluster.ledger.facts.iter().map(|told| &told.fact).collect();
+    facts.sort_by_key(|fact| (fact.at, fact.rank().to_string()));
     for fact in facts {
-        world = world
-            .changed(fact.change(), fact.at())
-            .expect("there is room");
+        world = world.changed(fact).expect("there is room");
     }
     world
 }
@@ -349,9 +349,9 @@ pub fn all_agree(cluster: &Cluster) -> Checked {
     let expected = answers(&oracle(cluster), cluster);
     // A role that a gate holds back after weeks: that the others may not know it is the price.
     let silent = cluster.gates.iter().flat_map(|gate| &gate.silent_of);
-    let whose = |fact: &Fact| {
+    let whose = |fact: &MembershipEvent| {
         (0..cluster.case.users).find(
-            |user| matches!(fact.change(), Change::Member(_, of, _) if *of == door::user_of(*user)),
+            |user| matches!(&fact.change, Change::Member(_, of, _) if *of == door::user_of(*user)),
         )
     };
     let held_back: Vec<String> = silent
@@ -400,7 +400,7 @@ fn stores_what_gates_know(cluster: &Cluster) -> Checked {
         if !kept && cluster.now < Ledger::store_keeps_until(ledger, held.id) {
             return Err(format!(
                 "unstored: the store was told {:?} and does not have it",
-                told.fact.change()
+                told.fact.change
             ));
         }
     }

@@ -1,6 +1,6 @@
 //! Clerk as it is: who has signed in, who is banned, who is a member of what; and the webhooks that say so, as Clerk writes them.
 
-use bailiff::domain::event::{Change, EventTime, Meaning, meaning};
+use bailiff::domain::event::{Meaning, MembershipEvent, meaning};
 use bailiff::domain::membership::Roles;
 use serde_json::{Value, json};
 
@@ -215,10 +215,10 @@ impl Clerk {
 
 impl Event {
     /// What a gate reads of it.
-    pub fn change(&self) -> (Change, EventTime) {
+    pub fn change(&self) -> MembershipEvent {
         let body = serde_json::to_vec(&self.body).expect("JSON");
         match meaning(&body, None, Some(&roles())) {
-            Meaning::Change(change, at) => (change, at),
+            Meaning::Change(event) => event,
             other => panic!("an event that Clerk sends is understood: {other:?}"),
         }
     }

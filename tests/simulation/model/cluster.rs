@@ -6,7 +6,8 @@ mod outside;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bailiff::domain::Snapshot;
-use bailiff::domain::shared::{Fact, Heard, Item, Position, Written};
+use bailiff::domain::event::{EncodedEvent, MembershipEvent};
+use bailiff::domain::shared::{Heard, Item, Position};
 
 use super::bounds::{BACKOFF_MAX, BLOCK, slow};
 use super::case::Case;
@@ -33,7 +34,7 @@ enum Ask {
     Part(usize),
     After,
     /// Takes facts: of the webhook with this number, or of what was owed.
-    Commit(Vec<Fact>, Option<usize>),
+    Commit(Vec<MembershipEvent>, Option<usize>),
 }
 
 /// What the store answers.
@@ -42,7 +43,7 @@ enum Answer {
     Check(Option<Position>, Vec<Item>),
     Items(Vec<Item>),
     Before(Option<Position>),
-    Part(Vec<Written>),
+    Part(Vec<EncodedEvent>),
     After(Option<Position>),
     Committed(Option<Position>, Option<usize>),
 }

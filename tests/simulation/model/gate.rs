@@ -1,12 +1,10 @@
 //! One simulated gate: the product's reader, facts and membership, driven as `replication` drives them, by messages.
 
-use bailiff::domain::event::{Change, EventTime, MemberChange, OrgChange, UserChange};
+use bailiff::domain::event::{EncodedEvent, EventOrigin, EventTime, MembershipEvent, OrgChange};
 use bailiff::domain::ids::{OrgId, UserId};
 use bailiff::domain::membership::{Kept, MARKS_LAST, Members, Policy, Record, Said};
 use bailiff::domain::revocation::Revocations;
-use bailiff::domain::shared::{
-    Fact, Heard, Offered, Position, Reader, ResyncReason, Written, is_news, may_push, unshared,
-};
+use bailiff::domain::shared::{Heard, Offered, Position, Reader, ResyncReason, may_push, unshared};
 use bailiff::domain::{Snapshot, UnixTime};
 
 use super::clerk::roles;
@@ -28,7 +26,7 @@ struct Saved {
 #[derive(Clone, Default)]
 pub struct Reading {
     pub before: Option<Position>,
-    pub facts: Vec<Written>,
+    pub facts: Vec<EncodedEvent>,
     pub parts: usize,
 }
 
@@ -59,7 +57,7 @@ pub struct Gate {
     /// Where the store said that it was to commits of this gate.
     pub committed: Vec<Position>,
     /// What it does not tell, as it was away for too long.
-    pub silent_of: Vec<Fact>,
+    pub silent_of: Vec<MembershipEvent>,
     /// Whether what it owes is on its way to the store.
     pub owing: bool,
     /// What was learned by some time: marks that are not in there are too young to be forgotten.
@@ -182,22 +180,19 @@ impl Gate {
         }
     }
 
-    /// Puts `change` in force, as a webhook or a reloaded source says.
-    pub fn learn(&mut self, change: &Change, at: EventTime) {
-        self.world = self.world.changed(change, at).expect("there is room");
+    /// Puts `event` in force, as a webhook or a reloaded source says.
+    pub fn learn(&mut self, event: &MembershipEvent) {
+        self.world = self.world.changed(event).expect("there is room");
     }
 
     /// Puts in force what the store says.
-    pub fn apply(&mut self, facts: &[Written]) {
+    pub fn apply(&mut self, facts: &[EncodedEvent]) {
         for written in facts {
             let fact = written
-                .read(Some(&roles()))
+                .decode(Some(&roles()))
                 .expect("nobody poisons this store");
-            if is_news(&self.world, &fact) {
-                self.world = self
-                    .world
-                    .changed(fact.change(), fact.at())
-                    .expect("there is room");
+            if self.world.is_news(&fact) {
+                self.world = self.world.changed(&fact).expect("there is room");
             }
         }
     }
@@ -208,7 +203,7 @@ impl Gate {
     }
 
     /// The source is read again. What it overrules is said of by facts.
-    pub fn reload(&mut self, version: usize) -> Vec<(Change, EventTime)> {
+    pub fn reload(&mut self, version: usize) -> Vec<MembershipEvent> {
         self.version = version;
         let members = self.world.members.as_ref().expect("a membership");
         let reloaded = members.reloaded(
@@ -256,7 +251,7 @@ impl Gate {
     }
 
     /// What the store is to be told after everything was read.
-    pub fn debts(&self, stored: &[Written]) -> Vec<Fact> {
+    pub fn debts(&self, stored: &[EncodedEvent]) -> Vec<MembershipEvent> {
         if self.mutant == Some(Mutant::NeverPushes) {
             return vec![];
         }
@@ -265,15 +260,15 @@ impl Gate {
     }
 
     /// Whether it may tell the store what it knows.
-    pub fn may_tell(&self, fact: &Fact) -> bool {
+    pub fn may_tell(&self, fact: &MembershipEvent) -> bool {
         let silent = self.mutant == Some(Mutant::SilentAfterWeeks);
         self.silent
             .is_none_or(|last| !silent && fact.may_be_told_after(last))
     }
 
     /// The facts that are told of a change.
-    pub fn facts_of(&self, change: &Change, at: EventTime) -> Vec<Fact> {
-        let mut facts = Fact::of(change, at);
+    pub fn facts_of(&self, event: &MembershipEvent) -> Vec<MembershipEvent> {
+        let mut facts = event.shared();
         if self.mutant == Some(Mutant::BanWithoutRevocation) && facts.len() == 2 {
             facts.remove(0);
         }
@@ -286,19 +281,11 @@ impl Gate {
 }
 
 /// A fact as it is sent to the store.
-pub fn offered(fact: &Fact) -> Offered {
-    Offered {
-        written: fact.write(Some(&roles())),
-        lasts: fact.lasts(KEEP),
-    }
+pub fn offered(fact: &MembershipEvent) -> Offered {
+    Offered::of(fact, Some(&roles()), KEEP).expect("it is shared")
 }
 
 /// Whether it only says that something counts no more.
-pub fn is_mark(fact: &Fact) -> bool {
-    matches!(
-        fact.change(),
-        Change::User(_, UserChange::Overruled { .. })
-            | Change::Member(_, _, MemberChange::Overruled)
-            | Change::Organization(_, OrgChange::Overruled)
-    )
+pub fn is_mark(fact: &MembershipEvent) -> bool {
+    fact.change.origin() == EventOrigin::Source
 }

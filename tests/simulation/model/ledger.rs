@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bailiff::domain::shared::{Fact, Written};
+use bailiff::domain::event::{EncodedEvent, MembershipEvent};
 
 use super::clerk::{Subject, roles};
-use super::door::KEEP;
+use super::gate::offered;
 
 /// A fact by its number.
 pub type Id = usize;
@@ -15,7 +15,7 @@ pub type Id = usize;
 pub struct Told {
     pub key: usize,
     pub rank: String,
-    pub fact: Fact,
+    pub fact: MembershipEvent,
 }
 
 /// Something that is held, and since when.
@@ -60,7 +60,7 @@ impl Ledger {
     }
 
     /// The number of a fact; `None` for what is none.
-    pub fn number(&mut self, written: &Written) -> Option<Id> {
+    pub fn number(&mut self, written: &EncodedEvent) -> Option<Id> {
         if let Some((_, id)) = self
             .numbers
             .get(&written.key)
@@ -68,13 +68,13 @@ impl Ledger {
         {
             return Some(*id);
         }
-        let fact = written.read(Some(&roles())).ok()?;
+        let fact = written.decode(Some(&roles())).ok()?;
         let next = self.keys.len();
         let key = *self.keys.entry(written.key.clone()).or_insert(next);
         let id = self.facts.len();
         self.facts.push(Told {
             key,
-            rank: fact.rank(),
+            rank: fact.rank().to_string(),
             fact,
         });
         self.numbers
@@ -117,7 +117,10 @@ impl Ledger {
 
     /// Until when the store keeps the fact.
     pub fn store_keeps_until(&self, id: Id) -> u64 {
-        let lasts = self.facts.get(id).and_then(|told| told.fact.lasts(KEEP));
+        let lasts = self
+            .facts
+            .get(id)
+            .and_then(|told| offered(&told.fact).lasts);
         let from = self.written.get(&id).copied().unwrap_or(0);
         lasts.map_or(u64::MAX, |lasts| from + lasts.as_millis() as u64)
     }
@@ -150,7 +153,7 @@ impl Ledger {
     }
 
     /// What counts of this key nobody can say any more.
-    pub fn excuse(&mut self, written: &Written) {
+    pub fn excuse(&mut self, written: &EncodedEvent) {
         let id = self.number(written);
         self.lost
             .extend(id.and_then(|id| self.facts.get(id)).map(|told| told.key));

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bailiff::domain::shared::{Committed, Cursor, Item, Log, Nonce, Offered, Position, Written};
+use bailiff::domain::event::EncodedEvent;
+use bailiff::domain::shared::{Committed, Cursor, Item, Log, Nonce, Offered, Position};
 
 use super::clerk::EPOCH;
 use super::mutant::Mutant;
@@ -35,7 +36,7 @@ pub struct Store {
     past: VecDeque<(u64, Log)>,
     mutant: Option<Mutant>,
     /// What a wrong store has in the place of what counts.
-    instead: BTreeMap<Box<str>, Written>,
+    instead: BTreeMap<Box<str>, EncodedEvent>,
 }
 
 impl Store {
@@ -55,7 +56,7 @@ impl Store {
             self.instead.extend(
                 offered
                     .iter()
-                    .map(|offered| (offered.written.key.clone(), offered.written.clone())),
+                    .map(|offered| (offered.event.key.clone(), offered.event.clone())),
             );
         }
         self.log.commit(offered, Nonce(nonce), EPOCH + now, KEPT)
@@ -74,7 +75,7 @@ impl Store {
     }
 
     /// One part of everything, by how the key falls.
-    pub fn part(&mut self, part: usize, now: u64) -> Vec<Written> {
+    pub fn part(&mut self, part: usize, now: u64) -> Vec<EncodedEvent> {
         self.log.forget(EPOCH + now);
         let falls = |key: &str| {
             key.bytes().fold(7_usize, |sum, byte| {
@@ -87,8 +88,9 @@ impl Store {
             .collect()
     }
 
-    pub fn facts(&self) -> Vec<Written> {
-        let there = |written: Written| self.instead.get(&written.key).cloned().unwrap_or(written);
+    pub fn facts(&self) -> Vec<EncodedEvent> {
+        let there =
+            |written: EncodedEvent| self.instead.get(&written.key).cloned().unwrap_or(written);
         self.log.facts().into_iter().map(there).collect()
     }
 

@@ -118,7 +118,7 @@ fn after(world: Snapshot, name: &str, what: Happens) -> Snapshot {
         }
     };
     world
-        .changed(&change, EventTime(NOW * 1000 + 1))
+        .changed(&change.at(EventTime(NOW * 1000 + 1)))
         .unwrap_or(world)
 }
 

@@ -74,7 +74,7 @@ fn first_sight(access: AccessStatus) -> Snapshot {
     };
     let change = Change::User(UserId::parse("user_new").expect("an id"), seen);
     let members = members
-        .changed(change, EventTime(1_769_853_600_999))
+        .changed(&change.at(EventTime(1_769_853_600_999)))
         .expect("room");
     Snapshot {
         members: Some(members),

@@ -99,7 +99,7 @@ fn a_proof_outlives_neither_its_token_nor_its_key_nor_a_policy_nor_a_member() {
     let user = UserId::parse("user_owner").expect("a user id");
     deleted.members = Some(
         members()
-            .changed(Change::User(user, UserChange::Deleted), EventTime(9))
+            .changed(&Change::User(user, UserChange::Deleted).at(EventTime(9)))
             .expect("room for a change"),
     );
     for (given, snapshot, verdict) in [

@@ -127,7 +127,9 @@ fn two_workspaces_in_one_request_are_refused() {
         owner,
         crate::domain::event::MemberChange::Role(role("member")),
     );
-    let site = site.changed(&joins, EventTime(NOW * 1000)).expect("room");
+    let site = site
+        .changed(&joins.at(EventTime(NOW * 1000)))
+        .expect("room");
     let at = |tenant: &str| {
         get("/w/ws_1/%6Fpen")
             .field("x-tenant", tenant)
@@ -170,7 +172,7 @@ fn a_stream_goes_on_while_every_reading_would_let_its_user_in() {
     };
     let user = UserId::parse("user_member").expect("a user");
     let banned = site
-        .changed(&Change::User(user, suspended), EventTime(NOW * 1000 + 1))
+        .changed(&Change::User(user, suspended).at(EventTime(NOW * 1000 + 1)))
         .expect("room");
     assert_eq!(reauthorize(&site, &grant, UnixTime(NOW)), Ok(()));
     assert!(reauthorize(&banned, &grant, UnixTime(NOW)).is_err());

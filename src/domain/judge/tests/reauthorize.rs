@@ -32,7 +32,7 @@ fn after(
     let grant = request.grant(snapshot);
     let at = EventTime(NOW * 1000 + 1);
     let changed = changes.iter().fold(snapshot.clone(), |world, change| {
-        world.changed(change, at).expect("room")
+        world.changed(&change.clone().at(at)).expect("room")
     });
     let found = reauthorize(&changed, &grant, UnixTime(now));
     assert!(
@@ -298,7 +298,9 @@ fn a_ban_is_in_force_though_no_more_can_be_revoked() {
         },
         |rules| rules.roles = None,
     );
-    let refused = nowhere.changed(&banned("user_member"), EventTime(1)).err();
+    let refused = nowhere
+        .changed(&banned("user_member").at(EventTime(1)))
+        .err();
     assert_eq!(
         refused,
         Some(CannotChange::Revocations(TooManyRevocations)),

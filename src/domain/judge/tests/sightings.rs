@@ -75,7 +75,7 @@ fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
     let members = snapshot
         .members
         .expect("members")
-        .changed(Change::Seen(user.clone(), seen), at)
+        .changed(&Change::Seen(user.clone(), seen).at(at))
         .expect("room");
 
     let generous = Policy {

@@ -88,7 +88,7 @@ fn what_was_learned_stands_above_rows_that_are_asked_for() {
         user.clone(),
         MemberChange::Removed,
     );
-    let gate = gate.changed(&gone, EventTime(5)).unwrap();
+    let gate = gate.changed(&gone.at(EventTime(5))).unwrap();
     let asked = gate.asked(user, rows_of("user_new", "org_9", "member"), UnixTime(NOW));
     assert_eq!(
         get("/ws/org_9").bearer(&token("user_new")).at(&asked),
@@ -188,7 +188,7 @@ fn the_organization_of_the_token_can_say_who_is_a_member() {
     ] {
         let user = UserId::parse("user_new").unwrap();
         let removed = Change::Member(OrgId::parse("org_9").unwrap(), user, MemberChange::Removed);
-        let gate = gate.changed(&removed, EventTime(at)).unwrap();
+        let gate = gate.changed(&removed.at(EventTime(at))).unwrap();
         let fresh = mint("user_new")
             .org("org_9", "nine", "admin", &[])
             .issued_at(NOW)

@@ -17,18 +17,17 @@ fn the_changes_are_bounded_and_what_is_kept_can_still_change() {
         now = now
             .changed_within(
                 at_most(3),
-                joined("1", &format!("n{i}"), "owner"),
-                EventTime(1),
+                &joined("1", &format!("n{i}"), "owner").at(EventTime(1)),
             )
             .expect("room");
     }
     assert_eq!(
-        now.changed_within(at_most(3), joined("1", "n3", "owner"), EventTime(1))
+        now.changed_within(at_most(3), &joined("1", "n3", "owner").at(EventTime(1)))
             .err(),
         Some(TooManyChanges::InAll)
     );
     let removed = now
-        .changed_within(at_most(3), left("1", "n0"), EventTime(2))
+        .changed_within(at_most(3), &left("1", "n0").at(EventTime(2)))
         .expect("its row is there already");
     assert_eq!(role_in(&removed, "ws_1", "n0"), None);
 }
@@ -39,7 +38,7 @@ fn whoever_makes_many_users_known_leaves_room_for_the_ban_of_somebody_else() {
     let mut refused = None;
     for i in 0..20 {
         let (change, at) = sighting(&format!("n{i}"), None, None, 5);
-        match now.changed_within(at_most(10), change, EventTime(at)) {
+        match now.changed_within(at_most(10), &change.at(EventTime(at))) {
             Ok(next) => now = next,
             Err(why) => refused = Some((i, why)),
         }
@@ -48,8 +47,7 @@ fn whoever_makes_many_users_known_leaves_room_for_the_ban_of_somebody_else() {
     let banned = now
         .changed_within(
             at_most(10),
-            user_change("b", described(true, "Bo")),
-            EventTime(6),
+            &user_change("b", described(true, "Bo")).at(EventTime(6)),
         )
         .expect("room for a ban");
     assert_eq!(standing(&banned, "b"), "banned");
@@ -64,7 +62,7 @@ fn long_names_of_many_users_leave_room_for_a_ban_too() {
     let (mut now, mut refused, name) = (welcoming(ACTIVE), 0, "x".repeat(1000));
     for i in 0..100 {
         let (change, at) = sighting(&format!("n{i}"), Some(&name), Some(&name), 5);
-        match now.changed_within(max, change, EventTime(at)) {
+        match now.changed_within(max, &change.at(EventTime(at))) {
             Ok(next) => now = next,
             Err(_) => refused += 1,
         }
@@ -72,7 +70,7 @@ fn long_names_of_many_users_leave_room_for_a_ban_too() {
     assert!(refused > 70, "{refused}");
     let (change, at) = sighting("n0", Some("other"), None, 6);
     now = now
-        .changed_within(max, change, EventTime(at))
+        .changed_within(max, &change.at(EventTime(at)))
         .expect("less than before");
     let ban = UserChange::Described {
         banned: true,
@@ -81,7 +79,7 @@ fn long_names_of_many_users_leave_room_for_a_ban_too() {
     };
     for id in ["b", "n0"] {
         let banned = now
-            .changed_within(max, user_change(id, ban.clone()), EventTime(7))
+            .changed_within(max, &user_change(id, ban.clone()).at(EventTime(7)))
             .expect("room for a ban");
         assert_eq!(standing(&banned, id), "banned");
     }
@@ -142,7 +140,7 @@ fn a_member_of_too_many_organizations_joins_no_more_and_can_still_be_removed() {
     let mut now = members(acme());
     let mut refused = None;
     for n in 0..1000 {
-        match now.changed(joined(&long(n), "b", "owner"), EventTime(5)) {
+        match now.changed(&joined(&long(n), "b", "owner").at(EventTime(5))) {
             Ok(next) => now = next,
             Err(why) => refused = Some(why),
         }

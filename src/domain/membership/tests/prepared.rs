@@ -41,7 +41,7 @@ fn any_meanwhile() -> impl Strategy<Value = Meanwhile> {
 
 fn then(now: Members, what: Meanwhile) -> Members {
     match what {
-        Meanwhile::Told(change, at) => now.changed(change, EventTime(at)).expect("room"),
+        Meanwhile::Told(change, at) => now.changed(&change.at(EventTime(at))).expect("room"),
         Meanwhile::Reloaded(table) => {
             now.reloaded(table, Policy::default(), Said::WhenChanged)
                 .members

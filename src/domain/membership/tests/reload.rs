@@ -24,7 +24,7 @@ use Word::{Api, Table as Rows, Told};
 fn hear(members: &Members, word: &Word) -> Members {
     let policy = Policy::default();
     match word.clone() {
-        Told(change, at) => members.changed(change, EventTime(at)).expect("room"),
+        Told(change, at) => members.changed(&change.at(EventTime(at))).expect("room"),
         Rows(table) => members.reloaded(table, policy, Said::WhenChanged).members,
         Api(table, began) => {
             members
@@ -405,10 +405,10 @@ fn nobody_pushes_their_own_removal_out_where_users_are_asked_for_one_by_one() {
     for n in 0..400 {
         let other = format!("{n:0>200}");
         members = members
-            .changed(joined(&other, "b", "owner"), EventTime(30))
+            .changed(&joined(&other, "b", "owner").at(EventTime(30)))
             .unwrap_or(members);
         members = members
-            .changed(left(&other, "b"), EventTime(40))
+            .changed(&left(&other, "b").at(EventTime(40)))
             .unwrap_or(members);
     }
     let mut rows = TableBuilder::new();

@@ -20,7 +20,7 @@ struct Fleet {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Hear(usize, Change, EventTime),
+    Hear(usize, MembershipEvent),
     Read(usize),
     CutOff(usize, bool),
     Copy,
@@ -45,27 +45,26 @@ impl Fleet {
         }
     }
 
-    fn commit(&mut self, who: usize, facts: &[Fact]) {
+    fn commit(&mut self, who: usize, events: &[MembershipEvent]) {
         self.nonces += 1;
         let roles = roles(NAMES);
-        let offered = |fact: &Fact| Offered {
-            written: fact.write(Some(&roles)),
-            lasts: None,
-        };
-        let offered: Vec<_> = facts.iter().map(offered).collect();
+        let offered: Vec<_> = events
+            .iter()
+            .map(|event| for_ever(event, Some(&roles)))
+            .collect();
         let committed = self
             .log
             .commit(&offered, Nonce(self.nonces), 1000 + self.nonces, 1000);
         self.replicas[who].reader.committed(committed.position);
     }
 
-    fn hear(&mut self, who: usize, change: &Change, at: EventTime) {
+    fn hear(&mut self, who: usize, event: &MembershipEvent) {
         let replica = &mut self.replicas[who];
-        replica.world = replica.world.changed(change, at).unwrap();
+        replica.world = replica.world.changed(event).unwrap();
         if replica.cut_off {
             replica.reader.owe(ResyncReason::Unsent);
         } else {
-            self.commit(who, &Fact::of(change, at));
+            self.commit(who, &event.shared());
         }
     }
 
@@ -98,7 +97,7 @@ impl Fleet {
 
     fn step(&mut self, op: &Op) {
         match op {
-            Op::Hear(who, change, at) => self.hear(*who, change, *at),
+            Op::Hear(who, event) => self.hear(*who, event),
             Op::Read(who) => self.read(*who),
             Op::CutOff(who, yes) => self.replicas[*who].cut_off = *yes,
             Op::Copy => self.copy = self.log.clone(),
@@ -112,12 +111,10 @@ impl Fleet {
 
 impl Replica {
     fn apply(&mut self, heard: Heard) {
-        for fact in heard
-            .facts
-            .iter()
-            .map(|written| written.read(Some(&roles(NAMES))).unwrap())
-        {
-            self.world = self.world.changed(fact.change(), fact.at()).unwrap();
+        let roles = roles(NAMES);
+        for encoded in &heard.facts {
+            let event = encoded.decode(Some(&roles)).unwrap();
+            self.world = self.world.changed(&event).unwrap();
         }
     }
 }
@@ -125,7 +122,7 @@ impl Replica {
 fn any_op() -> impl Strategy<Value = Op> {
     let who = || 0_usize..3;
     prop_oneof![
-        6 => (who(), any_event()).prop_map(|(who, (change, at))| Op::Hear(who, change, at)),
+        6 => (who(), any_event()).prop_map(|(who, event)| Op::Hear(who, event)),
         8 => who().prop_map(Op::Read),
         2 => (who(), any::<bool>()).prop_map(|(who, yes)| Op::CutOff(who, yes)),
         1 => Just(Op::Copy),
@@ -146,8 +143,8 @@ proptest! {
         let mut all = gate(NAMES);
         for op in &ops {
             fleet.step(op);
-            if let Op::Hear(_, change, at) = op {
-                all = all.changed(change, *at).unwrap();
+            if let Op::Hear(_, event) = op {
+                all = all.changed(event).unwrap();
             }
         }
         for replica in &mut fleet.replicas {
@@ -163,24 +160,13 @@ proptest! {
     }
 }
 
-fn revoked(n: u64) -> (Change, EventTime) {
-    (
-        Change::Revoked(Revoked::Session(
-            SessionId::parse(&format!("sess_{n}")).unwrap(),
-        )),
-        EventTime(n),
-    )
+fn revoked(n: u64) -> MembershipEvent {
+    let session = SessionId::parse(&format!("sess_{n}")).unwrap();
+    Change::Revoked(Revoked::Session(session)).at(EventTime(n))
 }
 
 fn committed(log: &mut Log, nonce: u64) {
-    let (change, at) = revoked(nonce);
-    let offered: Vec<_> = Fact::of(&change, at)
-        .iter()
-        .map(|f| Offered {
-            written: f.write(None),
-            lasts: None,
-        })
-        .collect();
+    let offered = [for_ever(&revoked(nonce), None)];
     assert_eq!(log.commit(&offered, Nonce(nonce), 50, 100).taken, 1);
 }
 
@@ -333,13 +319,9 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
 #[test]
 fn a_revocation_is_forgotten_by_the_clock_of_the_store() {
     let mut log = Log::default();
-    let (change, at) = revoked(7);
-    let fact = Fact::of(&change, at).pop().unwrap();
-    let lasts = fact.lasts(Duration::from_secs(60)).unwrap();
-    let offered = Offered {
-        written: fact.write(None),
-        lasts: Some(lasts),
-    };
+    let offered = Offered::of(&revoked(7), None, Duration::from_secs(60)).unwrap();
+    let lasts = offered.lasts.unwrap();
+    assert!(lasts > Duration::from_secs(60), "clocks differ");
     log.commit(std::slice::from_ref(&offered), Nonce(1), 1000, 100);
     let until = 1000 + u64::try_from(lasts.as_millis()).unwrap();
     log.forget(until - 1);

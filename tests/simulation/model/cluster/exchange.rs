@@ -1,7 +1,8 @@
 //! What gates and the store say to each other.
 
+use bailiff::domain::event::{EncodedEvent, MembershipEvent};
 use bailiff::domain::membership::MARKS_LAST;
-use bailiff::domain::shared::{Fact, Item, Position, Written, everything};
+use bailiff::domain::shared::{Item, Position, everything};
 
 use super::super::bounds::{BLOCK, spread};
 use super::super::gate::{Reading, is_mark, offered};
@@ -59,7 +60,7 @@ impl Cluster {
         }
     }
 
-    fn commit(&mut self, gate: usize, facts: &[Fact]) {
+    fn commit(&mut self, gate: usize, facts: &[MembershipEvent]) {
         let nonce = self.dice(gate).next().max(2);
         let mut offers: Vec<_> = facts.iter().map(offered).collect();
         if self.mutant == Some(Mutant::StoreForgetsMarks) {
@@ -72,7 +73,7 @@ impl Cluster {
         let now = self.now;
         let taken = self.store.commit(&offers, nonce, now).taken;
         for offer in &offers {
-            if let Some(id) = self.ledger.number(&offer.written) {
+            if let Some(id) = self.ledger.number(&offer.event) {
                 self.ledger.store_told(id, now);
             }
         }
@@ -182,14 +183,15 @@ impl Cluster {
         this.silent_of = silent;
         // It does not know what of before the others have overruled and forgotten since. And of roles that it holds back gates do not
         // learn that have no memory.
-        let of_before = |fact: &&Fact| this.silent.is_some_and(|last| fact.at().0 / 1000 <= last.0);
-        let on_purpose = |fact: &&Fact| {
+        let of_before =
+            |fact: &&MembershipEvent| this.silent.is_some_and(|last| fact.at.0 / 1000 <= last.0);
+        let on_purpose = |fact: &&MembershipEvent| {
             this.silent
                 .is_some_and(|last| !fact.may_be_told_after(last))
         };
         let held_back = this.silent_of.iter().filter(on_purpose);
         let doubtful = debts.iter().filter(of_before).chain(held_back);
-        let doubtful: Vec<Written> = doubtful.map(|fact| offered(fact).written).collect();
+        let doubtful: Vec<EncodedEvent> = doubtful.map(|fact| offered(fact).event).collect();
         for written in &doubtful {
             self.ledger.excuse(written);
         }
@@ -266,7 +268,7 @@ impl Cluster {
         last.unwrap_or(self.gate(gate).reader.position())
     }
 
-    fn told(&mut self, gate: usize, facts: &[Written]) {
+    fn told(&mut self, gate: usize, facts: &[EncodedEvent]) {
         let now = self.now;
         for written in facts {
             if let Some(id) = self.ledger.number(written) {

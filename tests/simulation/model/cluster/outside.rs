@@ -1,6 +1,6 @@
 //! What comes from outside: what happens at Clerk, webhooks, sources, and what breaks.
 
-use bailiff::domain::shared::Fact;
+use bailiff::domain::event::MembershipEvent;
 
 use super::super::bounds::COMMIT_PATIENCE;
 use super::super::clerk::Op;
@@ -60,10 +60,10 @@ impl Cluster {
 
     fn happen(&mut self, number: usize, op: Op) {
         for event in self.clerk.happen(op, self.now) {
-            let (change, at) = event.change();
-            let facts = Fact::of(&change, at)
+            let shared = event.change().shared();
+            let facts = shared
                 .iter()
-                .filter_map(|fact| self.ledger.number(&offered(fact).written))
+                .filter_map(|fact| self.ledger.number(&offered(fact).event))
                 .collect();
             let accepted = Accepted {
                 subject: event.subject,
@@ -96,8 +96,8 @@ impl Cluster {
             self.accept(gate, event);
             self.owe(gate);
         } else {
-            let (change, at) = self.events.get(&event).expect("it is there").change();
-            let facts = self.gate(gate).facts_of(&change, at);
+            let change = self.events.get(&event).expect("it is there").change();
+            let facts = self.gate(gate).facts_of(&change);
             self.ask(gate, Ask::Commit(facts, Some(event)));
             self.pending.insert((gate, event));
             self.put(
@@ -109,9 +109,9 @@ impl Cluster {
 
     /// The gate puts in force what a webhook says, and answers 200.
     pub(super) fn accept(&mut self, gate: usize, event: usize) {
-        let (change, at) = self.events.get(&event).expect("it is there").change();
+        let change = self.events.get(&event).expect("it is there").change();
         if self.mutant != Some(Mutant::TellsOthersOnly) {
-            self.gate(gate).learn(&change, at);
+            self.gate(gate).learn(&change);
         }
         let now = self.now;
         if let Some(told) = self.ledger.events.get_mut(&event) {
@@ -129,16 +129,14 @@ impl Cluster {
         }
         let version = self.version;
         let overruled = self.gate(gate).reload(version);
-        let facts: Vec<Fact> = overruled
-            .iter()
-            .flat_map(|(change, at)| Fact::of(change, *at))
-            .collect();
+        let facts: Vec<MembershipEvent> =
+            overruled.iter().flat_map(MembershipEvent::shared).collect();
         if facts.is_empty() {
             return;
         }
         let now = self.now;
         for fact in &facts {
-            if let Some(id) = self.ledger.number(&offered(fact).written) {
+            if let Some(id) = self.ledger.number(&offered(fact).event) {
                 self.ledger.gate_told(gate, id, now);
             }
         }
