@@ -14,7 +14,7 @@ use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
 use bailiff::domain::ids::{AppUserId, OrgId, RequestId, UserId, WorkspaceId};
 use bailiff::domain::issuer::{Issuer, Kind};
-use bailiff::domain::judge::{Proofs, Step, Verdict, judge, reauthorize};
+use bailiff::domain::judge::{Decision, Outcome, Proofs, Step, judge, reauthorize};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{
     AccessStatus, Flags, Members, Policy, Roles, Table, User, Workspace,
@@ -188,7 +188,10 @@ fn head<'r>(headers: &'r HeaderMap, target: &'r str) -> RequestHead<'r> {
 
 fn granted(step: Step) -> Grant {
     match step {
-        Step::Judged(Verdict::Forward(grant)) => grant,
+        Step::Decided(Decision {
+            outcome: Outcome::Forward(grant),
+            ..
+        }) => grant,
         other => panic!("no grant: {other:?}"),
     }
 }

@@ -29,7 +29,7 @@ pub use streams::{Open, Streams};
 use crate::domain::routes::Route;
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
 
-pub use outcome::{NO_REASON, Outcome};
+pub use outcome::{NO_REASON, VerdictLabel};
 
 /// The label `route` of a request that no route covers.
 pub const NO_ROUTE: &str = "none";
@@ -66,7 +66,7 @@ pub struct StoreWrites {
     pub failed: IntCounter,
 }
 
-type Series = HashMap<(Outcome, &'static str), IntCounter>;
+type Series = HashMap<(VerdictLabel, &'static str), IntCounter>;
 
 /// All metrics. Handles are kept; nothing is looked up by label while a request waits, but one hash of the route's name.
 pub struct Metrics {
@@ -273,7 +273,7 @@ impl Metrics {
     }
 
     fn series(&self, label: &str, route: Option<&Route>) -> Series {
-        let series = |(outcome, reason): (Outcome, &'static str)| {
+        let series = |(outcome, reason): (VerdictLabel, &'static str)| {
             (
                 (outcome, reason),
                 self.requests
@@ -287,7 +287,7 @@ impl Metrics {
     pub fn request(
         &self,
         route: Option<&str>,
-        outcome: Outcome,
+        outcome: VerdictLabel,
         reason: Option<Rejection>,
         took: Duration,
     ) {

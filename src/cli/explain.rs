@@ -23,10 +23,10 @@ use crate::clock;
 use crate::domain::event::{Meaning, meaning};
 use crate::domain::head::Incoming;
 use crate::domain::ids::RequestId;
-use crate::domain::judge::{Identified, Trace, judge_traced, judge_webhook};
-use crate::domain::{Refusal, RequestHead, Snapshot, Step, UnixTime, Verdict};
+use crate::domain::judge::{Identified, Trace, VerifiedWebhook, judge_traced};
+use crate::domain::{Decision, Rejection, RequestHead, Snapshot, Step, UnixTime};
 use facts::Facts;
-use report::{Outcome, Report};
+use report::{Explained, Report};
 
 #[derive(clap::Args, Debug)]
 #[command(
@@ -90,7 +90,14 @@ struct Request {
     body: Option<Vec<u8>>,
 }
 
-/// The steps, as the floor tells them.
+/// What the judge makes of the request.
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
+enum Judged {
+    Decided(Decision),
+    Webhook(VerifiedWebhook),
+}
+
+/// The steps of the judgement.
 #[derive(Default)]
 struct Steps(Vec<String>);
 
@@ -215,19 +222,21 @@ fn judge(
         peer: request.peer,
         fresh_id,
     });
-    let verdict = match &parsed {
-        Err(reason) => Verdict::Reject(Refusal::bare(*reason)),
-        Ok(head) => verdict(request, &snapshot, head, now, &mut steps)?,
+    let judged = match &parsed {
+        Err(reason) => Judged::Decided(Decision::refuse(*reason)),
+        Ok(head) => decide(request, &snapshot, head, now, &mut steps)?,
     };
     let token = request
         .headers
         .get(AUTHORIZATION)
         .and_then(|field| field.to_str().ok()?.split_once(' '));
     let parts = token.and_then(|(_, token)| Parts::read(token).ok());
-    let (who, route) = match &verdict {
-        Verdict::Reject(refusal) => (refusal.who.clone(), refusal.route.clone()),
-        Verdict::Answer(reply) => (reply.who.clone(), Some(reply.route.clone())),
-        _ => (Identified::default(), None),
+    let (who, route) = match &judged {
+        Judged::Decided(decision) => (decision.subject.clone(), decision.route.clone()),
+        Judged::Webhook(webhook) => (
+            Identified::default(),
+            Some(webhook.permit().route().clone()),
+        ),
     };
     let facts = Facts {
         parts: parts.as_ref(),
@@ -239,8 +248,8 @@ fn judge(
         route: route.as_deref(),
         peer: request.peer,
     };
-    let hints = hints::hints(&verdict, request, offline_gate, &facts);
-    let outcome = Outcome::of(verdict, request, offline_gate, &facts);
+    let hints = hints::hints(&judged, request, offline_gate, &facts);
+    let outcome = Explained::of(judged, request, offline_gate, &facts);
     let asked = format!("{} {}", request.method, request.target);
     Ok(Report {
         asked,
@@ -250,22 +259,22 @@ fn judge(
     })
 }
 
-fn verdict(
+fn decide(
     request: &Request,
     snapshot: &Snapshot,
     head: &RequestHead<'_>,
     now: UnixTime,
     steps: &mut Steps,
-) -> Result<Verdict, CommandError> {
+) -> Result<Judged, CommandError> {
     match judge_traced(snapshot, head, now, &(), steps) {
-        Step::Judged(verdict) => Ok(verdict),
+        Step::Decided(decision) => Ok(Judged::Decided(decision)),
         Step::NeedKey { issuer, otherwise } => {
             steps.step(|| {
                 format!(
                     "the issuer `{issuer}` has no key of the token's name, and was asked just now"
                 )
             });
-            Ok(otherwise)
+            Ok(Judged::Decided(otherwise))
         }
         Step::NeedMember { user, otherwise } => {
             steps.step(|| {
@@ -273,9 +282,10 @@ fn verdict(
                     "the source of the membership is asked for one user at a time, and not by this command ({user})"
                 )
             });
-            Ok(otherwise)
+            Ok(Judged::Decided(otherwise))
         }
-        Step::NeedBody { route, max_body } => {
+        Step::NeedBody(webhook) => {
+            let (route, max_body) = (webhook.route().clone(), webhook.max_body());
             let Some(body) = &request.body else {
                 return Err(CommandError::usage(format!(
                     "{} takes signed webhooks, and the signature covers the body",
@@ -283,23 +293,26 @@ fn verdict(
                 ))
                 .fix("--body FILE, or --body - for stdin"));
             };
-            if body.len() > max_body {
+            let verified = if body.len() > max_body {
                 steps
                     .step(|| format!("the body has {} bytes, {max_body} are the most", body.len()));
-                let reason = crate::domain::Rejection::WebhookTooLarge;
-                return Ok(Verdict::Reject(Refusal {
+                Err(Rejection::WebhookTooLarge)
+            } else {
+                webhook.verify(snapshot, body, now)
+            };
+            match verified {
+                Ok(webhook) => {
+                    steps.step(|| {
+                        "signature good: made with a configured secret, within the tolerance".into()
+                    });
+                    steps.step(|| effect(snapshot, body));
+                    Ok(Judged::Webhook(webhook))
+                }
+                Err(reason) => Ok(Judged::Decided(Decision {
                     route: Some(route),
-                    ..Refusal::bare(reason)
-                }));
+                    ..Decision::refuse(reason)
+                })),
             }
-            let verdict = judge_webhook(snapshot, head, &route, body, now, |_| false);
-            if matches!(verdict, Verdict::Forward(_)) {
-                steps.step(|| {
-                    "signature good: made with a configured secret, within the tolerance".into()
-                });
-                steps.step(|| effect(snapshot, body));
-            }
-            Ok(verdict)
         }
     }
 }

@@ -11,13 +11,15 @@ use super::path::{CleanPath, Target};
 /// Largest header block in bytes, names and values.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// What came in, as far as a verdict may depend on it. Borrowed; built once per request.
+/// What came in, as far as a decision may depend on it. Borrowed; built once per request.
 #[derive(Clone, Debug)]
 pub struct RequestHead<'r> {
     pub method: &'r Method,
     pub path: CleanPath<'r>,
     /// Path and query as they came.
     pub origin_form: &'r str,
+    /// Whether the target is in absolute form, so that path and query are only a part of it.
+    pub absolute_form: bool,
     pub headers: &'r HeaderMap,
     /// Address of the peer. Only a Unix socket has none.
     pub peer: Option<IpAddr>,
@@ -70,6 +72,7 @@ impl<'r> RequestHead<'r> {
             method,
             path: target.path,
             origin_form: target.origin_form,
+            absolute_form: target.authority.is_some(),
             headers,
             peer,
             request_id,

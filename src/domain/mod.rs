@@ -33,7 +33,7 @@ pub mod webhook;
 
 pub use head::RequestHead;
 pub use identity::{Headers, TrustedHeaders};
-pub use judge::{Grant, Refusal, Step, Verdict, judge};
+pub use judge::{Decision, Grant, Outcome, Step, judge};
 pub use rejection::Rejection;
 pub use snapshot::{Rules, Snapshot};
 

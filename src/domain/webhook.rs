@@ -68,13 +68,13 @@ impl WebhookSecret {
     }
 }
 
-/// The svix headers of a request, well-formed and nothing more.
+/// The svix headers of a request, well-formed and nothing more. Owned, because it waits until the body has been read.
 #[derive(Clone, Debug)]
-pub struct Envelope<'r> {
-    pub id: SvixId,
-    timestamp: &'r str,
+pub struct Envelope {
+    id: SvixId,
+    timestamp: Box<str>,
     sent: UnixTime,
-    signatures: &'r str,
+    signatures: Box<str>,
 }
 
 /// Most entries in a signature list: the sender signs with one new and up to ten old secrets.
@@ -96,9 +96,9 @@ impl SignedWebhook {
     }
 }
 
-impl<'r> Envelope<'r> {
+impl Envelope {
     /// Reads one complete family of headers, each exactly once: `svix-*` (what Clerk sends), else `webhook-*`.
-    pub fn read(headers: &'r HeaderMap) -> Result<Self, Rejection> {
+    pub fn read(headers: &HeaderMap) -> Result<Self, Rejection> {
         let family = if headers.contains_key("svix-id") {
             "svix"
         } else {
@@ -126,9 +126,9 @@ impl<'r> Envelope<'r> {
             .ok_or(Rejection::WebhookHeaders)?;
         Ok(Self {
             id,
-            timestamp,
+            timestamp: timestamp.into(),
             sent: seconds(timestamp).ok_or(Rejection::WebhookHeaders)?,
-            signatures,
+            signatures: signatures.into(),
         })
     }
 

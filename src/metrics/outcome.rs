@@ -5,7 +5,7 @@ use crate::domain::routes::{Access, Mode, Route};
 
 /// How a request ended, as the label `verdict` calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum VerdictLabel {
     Forward,
     Refuse,
     /// Forwarded without identity from a route in report mode.
@@ -16,7 +16,7 @@ pub enum Outcome {
     Acknowledge,
 }
 
-impl Outcome {
+impl VerdictLabel {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -46,37 +46,37 @@ const AFTER_FORWARD: &[Rejection] = &[
 ];
 
 /// The ends that a request can have, with their label `reason`. `None`: no route covers it.
-pub(super) fn ends(route: Option<&Route>) -> Vec<(Outcome, &'static str)> {
-    let all = |outcome: Outcome| Rejection::ALL.iter().map(move |r| (outcome, r.label()));
+pub(super) fn ends(route: Option<&Route>) -> Vec<(VerdictLabel, &'static str)> {
+    let all = |outcome: VerdictLabel| Rejection::ALL.iter().map(move |r| (outcome, r.label()));
     let Some(route) = route else {
-        return [(Outcome::Preflight, NO_REASON)]
+        return [(VerdictLabel::Preflight, NO_REASON)]
             .into_iter()
-            .chain(all(Outcome::Refuse))
+            .chain(all(VerdictLabel::Refuse))
             .collect();
     };
     let mut ends = Vec::new();
     match route.answer {
         Some(own) => {
-            ends.push((Outcome::Answer, NO_REASON));
+            ends.push((VerdictLabel::Answer, NO_REASON));
             let told = Rejection::ALL.iter().filter(|reason| own.tells(**reason));
-            ends.extend(told.map(|reason| (Outcome::Answer, reason.label())));
+            ends.extend(told.map(|reason| (VerdictLabel::Answer, reason.label())));
         }
         None => {
-            ends.push((Outcome::Forward, NO_REASON));
+            ends.push((VerdictLabel::Forward, NO_REASON));
             ends.extend(
                 AFTER_FORWARD
                     .iter()
-                    .map(|reason| (Outcome::Forward, reason.label())),
+                    .map(|reason| (VerdictLabel::Forward, reason.label())),
             );
         }
     }
     ends.extend(all(if route.mode == Mode::Report {
-        Outcome::Report
+        VerdictLabel::Report
     } else {
-        Outcome::Refuse
+        VerdictLabel::Refuse
     }));
     if route.access == Access::Webhook {
-        ends.push((Outcome::Acknowledge, NO_REASON));
+        ends.push((VerdictLabel::Acknowledge, NO_REASON));
     }
     ends
 }

@@ -28,7 +28,10 @@ pub fn peer(session: &Session) -> Option<IpAddr> {
         .map(|address| address.ip())
 }
 
-/// Reads the head of the request, or says why it is not in order.
+/// Reads the head of the request. Called once per request: it compares the bytes of the wire, which costs a copy of them.
+///
+/// # Errors
+/// Why the head is not in order.
 pub fn read(session: &Session, fresh_id: RequestId) -> Result<RequestHead<'_>, Rejection> {
     let request = session.req_header();
     let raw = session.to_h1_raw();

@@ -2,50 +2,52 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::ctx::{Answered, Ctx, Phase};
+use super::ctx::{Ctx, State};
 use super::head;
-use crate::clock;
+use super::timings::Timings;
+use super::webhook::WebhookEnd;
 use crate::domain::ids::RequestId;
-use crate::domain::judge::Caller;
-use crate::domain::routes::Access;
-use crate::domain::{Grant, Rejection};
-use crate::metrics::{Metrics, Outcome, WebhookResult};
+use crate::domain::judge::Identified;
+use crate::domain::routes::{Access, Route};
+use crate::domain::{Outcome, Rejection};
+use crate::metrics::{Metrics, VerdictLabel, WebhookResult};
 
 /// Longest method and path in a log line, in bytes.
 const MAX_TEXT: usize = 512;
 
 /// Counts the request and writes its line. Called once per request.
 pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
-    let took = clock::monotonic().duration_since(ctx.started);
-    let (outcome, reason) = outcome(ctx);
+    let took = ctx.timings.total();
+    let (verdict, reason) = verdict(ctx);
     metrics.request(
         ctx.route().map(|route| &**route.pattern.text()),
-        outcome,
+        verdict,
         reason,
         took,
     );
     if let Some(result) = webhook(ctx) {
         metrics.webhook(result);
     }
-    write(session, ctx, outcome, reason, took);
+    write(session, ctx, verdict, reason, took);
 }
 
-/// What the line of a long answer tells of its beginning, in case that Pingora never comes to its end.
+/// What the line of a long answer needs of its beginning, in case that Pingora never comes to its end.
 pub struct Begun {
-    request_id: Option<RequestId>,
+    request_id: RequestId,
     method: Box<str>,
     path: Box<str>,
+    route: Option<Arc<Route>>,
+    subject: Identified,
     status: u16,
     client_ip: Option<IpAddr>,
-    decided: Option<Duration>,
-    upstream_took: Option<Duration>,
+    timings: Timings,
     generation: u64,
-    started: Instant,
 }
 
 impl Begun {
@@ -56,41 +58,38 @@ impl Begun {
             request_id: ctx.request_id.clone(),
             method: method(request).into(),
             path: path(request).into(),
+            route: ctx.route().cloned(),
+            subject: ctx.subject().cloned().unwrap_or_default(),
             status,
             client_ip: head::peer(session),
-            decided: ctx.decided,
-            upstream_took: ctx.upstream_took,
+            timings: ctx.timings,
             generation: ctx.snapshot.generation,
-            started: ctx.started,
         }
     }
 }
 
 /// As [`finish`] for a long answer that is closed before its end, for `why`: Pingora drops such a request without its last phase.
-pub fn cut_off(grant: &Grant, begun: &Begun, why: Rejection, metrics: &Metrics) {
-    let took = clock::monotonic().duration_since(begun.started);
-    let (route, who, reason) = (
-        grant.route().pattern.text(),
-        grant.who(),
-        Rejection::AccessEnded,
-    );
-    metrics.request(Some(route), Outcome::Forward, Some(reason), took);
+pub fn cut_off(begun: &Begun, why: Rejection, metrics: &Metrics) {
+    let took = begun.timings.total();
+    let route = begun.route.as_ref().map(|route| &**route.pattern.text());
+    let (subject, reason) = (&begun.subject, Rejection::AccessEnded);
+    metrics.request(route, VerdictLabel::Forward, Some(reason), took);
     metrics.streams.closed(why);
     tracing::info!(
         target: "access",
-        request_id = begun.request_id.as_ref().map(|id| id.as_str()),
+        request_id = begun.request_id.as_str(),
         method = &*begun.method,
         path = &*begun.path,
-        route = &**route,
+        route,
         status = begun.status,
-        verdict = Outcome::Forward.label(),
+        verdict = VerdictLabel::Forward.label(),
         reason = reason.label(),
         why = why.label(),
-        subject = who.user.as_ref().map(|user| user.as_str()),
-        workspace = who.workspace.as_ref().map(|workspace| workspace.as_str()),
+        subject = subject.user.as_ref().map(|user| user.as_str()),
+        workspace = subject.workspace.as_ref().map(|workspace| workspace.as_str()),
         client_ip = begun.client_ip.map(tracing::field::display),
-        decision_us = begun.decided.map(micros),
-        upstream_ms = begun.upstream_took.map(millis),
+        decision_us = begun.timings.decision().map(micros),
+        upstream_ms = begun.timings.upstream().map(millis),
         duration_ms = millis(took),
         generation = begun.generation,
         "a stream was closed, as its user's access has ended"
@@ -99,7 +98,7 @@ pub fn cut_off(grant: &Grant, begun: &Begun, why: Rejection, metrics: &Metrics) 
 
 /// Why the request was refused, or would have been.
 pub fn reason(ctx: &Ctx) -> Option<Rejection> {
-    outcome(ctx).1
+    verdict(ctx).1
 }
 
 /// What became of a webhook; `None` for every other request.
@@ -110,68 +109,87 @@ fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
     {
         return None;
     }
-    Some(match &ctx.phase {
-        Phase::Answered(Answered::Acknowledged(..)) => WebhookResult::Duplicate,
-        Phase::Answered(Answered::Webhook(_)) if ctx.webhook_taken => WebhookResult::Delivered,
-        Phase::Answered(Answered::Webhook(_)) => WebhookResult::NotTaken,
+    Some(match &ctx.state {
+        State::Webhook {
+            end: WebhookEnd::Duplicate,
+            ..
+        } => WebhookResult::Duplicate,
+        State::Webhook {
+            end: WebhookEnd::Forwarded { taken, .. },
+            ..
+        } => {
+            if *taken {
+                WebhookResult::Delivered
+            } else {
+                WebhookResult::NotTaken
+            }
+        }
         _ => WebhookResult::Refused,
     })
 }
 
 /// How the request ended. A request that is still only received when it ends was lost by a fault of ours or of its client.
-fn outcome(ctx: &Ctx) -> (Outcome, Option<Rejection>) {
-    match &ctx.phase {
-        Phase::Received => (
-            Outcome::Refuse,
+fn verdict(ctx: &Ctx) -> (VerdictLabel, Option<Rejection>) {
+    match &ctx.state {
+        State::Received => (
+            VerdictLabel::Refuse,
             Some(ctx.failure.unwrap_or(Rejection::Internal)),
         ),
-        Phase::Answered(Answered::Refused(refusal)) => (Outcome::Refuse, Some(refusal.reason)),
-        Phase::Answered(Answered::Own(reply)) => (Outcome::Answer, reply.reason),
-        Phase::Answered(Answered::Preflight) => (Outcome::Preflight, None),
-        Phase::Answered(Answered::Acknowledged(..)) => (Outcome::Acknowledge, None),
-        Phase::Forwarding(grant) | Phase::Answered(Answered::Webhook(grant)) => {
-            match grant.reported() {
-                Some(reason) => (Outcome::Report, Some(reason)),
-                None => (Outcome::Forward, ctx.failure),
-            }
-        }
+        State::Decided(decision) => match &decision.outcome {
+            Outcome::Refuse(reason) => (VerdictLabel::Refuse, Some(*reason)),
+            Outcome::Answer { reason, .. } => (VerdictLabel::Answer, *reason),
+            Outcome::Preflight(_) => (VerdictLabel::Preflight, None),
+            Outcome::Forward(grant) => match grant.reported() {
+                Some(reason) => (VerdictLabel::Report, Some(reason)),
+                None => (VerdictLabel::Forward, ctx.failure),
+            },
+        },
+        State::Webhook { end, .. } => match end {
+            WebhookEnd::Refused(reason) => (VerdictLabel::Refuse, Some(*reason)),
+            WebhookEnd::Duplicate => (VerdictLabel::Acknowledge, None),
+            WebhookEnd::Forwarded { .. } => (VerdictLabel::Forward, ctx.failure),
+        },
+        State::Forwarding(_) => (VerdictLabel::Forward, ctx.failure),
     }
 }
 
 fn write(
     session: &Session,
     ctx: &Ctx,
-    outcome: Outcome,
+    verdict: VerdictLabel,
     reason: Option<Rejection>,
     took: Duration,
 ) {
     let request = session.req_header();
     let status = session.response_written().map(|head| head.status.as_u16());
-    let who = ctx.who();
-    let webhook = match ctx.grant().map(Grant::caller) {
-        Some(Caller::Webhook(id)) => Some(id.as_str()),
+    let subject = ctx.subject();
+    let webhook = match &ctx.state {
+        State::Webhook {
+            end: WebhookEnd::Forwarded { id, .. },
+            ..
+        } => Some(id.as_str()),
         _ => None,
     };
     tracing::info!(
         target: "access",
-        request_id = ctx.request_id.as_ref().map(|id| id.as_str()),
+        request_id = ctx.request_id.as_str(),
         method = method(request),
         path = &*path(request),
         route = ctx.route().map(|route| &**route.pattern.text()),
         status,
-        verdict = outcome.label(),
+        verdict = verdict.label(),
         reason = reason.map(Rejection::label),
-        subject = who.and_then(|w| w.user.as_ref()).map(|user| user.as_str()),
-        workspace = who.and_then(|w| w.workspace.as_ref()).map(|workspace| workspace.as_str()),
-        service = who.and_then(|w| w.service.as_ref()).map(|service| service.as_str()),
+        subject = subject.and_then(|s| s.user.as_ref()).map(|user| user.as_str()),
+        workspace = subject.and_then(|s| s.workspace.as_ref()).map(|workspace| workspace.as_str()),
+        service = subject.and_then(|s| s.service.as_ref()).map(|service| service.as_str()),
         webhook,
         client_ip = head::peer(session).map(tracing::field::display),
-        decision_us = ctx.decided.map(micros),
-        upstream_ms = ctx.upstream_took.map(millis),
+        decision_us = ctx.timings.decision().map(micros),
+        upstream_ms = ctx.timings.upstream().map(millis),
         duration_ms = millis(took),
         bytes = session.body_bytes_sent(),
         generation = ctx.snapshot.generation,
-        // Nobody who reads a line can overlook it.
+        // On each line, so that no reader overlooks it.
         auth_disabled = ctx.snapshot.rules.auth_disabled().then_some(true),
         "request"
     );

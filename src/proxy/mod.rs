@@ -1,17 +1,19 @@
 //! The thin glue between Pingora's phases and the floor. Nothing here decides; it carries requests to [`crate::domain`] and
-//! verdicts back.
+//! decisions back. Start reading at [`gate`].
 
 mod ctx;
+mod enrich;
 mod failure;
+mod gate;
 mod head;
 mod headers;
 mod log;
-mod peer;
 mod respond;
-mod service;
 mod streams;
+mod timings;
+mod upstream;
 mod webhook;
 
-pub use peer::UpstreamPeer;
-pub use service::Gate;
-pub use webhook::Memory as WebhookMemory;
+pub use gate::Gate;
+pub use upstream::UpstreamPeer;
+pub use webhook::WebhookMemory;

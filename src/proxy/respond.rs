@@ -1,7 +1,7 @@
 //! The one place that writes answers in bailiff's own name.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -11,8 +11,8 @@ use crate::domain::answer::Answer;
 use crate::domain::cors::Fields;
 use crate::domain::identity::name;
 
-/// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them. Nobody is answered
-/// who has gone.
+/// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them. A client that has gone
+/// gets no answer.
 pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> pingora::Result<u16> {
     if reason == Rejection::ClientGone {
         session.set_keepalive(None);
@@ -20,16 +20,16 @@ pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> ping
     }
     let answer = ctx.snapshot.rules.answers.answer(reason.kind());
     let status = answer.status;
-    // Whoever sends what cannot be read with certainty is not listened to any further on this connection.
+    // After what cannot be read with certainty, nothing more is read on this connection.
     if matches!(status, 400 | 408 | 413 | 414 | 431) {
         session.set_keepalive(None);
     }
-    own(session, ctx, answer).await?;
+    local(session, ctx, &answer).await?;
     Ok(status)
 }
 
-/// Writes an answer of ours, with what a browser of a listed origin needs to read it.
-pub async fn own(session: &mut Session, ctx: &Ctx, answer: Answer) -> pingora::Result<()> {
+/// Writes an answer of the gate, with what a browser of a listed origin needs to read it.
+pub async fn local(session: &mut Session, ctx: &Ctx, answer: &Answer) -> pingora::Result<()> {
     let mut fields = ctx
         .snapshot
         .rules
@@ -44,11 +44,11 @@ pub async fn own(session: &mut Session, ctx: &Ctx, answer: Answer) -> pingora::R
     if let Some(seconds) = answer.retry_after {
         fields.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
-    write(session, ctx, answer.status, fields, answer.body).await
+    write(session, ctx, answer.status, &fields, answer.body.clone()).await
 }
 
 /// Answers a preflight of a listed origin.
-pub async fn preflight(session: &mut Session, ctx: &Ctx, fields: Fields) -> pingora::Result<()> {
+pub async fn preflight(session: &mut Session, ctx: &Ctx, fields: &Fields) -> pingora::Result<()> {
     write(session, ctx, 204, fields, Bytes::new()).await
 }
 
@@ -58,19 +58,19 @@ pub async fn acknowledge(session: &mut Session, ctx: &Ctx) -> pingora::Result<()
         session,
         ctx,
         200,
-        vec![],
+        &vec![],
         Bytes::from_static(br#"{"detail":"Already delivered"}"#),
     )
     .await
 }
 
 /// Writes header and body. The connection is kept when the request has no unread body; otherwise Pingora closes it, so that
-/// bytes which nobody judged are never taken for a next request (attack A-87).
+/// bytes that were not judged are never taken for a next request (attack A-87).
 async fn write(
     session: &mut Session,
     ctx: &Ctx,
     status: u16,
-    fields: Fields,
+    fields: &Fields,
     body: Bytes,
 ) -> pingora::Result<()> {
     let mut head = ResponseHeader::build(status, Some(fields.len() + 4))?;
@@ -80,11 +80,9 @@ async fn write(
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     head.insert_header(header::CACHE_CONTROL, "no-store")?;
-    if let Some(id) = &ctx.request_id {
-        head.insert_header(name::REQUEST_ID, id.to_header())?;
-    }
+    head.insert_header(name::REQUEST_ID, ctx.request_id.to_header())?;
     for (name, value) in fields {
-        append(&mut head, name, value)?;
+        head.append_header(name.clone(), value.clone())?;
     }
     let without_body = body.is_empty() || session.req_header().method == Method::HEAD;
     session
@@ -95,8 +93,4 @@ async fn write(
     } else {
         session.write_response_body(Some(body), true).await
     }
-}
-
-fn append(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) -> pingora::Result<()> {
-    head.append_header(name, value).map(drop)
 }

@@ -14,8 +14,8 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::ctx::Ctx;
+use super::gate::Gate;
 use super::log::{self, Begun};
-use super::service::Gate;
 use crate::clock;
 use crate::domain::judge::{Caller, reauthorize};
 use crate::domain::{Grant, Rejection};
@@ -104,7 +104,7 @@ impl Watched {
         loop {
             changes.mark_unchanged();
             if let Err(reason) = self.reauthorize().await {
-                log::cut_off(&self.grant, &self.begun, reason, &self.metrics);
+                log::cut_off(&self.begun, reason, &self.metrics);
                 return;
             }
             // Rows that are asked for user by user change without telling anybody, and a source that is silent grows old.

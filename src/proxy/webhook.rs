@@ -1,221 +1,158 @@
-//! A webhook on its way: read whole, judged, applied, then passed on exactly as it came.
+//! Webhooks: read whole, verified, applied to the membership, then passed on exactly as they came.
 //!
 //! The upstream must not see a byte before the signature is verified, which covers the whole body. Pingora forwards a body that
-//! was read beforehand only up to 64 KiB, so the verified webhook goes on as a subrequest with its body preset: a subrequest is
-//! made from the bytes of the original head, so headers arrive as they were signed for.
+//! was read beforehand only up to 64 KiB, so a verified webhook goes on as a subrequest with its body preset ([`subrequest`]).
 
-use std::sync::Arc;
-use std::time::Duration;
+mod body;
+mod membership;
+mod subrequest;
 
-use bytes::{Bytes, BytesMut};
-use pingora::ErrorType;
 use pingora::proxy::Session;
-use pingora::proxy::subrequest::pipe::{InputBody, InputBodyType, pipe_subrequest};
-use pingora::proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ctx::{Outcome, WebhookOutcome};
-use crate::deliveries::Delivery;
-use crate::domain::event::{Meaning, MembershipEvent, meaning};
-use crate::domain::snapshot::CannotChange;
-use crate::domain::{Grant, Rejection, Snapshot};
-use crate::metrics::{ChangeResult, Metrics};
-use crate::records::{NotKept, Records};
-use crate::snapshot_store::SnapshotStore;
+pub use body::WebhookMemory;
+pub use subrequest::{WebhookForward, forwarded};
+
+use super::ctx::{Ctx, State};
+use super::gate::Gate;
+use super::respond;
+use crate::clock;
+use crate::deliveries::{Delivery, Start};
+use crate::domain::Rejection;
+use crate::domain::ids::SvixId;
+use crate::domain::judge::{UnverifiedWebhook, VerifiedWebhook};
+use body::Body;
 
 /// Above this many bytes the hashing is done on a thread of its own: at 1 ms per MiB it would hold up other requests.
-pub const LARGE: usize = 256 * 1024;
+const LARGE: usize = 256 * 1024;
 
-/// What a subrequest finds in its context: the verdict of the outer request, which is not judged again.
-pub struct Forwarded {
-    pub snapshot: Arc<Snapshot>,
-    pub grant: Grant,
-    pub outcome: Arc<WebhookOutcome>,
+/// How a webhook ended.
+#[derive(Debug)]
+pub enum WebhookEnd {
+    Refused(Rejection),
+    /// The upstream took the delivery before. It is acknowledged, and not delivered again.
+    Duplicate,
+    Forwarded {
+        id: SvixId,
+        /// Whether the upstream answered with 2xx, to the end.
+        taken: bool,
+    },
 }
 
-/// Bound on the memory of all webhooks that are being read or forwarded, in KiB. Whoever sends well-formed headers may make us
-/// read a body before its signature can be checked; a thousand of them at once must not take the memory of everybody else.
-const MEMORY_KIB: usize = 64 * 1024;
-
-/// The memory that is left for webhooks.
-#[derive(Clone, Debug)]
-pub struct Memory(Arc<Semaphore>);
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MEMORY_KIB)))
+impl From<Rejection> for WebhookEnd {
+    fn from(reason: Rejection) -> Self {
+        Self::Refused(reason)
     }
 }
 
-/// A whole body, and the memory that it takes for as long as it lives.
-pub struct Body {
-    pub bytes: Bytes,
-    _memory: Option<OwnedSemaphorePermit>,
-}
-
-/// Reads the whole body, within `max` bytes and `within` this time.
-pub async fn read_body(
-    session: &mut Session,
-    memory: &Memory,
-    max: usize,
-    within: Duration,
-) -> Result<Body, Rejection> {
-    if session
-        .req_header()
-        .headers
-        .get("expect")
-        .is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-    {
-        // Pingora does not say it by itself while a filter reads; the client would wait for a second.
-        session
-            .write_continue_response()
-            .await
-            .map_err(|_| Rejection::ClientGone)?;
-    }
-    let broken = |error: Box<pingora::Error>| match error.etype() {
-        ErrorType::ReadTimedout => Rejection::BodyTimeout,
-        ErrorType::ReadError | ErrorType::ConnectionClosed => Rejection::ClientGone,
-        // No chunk, or an end before the end (RFC 9112, 6.3 and 7.1).
-        _ => Rejection::BadRequest,
-    };
-    let read = async {
-        let mut body = BytesMut::new();
-        let mut taken: Option<OwnedSemaphorePermit> = None;
-        while let Some(chunk) = session.read_request_body().await.map_err(broken)? {
-            // Checked while reading: a chunked body does not say its length beforehand (attack A-116).
-            if body.len() + chunk.len() > max {
-                return Err(Rejection::WebhookTooLarge);
-            }
-            body.extend_from_slice(&chunk);
-            let kib = body
-                .len()
-                .div_ceil(1024)
-                .saturating_sub(taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
-            let more = u32::try_from(kib)
-                .ok()
-                .and_then(|kib| memory.0.clone().try_acquire_many_owned(kib).ok());
-            let more = more.ok_or(Rejection::WebhooksBusy)?;
-            match &mut taken {
-                Some(taken) => taken.merge(more),
-                None => taken = Some(more),
-            }
-        }
-        Ok(Body {
-            bytes: body.freeze(),
-            _memory: taken,
-        })
-    };
-    tokio::time::timeout(within, read)
-        .await
-        .unwrap_or(Err(Rejection::BodyTimeout))
-}
-
-/// Applies what the event says to the membership, and keeps it, before the upstream hears of it. `Err` when it could not be kept.
-pub async fn apply(
-    snapshots: &SnapshotStore,
-    records: &Records,
-    metrics: &Metrics,
-    body: &[u8],
-) -> Result<(), Rejection> {
-    // Reloads come one after another and take longer than this; a third turn would be a fault.
-    for _ in 0..3 {
-        let snapshot = snapshots.load();
-        let Some(event) = event(&snapshot, metrics, body) else {
-            return Ok(());
-        };
-        match records.apply(&event, &snapshot.rules).await {
-            Ok(generation) => {
-                tracing::info!(generation, change = %event.change, "a webhook changed the membership");
-                metrics.change(ChangeResult::Applied);
-                return Ok(());
-            }
-            Err(NotKept::OtherRules) => continue,
-            // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
-            Err(NotKept::Change(CannotChange::Nowhere)) => {
-                metrics.change(ChangeResult::Nothing);
-                return Ok(());
-            }
-            Err(why) => {
-                tracing::error!(%why, "a webhook could not be kept; its sender is asked to send it again");
-                break;
-            }
-        }
-    }
-    metrics.change(ChangeResult::NotKept);
-    Err(Rejection::WebhookNotKept)
-}
-
-/// The event of membership that the webhook is about, if it is about one.
-fn event(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<MembershipEvent> {
-    let rules = &snapshot.rules;
-    match meaning(body, rules.instance(), rules.roles.as_ref()) {
-        Meaning::Change(event) => return Some(event),
-        Meaning::Nothing => metrics.change(ChangeResult::Nothing),
-        Meaning::OtherInstance => {
-            tracing::warn!(
-                "a webhook of another Clerk instance changes nothing here (see clerk.instance_id)"
-            );
-            metrics.change(ChangeResult::OtherInstance);
-        }
-        Meaning::Unreadable(why) => {
-            tracing::warn!(
-                why,
-                "a signed webhook is not understood and changes nothing here; it is passed on"
-            );
-            metrics.change(ChangeResult::Unreadable);
-        }
-    }
-    None
-}
-
-/// Sends the verified webhook on and the upstream's answer back.
-pub async fn forward(
-    session: &mut Session,
-    snapshot: Arc<Snapshot>,
-    grant: Grant,
-    body: Bytes,
+/// A webhook that is to be forwarded.
+struct Accepted {
+    webhook: VerifiedWebhook,
+    body: Body,
     delivery: Delivery,
-) -> Outcome {
-    let outcome = Arc::new(WebhookOutcome::new(delivery));
-    let forwarded = Forwarded {
-        snapshot,
-        grant,
-        outcome: outcome.clone(),
-    };
-    let context = SubrequestCtx::builder()
-        .body_mode(BodyMode::ExpectBody)
-        .user_ctx(Box::new(forwarded))
-        .build();
-    let Some(spawner) = session.subrequest_spawner.take() else {
-        outcome.failed(Rejection::Internal);
-        return outcome.ask();
-    };
-    let (prepared, handle) = spawner.create_subrequest(session.as_downstream(), context);
-    let body = if body.is_empty() {
-        InputBody::NoBody
+}
+
+impl Gate {
+    /// Accepts and forwards a webhook, and answers its sender.
+    pub(super) async fn handle_webhook(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        webhook: UnverifiedWebhook,
+    ) -> pingora::Result<()> {
+        let route = webhook.route().clone();
+        let accepted = self.accept(session, ctx, webhook).await;
+        self.observe_decision(ctx);
+        let end = match accepted {
+            Ok(accepted) => forward(session, ctx, accepted).await,
+            Err(end) => end,
+        };
+        let answered = match &end {
+            WebhookEnd::Refused(reason) => respond::refuse(session, ctx, *reason).await.map(drop),
+            WebhookEnd::Duplicate => respond::acknowledge(session, ctx).await,
+            // The upstream's answer is on its way, unless there was none.
+            WebhookEnd::Forwarded { .. } if session.response_written().is_some() => Ok(()),
+            WebhookEnd::Forwarded { .. } => {
+                let reason = *ctx.failure.get_or_insert(Rejection::UpstreamProtocol);
+                respond::refuse(session, ctx, reason).await.map(drop)
+            }
+        };
+        ctx.state = State::Webhook { route, end };
+        answered
+    }
+
+    /// Reads, verifies, and puts in force what the event changes, before the upstream hears of it.
+    async fn accept(
+        &self,
+        session: &mut Session,
+        ctx: &Ctx,
+        webhook: UnverifiedWebhook,
+    ) -> Result<Accepted, WebhookEnd> {
+        let (max, within) = (webhook.max_body(), self.timeouts.webhook_body);
+        let body = match body::read(session, &self.webhook_memory, max, within).await {
+            Ok(body) => body,
+            Err(reason) => {
+                // Where the next request begins is not known any more (attack A-87).
+                session.set_keepalive(None);
+                return Err(reason.into());
+            }
+        };
+        let webhook = verify(webhook, ctx, &body.bytes)?;
+        // Asked only after the signature: a stranger cannot probe which ids are known.
+        if self.deliveries.taken(webhook.id()) {
+            return Err(WebhookEnd::Duplicate);
+        }
+        let delivery = match self.deliveries.start(webhook.id()).await {
+            Start::Begun(delivery) => delivery,
+            Start::UnderWay => return Err(Rejection::WebhookInFlight.into()),
+            Start::Taken => return Err(WebhookEnd::Duplicate),
+        };
+        membership::apply(&self.snapshots, &self.records, &self.metrics, &body.bytes).await?;
+        Ok(Accepted {
+            webhook,
+            body,
+            delivery,
+        })
+    }
+}
+
+fn verify(
+    webhook: UnverifiedWebhook,
+    ctx: &Ctx,
+    body: &[u8],
+) -> Result<VerifiedWebhook, Rejection> {
+    let verify = || webhook.verify(&ctx.snapshot, body, clock::now());
+    if body.len() > LARGE {
+        tokio::task::block_in_place(verify)
     } else {
-        InputBody::Bytes(vec![body])
-    };
-    let piped = pipe_subrequest(
+        verify()
+    }
+}
+
+/// Sends the webhook to the upstream, and the upstream's answer to the sender.
+async fn forward(session: &mut Session, ctx: &mut Ctx, accepted: Accepted) -> WebhookEnd {
+    let Accepted {
+        webhook,
+        body,
+        delivery,
+    } = accepted;
+    let id = webhook.id().clone();
+    let sent = subrequest::send(
         session,
-        prepared,
-        handle,
-        |task| Ok(Some(task)),
-        InputBodyType::Preset(body),
+        ctx.snapshot.clone(),
+        webhook,
+        body.bytes.clone(),
+        delivery,
     )
     .await;
-    let (state, failed) = match piped {
-        Ok(state) => (state, false),
-        Err(error) => (error.state, true),
-    };
-    // The receiver must live until the subrequest has ended, or its last writes would fail.
-    let receiver = state.pipe_rx;
-    if let Some(task) = state.join_handle {
-        let _ = task.await;
+    // Until here the memory of the body counts as taken.
+    drop(body);
+    ctx.failure = sent.failure;
+    ctx.timings.answered_in(sent.upstream_took);
+    let success = sent
+        .status
+        .is_some_and(|status| (200..300).contains(&status));
+    WebhookEnd::Forwarded {
+        id,
+        taken: success && sent.failure.is_none(),
     }
-    drop(receiver);
-    if failed {
-        outcome.failed(Rejection::ClientGone);
-    }
-    outcome.ask()
 }

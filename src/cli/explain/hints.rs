@@ -1,28 +1,31 @@
-//! What is worth a word beside the verdict: what a browser makes of it, what the app will miss, who else may refuse.
+//! What is worth a word beside the decision: what a browser makes of it, what the app will miss, who else may refuse.
 
 use http::header::ORIGIN;
 
-use super::Request;
 use super::facts::Facts;
+use super::{Judged, Request};
 use crate::cli::offline_gate::OfflineGate;
 use crate::cli::token::missing::{SOURCES, missing};
 use crate::config::faults::quoted;
 use crate::domain::identity::name::{USER_EMAIL, USER_ID, USER_NAME};
 use crate::domain::judge::Caller;
-use crate::domain::{Grant, Verdict};
+use crate::domain::{Grant, Outcome};
 
-/// The hints for a request with this verdict.
+/// The hints for a request that is judged so.
 pub(super) fn hints(
-    verdict: &Verdict,
+    judged: &Judged,
     request: &Request,
     offline_gate: &OfflineGate,
     facts: &Facts<'_>,
 ) -> Vec<String> {
     let mut hints: Vec<_> = origin(request, facts).into_iter().collect();
-    match verdict {
-        Verdict::Forward(grant) => match grant.caller() {
-            Caller::User(person) => {
-                hints.extend(nameless(grant, offline_gate));
+    match judged {
+        Judged::Decided(decision) => {
+            if let Outcome::Forward(grant) = &decision.outcome
+                && let Caller::User(person) = grant.caller()
+            {
+                let asked = decision.side_effects.missing_profile.is_some();
+                hints.extend(missing_profile(grant, asked, offline_gate));
                 let told = header(grant, USER_ID).unwrap_or_default();
                 hints.push(format!(
                     "a 403 to this request would be the app's own. Where row-level security guards its data, the owner of a row must \
@@ -31,14 +34,12 @@ pub(super) fn hints(
                     quoted(person.user().as_str())
                 ));
             }
-            Caller::Webhook(_) => hints.push(
-                "if Clerk's own never arrive: the endpoint in the Clerk dashboard must be publicly accessible (on your own machine by a \
-                 tunnel such as ngrok), and lead to this path"
-                    .to_owned(),
-            ),
-            Caller::Nobody | Caller::Service(_) => {}
-        },
-        Verdict::Reject(_) | Verdict::Answer(_) | Verdict::Preflight(_) | Verdict::Acknowledge(..) => {}
+        }
+        Judged::Webhook(_) => hints.push(
+            "if Clerk's own never arrive: the endpoint in the Clerk dashboard must be publicly accessible (on your own machine by a \
+             tunnel such as ngrok), and lead to this path"
+                .to_owned(),
+        ),
     }
     hints
 }
@@ -73,16 +74,17 @@ fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
     )
 }
 
-fn nameless(grant: &Grant, offline_gate: &OfflineGate) -> Option<String> {
+/// What the app misses of the user. `asked`: whether a running gate would ask Clerk for it.
+fn missing_profile(grant: &Grant, asked: bool, offline_gate: &OfflineGate) -> Option<String> {
     let has = |name| header(grant, name).is_some();
     let what = missing(has(USER_EMAIL), has(USER_NAME))?;
-    let then = match (&offline_gate.settings.live.backend, grant.nameless()) {
-        (Some(backend), Some(_)) => format!(
+    let then = match (&offline_gate.settings.live.backend, asked) {
+        (Some(backend), true) => format!(
             "A running gate asks {} for it, as there is a secret key. If Clerk has none either: does the Clerk application collect it \
              at sign-up?",
             backend.api_url
         ),
-        (Some(_), None) => {
+        (Some(_), false) => {
             "Clerk is not asked about a user whom the membership does not know: list them there, or set \
                             `membership: {first_sight: true}`"
                 .to_owned()

@@ -1,31 +1,31 @@
-//! The verdict, for people and for programs. Never a credential.
+//! The decision, for people and for programs. Never a credential.
 
 use std::fmt::Write as _;
 
 use http::HeaderName;
 use serde_json::{Value, json};
 
-use super::Request;
 use super::advice::{self, Advice};
 use super::facts::Facts;
+use super::{Judged, Request};
 use crate::cli::offline_gate::OfflineGate;
 use crate::domain::identity::Headers as _;
 use crate::domain::identity::name::USER_EMAIL;
 use crate::domain::identity::{Override, TrustedNames};
-use crate::domain::judge::Caller;
-use crate::domain::{Grant, Rejection, Verdict};
+use crate::domain::judge::{Caller, Permit};
+use crate::domain::{Outcome, Rejection};
 
 /// The whole answer of `bailiff explain`.
 pub(super) struct Report {
     pub asked: String,
     pub steps: Vec<String>,
-    pub outcome: Outcome,
-    /// What is worth a word beside the verdict.
+    pub outcome: Explained,
+    /// What is worth a word beside the decision.
     pub hints: Vec<String>,
 }
 
 /// What happens to the request.
-pub(super) enum Outcome {
+pub(super) enum Explained {
     Forward {
         upstream: String,
         /// Name, value as it may be shown, and whether bailiff speaks under this name.
@@ -54,17 +54,35 @@ pub(super) enum Outcome {
     Preflight(Vec<(String, String)>),
 }
 
-impl Outcome {
+impl Explained {
     pub(super) fn of(
-        verdict: Verdict,
+        judged: Judged,
         request: &Request,
         offline_gate: &OfflineGate,
         facts: &Facts<'_>,
     ) -> Self {
-        match verdict {
-            Verdict::Forward(grant) => forward(&grant, request, offline_gate, facts),
-            Verdict::Reject(refusal) => {
-                let reason = refusal.reason;
+        let decision = match judged {
+            Judged::Decided(decision) => decision,
+            Judged::Webhook(webhook) => {
+                return forward(webhook.permit(), request, offline_gate, None, None);
+            }
+        };
+        match decision.outcome {
+            Outcome::Forward(grant) => {
+                let email = grant.headers().values().any(|(name, _)| name == USER_EMAIL);
+                let note = match grant.caller() {
+                    Caller::User(_) if !email => facts.no_email(),
+                    _ => None,
+                };
+                forward(
+                    grant.permit(),
+                    request,
+                    offline_gate,
+                    note,
+                    grant.reported(),
+                )
+            }
+            Outcome::Refuse(reason) => {
                 let answer = facts.snapshot.rules.answers.answer(reason.kind());
                 let body = String::from_utf8_lossy(&answer.body).into_owned();
                 Self::Refuse {
@@ -74,38 +92,35 @@ impl Outcome {
                     advice: advice::advice(reason, facts),
                 }
             }
-            Verdict::Answer(reply) => Self::Answer {
-                status: reply.answer.status,
-                body: String::from_utf8_lossy(&reply.answer.body).into_owned(),
-                reason: reply
-                    .reason
-                    .map(|reason| (reason, advice::advice(reason, facts))),
+            Outcome::Answer { answer, reason } => Self::Answer {
+                status: answer.status,
+                body: String::from_utf8_lossy(&answer.body).into_owned(),
+                reason: reason.map(|reason| (reason, advice::advice(reason, facts))),
             },
-            Verdict::Preflight(fields) => Self::Preflight(
+            Outcome::Preflight(fields) => Self::Preflight(
                 fields
                     .iter()
                     .map(|(name, value)| (name.to_string(), shown(name, value.as_bytes())))
                     .collect(),
             ),
-            // Only a running gate knows which deliveries were taken; here none was.
-            Verdict::Acknowledge(..) => Self::Preflight(vec![]),
         }
     }
 }
 
 /// The headers as the gate's own code writes them, and which of the client's are gone.
 fn forward(
-    grant: &Grant,
+    permit: &Permit,
     request: &Request,
     offline_gate: &OfflineGate,
-    facts: &Facts<'_>,
-) -> Outcome {
+    note: Option<String>,
+    reported: Option<Rejection>,
+) -> Explained {
     let (sent, upstream) = (
         &request.headers,
         offline_gate.settings.boot.upstream.to_string(),
     );
     let mut received = sent.clone();
-    grant.headers().apply(&mut received);
+    permit.headers().apply(&mut received);
     let gone = |name: &&HeaderName| {
         let kept: Vec<_> = received.get_all(*name).iter().collect();
         sent.get_all(*name)
@@ -118,7 +133,7 @@ fn forward(
         .map(|name| (name.to_string(), TrustedNames::overridden(name.as_str())));
     let stripped = stripped.collect();
     let ours = |name: &HeaderName| {
-        grant
+        permit
             .headers()
             .values()
             .any(|(trusted, _)| *name == *trusted)
@@ -127,18 +142,12 @@ fn forward(
         .iter()
         .map(|(name, value)| (name.to_string(), shown(name, value.as_bytes()), ours(name)))
         .collect();
-    let note = match grant.caller() {
-        Caller::User(_) if !grant.headers().values().any(|(name, _)| name == USER_EMAIL) => {
-            facts.no_email()
-        }
-        _ => None,
-    };
-    Outcome::Forward {
+    Explained::Forward {
         upstream,
         headers,
         stripped,
         note,
-        reported: grant.reported(),
+        reported,
     }
 }
 
@@ -176,8 +185,8 @@ impl Report {
     pub(super) fn refused(&self) -> bool {
         matches!(
             self.outcome,
-            Outcome::Refuse { .. }
-                | Outcome::Answer {
+            Explained::Refuse { .. }
+                | Explained::Answer {
                     reason: Some(_),
                     ..
                 }
@@ -193,7 +202,7 @@ impl Report {
             text.push('\n');
         }
         match &self.outcome {
-            Outcome::Forward {
+            Explained::Forward {
                 upstream,
                 headers,
                 stripped,
@@ -232,7 +241,7 @@ impl Report {
                     let _ = writeln!(text, "  note    {note}");
                 }
             }
-            Outcome::Refuse {
+            Explained::Refuse {
                 reason,
                 status,
                 body,
@@ -246,7 +255,7 @@ impl Report {
                 );
                 text += &advice.text();
             }
-            Outcome::Answer {
+            Explained::Answer {
                 status,
                 body,
                 reason,
@@ -257,7 +266,7 @@ impl Report {
                     text += &advice.text();
                 }
             }
-            Outcome::Preflight(fields) => {
+            Explained::Preflight(fields) => {
                 let _ = writeln!(text, "answered by bailiff: 204");
                 fields
                     .iter()
@@ -273,7 +282,7 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         let mut all = json!({"request": self.asked, "steps": self.steps, "hints": self.hints});
         let more = match &self.outcome {
-            Outcome::Forward {
+            Explained::Forward {
                 upstream,
                 headers,
                 stripped,
@@ -302,7 +311,7 @@ impl Report {
                     "reason": reported.map(Rejection::label),
                 })
             }
-            Outcome::Refuse {
+            Explained::Refuse {
                 reason,
                 status,
                 body,
@@ -316,7 +325,7 @@ impl Report {
                 "cause": &advice.cause,
                 "fix": &advice.fix,
             }),
-            Outcome::Answer {
+            Explained::Answer {
                 status,
                 body,
                 reason,
@@ -332,7 +341,7 @@ impl Report {
                     "fix": advice.map(|advice| &advice.fix),
                 })
             }
-            Outcome::Preflight(fields) => {
+            Explained::Preflight(fields) => {
                 json!({"verdict": "preflight", "status": 204, "headers": fields})
             }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::authorize::{Authorization, Purpose};
 use super::workspace::NamedWorkspace;
-use super::{Caller, Identified, Principal, Proofs, Sighting, Trace};
+use super::{Caller, Identified, Observation, Principal, Proofs, Trace};
 use crate::domain::head::RequestHead;
 use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{Members, Role};
@@ -29,14 +29,14 @@ pub(super) struct Judgement<'j, P, T> {
     /// See [`crate::domain::routes::Reading::path`].
     pub path: &'j CleanPath<'j>,
     pub who: Identified,
-    /// What a request teaches that is refused because nobody has let its user in yet.
-    pub sighting: Option<Sighting>,
+    /// News about a user who is refused because nobody has let them in yet.
+    pub observation: Option<Observation>,
 }
 
 /// Who is let in; or that the webhook's body is needed first.
 pub(super) enum Admitted {
     Caller(Caller, Option<Joined>),
-    Webhook { max_body: usize },
+    Webhook { envelope: Envelope, max_body: usize },
 }
 
 /// A workspace joined with the caller's role in it.
@@ -98,7 +98,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         let admitted = self.admit_whatever_size()?;
         // Refused before the body is read; one that does not say its length is counted while it is.
         let (max, reason) = match &admitted {
-            Admitted::Webhook { max_body } => {
+            Admitted::Webhook { max_body, .. } => {
                 (u64::try_from(*max_body).ok(), Rejection::WebhookTooLarge)
             }
             Admitted::Caller(..) => (self.route.max_body, Rejection::BodyTooLarge),
@@ -127,9 +127,9 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                     .webhooks
                     .as_ref()
                     .ok_or(Rejection::Internal)?;
-                // Before the body is read: whoever has no such headers costs us nothing.
-                Envelope::read(self.head.headers)?;
+                // Before the body is read: a request without these headers costs nothing.
                 return Ok(Admitted::Webhook {
+                    envelope: Envelope::read(self.head.headers)?,
                     max_body: policy.max_body,
                 });
             }
@@ -321,13 +321,13 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
         .check(&mut *self.trace);
         self.who.workspace = named.take();
-        // Kept all the same: whoever has to wait must not get in because the config is more generous to newcomers one day.
+        // Recorded all the same: a user who has to wait must not get in because the config is more generous to newcomers one day.
         if let (Err(Stop::Refuse(Rejection::NotActive)), Some(members)) =
             (&authorized, &snapshot.members)
         {
-            self.sighting = principal
+            self.observation = principal
                 .claims()
-                .and_then(|claims| Sighting::of(members, claims, now));
+                .and_then(|claims| Observation::of(members, claims, now));
         }
         authorized
     }

@@ -1,4 +1,4 @@
-//! From a caller to the headers that tell the upstream about them.
+//! The grant: who comes in, and the headers that tell the upstream about them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,44 +6,128 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 use serde_json::Value;
 
+use super::Permit;
 use super::access::Joined;
 use super::principal::{Principal, UserProfile, qualified};
-use super::sighting::Lesson;
-use super::{Caller, Grant, Identified};
+use crate::domain::Rejection;
 use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
-use crate::domain::ids::text_header;
-use crate::domain::routes::Route;
+use crate::domain::ids::{ServiceName, WorkspaceId, text_header};
+use crate::domain::membership::Roles;
+use crate::domain::routes::{Route, Streams};
 use crate::domain::service_token;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{Organization, VerifiedClaims};
 
 /// Longest list of permissions in a header, in bytes. A longer one is left out whole: half a list would be a lie.
 const MAX_PERMISSIONS: usize = 8 * 1024;
 
-pub(super) fn grant(
+/// A caller who is let in, with leave to go to the upstream. Only the floor makes one. Owned, so that it can wait in the request's
+/// context.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub(super) permit: Permit,
+    pub(super) caller: Caller,
+    /// The workspace that the caller was let into, where the route asks for one.
+    pub(super) workspace: Option<WorkspaceId>,
+    /// The list that the caller's role in the workspace is from. A role of one list has no meaning in another.
+    pub(super) roles: Option<Roles>,
+    /// What would have been refused, on a route in report mode.
+    pub(super) reported: Option<Rejection>,
+}
+
+/// Who comes in.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    Nobody,
+    User(Principal),
+    Service(ServiceName),
+}
+
+impl Grant {
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        head: &RequestHead,
+        route: &Arc<Route>,
+        caller: Caller,
+        joined: Option<Joined>,
+    ) -> Self {
+        let headers = headers(snapshot, head, route, &caller, joined.as_ref());
+        Self {
+            permit: Permit::new(route, head, headers),
+            caller,
+            roles: joined.as_ref().and(snapshot.rules.roles.clone()),
+            workspace: joined.map(|joined| joined.workspace),
+            reported: None,
+        }
+    }
+
+    /// The grant of a request that is refused for `reason` on a route in report mode: it passes without any identity.
+    pub(super) fn reporting(
+        snapshot: &Snapshot,
+        head: &RequestHead,
+        route: &Arc<Route>,
+        reason: Rejection,
+    ) -> Self {
+        Self {
+            reported: Some(reason),
+            ..Self::new(snapshot, head, route, Caller::Nobody, None)
+        }
+    }
+
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The headers that the upstream may believe.
+    #[must_use]
+    pub fn headers(&self) -> &TrustedHeaders {
+        self.permit.headers()
+    }
+
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What would have been refused, on a route in report mode.
+    #[must_use]
+    pub fn reported(&self) -> Option<Rejection> {
+        self.reported
+    }
+
+    /// Whether only the app and the client end the answer.
+    #[must_use]
+    pub fn streams_never_end(&self) -> bool {
+        self.permit
+            .routes()
+            .all(|route| route.streams == Streams::Never)
+    }
+
+    /// Whether the answer ends with the caller's token.
+    #[must_use]
+    pub fn ends_at_expiry(&self) -> bool {
+        self.permit
+            .routes()
+            .any(|route| matches!(route.streams, Streams::AtExpiry { .. }))
+    }
+}
+
+/// The headers of a request that `caller` sends.
+fn headers(
     snapshot: &Snapshot,
     head: &RequestHead,
-    route: &Arc<Route>,
-    caller: Caller,
-    who: Identified,
-    joined: Option<Joined>,
-) -> Grant {
-    let trusted_peer = snapshot.rules.trusts(head.peer);
-    let mut headers = TrustedHeaders::new(snapshot.rules.names.clone(), trusted_peer);
-    let (kind, forward_token) = match &caller {
+    route: &Route,
+    caller: &Caller,
+    joined: Option<&Joined>,
+) -> TrustedHeaders {
+    let rules = &snapshot.rules;
+    let trusted_peer = rules.trusts(head.peer);
+    let mut headers = TrustedHeaders::new(rules.names.clone(), trusted_peer);
+    let (kind, forward_token) = match caller {
         // Let in without a look at the token, or in report mode.
-        Caller::Nobody => {
-            let rules = &snapshot.rules;
-            let shared = rules
-                .static_user
-                .as_ref()
-                .is_some_and(|mode| mode.is_carried(head.headers));
-            (
-                name::NOBODY,
-                !shared && !service_token::is_carried(&rules.services, head.headers),
-            )
-        }
+        Caller::Nobody => (name::NOBODY, !carries_shared_token(rules, head)),
         Caller::User(principal) => {
             say_user(&mut headers, snapshot, principal);
             // A shared token lives for months, as that of a service does.
@@ -54,37 +138,47 @@ pub(super) fn grant(
             // A service token lives for months; the app has no use for it.
             ("service", false)
         }
-        Caller::Webhook(_) => ("webhook", true),
     };
     headers.say(name::AUTH_KIND, HeaderValue::from_static(kind));
-    let roles = joined.as_ref().and(snapshot.rules.roles.clone());
     if let Some(joined) = joined {
-        let role = snapshot
-            .rules
+        let role = rules
             .roles
             .as_ref()
             .and_then(|roles| roles.header(joined.role));
         headers.say(name::WORKSPACE_ID, joined.workspace.to_header());
         headers.say_if(name::WORKSPACE_ROLE, role);
     }
-    headers.say(name::REQUEST_ID, head.request_id.to_header());
-    say_forwarding(&mut headers, head, trusted_peer);
-    // Nobody has looked at a token that comes along while authentication is switched off: the app must not take it for judged.
-    let unseen = matches!(&caller, Caller::User(principal) if principal.bypasses_auth());
-    if unseen || !route.forward_token.unwrap_or(forward_token) {
+    say_request(&mut headers, head, trusted_peer);
+    // While authentication is switched off no token is looked at: the app must not take one that comes along for judged.
+    let not_judged = matches!(caller, Caller::User(principal) if principal.bypasses_auth());
+    if not_judged || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
     }
-    let (route, further_routes) = (route.clone(), Vec::new());
-    Grant {
-        route,
-        further_routes,
-        caller,
-        who,
-        headers,
-        reported: None,
-        lesson: Lesson::default(),
-        roles,
+    headers
+}
+
+/// The headers of a webhook that is verified.
+pub(super) fn webhook_headers(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    route: &Route,
+) -> TrustedHeaders {
+    let rules = &snapshot.rules;
+    let trusted_peer = rules.trusts(head.peer);
+    let mut headers = TrustedHeaders::new(rules.names.clone(), trusted_peer);
+    headers.say(name::AUTH_KIND, HeaderValue::from_static("webhook"));
+    say_request(&mut headers, head, trusted_peer);
+    if route.forward_token == Some(false) {
+        headers.drop_authorization();
     }
+    headers
+}
+
+/// Whether the request carries a token of many months, shared by users or of a service, that was not asked for.
+fn carries_shared_token(rules: &Rules, head: &RequestHead) -> bool {
+    let static_user = rules.static_user.as_ref();
+    static_user.is_some_and(|mode| mode.is_carried(head.headers))
+        || service_token::is_carried(&rules.services, head.headers)
 }
 
 fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, principal: &Principal) {
@@ -178,9 +272,10 @@ fn end_of(chain: &[&str]) -> String {
     kept
 }
 
-/// Where the request came from. A stranger's word about it was stripped; a trusted proxy's stays, with that proxy's own
-/// address behind it (attack A-12).
-fn say_forwarding(headers: &mut TrustedHeaders, head: &RequestHead, trusted_peer: bool) {
+/// The id of the request and where it came from. What a stranger claims about its origin is stripped; what a trusted proxy says
+/// stays, with that proxy's own address behind it (attack A-12).
+fn say_request(headers: &mut TrustedHeaders, head: &RequestHead, trusted_peer: bool) {
+    headers.say(name::REQUEST_ID, head.request_id.to_header());
     let address = head
         .peer
         .map(|peer: IpAddr| peer.to_canonical().to_string());

@@ -1,7 +1,5 @@
 //! What the gate answers itself: who the caller is, and whether a token is good.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 use percent_encoding::percent_decode;
 use serde_json::Value;
@@ -9,23 +7,16 @@ use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::principal::{Principal, UserProfile};
-use super::{Identified, Lesson, Reply};
 use crate::domain::Rejection;
 use crate::domain::answer::{Answer, Answers, Kind};
 use crate::domain::event::EventTime;
 use crate::domain::membership::{AccessStatus, Details};
 use crate::domain::profile::{Word, object};
-use crate::domain::routes::{Own, Route};
+use crate::domain::routes::Own;
 use crate::domain::snapshot::Snapshot;
 
-/// The answer to somebody who was let in.
-pub(super) fn answer(
-    snapshot: &Snapshot,
-    route: &Arc<Route>,
-    own: Own,
-    principal: &Principal,
-    who: Identified,
-) -> Reply {
+/// The answer to a person who was let in.
+pub(super) fn answer(snapshot: &Snapshot, own: Own, principal: &Principal) -> Answer {
     let user_profile = UserProfile::of(snapshot, principal);
     let body = match own {
         Own::Profile => {
@@ -51,18 +42,11 @@ pub(super) fn answer(
             ),
         ]),
     };
-    let answer = Answer {
+    Answer {
         status: 200,
         body,
         challenge: None,
         retry_after: None,
-    };
-    Reply {
-        route: route.clone(),
-        who,
-        answer,
-        reason: None,
-        lesson: Lesson::default(),
     }
 }
 

@@ -45,6 +45,7 @@ pub const STREAM_END_REASONS: &[Rejection] = &[
 /// Why it would not.
 pub fn reauthorize(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<(), Rejection> {
     grant
+        .permit
         .routes()
         .try_for_each(|route| still_by(snapshot, grant, route, now))
 }
@@ -70,7 +71,7 @@ fn still_by(
         return Ok(());
     }
     let purpose = Purpose::Stream {
-        workspace: grant.who.workspace.as_ref(),
+        workspace: grant.workspace.as_ref(),
         roles: grant.roles.as_ref(),
     };
     match (Authorization {

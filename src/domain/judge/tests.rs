@@ -1,6 +1,6 @@
-//! The product's specification: given a route, a member, a token and a second, then a verdict.
+//! The product's specification: given a route, a member, a token and a second, then a decision.
 //!
-//! Every row runs through `judge` itself, with real signatures. A verdict is written as text: `forward user`,
+//! Every row runs through `judge` itself, with real signatures. A decision is written as text: `forward user`,
 //! `reject expired`, `need key clerk, else reject unknown_key`, `need body 1024`.
 
 mod access;
@@ -13,13 +13,13 @@ mod forwarding;
 mod grant;
 mod keys;
 mod local;
+mod observations;
 mod oidc;
 mod own;
 mod proofs;
 mod readings;
 mod reauthorize;
 mod services;
-mod sightings;
 mod sources;
 mod tokens;
 mod trace;
@@ -42,7 +42,7 @@ use crate::domain::cors::Cors;
 use crate::domain::event::{Change, EventTime, UserChange};
 use crate::domain::head::Incoming;
 use crate::domain::identity::TrustedNames;
-use crate::domain::ids::{AppUserId, OrgId, RequestId};
+use crate::domain::ids::{AppUserId, OrgId, RequestId, ServiceName, WorkspaceId};
 use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{
@@ -345,11 +345,19 @@ impl Request {
         told(&self.judged_at(snapshot, NOW, &()))
     }
 
+    /// The decision, where nothing is needed for it.
+    fn decision(&self, snapshot: &Snapshot) -> Decision {
+        match self.judged_at(snapshot, NOW, &()) {
+            Step::Decided(decision) => decision,
+            other => panic!("no decision: {}", told(&other)),
+        }
+    }
+
     /// The grant that the request gets.
     fn grant(&self, snapshot: &Snapshot) -> Grant {
-        match self.judged_at(snapshot, NOW, &()) {
-            Step::Judged(Verdict::Forward(grant)) => grant,
-            other => panic!("no grant: {}", told(&other)),
+        match self.decision(snapshot).outcome {
+            Outcome::Forward(grant) => grant,
+            other => panic!("no grant: {}", told_outcome(&other)),
         }
     }
 
@@ -363,39 +371,42 @@ impl Request {
 
 fn told(step: &Step) -> String {
     match step {
-        Step::Judged(verdict) => told_verdict(verdict),
+        Step::Decided(decision) => told_outcome(&decision.outcome),
         Step::NeedKey { issuer, otherwise } => {
-            format!("need key {issuer}, else {}", told_verdict(otherwise))
+            format!(
+                "need key {issuer}, else {}",
+                told_outcome(&otherwise.outcome)
+            )
         }
         Step::NeedMember { user, otherwise } => {
-            format!("need member {user}, else {}", told_verdict(otherwise))
+            format!(
+                "need member {user}, else {}",
+                told_outcome(&otherwise.outcome)
+            )
         }
-        Step::NeedBody { max_body, .. } => format!("need body {max_body}"),
+        Step::NeedBody(webhook) => format!("need body {}", webhook.max_body()),
     }
 }
 
-fn told_verdict(verdict: &Verdict) -> String {
+fn told_outcome(outcome: &Outcome) -> String {
     let caller = |grant: &Grant| match grant.caller() {
         Caller::Nobody => "nobody".to_owned(),
         Caller::User(principal) => principal.user().to_string(),
         Caller::Service(name) => format!("service {name}"),
-        Caller::Webhook(id) => format!("webhook {id}"),
     };
-    match verdict {
-        Verdict::Forward(grant) => match grant.reported() {
+    match outcome {
+        Outcome::Forward(grant) => match grant.reported() {
             None => format!("forward {}", caller(grant)),
             Some(reason) => format!("forward {}, reported {}", caller(grant), reason.label()),
         },
-        Verdict::Reject(refusal) => format!("reject {}", refusal.reason.label()),
-        Verdict::Preflight(_) => "preflight".into(),
-        Verdict::Answer(reply) => {
-            let reason = reply
-                .reason
+        Outcome::Refuse(reason) => format!("reject {}", reason.label()),
+        Outcome::Preflight(_) => "preflight".into(),
+        Outcome::Answer { answer, reason } => {
+            let reason = reason
                 .map(|reason| format!(" {}", reason.label()))
                 .unwrap_or_default();
-            format!("answer {}{reason}", reply.answer.status)
+            format!("answer {}{reason}", answer.status)
         }
-        Verdict::Acknowledge(_, id) => format!("acknowledge {id}"),
     }
 }
 

@@ -13,7 +13,7 @@ use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
 use bailiff::domain::ids::{OrgId, RequestId, SessionId, UserId, WorkspaceId};
 use bailiff::domain::issuer::{Issuer, Kind, Leeway};
-use bailiff::domain::judge::{Proofs, Step, Verdict, judge};
+use bailiff::domain::judge::{Decision, Outcome, Proofs, Step, judge};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{
     AccessStatus, Flags, Members, Policy, Roles, Standing, Table, TableBuilder,
@@ -194,8 +194,14 @@ pub fn judged(
     };
     let head = RequestHead::parse(incoming).expect("a good head");
     match judge(world, &head, now, &Kept) {
-        Step::Judged(Verdict::Forward(_)) => Ok(()),
-        Step::Judged(Verdict::Reject(refusal)) => Err(refusal.reason),
+        Step::Decided(Decision {
+            outcome: Outcome::Forward(_),
+            ..
+        }) => Ok(()),
+        Step::Decided(Decision {
+            outcome: Outcome::Refuse(reason),
+            ..
+        }) => Err(reason),
         other => panic!("neither in nor out: {other:?}"),
     }
 }

@@ -341,7 +341,12 @@ fn report_mode_forwards_as_nobody_what_would_be_refused_and_says_so() {
         );
     }
     assert_eq!(
-        refused.grant(&gate).who().user.as_ref().map(UserId::as_str),
+        refused
+            .decision(&gate)
+            .subject
+            .user
+            .as_ref()
+            .map(UserId::as_str),
         Some("user_member"),
         "for the log"
     );

@@ -167,12 +167,12 @@ proptest! {
         let path = if in_workspace { "/ws/{workspace}" } else { "/ws/{other}" };
         let world = Snapshot { members: Some(table(true)), ..gate([Route { require, ..route(path, access) }]) };
         let request = get("/ws/ws_1").bearer(&token(&format!("user_{name}")));
-        let Step::Judged(Verdict::Forward(grant)) = request.judged_at(&world, NOW, &()) else { return Ok(()) };
+        let Step::Decided(Decision { outcome: Outcome::Forward(grant), .. }) = request.judged_at(&world, NOW, &()) else { return Ok(()) };
 
         let then = all.iter().fold(world, |world, what| after(world, name, *what));
         let again = match request.judged_at(&then, NOW, &()) {
-            Step::Judged(Verdict::Forward(_)) => Ok(()),
-            Step::Judged(Verdict::Reject(refusal)) => Err(refusal.reason),
+            Step::Decided(Decision { outcome: Outcome::Forward(_), .. }) => Ok(()),
+            Step::Decided(Decision { outcome: Outcome::Refuse(reason), .. }) => Err(reason),
             other => panic!("{}", told(&other)),
         };
         let goes_on = reauthorize(&then, &grant, UnixTime(NOW));

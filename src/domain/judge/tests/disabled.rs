@@ -265,11 +265,9 @@ fn a_profile_is_that_of_the_made_up_user_and_a_refusal_stays_a_refusal() {
         own("/me", Own::Profile),
         own("/verify", Own::Verify),
     ]));
-    let body = |target: &str| match here(target).judged_at(&gate, NOW, &()) {
-        Step::Judged(Verdict::Answer(reply)) => {
-            String::from_utf8(reply.answer.body.to_vec()).expect("text")
-        }
-        other => panic!("no answer: {}", told(&other)),
+    let body = |target: &str| match here(target).decision(&gate).outcome {
+        Outcome::Answer { answer, .. } => String::from_utf8(answer.body.to_vec()).expect("text"),
+        other => panic!("no answer: {}", told_outcome(&other)),
     };
     assert_eq!(
         body("/me"),

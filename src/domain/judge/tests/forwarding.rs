@@ -126,3 +126,15 @@ fn a_request_id_of_one_word_is_kept_and_any_other_replaced() {
         ["req-1"]
     );
 }
+
+#[test]
+fn a_target_in_absolute_form_is_sent_on_as_the_path_that_was_judged() {
+    for (target, expected) in [
+        ("/x?y=1", None),
+        ("http://api.test/x?y=1", Some("/x?y=1")),
+        ("HTTPS://API.test/x", Some("/x")),
+    ] {
+        let grant = get(target).grant(&open());
+        assert_eq!(grant.permit().rewritten_target(), expected, "{target}");
+    }
+}

@@ -15,7 +15,7 @@ fn by(key: &SigningKey, iss: &str) -> Request {
 }
 
 #[test]
-fn an_unknown_key_is_asked_for_once_and_has_its_verdict_already() {
+fn an_unknown_key_is_asked_for_once_and_has_its_decision_already() {
     let unknown = "need key clerk, else reject unknown_key";
     assert_eq!(by(other_key(), ISS).at(&users()), unknown);
     assert_eq!(
@@ -28,7 +28,11 @@ fn an_unknown_key_is_asked_for_once_and_has_its_verdict_already() {
     assert!(matches!(
         step,
         Step::NeedKey {
-            otherwise: Verdict::Reject(Refusal { route: Some(_), .. }),
+            otherwise: Decision {
+                route: Some(_),
+                outcome: Outcome::Refuse(_),
+                ..
+            },
             ..
         }
     ));

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::domain::answer::Answer;
 use crate::domain::membership::Details;
 use crate::domain::profile::Word;
 use crate::domain::routes::Own;
@@ -24,19 +25,26 @@ fn both() -> Snapshot {
     ])
 }
 
-fn reply(request: &Request, snapshot: &Snapshot) -> Reply {
+fn answer(request: &Request, snapshot: &Snapshot) -> Answer {
     match request.judged_at(snapshot, NOW, &()) {
-        Step::Judged(Verdict::Answer(reply))
-        | Step::NeedKey {
-            otherwise: Verdict::Answer(reply),
+        Step::Decided(Decision {
+            outcome: Outcome::Answer { answer, .. },
             ..
-        } => reply,
+        })
+        | Step::NeedKey {
+            otherwise:
+                Decision {
+                    outcome: Outcome::Answer { answer, .. },
+                    ..
+                },
+            ..
+        } => answer,
         other => panic!("no answer: {}", told(&other)),
     }
 }
 
 fn said(request: &Request, snapshot: &Snapshot) -> String {
-    String::from_utf8(reply(request, snapshot).answer.body.to_vec()).expect("text")
+    String::from_utf8(answer(request, snapshot).body.to_vec()).expect("text")
 }
 
 fn json(request: &Request, snapshot: &Snapshot) -> Value {
@@ -338,12 +346,11 @@ fn a_token_that_is_not_good_gets_a_401_with_a_word_and_the_log_the_reason() {
         ),
     ] {
         assert_eq!(request.at(&both()), verdict, "{given}");
-        let reply = reply(&request, &both());
-        let said: Value = serde_json::from_slice(&reply.answer.body).expect("JSON");
+        let answer = answer(&request, &both());
+        let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(said, json!({"valid": false, "reason": word}), "{given}");
         assert!(
-            reply
-                .answer
+            answer
                 .challenge
                 .is_some_and(|challenge| challenge.starts_with("Bearer")),
             "{given}"
@@ -379,7 +386,7 @@ fn what_cannot_be_told_now_is_a_503_and_never_a_no() {
         json(&request, &memberless),
         json!({"valid": false, "reason": "temporarily unavailable"})
     );
-    assert!(reply(&request, &keyless).answer.retry_after.is_some());
+    assert!(answer(&request, &keyless).retry_after.is_some());
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn the_smaller_bounds_count() {
     let (site, user) = (site(), token("user_member"));
     let grant = get("/files/").bearer(&user).grant(&site);
     assert_eq!(
-        (grant.max_body(), grant.timeout(None)),
+        (grant.permit().max_body(), grant.permit().timeout(None)),
         (Some(10), Some(Duration::from_secs(9)))
     );
     let long = get("/files/").bearer(&user).field("content-length", "11");

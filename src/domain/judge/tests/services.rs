@@ -297,33 +297,33 @@ fn conditions_are_met_by_no_service_even_where_one_is_listed() {
 fn every_refusal_of_a_service_looks_the_same_from_outside_and_names_it_in_the_log() {
     let gate = with_agent();
     let answers = gate.rules.answers.clone();
-    let refusal = |request: &Request| match request.judged_at(&gate, NOW, &()) {
-        Step::Judged(Verdict::Reject(refusal)) => refusal,
-        other => panic!("{}", told(&other)),
+    let refusal = |request: &Request| {
+        let decision = request.decision(&gate);
+        match decision.outcome {
+            Outcome::Refuse(reason) => (reason, decision.subject.service),
+            other => panic!("{}", told_outcome(&other)),
+        }
     };
-    let unknown = refusal(&near("/service", "a-token-that-nobody-has"));
+    let (unknown, nobody) = refusal(&near("/service", "a-token-that-nobody-has"));
     for request in [
         near("/service", AGENT),
         get("/jobs").bearer(AGENT),
         near("/jobs", AGENT).field("via", "1.1 x"),
         near("/other", AGENT),
     ] {
-        let refusal = refusal(&request);
+        let (reason, service) = refusal(&request);
         assert_eq!(
-            answers.answer(refusal.reason.kind()),
-            answers.answer(unknown.reason.kind()),
-            "{:?}",
-            refusal.reason
+            answers.answer(reason.kind()),
+            answers.answer(unknown.kind()),
+            "{reason:?}"
         );
-        assert_eq!(
-            refusal.who.service.as_ref().map(ServiceName::as_str),
-            Some("agent")
-        );
+        assert_eq!(service.as_ref().map(ServiceName::as_str), Some("agent"));
     }
-    assert!(unknown.who.service.is_none());
-    let grant = near("/jobs", AGENT).grant(&gate);
+    assert!(nobody.is_none());
+    let admitted = near("/jobs", AGENT).decision(&gate);
+    assert!(admitted.grant().is_some());
     assert_eq!(
-        grant.who().service.as_ref().map(ServiceName::as_str),
+        admitted.subject.service.as_ref().map(ServiceName::as_str),
         Some("agent")
     );
 }

@@ -1,4 +1,4 @@
-//! A signed webhook: headers first, then the body, then whether it was taken already.
+//! A signed webhook: headers first, then the body.
 
 use super::*;
 use crate::dev::webhook::WebhookSigner;
@@ -26,37 +26,29 @@ fn signed(secret: &str, at: u64) -> Request {
         })
 }
 
-fn verdict(snapshot: &Snapshot, request: &Request, body: &[u8], taken: bool) -> String {
-    let Step::NeedBody {
-        route,
-        max_body: 1024,
-    } = request.judged_at(snapshot, NOW, &())
-    else {
-        panic!("no body is asked for");
-    };
-    told_verdict(&judge_webhook(
-        snapshot,
-        &request.head(),
-        &route,
-        body,
-        UnixTime(NOW),
-        |_| taken,
-    ))
+fn unverified(snapshot: &Snapshot, request: &Request) -> UnverifiedWebhook {
+    match request.judged_at(snapshot, NOW, &()) {
+        Step::NeedBody(webhook) => webhook,
+        other => panic!("no body is asked for: {}", told(&other)),
+    }
+}
+
+fn verified(snapshot: &Snapshot, request: &Request, body: &[u8]) -> String {
+    match unverified(snapshot, request).verify(snapshot, body, UnixTime(NOW)) {
+        Ok(webhook) => format!("verified {}", webhook.id()),
+        Err(reason) => format!("reject {}", reason.label()),
+    }
 }
 
 #[test]
-fn a_signed_webhook_is_forwarded_and_a_repeated_one_acknowledged() {
+fn a_signed_webhook_is_verified_once_its_body_is_here() {
     let request = signed(WEBHOOK_SECRET, NOW);
     assert_eq!(request.at(&hooks()), "need body 1024");
-    assert_eq!(
-        verdict(&hooks(), &request, BODY, false),
-        "forward webhook msg_1"
-    );
-    assert_eq!(verdict(&hooks(), &request, BODY, true), "acknowledge msg_1");
+    assert_eq!(verified(&hooks(), &request, BODY), "verified msg_1");
 }
 
 #[test]
-fn whatever_is_wrong_with_it_it_is_refused_and_nobody_learns_what_was_taken() {
+fn whatever_is_wrong_with_it_it_is_refused_and_its_id_stays_unknown() {
     let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
     for (given, request, body, expected) in [
         (
@@ -81,7 +73,7 @@ fn whatever_is_wrong_with_it_it_is_refused_and_nobody_learns_what_was_taken() {
             "at the edge",
             signed(WEBHOOK_SECRET, NOW - 300),
             BODY,
-            "forward webhook msg_1",
+            "verified msg_1",
         ),
         (
             "too old",
@@ -96,18 +88,8 @@ fn whatever_is_wrong_with_it_it_is_refused_and_nobody_learns_what_was_taken() {
             "reject webhook_time",
         ),
     ] {
-        assert_eq!(
-            verdict(&hooks(), &request, body, false),
-            expected,
-            "{given}"
-        );
-        if expected.starts_with("reject") {
-            assert_eq!(
-                verdict(&hooks(), &request, body, true),
-                expected,
-                "{given}, and taken"
-            );
-        }
+        // Only a verified webhook has an id that could be asked for among those that were delivered.
+        assert_eq!(verified(&hooks(), &request, body), expected, "{given}");
     }
 }
 
@@ -122,15 +104,15 @@ fn two_secrets_hold_while_rotating() {
     });
     for secret in [WEBHOOK_SECRET, other] {
         assert_eq!(
-            verdict(&both, &signed(secret, NOW), BODY, false),
-            "forward webhook msg_1"
+            verified(&both, &signed(secret, NOW), BODY),
+            "verified msg_1"
         );
     }
     let none = ruled(hooks(), |rules| {
         rules.webhooks.as_mut().expect("a policy").secrets.clear()
     });
     assert_eq!(
-        verdict(&none, &signed(WEBHOOK_SECRET, NOW), BODY, false),
+        verified(&none, &signed(WEBHOOK_SECRET, NOW), BODY),
         "reject webhook_signature"
     );
 }
@@ -166,19 +148,10 @@ fn the_webhook_route_covers_exactly_what_it_says() {
         "reject internal",
         "without secrets there is no door"
     );
-    let user = Arc::new(route("/x", Access::User));
-    let verdict = judge_webhook(
-        &hooks(),
-        &request.head(),
-        &user,
-        BODY,
-        UnixTime(NOW),
-        |_| false,
-    );
-    assert_eq!(
-        told_verdict(&verdict),
-        "reject internal",
-        "the second half alone opens no other route"
+    let waiting = unverified(&hooks(), &request).verify(&unset, BODY, UnixTime(NOW));
+    assert!(
+        matches!(waiting, Err(Rejection::Internal)),
+        "nor for one whose body was being read"
     );
 }
 
@@ -187,22 +160,13 @@ fn a_webhook_reaches_the_upstream_as_it_was_signed_and_marked_as_one() {
     let request = signed(WEBHOOK_SECRET, NOW)
         .field("x-auth-kind", "user")
         .field("x-user-id", "forged");
-    let Step::NeedBody { route, .. } = request.judged_at(&hooks(), NOW, &()) else {
-        panic!("no body is asked for")
-    };
-    let verdict = judge_webhook(
-        &hooks(),
-        &request.head(),
-        &route,
-        BODY,
-        UnixTime(NOW),
-        |_| false,
-    );
-    let Verdict::Forward(grant) = verdict else {
-        panic!("refused")
-    };
+    let webhook = unverified(&hooks(), &request);
+    assert_eq!(&**webhook.route().pattern.text(), "/hooks");
+    let verified = webhook
+        .verify(&hooks(), BODY, UnixTime(NOW))
+        .expect("signed");
     let mut headers = request.headers.clone();
-    grant.headers().apply(&mut headers);
+    verified.permit().headers().apply(&mut headers);
     assert_eq!(values(&headers, "x-auth-kind"), ["webhook"]);
     assert!(!headers.contains_key("x-user-id"));
     for name in ["svix-id", "svix-timestamp", "svix-signature"] {

@@ -1,4 +1,4 @@
-//! What a request teaches about its user.
+//! What a request leaves to be done beside its answer.
 
 use super::{Caller, Grant, Principal};
 use crate::domain::UnixTime;
@@ -9,23 +9,23 @@ use crate::domain::membership::{Members, Seen, Standing};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
 
-/// Something about a user that should be kept: that they were seen, under which address and name.
+/// News about a user, to be recorded: that they were seen, under which address and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct Observation {
     pub user: UserId,
     pub seen: Seen,
 }
 
-/// What a grant leaves to be done about its user. None of it can refuse the request.
+/// What a decision leaves to be done about its user. None of it can refuse the request.
 #[derive(Clone, Debug, Default)]
-pub struct Lesson {
-    /// What is news about the user, to be kept.
-    pub sighting: Option<Sighting>,
-    /// The known user of Clerk of whom the upstream would learn no e-mail address or no name.
-    pub nameless: Option<ClerkUserId>,
+pub struct SideEffects {
+    /// News about the user, to be recorded. Refused users have some, too.
+    pub observation: Option<Observation>,
+    /// The known user of Clerk who is let in, and of whom the app would learn no e-mail address or no name.
+    pub missing_profile: Option<ClerkUserId>,
 }
 
-impl Sighting {
+impl Observation {
     /// What a token says of its user, if that is news. It counts from the time at which the token was issued, so that an older
     /// one never brings back an older address.
     pub(super) fn of(members: &Members, verified: &VerifiedClaims, now: UnixTime) -> Option<Self> {
@@ -43,7 +43,7 @@ impl Sighting {
     }
 }
 
-impl Lesson {
+impl SideEffects {
     pub(super) fn of(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Self {
         let (Caller::User(Principal::Verified(verified)), Some(members)) =
             (&grant.caller, &snapshot.members)
@@ -51,16 +51,19 @@ impl Lesson {
             return Self::default();
         };
         let user = verified.user();
-        let sighting = Sighting::of(members, verified, now);
-        let told = |wanted: &str| grant.headers.values().any(|(header, _)| header == wanted);
-        let whole = told(name::USER_EMAIL) && told(name::USER_NAME);
-        // Of somebody whom the membership does not know, nothing could be kept.
+        let observation = Observation::of(members, verified, now);
+        let has = |wanted: &str| grant.headers().values().any(|(header, _)| header == wanted);
+        let complete = has(name::USER_EMAIL) && has(name::USER_NAME);
+        // Of a user whom the membership does not know, nothing could be recorded.
         let known = || matches!(members.standing(user), Standing::Known(_));
-        let nameless = if whole || !known() {
+        let missing_profile = if complete || !known() {
             None
         } else {
             user.clerk()
         };
-        Self { sighting, nameless }
+        Self {
+            observation,
+            missing_profile,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a request teaches about its user, whatever its verdict is.
+//! What a request brings to light about its user, whatever is decided on it.
 
 use super::*;
 use crate::domain::membership::{Said, Standing};
@@ -18,11 +18,8 @@ fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
     snapshot
 }
 
-fn taught(request: &Request, snapshot: &Snapshot) -> Option<Sighting> {
-    match request.judged_at(snapshot, NOW, &()) {
-        Step::Judged(verdict) => verdict.sighting().cloned(),
-        other => panic!("no verdict: {}", told(&other)),
-    }
+fn observed(request: &Request, snapshot: &Snapshot) -> Option<Observation> {
+    request.decision(snapshot).side_effects.observation
 }
 
 fn routes() -> Snapshot {
@@ -46,21 +43,21 @@ fn whoever_is_let_in_or_has_to_wait_is_seen_and_nobody_else() {
         ("user_deleted", "/user", Active, false),
         ("user_deleted", "/active", Pending, false),
     ] {
-        let sighting = taught(&get(path).bearer(&token(user)), &meeting(routes(), access));
+        let observation = observed(&get(path).bearer(&token(user)), &meeting(routes(), access));
         let given = format!("{user} at {path} with {access:?}");
         assert_eq!(
-            sighting.map(|seen| seen.user.to_string()),
+            observation.map(|seen| seen.user.to_string()),
             seen.then(|| user.to_owned()),
             "{given}"
         );
     }
     let expired = mint("user_new").issued_at(NOW - 3600).sign(key());
     assert_eq!(
-        taught(&get("/user").bearer(&expired), &meeting(routes(), Active)),
+        observed(&get("/user").bearer(&expired), &meeting(routes(), Active)),
         None
     );
     assert_eq!(
-        taught(&get("/user").bearer(&token("user_new")), &routes()),
+        observed(&get("/user").bearer(&token("user_new")), &routes()),
         None,
         "without first sight"
     );
@@ -70,7 +67,7 @@ fn whoever_is_let_in_or_has_to_wait_is_seen_and_nobody_else() {
 fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
     let snapshot = meeting(routes(), AccessStatus::Pending);
     let request = get("/active").bearer(&token("user_new"));
-    let Sighting { user, seen } = taught(&request, &snapshot).expect("news");
+    let Observation { user, seen } = observed(&request, &snapshot).expect("news");
     let at = seen.at;
     let members = snapshot
         .members
@@ -95,5 +92,5 @@ fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
         ..routes()
     };
     assert_eq!(request.at(&later), "reject not_active");
-    assert_eq!(taught(&request, &later), None, "once is enough");
+    assert_eq!(observed(&request, &later), None, "once is enough");
 }

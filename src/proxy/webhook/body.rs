@@ -1,0 +1,96 @@
+//! The whole body of a webhook, in bounded memory and time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pingora::ErrorType;
+use pingora::proxy::Session;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::Rejection;
+
+/// Bound on the memory of all webhooks that are being read or forwarded, in KiB. Well-formed headers are enough to have a body read
+/// before its signature can be checked; a thousand such requests at once must not exhaust the memory.
+const MEMORY_KIB: usize = 64 * 1024;
+
+/// The memory that is left for webhooks.
+#[derive(Clone, Debug)]
+pub struct WebhookMemory(Arc<Semaphore>);
+
+impl Default for WebhookMemory {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MEMORY_KIB)))
+    }
+}
+
+/// A whole body, and the memory that it takes for as long as it lives.
+pub(super) struct Body {
+    pub bytes: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads the whole body, within `max` bytes and `within` this time.
+pub(super) async fn read(
+    session: &mut Session,
+    memory: &WebhookMemory,
+    max: usize,
+    within: Duration,
+) -> Result<Body, Rejection> {
+    if session
+        .req_header()
+        .headers
+        .get("expect")
+        .is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        // Pingora does not send it by itself while a filter reads; the client would wait for a second.
+        session
+            .write_continue_response()
+            .await
+            .map_err(|_| Rejection::ClientGone)?;
+    }
+    tokio::time::timeout(within, read_chunks(session, memory, max))
+        .await
+        .unwrap_or(Err(Rejection::BodyTimeout))
+}
+
+async fn read_chunks(
+    session: &mut Session,
+    memory: &WebhookMemory,
+    max: usize,
+) -> Result<Body, Rejection> {
+    let mut body = BytesMut::new();
+    let mut taken: Option<OwnedSemaphorePermit> = None;
+    while let Some(chunk) = session.read_request_body().await.map_err(|e| broken(&e))? {
+        // Checked while reading: a chunked body does not state its length beforehand (attack A-116).
+        if body.len() + chunk.len() > max {
+            return Err(Rejection::WebhookTooLarge);
+        }
+        body.extend_from_slice(&chunk);
+        let kib = body
+            .len()
+            .div_ceil(1024)
+            .saturating_sub(taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+        let more = u32::try_from(kib)
+            .ok()
+            .and_then(|kib| memory.0.clone().try_acquire_many_owned(kib).ok());
+        let more = more.ok_or(Rejection::WebhooksBusy)?;
+        match &mut taken {
+            Some(taken) => taken.merge(more),
+            None => taken = Some(more),
+        }
+    }
+    Ok(Body {
+        bytes: body.freeze(),
+        _memory: taken,
+    })
+}
+
+fn broken(error: &pingora::Error) -> Rejection {
+    match error.etype() {
+        ErrorType::ReadTimedout => Rejection::BodyTimeout,
+        ErrorType::ReadError | ErrorType::ConnectionClosed => Rejection::ClientGone,
+        // No chunk, or an end before the end (RFC 9112, 6.3 and 7.1).
+        _ => Rejection::BadRequest,
+    }
+}
