@@ -1,4 +1,4 @@
-//! Every metric, on a registry of our own. Names are a contract with dashboards: design 2.7.
+//! Every metric, on a registry of our own. Names and labels are a contract with dashboards: docs/operating.md.
 //!
 //! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
 

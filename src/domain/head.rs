@@ -332,4 +332,19 @@ pub(crate) mod tests {
             assert_eq!(id(bad), "fresh", "{bad:?}");
         }
     }
+
+    // Attack A-83: a server of HTTP/1.0 does not know the field and would read the body as the next request.
+    #[test]
+    fn a_transfer_coding_in_http_1_0_is_refused() {
+        let coding = (
+            header::TRANSFER_ENCODING,
+            http::HeaderValue::from_static("chunked"),
+        );
+        let headers = HeaderMap::from_iter([coding]);
+        assert!(check_framing(&headers, Version::HTTP_11).is_ok());
+        assert_eq!(
+            check_framing(&headers, Version::HTTP_10),
+            Err(Rejection::BadRequest)
+        );
+    }
 }

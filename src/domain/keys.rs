@@ -201,7 +201,7 @@ impl KeySet {
     }
 }
 
-/// Policy P5. The error says why the key is of no use.
+/// An RSA key for signatures with RS256, with a name (attack A-73). The error says why the key is of no use.
 fn read_jwk(jwk: &Value) -> Result<(Kid, VerifyingKey), String> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     if text("kty") != Some("RSA") {

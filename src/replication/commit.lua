@@ -1,5 +1,5 @@
--- Takes those of the given facts that are larger than what is there, all at once, as one entry of the log.
--- The reference is `domain::shared::Log`; tests/shared_store.rs compares the two.
+-- Compares each given fact with the stored one, by rank. Stores those that are larger, and appends them to the log as one entry.
+-- All of it happens at once or not at all. The reference is `domain::shared::Log`; tests/e2e/replicas/script.rs compares the two.
 --
 -- KEYS: head, facts, forget, log
 -- ARGV: nonce, entries to keep in the log, most facts, then for each fact: key, value, milliseconds to keep it or 0 for ever

@@ -1,7 +1,7 @@
 """What the gate says about a request, for the sample applications: all the auth code that they have.
 
 The gate strips these names from what a client sends, so whatever is here was said by the gate. The names and their
-encoding are those of the README, under "What the app gets".
+encoding are those of docs/headers.md, under "What the app gets".
 """
 
 from dataclasses import dataclass

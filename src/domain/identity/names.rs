@@ -75,7 +75,7 @@ pub struct TrustedNames {
 }
 
 impl TrustedNames {
-    /// The names of the README ("What the app gets"), and `further` ones from the config.
+    /// The names of docs/headers.md ("What the app gets"), and `further` ones from the config.
     pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
         let mut rules = NameTrie::new();
         MESSAGE

@@ -42,7 +42,7 @@ pub struct Claims {
     pub all: Map<String, Value>,
 }
 
-/// 9999-12-31T23:59:59Z. A time beyond it is no time but an overflow looking for a place (policy P7).
+/// 9999-12-31T23:59:59Z. A time beyond it is no time but an overflow looking for a place.
 const END_OF_TIME: u64 = 253_402_300_799;
 
 pub(super) type Read<T> = Result<T, Rejection>;
@@ -71,7 +71,7 @@ impl Claims {
             exp: seconds(&all, "exp")?.ok_or(Rejection::MalformedToken)?,
             nbf: seconds(&all, "nbf")?,
             iat: seconds(&all, "iat")?,
-            // Policy P12: absent or `active` passes. A word that Clerk may invent later is not `active`.
+            // Absent or `active` passes (attack A-57). A word that Clerk may invent later is not `active`.
             pending: of_clerk("sts")?.is_some_and(|sts| sts != "active"),
             factor_age: if clerk { factor_age(&all)? } else { None },
             plans: list(of_clerk("pla")?),
@@ -113,7 +113,7 @@ pub(super) fn subject_name(issuer: &Issuer) -> &str {
     }
 }
 
-/// Policy P11. Of Clerk's, a machine (`mch_`) is another kind of token, not a broken one.
+/// The user of the token. Of Clerk's, a machine (`mch_`) is another kind of token, not a broken one.
 fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejection) {
     let name = subject_name(issuer);
     // A number is refused: `1e3` and `1000` would be one user in some parsers and two in others.

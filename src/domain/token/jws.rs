@@ -121,7 +121,7 @@ impl<'t> UnverifiedToken<'t> {
         self.header.kid.as_deref()
     }
 
-    /// Checks the signature with `key`, which belongs to `issuer`. Only after that the claims are read (policy P6), so that
+    /// Checks the signature with `key`, which belongs to `issuer`. Only after that the claims are read, so that
     /// their faults tell nothing to somebody who cannot sign.
     pub fn verify(self, issuer: &Issuer, key: &VerifyingKey) -> Result<SignedClaims, Rejection> {
         self.check_kind(issuer)?;

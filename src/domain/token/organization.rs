@@ -41,7 +41,7 @@ fn tenant(all: &Map<String, Value>, claim: &str) -> Read<Option<Organization>> {
     }))
 }
 
-/// Policy P1 for organizations: version 2 has only `o`, version 1 (or none) only the flat claims, and an unknown version is
+/// Version 2 has only `o`, version 1 (or none) only the flat claims, and an unknown version is
 /// a user without organization.
 fn of_clerk(all: &Map<String, Value>) -> Read<Option<Organization>> {
     match all.get("v").map(Value::as_u64) {

@@ -26,7 +26,7 @@ impl VerifiedClaims {
         now: UnixTime,
     ) -> Result<Self, Rejection> {
         let claims = signed.claims();
-        // Policy P9: byte for byte. Which keys were tried was chosen by this claim, so this cannot differ; a second look
+        // The issuer is compared byte for byte (RFC 7519, 4.1.1). Which keys were tried was chosen by this claim, so this cannot differ; a second look
         // costs nothing and stands when somebody changes the choice.
         if *claims.iss != *issuer.iss || signed.issuer() != &issuer.name {
             return Err(Rejection::WrongIssuer);
@@ -68,7 +68,7 @@ impl VerifiedClaims {
     }
 }
 
-/// Policy P7 and P8: the leeway widens `exp` and bounds tokens from the future. An `iat` in the past is never a fault; who
+/// The leeway widens `exp` and bounds tokens from the future (attack A-53). An `iat` in the past is never a fault; who
 /// wants an age limit sets `max_token_age`.
 fn check_time(claims: &Claims, policy: &ClaimsPolicy, now: UnixTime) -> Result<(), Rejection> {
     let UnixTime(now) = now;
@@ -92,7 +92,7 @@ fn check_time(claims: &Claims, policy: &ClaimsPolicy, now: UnixTime) -> Result<(
     }
 }
 
-/// Policy P10; attack A-55.
+/// The party that asked for the token, `azp`, is listed to the letter (attack A-55).
 fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     let Some(parties) = &policy.authorized_parties else {
         return Ok(());
@@ -104,7 +104,7 @@ fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> 
     }
 }
 
-/// Policy P13.
+/// The token is made for this app: one `aud` is among those of the config (RFC 7519, 4.1.3).
 fn check_audience(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     match &policy.audience {
         Some(audience) if !claims.aud.iter().any(|aud| audience.contains(aud)) => {
@@ -167,7 +167,7 @@ fn is_a_clients_own(claims: &Claims) -> bool {
         || said("idtyp") == Some("app")
 }
 
-/// Policy P3, P11 and P12: all kinds of Clerk tokens are signed by one key, so the kind is asked for by name. A token of a
+/// All kinds of Clerk tokens are signed by one key, so the kind is asked for by name (attacks ). A token of a
 /// JWT template outlives the session that minted it, hence the explicit option.
 fn check_session(
     claims: &Claims,
