@@ -1,4 +1,18 @@
-//! `docs/systems.md` says which test shows what: each of them is there, and is a test.
+//! The pages are held to the code: what they name exists, and what they show works.
+//!
+//! `systems` below: docs/systems.md names the test of each sentence. `attacks`: docs/known-attacks.md and the numbers in the source.
+//! `examples`: configs and commands. `references`: links, files, metrics and config keys.
+
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+#[path = "docs/attacks.rs"]
+mod attacks;
+#[path = "docs/examples.rs"]
+mod examples;
+#[path = "docs/pages.rs"]
+mod pages;
+#[path = "docs/references.rs"]
+mod references;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,6 +82,19 @@ fn named(text: &str) -> BTreeSet<&str> {
     text.split('`').skip(1).step_by(2).filter(is_path).collect()
 }
 
+/// Those of these paths at which there is no test.
+fn missing<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let is_missing = |path: &&str| {
+        let mut modules: Vec<&str> = path.split("::").collect();
+        let name = modules.pop().unwrap_or_default();
+        let texts = places(&modules)
+            .into_iter()
+            .filter_map(|place| std::fs::read_to_string(place).ok());
+        !texts.into_iter().any(|text| tests(&text, name))
+    };
+    names.into_iter().filter(is_missing).collect()
+}
+
 /// Cells of the table rows: sentence and test.
 fn rows(section: &str) -> Vec<(&str, &str)> {
     let rows = section.lines().filter_map(|line| {
@@ -83,17 +110,7 @@ fn rows(section: &str) -> Vec<(&str, &str)> {
 fn every_test_that_the_page_of_the_systems_names_exists() {
     let names = named(SYSTEMS);
     assert!(names.len() > 50, "{names:?}");
-    let missing: Vec<_> = names
-        .into_iter()
-        .filter(|path| {
-            let mut modules: Vec<&str> = path.split("::").collect();
-            let name = modules.pop().unwrap_or_default();
-            let texts = places(&modules)
-                .into_iter()
-                .filter_map(|place| std::fs::read_to_string(place).ok());
-            !texts.into_iter().any(|text| tests(&text, name))
-        })
-        .collect();
+    let missing = missing(names);
     assert!(
         missing.is_empty(),
         "docs/systems.md names tests that are not there: {missing:#?}"
