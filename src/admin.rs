@@ -16,7 +16,7 @@ use pingora::protocols::http::ServerSession;
 pub use api::Api;
 
 use crate::clock;
-use crate::domain::head::cannot_be_rebound;
+use crate::domain::authority::{Authority, Host};
 use crate::domain::{Snapshot, UnixTime};
 use crate::keys::KeyKeeper;
 use crate::listen::limits;
@@ -80,11 +80,11 @@ impl Admin {
     }
 
     fn known(&self, host: &str) -> bool {
-        let name = host.split(':').next().unwrap_or_default();
-        self.hosts
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name))
-            || cannot_be_rebound(host)
+        let Ok(Authority { host, .. }) = Authority::parse(host) else {
+            return false;
+        };
+        let listed = |name: &str| self.hosts.iter().any(|known| known == name);
+        host.cannot_be_rebound() || matches!(&host, Host::Name(name) if listed(name))
     }
 
     fn unready(&self) -> Option<String> {

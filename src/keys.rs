@@ -12,7 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
 use crate::clock;
-use crate::config::settings::{KeySource, KeyTimes, Live};
+use crate::config::settings::{KeySource, KeyTimes, ReloadableSettings};
 use crate::domain::Snapshot;
 use crate::domain::keys::KeySet;
 use crate::domain::membership::Members;
@@ -95,12 +95,12 @@ impl KeyKeeper {
         self.issuers.lock().iter().filter_map(told).collect()
     }
 
-    /// Puts `live` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
+    /// Puts `reloadable` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
     /// membership. An issuer that stays where it was keeps its keys; the keys of one that has gone or has moved are dropped with
     /// it, so that they never vouch for anybody again.
     pub fn apply(
         self: &Arc<Self>,
-        live: &Live,
+        live: &ReloadableSettings,
         members: impl FnOnce(&Snapshot) -> Option<Members>,
     ) -> u64 {
         let mut followed = self.issuers.lock();

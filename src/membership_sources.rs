@@ -20,7 +20,7 @@ pub use faults::RowFaults;
 
 use crate::clerk_api::Backends;
 use crate::config::postgres::PostgresMode;
-use crate::config::settings::{From, HttpMode, Live, MembershipSource};
+use crate::config::settings::{From, HttpMode, MembershipSource, ReloadableSettings};
 use crate::domain::UnixTime;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::fetch::Fetcher;
@@ -148,8 +148,8 @@ impl Sources {
         self.lookups.forget_all() || following
     }
 
-    /// Asks the source of `live` from now on, if it is another one than before.
-    pub fn follow(&self, live: &Live) {
+    /// Asks the source of `reloadable` from now on, if it is another one than before.
+    pub fn follow(&self, live: &ReloadableSettings) {
         let wanted = live.membership.as_ref().zip(live.rules.roles.as_ref());
         let wanted =
             wanted.map(|(source, roles)| (source.clone(), roles.clone(), live.rules.flags.clone()));
@@ -185,7 +185,11 @@ impl Sources {
     }
 
     /// The task that loads tables, or whoever answers for one user at a time.
-    fn start(&self, sink: Sink, _: &Live) -> (Option<JoinHandle<()>>, Option<Lookups>) {
+    fn start(
+        &self,
+        sink: Sink,
+        _: &ReloadableSettings,
+    ) -> (Option<JoinHandle<()>>, Option<Lookups>) {
         let source = sink.source.clone();
         match &source.from {
             // Never here: these are no matter of asking.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clock;
 use crate::config::faults::{Faults, quoted};
 use crate::config::provider::{Provider, parse_provider};
-use crate::config::settings::Live;
+use crate::config::settings::ReloadableSettings;
 use crate::domain::Snapshot;
 use crate::domain::keys::KeySet;
 use crate::domain::membership::Members;
@@ -56,7 +56,7 @@ pub struct Providers {
 
 struct State {
     /// The config in force.
-    live: Live,
+    live: ReloadableSettings,
     added: Vec<Provider>,
 }
 
@@ -67,7 +67,7 @@ impl Providers {
         keeper: Arc<KeyKeeper>,
         fetcher: Fetcher,
         store: Option<Arc<Store>>,
-        live: &Live,
+        live: &ReloadableSettings,
         rows: Vec<(String, Vec<u8>)>,
     ) -> Arc<Self> {
         let read = |(name, row): (String, Vec<u8>)| match parse_provider(&row) {
@@ -92,7 +92,11 @@ impl Providers {
 
     /// Puts a config in force, with the providers that were added; see [`KeyKeeper::apply`]. One whose name or issuer the config
     /// has taken stays out for as long as that is so.
-    pub fn apply(&self, live: &Live, members: impl FnOnce(&Snapshot) -> Option<Members>) -> u64 {
+    pub fn apply(
+        &self,
+        live: &ReloadableSettings,
+        members: impl FnOnce(&Snapshot) -> Option<Members>,
+    ) -> u64 {
         let mut state = self.state.lock();
         state.live = live.clone();
         self.keeper.apply(&state.together(), members)
@@ -234,7 +238,7 @@ impl State {
     }
 
     /// The config with the providers that were added behind its own.
-    fn together(&self) -> Live {
+    fn together(&self) -> ReloadableSettings {
         let configured = &self.live.rules.issuers;
         let free = |added: &&Provider| {
             let taken = self.is_taken(added);
@@ -260,7 +264,7 @@ impl State {
             .cloned()
             .chain(added.iter().map(|added| added.keys.clone()))
             .collect();
-        Live {
+        ReloadableSettings {
             rules,
             issuers: keys,
             ..self.live.clone()

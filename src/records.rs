@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::clock;
-use crate::config::settings::{Live, MembershipSource};
+use crate::config::settings::{MembershipSource, ReloadableSettings};
 use crate::domain::event::row::{
     decode_organization, decode_revocation, decode_user, revocation_key,
 };
@@ -275,7 +275,7 @@ impl Records {
     pub fn carried_over(
         &self,
         snapshot: &Snapshot,
-        live: &Live,
+        live: &ReloadableSettings,
         table: Option<Table>,
     ) -> Option<Members> {
         let before = self.source.lock().replace(live.membership.clone());

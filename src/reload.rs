@@ -12,8 +12,8 @@ use crate::clock;
 use crate::config::faults::Faults;
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Loaded, Overrides, load};
-use crate::config::membership::{BOUNDS, parse_membership};
-use crate::config::settings::{Live, MembershipSource, Settings};
+use crate::config::membership_file::{BOUNDS, parse_membership};
+use crate::config::settings::{MembershipSource, ReloadableSettings, Settings};
 use crate::config::source::Source;
 use crate::domain::membership::{Said, Table};
 use crate::log_once::LogOnce;
@@ -48,7 +48,7 @@ pub struct Reloader {
     /// that is mounted a moment later, so it is tried again.
     lacking: LogOnce<String>,
     /// Who else wants to know of a config that was taken.
-    telling: Box<dyn Fn(&Live) + Send>,
+    telling: Box<dyn Fn(&ReloadableSettings) + Send>,
 }
 
 /// What became of a config that was read.
@@ -74,7 +74,7 @@ impl Seen {
         let config = prints.of(loaded.files.iter().map(PathBuf::as_path));
         let members = prints.of(loaded
             .settings
-            .live
+            .reloadable
             .membership
             .iter()
             .filter_map(|source| source.from.file()));
@@ -86,8 +86,8 @@ impl Seen {
     }
 }
 
-/// Reads the membership that `live` asks for, where it is a file or nothing. Another source tells it later: see [`crate::membership_sources`].
-pub fn read_membership(live: &Live) -> Result<Option<(Table, Faults)>, Faults> {
+/// Reads the membership that `reloadable` asks for, where it is a file or nothing. Another source tells it later: see [`crate::membership_sources`].
+pub fn read_membership(live: &ReloadableSettings) -> Result<Option<(Table, Faults)>, Faults> {
     let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else {
         return Ok(None);
     };
@@ -140,7 +140,7 @@ impl Reloader {
 
     /// Calls `follow` with each config that is taken.
     #[must_use]
-    pub fn telling(self, follow: impl Fn(&Live) + Send + 'static) -> Self {
+    pub fn telling(self, follow: impl Fn(&ReloadableSettings) + Send + 'static) -> Self {
         Self {
             telling: Box::new(follow),
             ..self
@@ -167,7 +167,7 @@ impl Reloader {
     }
 
     fn membership(&self) -> Option<&MembershipSource> {
-        self.settings.live.membership.as_ref()
+        self.settings.reloadable.membership.as_ref()
     }
 
     fn membership_file(&self) -> Option<PathBuf> {
@@ -191,7 +191,7 @@ impl Reloader {
             self.members_print = print;
             // A large file takes a while: not on a thread that serves requests.
             let read = async |pace| {
-                let live = self.settings.live.clone();
+                let live = self.settings.reloadable.clone();
                 aside(pace, move || read_membership(&live)).await
             };
             let read = match read(Pace::WhenIdle).await {
@@ -238,7 +238,7 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(faults) => return self.lacks(&faults),
         };
-        if loaded.settings.boot != self.settings.boot {
+        if loaded.settings.fixed != self.settings.fixed {
             let why = "listen, admin, upstream, threads, max_connections, timeouts, shutdown, store or shared differ, and these need a restart";
             tracing::error!(
                 part = "config",
@@ -250,7 +250,7 @@ impl Reloader {
         }
         tell(&loaded.warnings);
         // What the rules are read with decides what a membership row means: roles and file are taken together or not.
-        let (old, live) = (&self.settings.live, &loaded.settings.live);
+        let (old, live) = (&self.settings.reloadable, &loaded.settings.reloadable);
         let other_members = live.membership != old.membership
             || live.rules.roles != old.rules.roles
             || live.rules.flags != old.rules.flags;

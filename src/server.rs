@@ -50,11 +50,11 @@ impl Server {
     ) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let seen = Seen::now(&loaded);
-        let members = read_membership(&loaded.settings.live).unwrap_or_else(|more| {
+        let members = read_membership(&loaded.settings.reloadable).unwrap_or_else(|more| {
             faults.merge(more);
             None
         });
-        let boot = &loaded.settings.boot;
+        let boot = &loaded.settings.fixed;
         let mut bind =
             |address: &Address| Bound::at(address).map_err(|more| faults.merge(more)).ok();
         let gate: Vec<_> = boot.listen.iter().filter_map(&mut bind).collect();
@@ -103,7 +103,7 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then drains. Runs on a runtime of its own.
     pub fn run(self) -> Result<(), ServeError> {
-        let threads = self.loaded.settings.boot.threads;
+        let threads = self.loaded.settings.fixed.threads;
         // Aware of the container's CPU quota, which the number of the machine's processors is not.
         let threads =
             threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bailiff::config::interpolate::FakeEnv;
 use bailiff::config::load::{Loaded, Overrides, known_keys, load};
-use bailiff::config::membership::parse_membership;
+use bailiff::config::membership_file::parse_membership;
 use bailiff::config::settings::{
     Address, From, HttpMode, KeyTimes, Shutdown, Timeouts, UpstreamAddress,
 };
@@ -78,7 +78,7 @@ fn the_local_config_loads_without_a_warning_and_lets_in_one_user() {
     );
     let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
-    let rules = loaded.settings.live.rules;
+    let rules = loaded.settings.reloadable.rules;
     let Some(StaticAuth::Local { tokens, who }) = &rules.static_user else {
         panic!("{:?}", rules.static_user)
     };
@@ -105,7 +105,7 @@ fn roles() -> Roles {
 fn the_minimal_config_loads_without_a_warning() {
     let loaded = loaded("/etc/bailiff.yaml", MINIMAL);
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
-    assert_eq!(loaded.settings.live.rules.routes.iter().count(), 2);
+    assert_eq!(loaded.settings.reloadable.rules.routes.iter().count(), 2);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_full_config_loads_and_its_only_warnings_are_those_that_it_announces() {
         warnings.contains("every client may send `x-http-method-override`"),
         "{warnings}"
     );
-    let live = &loaded.settings.live;
+    let live = &loaded.settings.reloadable;
     assert_eq!(live.rules.issuers.len(), 5);
     assert_eq!(live.rules.services.len(), 2);
     assert!(KeySet::from_pem(PEM).is_ok());
@@ -195,13 +195,13 @@ fn the_full_config_shows_the_defaults_as_they_are() {
     )
     .expect("the defaults")
     .settings;
-    assert_eq!(settings.boot.listen, bare.boot.listen);
-    assert_eq!(settings.boot.admin, bare.boot.admin);
-    assert_eq!(settings.boot.timeouts, Timeouts::default());
-    assert_eq!(settings.boot.shutdown, Shutdown::default());
-    assert_eq!(settings.live.keys, KeyTimes::default());
+    assert_eq!(settings.fixed.listen, bare.fixed.listen);
+    assert_eq!(settings.fixed.admin, bare.fixed.admin);
+    assert_eq!(settings.fixed.timeouts, Timeouts::default());
+    assert_eq!(settings.fixed.shutdown, Shutdown::default());
+    assert_eq!(settings.reloadable.keys, KeyTimes::default());
     let [shown, default] =
-        [&settings, &bare].map(|settings| settings.live.rules.issuers[0].claims.clone());
+        [&settings, &bare].map(|settings| settings.reloadable.rules.issuers[0].claims.clone());
     assert_eq!(
         (shown.leeway, shown.verify_iat),
         (default.leeway, default.verify_iat)
@@ -212,7 +212,7 @@ fn the_full_config_shows_the_defaults_as_they_are() {
     );
     assert_eq!(shown.allow_jwt_templates, default.allow_jwt_templates);
     let [shown, default] =
-        [&settings, &bare].map(|settings| settings.live.rules.issuers[0].claim_names.clone());
+        [&settings, &bare].map(|settings| settings.reloadable.rules.issuers[0].claim_names.clone());
     assert_eq!(
         (&shown.email, &shown.name, &shown.tenant),
         (&default.email, &default.name, &default.tenant)
@@ -221,22 +221,30 @@ fn the_full_config_shows_the_defaults_as_they_are() {
     let sections = "membership: {file: m.yaml}\nwebhooks: {secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]}\n\
                     cors: {origins: [https://app.example.com]}\nupstream: http://127.0.0.1:3000\n";
     let sparse = loaded("/etc/bailiff.yaml", sections).settings;
-    assert_eq!(settings.live.rules.roles, sparse.live.rules.roles);
-    let [shown, default] =
-        [&settings, &sparse].map(|s| s.live.membership.clone().expect("a membership").policy);
+    assert_eq!(
+        settings.reloadable.rules.roles,
+        sparse.reloadable.rules.roles
+    );
+    let [shown, default] = [&settings, &sparse].map(|s| {
+        s.reloadable
+            .membership
+            .clone()
+            .expect("a membership")
+            .policy
+    });
     assert_eq!(
         (shown.access, shown.first_sight, shown.deactivate),
         (default.access, default.first_sight, default.deactivate)
     );
-    let [shown, default] =
-        [&settings.live.rules, &sparse.live.rules].map(|r| r.webhooks.clone().expect("webhooks"));
+    let [shown, default] = [&settings.reloadable.rules, &sparse.reloadable.rules]
+        .map(|r| r.webhooks.clone().expect("webhooks"));
     assert_eq!(
         (shown.tolerance, shown.max_body),
         (default.tolerance, default.max_body)
     );
-    assert_eq!(settings.live.rules.cors, sparse.live.rules.cors);
-    assert_eq!(settings.live.rules.profile, Profile::default());
-    assert_eq!(sparse.live.rules.profile, Profile::default());
+    assert_eq!(settings.reloadable.rules.cors, sparse.reloadable.rules.cors);
+    assert_eq!(settings.reloadable.rules.profile, Profile::default());
+    assert_eq!(sparse.reloadable.rules.profile, Profile::default());
 }
 
 #[test]
@@ -259,10 +267,10 @@ fn every_config_of_a_product_loads_with_its_membership_and_without_a_warning() {
             path.display(),
             loaded.warnings
         );
-        let rules = &loaded.settings.live.rules;
+        let rules = &loaded.settings.reloadable.rules;
         let Some(file) = loaded
             .settings
-            .live
+            .reloadable
             .membership
             .and_then(|membership| membership.from.file().map(Path::to_owned))
         else {
@@ -287,7 +295,7 @@ fn the_configs_of_other_sources_load_and_show_the_defaults_as_they_are() {
     let membership = |text: &str| {
         loaded("/etc/bailiff.yaml", text)
             .settings
-            .live
+            .reloadable
             .membership
             .expect("a membership")
     };
@@ -374,8 +382,8 @@ fn the_config_with_a_database_names_every_key_of_it_and_shows_the_defaults_as_th
         "{warnings}"
     );
     let bare = "membership: {postgres: {url: \"${DATABASE_URL}\", users: SELECT}}\nupstream: http://127.0.0.1:3000\n";
-    let [shown, bare] =
-        [shown, load(bare)].map(|loaded| loaded.settings.live.membership.expect("a membership"));
+    let [shown, bare] = [shown, load(bare)]
+        .map(|loaded| loaded.settings.reloadable.membership.expect("a membership"));
     let (From::Postgres(shown_source), From::Postgres(bare_source)) = (&shown.from, &bare.from)
     else {
         panic!("{bare:?}")
@@ -415,7 +423,13 @@ fn system(name: &str) -> (Loaded, Option<Table>) {
     let table = read(format!("{name}.membership.yaml")).map(|text| {
         members(
             &text,
-            loaded.settings.live.rules.roles.as_ref().expect("roles"),
+            loaded
+                .settings
+                .reloadable
+                .rules
+                .roles
+                .as_ref()
+                .expect("roles"),
         )
     });
     (loaded, table)
@@ -424,7 +438,7 @@ fn system(name: &str) -> (Loaded, Option<Table>) {
 #[test]
 fn finance_agent_loads_with_its_users_and_keeps_keys_for_3600_s() {
     let (loaded, table) = system("finance-agent");
-    let live = &loaded.settings.live;
+    let live = &loaded.settings.reloadable;
     assert_eq!(live.keys.refresh.as_secs(), 3600);
     assert_eq!(table.expect("a membership").size().0, 4);
     let policy = live
@@ -440,7 +454,7 @@ fn finance_agent_loads_with_its_users_and_keeps_keys_for_3600_s() {
 #[test]
 fn ainative_loads_with_a_provider_beside_clerk_and_a_token_that_opens_its_admin_listener() {
     let (loaded, table) = system("ainative");
-    let live = &loaded.settings.live;
+    let live = &loaded.settings.reloadable;
     let names: Vec<_> = live
         .rules
         .issuers
@@ -449,10 +463,10 @@ fn ainative_loads_with_a_provider_beside_clerk_and_a_token_that_opens_its_admin_
         .collect();
     assert_eq!(names, ["clerk", "enterprise"]);
     assert_eq!(
-        (loaded.settings.boot.admin_tokens.len(), table.is_none()),
+        (loaded.settings.fixed.admin_tokens.len(), table.is_none()),
         (1, true)
     );
-    assert!(loaded.settings.boot.store.is_some());
+    assert!(loaded.settings.fixed.store.is_some());
     assert!(
         !format!("{loaded:?}").contains("admin-0123456789abcdef"),
         "the token was printed"
@@ -508,7 +522,13 @@ fn the_config_and_the_membership_of_the_sidecar_load_without_a_warning() {
     let loaded = sidecar_config();
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     let map = document("ConfigMap", "bailiff-membership");
-    let roles = loaded.settings.live.rules.roles.clone().expect("roles");
+    let roles = loaded
+        .settings
+        .reloadable
+        .rules
+        .roles
+        .clone()
+        .expect("roles");
     assert_eq!(
         members(
             map["data"]["membership.yaml"].as_str().expect("a text"),
@@ -526,7 +546,7 @@ fn the_sidecar_starts_before_the_app_and_ends_after_it() {
     assert_eq!(gate["startupProbe"]["httpGet"]["path"], "/livez");
     assert_eq!(app["lifecycle"]["preStop"]["sleep"]["seconds"], 8);
     assert_eq!(pod["terminationGracePeriodSeconds"], 40);
-    let Shutdown { delay, drain } = sidecar_config().settings.boot.shutdown;
+    let Shutdown { delay, drain } = sidecar_config().settings.fixed.shutdown;
     assert!(
         8 + delay.as_secs() + drain.as_secs() < 40 - 10,
         "at least 10 s are left for the app's own end"
@@ -535,7 +555,7 @@ fn the_sidecar_starts_before_the_app_and_ends_after_it() {
 
 #[test]
 fn the_probes_of_the_sidecar_and_the_service_ask_where_somebody_listens() {
-    let (gate, boot) = (gate(), sidecar_config().settings.boot);
+    let (gate, boot) = (gate(), sidecar_config().settings.fixed);
     let ports = gate["ports"].as_array().expect("ports").clone();
     let named = |name: &str| {
         ports
@@ -594,7 +614,7 @@ fn the_app_of_the_sidecar_is_reached_through_the_gate_only() {
         "{command:?}"
     );
     assert!(app.get("ports").is_none());
-    let UpstreamAddress::Tcp { host, port } = settings.boot.upstream.address else {
+    let UpstreamAddress::Tcp { host, port } = settings.fixed.upstream.address else {
         panic!("TCP")
     };
     assert_eq!(host, "127.0.0.1");
@@ -607,7 +627,7 @@ fn the_app_of_the_sidecar_is_reached_through_the_gate_only() {
     for probe in ["readinessProbe", "livenessProbe"] {
         assert_eq!(
             app[probe]["httpGet"]["port"],
-            port_of(&settings.boot.listen[0]),
+            port_of(&settings.fixed.listen[0]),
             "{probe}"
         );
         let path = app[probe]["httpGet"]["path"]
@@ -615,7 +635,7 @@ fn the_app_of_the_sidecar_is_reached_through_the_gate_only() {
             .expect("a path")
             .to_owned();
         let route = settings
-            .live
+            .reloadable
             .rules
             .routes
             .iter()
@@ -648,7 +668,7 @@ fn the_sidecar_mounts_what_its_config_names_as_directories() {
     assert_eq!(mounted(config)["configMap"]["name"], "bailiff-config");
     let membership = loaded
         .settings
-        .live
+        .reloadable
         .membership
         .expect("a membership")
         .from
@@ -660,7 +680,7 @@ fn the_sidecar_mounts_what_its_config_names_as_directories() {
     );
     assert_eq!(loaded.files[0], config);
     assert_eq!(mounted(&loaded.files[1])["secret"]["secretName"], "clerk");
-    let store = loaded.settings.boot.store.expect("a store");
+    let store = loaded.settings.fixed.store.expect("a store");
     assert!(
         mounted(&store)["emptyDir"].is_object(),
         "each Pod has its own"

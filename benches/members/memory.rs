@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bailiff::background::{Pace, aside};
 use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
-use bailiff::config::settings::Live;
+use bailiff::config::settings::ReloadableSettings;
 use bailiff::domain::event::{Change, EventTime, UserChange};
 use bailiff::domain::ids::{UserId, WorkspaceId};
 use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
@@ -35,7 +35,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 struct Gate {
     world: Arc<SnapshotStore>,
     records: Arc<Records>,
-    live: Live,
+    live: ReloadableSettings,
 }
 
 impl Gate {
@@ -44,7 +44,7 @@ impl Gate {
         let path = folder.path().join("bailiff.yaml");
         std::fs::write(&path, CONFIG).expect("a file");
         let loaded = load(Some(&path), &Overrides::default(), &ProcessEnv).expect("a good config");
-        let live = loaded.settings.live;
+        let live = loaded.settings.reloadable;
         let first = Snapshot {
             generation: 0,
             rules: live.rules.clone(),

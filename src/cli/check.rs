@@ -90,16 +90,16 @@ fn wrong(args: &CheckArgs, faults: &Faults) -> Exit {
 async fn ask(
     offline_gate: &OfflineGate,
 ) -> Result<(Vec<Look>, Option<Found>, Faults), CommandError> {
-    let looks = offline_gate::look_for_keys(&offline_gate.settings.live, false).await?;
+    let looks = offline_gate::look_for_keys(&offline_gate.settings.reloadable, false).await?;
     let mut faults = Faults::new();
     for look in &looks {
         look_faults(look, &mut faults);
     }
-    if let Some(settings) = &offline_gate.settings.live.backend {
+    if let Some(settings) = &offline_gate.settings.reloadable.backend {
         secret_key::try_out(settings, &looks, &mut faults).await?;
     }
-    let found = source::try_out(&offline_gate.settings.live, &mut faults).await;
-    let upstream = &offline_gate.settings.boot.upstream;
+    let found = source::try_out(&offline_gate.settings.reloadable, &mut faults).await;
+    let upstream = &offline_gate.settings.fixed.upstream;
     talk(&format!("trying the upstream {upstream} ...\n"));
     if let Err(why) = connect(upstream).await {
         let what = format!("the upstream {upstream} does not accept connections");
@@ -170,7 +170,10 @@ fn summary(
     found_members: Option<&Found>,
     faults: &Faults,
 ) -> String {
-    let (boot, live) = (&offline_gate.settings.boot, &offline_gate.settings.live);
+    let (boot, live) = (
+        &offline_gate.settings.fixed,
+        &offline_gate.settings.reloadable,
+    );
     let name = offline_gate.path.as_ref().map_or_else(
         || "the environment".to_owned(),
         |path| path.display().to_string(),
@@ -349,7 +352,10 @@ fn as_json(
     found: Option<&Found>,
     faults: &Faults,
 ) -> Value {
-    let (boot, live) = (&offline_gate.settings.boot, &offline_gate.settings.live);
+    let (boot, live) = (
+        &offline_gate.settings.fixed,
+        &offline_gate.settings.reloadable,
+    );
     let issuers = live.rules.issuers.iter().zip(&live.issuers).map(|(issuer, keys)| {
         let look = looks.iter().find(|look| look.issuer == issuer.name);
         json!({

@@ -114,7 +114,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
     // Without a token there is nothing that a key could be needed for.
     let offline = args.offline || !request.headers.contains_key(AUTHORIZATION);
     let looks = block_on(offline_gate::look_for_keys(
-        &offline_gate.settings.live,
+        &offline_gate.settings.reloadable,
         offline,
     ))??;
     let report = judge(&request, &offline_gate, &looks)?;

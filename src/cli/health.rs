@@ -67,7 +67,7 @@ fn configured(args: &HealthArgs) -> Option<Address> {
     };
     load(config.path().as_deref(), &overrides, &ProcessEnv)
         .ok()
-        .map(|loaded| loaded.settings.boot.admin)
+        .map(|loaded| loaded.settings.fixed.admin)
 }
 
 fn ask(admin: &str) -> Result<io::Result<(u16, String)>, CommandError> {

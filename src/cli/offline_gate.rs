@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::faults::Faults;
 use crate::config::interpolate::ProcessEnv;
 use crate::config::load::{Overrides, load};
-use crate::config::settings::{KeySource, Live, Settings};
+use crate::config::settings::{KeySource, ReloadableSettings, Settings};
 use crate::domain::Snapshot;
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{Members, Table};
@@ -53,7 +53,7 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Offl
     let path = args.path();
     let loaded = load(path.as_deref(), overrides, &ProcessEnv)?;
     let mut warnings = loaded.warnings;
-    match read_membership(&loaded.settings.live) {
+    match read_membership(&loaded.settings.reloadable) {
         Ok(read) => {
             let table = read.map(|(table, more)| {
                 warnings.merge(more);
@@ -74,7 +74,10 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Offl
 }
 
 /// Asks every issuer for its keys, and says so: it can take seconds. `offline`: only those that need no network.
-pub(crate) async fn look_for_keys(live: &Live, offline: bool) -> Result<Vec<Look>, CommandError> {
+pub(crate) async fn look_for_keys(
+    live: &ReloadableSettings,
+    offline: bool,
+) -> Result<Vec<Look>, CommandError> {
     let fetcher = Fetcher::new()
         .map_err(|why| CommandError::failed("no HTTP client could be made").saw(why))?;
     let mut looks = Vec::new();
@@ -133,7 +136,7 @@ async fn fetch(fetcher: &Fetcher, place: Place, look: &mut Look) {
 impl OfflineGate {
     /// The snapshot that a gate would have with these keys, before any webhook.
     pub(crate) fn snapshot(&self, looks: &[Look]) -> Snapshot {
-        let live = &self.settings.live;
+        let live = &self.settings.reloadable;
         let keys: HashMap<_, _> = looks
             .iter()
             .filter_map(|look| {

@@ -67,10 +67,10 @@ pub(crate) fn run(args: &RevokeArgs) -> Exit {
         upstream: Some("http://127.0.0.1:1".to_owned()),
         ..Overrides::default()
     };
-    let boot = load(path_of_config.as_deref(), &overrides, &ProcessEnv)?
+    let fixed = load(path_of_config.as_deref(), &overrides, &ProcessEnv)?
         .settings
-        .boot;
-    let Some(token) = boot.admin_tokens.first() else {
+        .fixed;
+    let Some(token) = fixed.admin_tokens.first() else {
         let stop = CommandError::config(
             "the config has no `admin.token`, without which no gate takes orders",
         );
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &RevokeArgs) -> Exit {
             stop.fix("`admin: {token: \"${BAILIFF_ADMIN_TOKEN}\"}`, and restart the gate with it")
         );
     };
-    let admin = boot.admin.to_string();
+    let admin = fixed.admin.to_string();
     match gate::ask(&admin, "DELETE", &path, Some(&token.shown)) {
         Ok((200, _)) => {}
         Ok((status, text)) => {

@@ -7,14 +7,14 @@ use crate::domain::ids::CLERK;
 use crate::domain::issuer::Issuer;
 use crate::domain::token::json as strict;
 
-use super::faults::{Code, Fault, Faults, quoted};
-use super::issuers;
-use super::outside::{Outside, Run};
+use super::document::faults::{Code, Fault, Faults, quoted};
+use super::document::source::Source;
+use super::document::yaml::Bounds;
+use super::reader::environment::{Environment, ReadContext};
 use super::reader::{Ctx, Fields};
+use super::sections::issuers;
 use super::settings::IssuerKeys;
-use super::source::Source;
-use super::url::Url;
-use super::yaml::Bounds;
+use super::values::url::Url;
 
 /// Bound on a provider's description in bytes.
 pub const MAX_BYTES: usize = 16 << 10;
@@ -63,15 +63,12 @@ pub fn parse_provider(body: &[u8]) -> Result<(Provider, Faults), Faults> {
     translate(&mut given)?;
     let text = Value::Object(given).to_string();
     let ctx = Ctx::literal();
-    let outside = Outside::nothing();
-    let run = Run {
-        ctx: &ctx,
-        outside: &outside,
-    };
+    let environment = Environment::nothing();
+    let cx = ReadContext::new(&ctx, &environment);
     let root = ctx.parse(&Source::new("provider", &text), BOUNDS);
     let read = root.and_then(|root| {
         let fields = Fields::of(&root, "a provider", &ctx)?;
-        issuers::added(fields, run)
+        issuers::added(fields, cx)
     });
     let ((issuer, keys), warnings) = ctx.into_faults().judge(read)?;
     Ok((
@@ -151,8 +148,8 @@ fn domain_is_the_issuers(given: &mut Map<String, Value>, domain: &Value) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use super::settings::KeySource;
     use super::*;
-    use crate::config::settings::KeySource;
     use crate::domain::issuer::Kind;
 
     fn read(body: &Value) -> Result<Provider, String> {

@@ -1,31 +1,40 @@
 //! The settings after every check: nothing past this line sees a raw text with a meaning left in it.
 
+mod clerk;
+mod http_source;
+mod issuers;
+mod membership;
+pub mod postgres;
+mod shared;
+
+pub use clerk::{BackendSettings, ClerkSource};
+pub use http_source::{HttpMode, HttpSource};
+pub use issuers::{IssuerKeys, KeySource, KeyTimes};
+pub use membership::{From, MembershipSource};
+pub use shared::SharedSettings;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::keys::KeySet;
-use crate::domain::membership::Policy;
+use crate::domain::authority;
 use crate::domain::service_token::TokenHash;
 use crate::domain::snapshot::Rules;
 
-use super::postgres::{PostgresMode, PostgresSource};
-use super::secret::Secret;
-
-pub use super::clerk_source::ClerkSource;
-pub use super::http_source::{HttpMode, HttpSource};
+use super::values::secret::Secret;
 
 /// All settings of one gate.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub boot: Boot,
-    pub live: Live,
+    /// What cannot change while the process runs.
+    pub fixed: StaticSettings,
+    pub reloadable: ReloadableSettings,
 }
 
 /// What is fixed while the process runs. A reload that changes it is refused by name, not half applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Boot {
+pub struct StaticSettings {
     /// Where requests come in; at least one.
     pub listen: Vec<Address>,
     /// Where metrics and health are served.
@@ -47,91 +56,8 @@ pub struct Boot {
     pub shared: Option<SharedSettings>,
 }
 
-/// A Redis or Valkey that replicas share.
-#[derive(Clone, Debug)]
-pub struct SharedSettings {
-    /// A name, or an IP address.
-    pub host: String,
-    pub port: u16,
-    pub tls: bool,
-    pub database: u16,
-    pub username: Option<String>,
-    pub password: Option<Arc<Secret>>,
-    /// A PEM file with the certificates that are trusted in the place of the system's.
-    pub ca: Option<PathBuf>,
-    /// What the names of all keys begin with, in braces: they are in one slot of a cluster.
-    pub namespace: String,
-    /// Entries that the log keeps, about: how far behind a replica can be without reading everything.
-    pub log: u64,
-    /// Replicas that find the same gap read everything at different moments, within this time.
-    pub spread: Duration,
-    /// Whether this replica tells the others what it learns; one without the right to write only listens.
-    pub write: bool,
-}
-
-impl SharedSettings {
-    /// [`SharedSettings::namespace`] where nothing is said.
-    pub const NAMESPACE: &str = "bailiff";
-    /// [`SharedSettings::log`] where nothing is said: about 25 MB.
-    pub const LOG: u64 = 100_000;
-    /// [`SharedSettings::spread`] where nothing is said.
-    pub const SPREAD: Duration = Duration::from_secs(2);
-
-    /// What tells this store from others: another server with the same namespace knows other things.
-    #[must_use]
-    pub fn place(&self) -> String {
-        let Self {
-            host,
-            port,
-            database,
-            namespace,
-            ..
-        } = self;
-        format!("{host}:{port}/{database} {namespace}")
-    }
-}
-
-/// By value, so that a reload can tell whether anything has changed.
-impl PartialEq for SharedSettings {
-    fn eq(&self, other: &Self) -> bool {
-        let same = match (&self.password, &other.password) {
-            (None, None) => true,
-            (Some(a), Some(b)) => a.matches(b),
-            _ => false,
-        };
-        let rest = |s: &Self| {
-            let Self {
-                host,
-                port,
-                tls,
-                database,
-                username,
-                password: _,
-                ca,
-                namespace,
-                log,
-                spread,
-                write,
-            } = s.clone();
-            (
-                host,
-                port,
-                tls,
-                database,
-                username,
-                ca,
-                namespace,
-                (log, spread, write),
-            )
-        };
-        same && rest(self) == rest(other)
-    }
-}
-
-impl Eq for SharedSettings {}
-
-impl Boot {
-    /// [`Boot::max_connections`] where nothing is said: about 300 MiB of connections that do nothing.
+impl StaticSettings {
+    /// [`StaticSettings::max_connections`] where nothing is said: about 300 MiB of connections that do nothing.
     pub const MAX_CONNECTIONS: usize = 10_000;
 }
 
@@ -190,11 +116,7 @@ impl std::fmt::Display for Upstream {
         match &self.address {
             UpstreamAddress::Tcp { host, port } => {
                 let scheme = if self.h2c { "h2c" } else { "http" };
-                if host.contains(':') {
-                    write!(f, "{scheme}://[{host}]:{port}")
-                } else {
-                    write!(f, "{scheme}://{host}:{port}")
-                }
+                write!(f, "{scheme}://{}", authority::join(host, *port))
             }
             UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
@@ -251,169 +173,11 @@ impl Default for Shutdown {
 
 /// What can change while the process runs.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub struct ReloadableSettings {
     pub rules: Arc<Rules>,
     pub issuers: Vec<IssuerKeys>,
     pub keys: KeyTimes,
     pub membership: Option<MembershipSource>,
     /// Clerk's Backend API, where a secret key for it is given.
     pub backend: Option<BackendSettings>,
-}
-
-/// Clerk's Backend API, and the secret key of the instance that is asked.
-#[derive(Clone, Debug)]
-pub struct BackendSettings {
-    /// `scheme://host[:port]` in lower case, without a slash or `/v1` at its end. https, or http on loopback.
-    pub api_url: String,
-    /// `sk_…`. It goes to `api_url` and nowhere else (CVE-2026-34076).
-    pub secret: Arc<Secret>,
-    /// Whether the instance is a production instance, which Clerk grants ten times the requests.
-    pub live: bool,
-}
-
-impl BackendSettings {
-    /// [`BackendSettings::api_url`] where nothing is said.
-    pub const API_URL: &str = "https://api.clerk.com";
-}
-
-/// By value, so that a reload can tell whether anything has changed.
-impl PartialEq for BackendSettings {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            api_url,
-            secret,
-            live,
-        } = self;
-        *api_url == other.api_url && *live == other.live && secret.matches(&other.secret)
-    }
-}
-
-impl Eq for BackendSettings {}
-
-/// Where the keys of an issuer come from.
-#[derive(Clone, Debug)]
-pub struct IssuerKeys {
-    /// The same as [`crate::domain::issuer::Issuer::name`].
-    pub name: Arc<str>,
-    pub source: KeySource,
-}
-
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// A JWKS document.
-    Url(String),
-    /// The JWKS document that the metadata of an OIDC issuer names (OpenID Connect Discovery, 4).
-    Discovery {
-        /// What the metadata must say in `issuer`, byte for byte.
-        issuer: Box<str>,
-        /// Where the metadata is.
-        url: String,
-    },
-    /// A PEM in the config: needs no network, changes only with the config.
-    Pem(Arc<KeySet>),
-}
-
-/// When keys are fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyTimes {
-    /// Between two fetches.
-    pub refresh: Duration,
-    /// How long keys are used when no fetch succeeds any more.
-    pub max_age: Duration,
-    /// Between two fetches for the sake of an unknown `kid`, whatever is sent.
-    pub cooldown: Duration,
-    /// How long a request waits for such a fetch.
-    pub wait: Duration,
-}
-
-impl Default for KeyTimes {
-    fn default() -> Self {
-        Self {
-            refresh: Duration::from_secs(3600),
-            max_age: Duration::from_secs(24 * 3600),
-            cooldown: Duration::from_secs(30),
-            wait: Duration::from_millis(500),
-        }
-    }
-}
-
-/// Where the membership comes from, and what happens with those of whom it says nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MembershipSource {
-    pub from: From,
-    /// What happens with users who are in no table.
-    pub policy: Policy,
-}
-
-/// Who says who belongs to which workspace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum From {
-    /// Nobody: everybody who signs in is known by that alone.
-    Nobody,
-    /// The organization of the token.
-    Token,
-    /// A table in a file.
-    File(PathBuf),
-    /// An endpoint of the app.
-    Http(HttpSource),
-    /// Clerk's Backend API.
-    Clerk(ClerkSource),
-    /// Tables in a database.
-    Postgres(Arc<PostgresSource>),
-}
-
-impl From {
-    /// The file with the table.
-    #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Nobody | Self::Token | Self::Http(_) | Self::Clerk(_) | Self::Postgres(_) => None,
-        }
-    }
-
-    /// Whether somebody else is asked for it while the gate runs: see [`crate::membership_sources`].
-    #[must_use]
-    pub fn is_remote(&self) -> bool {
-        match self {
-            Self::Nobody | Self::Token | Self::File(_) => false,
-            Self::Http(_) | Self::Clerk(_) | Self::Postgres(_) => true,
-        }
-    }
-
-    /// Whether that somebody is asked for one user at a time.
-    #[must_use]
-    pub fn is_lookup(&self) -> bool {
-        match self {
-            Self::Nobody | Self::Token | Self::File(_) | Self::Clerk(_) => false,
-            Self::Http(source) => matches!(source.mode, HttpMode::Lookup { .. }),
-            Self::Postgres(source) => source.is_lookup(),
-        }
-    }
-
-    /// How long it is, at the most, until that somebody is asked again.
-    pub(super) fn asked_every(&self) -> Option<Duration> {
-        match self {
-            Self::Nobody | Self::Token | Self::File(_) => None,
-            Self::Http(source) => Some(source.asked_every()),
-            Self::Clerk(source) => Some(source.reconcile),
-            Self::Postgres(source) => match source.mode {
-                PostgresMode::Snapshot { interval, .. } => Some(interval),
-                PostgresMode::Lookup { ttl, .. } => Some(ttl),
-            },
-        }
-    }
-}
-
-impl std::fmt::Display for From {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Nobody => f.write_str("whoever signs in"),
-            Self::Token => f.write_str("the organization of the token"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Http(source) => f.write_str(source.shown()),
-            Self::Clerk(source) => write!(f, "Clerk's Backend API at {}", source.backend.api_url),
-            Self::Postgres(source) => write!(f, "{source}"),
-        }
-    }
 }

@@ -3,11 +3,12 @@
 //! Only tokens of services depend on it. Nothing else is decided by an address, because most addresses are a proxy's.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv4Net};
 
+use super::authority::{Authority, Host};
 use super::identity;
 
 /// Folded names by which proxies, load balancers and CDNs tell that they forwarded a request, beside those that
@@ -104,18 +105,14 @@ fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Clie
     }
 }
 
-/// An entry of `X-Forwarded-For`: an address, in brackets or not, with a port or not.
+/// An entry of `X-Forwarded-For`: an address, with a port or not. Many proxies write an IPv6 address without brackets.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
-    let bare = entry
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .filter(|bare| bare.contains(':'));
-    let parsed = bare
-        .unwrap_or(entry)
-        .parse()
-        .or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip()));
-    parsed.ok().map(|address: IpAddr| address.to_canonical())
+    let host = Authority::parse(entry).map(|authority| authority.host);
+    match host.or_else(|_| Host::parse(entry)) {
+        Ok(Host::Address(address)) => Some(address),
+        Ok(Host::Name(_)) | Err(_) => None,
+    }
 }
 
 /// A field by which a proxy tells that it forwarded the request, in any spelling that an app server reads alike.

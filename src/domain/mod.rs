@@ -7,6 +7,7 @@
 //! Start reading at [`judge()`].
 
 pub mod answer;
+pub mod authority;
 pub mod client;
 pub mod cors;
 pub mod event;

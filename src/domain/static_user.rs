@@ -2,15 +2,15 @@
 //!
 //! Either is chosen for the whole gate and never beside issuers: a request is judged by one kind of proof.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
 use super::Rejection;
+use super::authority::Authority;
 use super::client::forwarding_header;
 use super::cors::Cors;
-use super::head::{RequestHead, cannot_be_rebound};
+use super::head::RequestHead;
 use super::ids::{Subject, UserId};
 use super::service_token::TokenHash;
 use super::token::bearer;
@@ -201,7 +201,8 @@ fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
     }
     // Attack A-127: a page of another site whose name was made to point here.
     let host = head.single(&header::HOST)?;
-    if !host.is_some_and(cannot_be_rebound) {
+    let host = host.and_then(|host| Authority::parse(host).ok());
+    if !host.is_some_and(|authority| authority.host.cannot_be_rebound()) {
         return Err(Rejection::AuthDisabledHost);
     }
     // A page of another site can send a form without a token, and no token is asked for here (CSRF). Browsers name the page
@@ -218,21 +219,11 @@ fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
 
 /// Whether a page of this origin came from this machine.
 fn is_of_this_machine(origin: &str) -> bool {
-    let Some(host) = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"))
-    else {
-        return false;
-    };
-    let (name, port) = match host.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((v6, rest)) => (v6, rest.strip_prefix(':').unwrap_or(rest)),
-        None => host.split_once(':').unwrap_or((host, "")),
-    };
-    let local = name == "localhost"
-        || name
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback());
-    local && port.bytes().all(|b| b.is_ascii_digit())
+    let authority = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| origin.strip_prefix(scheme))
+        .and_then(|rest| Authority::parse(rest).ok());
+    authority.is_some_and(|Authority { host, .. }| host.cannot_be_rebound() && host.is_loopback())
 }
 
 #[cfg(test)]

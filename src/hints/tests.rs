@@ -126,7 +126,7 @@ fn no_rules() -> Snapshot {
     Snapshot {
         awaits_shared: false,
         generation: 1,
-        rules: loaded.settings.live.rules,
+        rules: loaded.settings.reloadable.rules,
         keys: HashMap::new(),
         members: None,
         revocations: Default::default(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::config::faults::quoted;
-use crate::config::place::{PlaceError, found_jwks};
 use crate::config::settings::KeySource;
+use crate::config::values::endpoint_url::{EndpointError, found_jwks};
 use crate::domain::keys::MAX_JWKS_BYTES;
 use crate::domain::token::json;
 use crate::fetch::{FetchError, Fetched, Fetcher};
@@ -46,7 +46,7 @@ pub(crate) enum DiscoveryError {
     Unsafe {
         url: String,
         uri: String,
-        why: PlaceError,
+        why: EndpointError,
     },
 }
 

@@ -13,7 +13,7 @@ use crate::clerk_api::Backends;
 use crate::clerk_api::profiles::ProfileSource;
 use crate::clock;
 use crate::config::faults::Faults;
-use crate::config::settings::{Boot, Live, Settings};
+use crate::config::settings::{ReloadableSettings, Settings, StaticSettings};
 use crate::deliveries::Deliveries;
 use crate::domain::Snapshot;
 use crate::domain::membership::{Said, Table};
@@ -38,8 +38,8 @@ const PAST_LASTS: Duration = Duration::from_secs(3600);
 
 /// A gate at rest.
 pub(super) struct Parts {
-    pub boot: Boot,
-    pub live: Live,
+    pub boot: StaticSettings,
+    pub live: ReloadableSettings,
     pub metrics: Arc<Metrics>,
     pub store: Option<Arc<Store>>,
     pub records: Arc<Records>,
@@ -57,7 +57,10 @@ pub(super) struct Parts {
 
 /// Wires the gate. Whatever can fail was done before: see [`Server::prepare`].
 pub(super) fn build(prepared: Server) -> Parts {
-    let Settings { boot, live } = prepared.loaded.settings.clone();
+    let Settings {
+        fixed: boot,
+        reloadable: live,
+    } = prepared.loaded.settings.clone();
     tell(&prepared.loaded.warnings);
     let metrics = prepared.metrics;
     metrics.prepare_routes(&live.rules);
@@ -116,8 +119,8 @@ struct Knowledge {
 
 impl Knowledge {
     fn new(
-        boot: &Boot,
-        live: &Live,
+        boot: &StaticSettings,
+        live: &ReloadableSettings,
         metrics: Arc<Metrics>,
         kept: Option<StoredState>,
         members: Option<(Table, Faults)>,
@@ -154,7 +157,7 @@ impl Knowledge {
         }
     }
 
-    fn replication(&self, boot: &Boot) -> Option<(Arc<Shared>, Replication<Records>)> {
+    fn replication(&self, boot: &StaticSettings) -> Option<(Arc<Shared>, Replication<Records>)> {
         let settings = boot.shared.as_ref()?;
         let (shared, replication) = Shared::new(settings, &self.records, &self.metrics, self.past);
         Some((Arc::new(shared), replication))
@@ -162,7 +165,11 @@ impl Knowledge {
 }
 
 /// Nothing but rules and revocations; `past` is set where replicas share a store.
-fn first_snapshot(live: &Live, revocations: Revocations, past: Option<Past>) -> Snapshot {
+fn first_snapshot(
+    live: &ReloadableSettings,
+    revocations: Revocations,
+    past: Option<Past>,
+) -> Snapshot {
     // Fail closed: until this gate has read what replicas share, users do not come in, unless an earlier life has read it a short
     // while ago, whose rows are in force again. After a longer time they miss too many removals.
     let awaits_shared = past.is_some_and(|past| {
@@ -180,7 +187,11 @@ fn first_snapshot(live: &Live, revocations: Revocations, past: Option<Past>) -> 
 }
 
 /// Puts the membership in force that is there before anything is asked: that of the file, or that of tokens and the store.
-fn begin_membership(records: &Records, live: &Live, members: Option<(Table, Faults)>) {
+fn begin_membership(
+    records: &Records,
+    live: &ReloadableSettings,
+    members: Option<(Table, Faults)>,
+) {
     records.begin_with(live.membership.clone());
     let Some(source) = &live.membership else {
         return;
@@ -206,7 +217,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn new(live: &Live, knowledge: &Knowledge, fetcher: &Fetcher) -> Self {
+    fn new(live: &ReloadableSettings, knowledge: &Knowledge, fetcher: &Fetcher) -> Self {
         let Knowledge {
             metrics,
             store,
@@ -261,7 +272,7 @@ impl Clients {
 }
 
 fn gate(
-    boot: &Boot,
+    boot: &StaticSettings,
     knowledge: &Knowledge,
     clients: &Clients,
     shared: Option<&Arc<Shared>>,
@@ -287,7 +298,7 @@ fn gate(
 }
 
 fn admin(
-    boot: &Boot,
+    boot: &StaticSettings,
     knowledge: &Knowledge,
     clients: &Clients,
     shared: Option<Arc<Shared>>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clerk_api::Backends;
 use crate::clerk_api::profiles::{ProfileSource, Profiles};
-use crate::config::settings::{BackendSettings, Live};
+use crate::config::settings::{BackendSettings, ReloadableSettings};
 use crate::domain::event::MembershipEvent;
 use crate::membership_sources::Sources;
 use crate::metrics::Metrics;
@@ -20,8 +20,8 @@ pub(super) struct ConfigFollowers {
 }
 
 impl ConfigFollowers {
-    /// Asks from now on whom `live` names. Needs a runtime.
-    pub(super) fn follow(&self, live: &Live) {
+    /// Asks from now on whom `reloadable` names. Needs a runtime.
+    pub(super) fn follow(&self, live: &ReloadableSettings) {
         let make = |settings: BackendSettings| self.profiles_by(&settings);
         self.profiles.follow(live.backend.as_ref(), make);
         self.sources.follow(live);

@@ -14,7 +14,7 @@ use super::startup_state::close;
 use super::{Bound, LOOK, ServeError};
 use crate::admin::{Admin, unready};
 use crate::clock;
-use crate::config::settings::Boot;
+use crate::config::settings::StaticSettings;
 use crate::keys::KeyKeeper;
 use crate::listen::ListenError;
 use crate::listen::limits::{ConnectionLimit, HeadTimeout};
@@ -72,7 +72,7 @@ impl Parts {
 fn serve_admin(
     admin: Admin,
     listener: Bound,
-    boot: &Boot,
+    boot: &StaticSettings,
     stopped: watch::Receiver<bool>,
 ) -> Result<(), ListenError> {
     let room = ConnectionLimit::new(ADMIN_CONNECTIONS, || {});
@@ -83,7 +83,7 @@ fn serve_admin(
 fn serve_gate(
     gate: &Gate,
     listeners: Vec<Bound>,
-    boot: &Boot,
+    boot: &StaticSettings,
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), ListenError> {
     let conf = Arc::new(ServerConf {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::config::faults::{Code, Fault, Faults};
-use crate::config::settings::Live;
+use crate::config::settings::ReloadableSettings;
 use crate::deliveries::Deliveries;
 use crate::domain::revocation::Revocations;
 use crate::metrics::Metrics;
@@ -94,7 +94,7 @@ impl StartupState {
 }
 
 /// Warns when the gate learns what a restart would forget. A membership of which only its file speaks loses nothing.
-pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &Live) {
+pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &ReloadableSettings) {
     let Some(source) = &live.membership else {
         return;
     };

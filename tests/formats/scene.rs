@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
-use bailiff::config::settings::Live;
+use bailiff::config::settings::ReloadableSettings;
 use bailiff::domain::event::{
     Change, EncodedEvent, EventTime, MemberChange, OrgChange, UserChange,
 };
@@ -50,12 +50,12 @@ fn path_in(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("bailiff.store")
 }
 
-fn live(folder: &Path) -> Live {
+fn live(folder: &Path) -> ReloadableSettings {
     let path = folder.join("bailiff.yaml");
     std::fs::write(&path, CONFIG).expect("a file");
     let loaded = load(Some(&path), &Overrides::default(), &ProcessEnv)
         .unwrap_or_else(|faults| panic!("{faults}"));
-    loaded.settings.live
+    loaded.settings.reloadable
 }
 
 fn open(path: &Path) -> (Store, Contents) {

@@ -6,7 +6,8 @@
     reason = "a test may panic, and indices into its own tokens are in bounds"
 )]
 
-/// A path to a module of ours (`crate::…`, also where the text says `super::…`) or to another crate.
+/// A path to a module of ours (`crate::…`, also where the text says `super::…`, `self::…` or names a module that it declares) or to
+/// another crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
     pub line: usize,
@@ -25,6 +26,7 @@ struct Token {
 pub fn imports(file: &str, source: &str, crates: &[String]) -> Vec<Import> {
     let tokens = tokens(source);
     let home: Vec<String> = module_of(file);
+    let children = declared(&tokens);
     let mut found = Vec::new();
     // Inline modules that are open: name, and the depth of braces inside.
     let mut inline: Vec<(String, usize)> = Vec::new();
@@ -52,9 +54,9 @@ pub fn imports(file: &str, source: &str, crates: &[String]) -> Vec<Import> {
             let mut paths = Vec::new();
             i = use_tree(&tokens, i + 1, &[], &mut paths);
             found.extend(
-                paths
-                    .into_iter()
-                    .filter_map(|(line, path)| resolve(line, path, true, &module, crates)),
+                paths.into_iter().filter_map(|(line, path)| {
+                    resolve(line, path, true, &module, &children, crates)
+                }),
             );
             continue;
         }
@@ -68,11 +70,21 @@ pub fn imports(file: &str, source: &str, crates: &[String]) -> Vec<Import> {
                 path.push(text(i + 2).to_owned());
                 i += 2;
             }
-            found.extend(resolve(line, path, false, &module, crates));
+            found.extend(resolve(line, path, false, &module, &children, crates));
         }
         i += 1;
     }
     found
+}
+
+/// The names of the modules whose files this one declares.
+fn declared(tokens: &[Token]) -> Vec<String> {
+    let is_declaration = |three: &&[Token]| three[0].text == "mod" && three[2].text == ";";
+    tokens
+        .windows(3)
+        .filter(is_declaration)
+        .map(|three| three[1].text.clone())
+        .collect()
 }
 
 /// The path as seen from the root of the crate; `None` when it starts at a name that this file has in scope.
@@ -81,6 +93,7 @@ fn resolve(
     path: Vec<String>,
     in_use: bool,
     module: &[String],
+    children: &[String],
     crates: &[String],
 ) -> Option<Import> {
     let first = path.first()?.clone();
@@ -97,7 +110,9 @@ fn resolve(
             let above = &module[..module.len().saturating_sub(supers)];
             absolute(&[above, &path[supers..]].concat())
         }
+        "self" => absolute(&[module, &path[1..]].concat()),
         "crate" | "std" | "core" | "alloc" => path,
+        name if children.iter().any(|child| child == name) => absolute(&[module, &path].concat()),
         name if crates.iter().any(|known| known == name) => path,
         // Whoever imported the type a line above was looked at there; asking it for the time is looked at here.
         "SystemTime" | "Instant" if path.last().is_some_and(|name| name == "now") => path,
@@ -194,7 +209,7 @@ fn test_module(tokens: &[Token], i: usize) -> Option<usize> {
 }
 
 /// `domain/judge/access.rs` is the module `domain::judge::access`.
-fn module_of(file: &str) -> Vec<String> {
+pub fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
     if matches!(path, "lib" | "main") {
         vec![]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::offline_gate::OfflineGate;
 use crate::config::faults::quoted;
 use crate::config::settings::{Address, BackendSettings, SharedSettings};
+use crate::domain::authority;
 use crate::domain::routes::Access;
 
 /// The domain of Clerk's development instances.
@@ -24,7 +25,10 @@ const NO_WEBHOOK_ROUTE: &str = "there is a signing secret for webhooks and no ro
 
 /// The lines of the summary about what the gate asks and keeps.
 pub(super) fn surroundings(offline_gate: &OfflineGate) -> String {
-    let (boot, live) = (&offline_gate.settings.boot, &offline_gate.settings.live);
+    let (boot, live) = (
+        &offline_gate.settings.fixed,
+        &offline_gate.settings.reloadable,
+    );
     let backend = match &live.backend {
         Some(BackendSettings { api_url, live, .. }) => {
             format!(
@@ -74,16 +78,13 @@ pub(super) fn shared(settings: &SharedSettings) -> String {
     } else {
         ", listening only"
     };
-    if host.contains(':') {
-        format!("{scheme}://[{host}]:{port}/{database}, {namespace}{tells}")
-    } else {
-        format!("{scheme}://{host}:{port}/{database}, {namespace}{tells}")
-    }
+    let authority = authority::join(host, *port);
+    format!("{scheme}://{authority}/{database}, {namespace}{tells}")
 }
 
 /// The Backend API for programs. Never the key.
 pub(super) fn backend_json(offline_gate: &OfflineGate) -> Value {
-    let backend = offline_gate.settings.live.backend.as_ref();
+    let backend = offline_gate.settings.reloadable.backend.as_ref();
     json!({
         "url": backend.map_or(BackendSettings::API_URL, |backend| &backend.api_url),
         "secret_key": backend.is_some(),
@@ -93,7 +94,7 @@ pub(super) fn backend_json(offline_gate: &OfflineGate) -> Value {
 
 /// What may surprise somebody later.
 pub(super) fn hints(offline_gate: &OfflineGate) -> Vec<String> {
-    let live = &offline_gate.settings.live;
+    let live = &offline_gate.settings.reloadable;
     let first_sight = live
         .membership
         .as_ref()
@@ -119,7 +120,7 @@ pub(super) fn hints(offline_gate: &OfflineGate) -> Vec<String> {
 
 /// Users who are created at Clerk and never heard of here: the news is let in nowhere, or does not get here at all.
 fn webhook(offline_gate: &OfflineGate) -> Option<String> {
-    let rules = &offline_gate.settings.live.rules;
+    let rules = &offline_gate.settings.reloadable.rules;
     let Some(route) = rules
         .routes
         .iter()
@@ -134,7 +135,7 @@ fn webhook(offline_gate: &OfflineGate) -> Option<String> {
         Address::Tcp(socket) => socket.ip().is_loopback(),
         Address::Unix(_) => true,
     };
-    offline_gate.settings.boot.listen.iter().all(near).then(|| {
+    offline_gate.settings.fixed.listen.iter().all(near).then(|| {
         format!(
             "webhooks to {} come from the internet, and bailiff listens on this machine only: users are not created until a proxy or \
              a tunnel (ngrok) makes it publicly accessible; `bailiff webhook send user.created --to URL` does without",

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::clerk_api::Backends;
 use crate::cli::exit::talk;
 use crate::config::faults::{Code, Fault, Faults};
-use crate::config::settings::{ClerkSource, From, HttpSource, Live, MembershipSource};
+use crate::config::settings::{
+    ClerkSource, From, HttpSource, MembershipSource, ReloadableSettings,
+};
 use crate::domain::membership::{Flags, Roles};
 use crate::fetch::Fetcher;
 use crate::membership_sources::{clerk, http, postgres};
@@ -20,7 +22,7 @@ pub(super) struct Found {
 }
 
 /// Asks once, if there is somebody to ask, and says everything that is wrong.
-pub(super) async fn try_out(live: &Live, faults: &mut Faults) -> Option<Found> {
+pub(super) async fn try_out(live: &ReloadableSettings, faults: &mut Faults) -> Option<Found> {
     let (source, roles) = (live.membership.as_ref()?, live.rules.roles.as_ref()?);
     if !source.from.is_remote() {
         return None;

@@ -102,7 +102,7 @@ fn settings(args: &DeleteUserArgs) -> Result<Settings, CommandError> {
 
 /// What the config says of the Backend API.
 fn api(settings: &Settings) -> Result<&BackendSettings, CommandError> {
-    settings.live.backend.as_ref().ok_or_else(|| {
+    settings.reloadable.backend.as_ref().ok_or_else(|| {
         CommandError::config("the config has no secret key, without which nothing can be deleted at Clerk")
             .fix("`secret_key: ${CLERK_SECRET_KEY}` under `clerk`; without a file, export CLERK_SECRET_KEY=sk_…")
     })

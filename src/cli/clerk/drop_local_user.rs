@@ -33,9 +33,9 @@ enum End {
 impl Here {
     /// Tells the gate that runs with these settings.
     pub(super) fn told(user: &ClerkUserId, settings: &Settings) -> Self {
-        let admin = settings.boot.admin.to_string();
-        let webhooks = settings.live.rules.webhooks.is_some();
-        let Some(token) = settings.boot.admin_tokens.first() else {
+        let admin = settings.fixed.admin.to_string();
+        let webhooks = settings.reloadable.rules.webhooks.is_some();
+        let Some(token) = settings.fixed.admin_tokens.first() else {
             return Self {
                 admin,
                 webhooks,

@@ -78,7 +78,7 @@ fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
 fn missing_profile(grant: &Grant, asked: bool, offline_gate: &OfflineGate) -> Option<String> {
     let has = |name| header(grant, name).is_some();
     let what = missing(has(USER_EMAIL), has(USER_NAME))?;
-    let then = match (&offline_gate.settings.live.backend, asked) {
+    let then = match (&offline_gate.settings.reloadable.backend, asked) {
         (Some(backend), true) => format!(
             "A running gate asks {} for it, as there is a secret key. If Clerk has none either: does the Clerk application collect it \
              at sign-up?",

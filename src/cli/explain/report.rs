@@ -117,7 +117,7 @@ fn forward(
 ) -> Explained {
     let (sent, upstream) = (
         &request.headers,
-        offline_gate.settings.boot.upstream.to_string(),
+        offline_gate.settings.fixed.upstream.to_string(),
     );
     let mut received = sent.clone();
     permit.headers().apply(&mut received);

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &InspectArgs) -> Exit {
     let snapshot = match known(args)? {
         Some(offline_gate) => {
             let looks = block_on(offline_gate::look_for_keys(
-                &offline_gate.settings.live,
+                &offline_gate.settings.reloadable,
                 args.offline,
             ))??;
             Some(offline_gate.snapshot(&looks))

@@ -8,7 +8,7 @@ fn backend(loaded: Result<Loaded, Faults>) -> Option<BackendSettings> {
     loaded
         .unwrap_or_else(|faults| panic!("{faults}"))
         .settings
-        .live
+        .reloadable
         .backend
 }
 

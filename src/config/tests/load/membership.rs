@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::membership::parse_membership;
+use crate::config::membership_file::parse_membership;
 use crate::config::source::Source;
 use crate::domain::ids::{UserId, WorkspaceId};
 use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Standing, Table};

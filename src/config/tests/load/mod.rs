@@ -1,10 +1,11 @@
 //! Whole configurations in, settings or messages out.
 
 mod any_change;
+mod auth_disabled;
 mod backend;
+mod local_answer;
 mod membership;
 mod messages;
-mod own;
 mod postgres;
 mod precedence;
 mod providers;
@@ -12,8 +13,7 @@ mod refusals;
 mod secrecy;
 mod services;
 mod sources;
-mod stand_in;
-mod switched_off;
+mod static_users;
 mod values;
 
 use std::path::Path;

@@ -24,7 +24,7 @@ fn read(section: &str) -> Result<Loaded, Faults> {
 fn source(section: &str) -> (PostgresSource, Option<Duration>) {
     let loaded = read(section).unwrap_or_else(|faults| panic!("{faults}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
-    match loaded.settings.live.membership.expect("a membership") {
+    match loaded.settings.reloadable.membership.expect("a membership") {
         MembershipSource {
             from: From::Postgres(source),
             policy,

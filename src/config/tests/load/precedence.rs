@@ -7,7 +7,7 @@ use crate::domain::issuer::Leeway;
 const PEM: &str = include_str!("public_key.pem");
 
 fn upstream(loaded: Loaded) -> String {
-    loaded.settings.boot.upstream.to_string()
+    loaded.settings.fixed.upstream.to_string()
 }
 
 #[test]
@@ -32,17 +32,17 @@ fn a_flag_counts_more_than_bailiffs_variable_and_that_more_than_the_file() {
         (&vars, Overrides::default(), 2),
         (&vars, flags, 3),
     ] {
-        let boot = load(Some(path), &flags, env)
+        let fixed = load(Some(path), &flags, env)
             .unwrap_or_else(|faults| panic!("{faults}"))
             .settings
-            .boot;
+            .fixed;
         assert_eq!(
-            boot.upstream.to_string(),
+            fixed.upstream.to_string(),
             format!("http://127.0.0.1:{number}")
         );
-        assert_eq!(boot.listen[0].to_string(), format!("127.0.0.1:{number}1"));
-        assert_eq!(boot.admin.to_string(), format!("127.0.0.1:{number}2"));
-        assert_eq!(boot.admin_hosts, ["x.y"]);
+        assert_eq!(fixed.listen[0].to_string(), format!("127.0.0.1:{number}1"));
+        assert_eq!(fixed.admin.to_string(), format!("127.0.0.1:{number}2"));
+        assert_eq!(fixed.admin_hosts, ["x.y"]);
     }
 }
 
@@ -53,7 +53,7 @@ fn the_variable_of_the_store_counts_more_than_the_file_and_both_start_at_the_fol
         loaded
             .unwrap_or_else(|faults| panic!("{faults}"))
             .settings
-            .boot
+            .fixed
             .store
     };
     let variable = |value: &str| env().with_var("BAILIFF_STORE", value);
@@ -128,7 +128,7 @@ fn variables_of_other_programs_fill_only_what_the_file_leaves_out() {
         .with_var("CLERK_LEEWAY", "20.5")
         .with_var("CLERK_VERIFY_IAT", "false");
     let loaded = file(text, env.clone()).expect("a config");
-    let claims = &loaded.settings.live.rules.issuers[0].claims;
+    let claims = &loaded.settings.reloadable.rules.issuers[0].claims;
     assert_eq!(
         (claims.leeway, claims.verify_iat),
         (Leeway::new(Duration::from_secs(5)).unwrap(), false)
@@ -141,7 +141,12 @@ warning[B011]: `CLERK_LEEWAY` has no effect, because the config sets `leeway`
   fix    unset `CLERK_LEEWAY`, or remove `leeway` from the config
 ";
     assert_eq!(loaded.warnings.to_string(), expected);
-    let claims = alone(&env).expect("a config").settings.live.rules.issuers[0]
+    let claims = alone(&env)
+        .expect("a config")
+        .settings
+        .reloadable
+        .rules
+        .issuers[0]
         .claims
         .clone();
     assert_eq!(claims.leeway.secs(), 20, "parts of a second are cut off");
@@ -163,7 +168,7 @@ fn a_variable_that_the_file_refers_to_is_no_contradiction() {
 #[test]
 fn port_moves_the_default_and_nothing_else() {
     let env = env().with_var("PORT", "9000");
-    let listen = |loaded: Loaded| loaded.settings.boot.listen[0].to_string();
+    let listen = |loaded: Loaded| loaded.settings.fixed.listen[0].to_string();
     assert_eq!(listen(alone(&env).expect("a config")), "0.0.0.0:9000");
     assert_eq!(
         listen(alone(&env.clone().with_var("BAILIFF_LISTEN", "127.0.0.1:1")).expect("a config")),
@@ -206,7 +211,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
         .with_var("CLERK_JWT_KEY", "")
         .with_var("AUTH_DISABLED", "")
         .with_var("SERVICE_AUTH_TOKEN", "");
-    let live = alone(&env).expect("a config").settings.live;
+    let live = alone(&env).expect("a config").settings.reloadable;
     assert!(matches!(live.issuers[0].source, KeySource::Url(_)));
     assert!(live.rules.services.is_empty());
 }
@@ -223,7 +228,7 @@ fn a_pem_needs_no_network_in_every_form_in_which_people_paste_it() {
         let live = alone(&env().with_var("CLERK_JWT_KEY", &pem))
             .expect("a config")
             .settings
-            .live;
+            .reloadable;
         assert!(
             matches!(live.issuers[0].source, KeySource::Pem(_)),
             "given: {pem}"
@@ -242,7 +247,7 @@ fn an_issuer_in_the_file_is_not_mixed_with_one_in_the_environment() {
     let env = env().with_var("CLERK_JWT_KEY", PEM);
     let loaded = file(&format!("clerk: {written}\n"), env.clone())
         .unwrap_or_else(|faults| panic!("{faults}"));
-    let live = &loaded.settings.live;
+    let live = &loaded.settings.reloadable;
     assert_eq!(live.rules.issuers.len(), 1);
     assert_eq!(&*live.rules.issuers[0].iss, "https://clerk.example.com");
     assert!(
@@ -261,7 +266,7 @@ fn an_issuer_in_the_file_is_not_mixed_with_one_in_the_environment() {
     let loaded =
         file(&format!("issuers: [{listed}]\n"), env).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(
-        loaded.settings.live.rules.issuers.len(),
+        loaded.settings.reloadable.rules.issuers.len(),
         1,
         "a variable adds no issuer to those of the file"
     );
@@ -290,7 +295,7 @@ fn both_names_of_the_webhook_secret_count_and_two_different_ones_are_said() {
         assert_eq!(
             loaded
                 .settings
-                .live
+                .reloadable
                 .rules
                 .webhooks
                 .as_ref()
@@ -313,7 +318,7 @@ fn origins_and_a_service_can_come_from_the_environment() {
     let env = env()
         .with_var("CORS_ORIGINS", "https://a.example, http://localhost:5173,")
         .with_var("SERVICE_AUTH_TOKEN", "0123456789abcdef");
-    let rules = alone(&env).expect("a config").settings.live.rules;
+    let rules = alone(&env).expect("a config").settings.reloadable.rules;
     let origins: Vec<_> = rules.cors.origins.iter().map(|origin| &**origin).collect();
     assert_eq!(origins, ["https://a.example", "http://localhost:5173"]);
     assert_eq!(rules.services[0].name().as_str(), "service");

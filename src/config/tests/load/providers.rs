@@ -21,7 +21,7 @@ fn alone_with(issuer: &str) -> String {
 fn read(issuer: &str) -> (Issuer, KeySource) {
     let text = format!("upstream: {APP}\nissuers: [{{{issuer}}}]\n");
     let loaded = file(&text, FakeEnv::new()).unwrap_or_else(|faults| panic!("{faults}"));
-    let live = loaded.settings.live;
+    let live = loaded.settings.reloadable;
     (
         live.rules.issuers[0].clone(),
         live.issuers[0].source.clone(),
@@ -86,7 +86,9 @@ fn every_claim_can_be_mapped_to_another_name() {
         "upstream: {APP}\nclerk: {{publishable_key: {KEY}, claims: {{user_id: sub, email: mail, tenant: team}}}}\n"
     );
     let loaded = file(&text, FakeEnv::new()).unwrap_or_else(|faults| panic!("{faults}"));
-    let names = loaded.settings.live.rules.issuers[0].claim_names.clone();
+    let names = loaded.settings.reloadable.rules.issuers[0]
+        .claim_names
+        .clone();
     assert_eq!(
         (
             names.email.join(" "),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::outside::VARIABLES;
+use crate::config::reader::environment::VARIABLES;
 
 const HIDDEN: &[&str] = &[
     "hunter2hunter2",

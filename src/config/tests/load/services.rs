@@ -32,7 +32,7 @@ fn rules(text: &str) -> std::sync::Arc<Rules> {
     loaded
         .unwrap_or_else(|faults| panic!("{faults}"))
         .settings
-        .live
+        .reloadable
         .rules
 }
 
@@ -67,7 +67,7 @@ fn a_service_without_lists_may_use_service_routes_from_private_networks() {
     );
 
     let outer = alone(&env().with_var("SERVICE_AUTH_TOKEN", "0123456789abcdef")).expect("a config");
-    let service = &outer.settings.live.rules.services[0];
+    let service = &outer.settings.reloadable.rules.services[0];
     assert!(
         service.networks().hold(at("::1")) && !service.networks().hold(at("203.0.113.9")),
         "from the environment too"

@@ -119,7 +119,7 @@ fn there_is_one_source_and_it_is_asked_more_often_than_its_word_counts() {
     let loaded = file(membership, env()).unwrap_or_else(|faults| panic!("{faults}"));
     let max_age = loaded
         .settings
-        .live
+        .reloadable
         .membership
         .expect("a membership")
         .policy

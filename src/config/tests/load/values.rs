@@ -12,16 +12,17 @@ use crate::domain::routes::{
 #[test]
 fn the_environment_alone_is_a_working_gate() {
     let loaded = alone(&env()).expect("a config");
-    let (boot, live) = (&loaded.settings.boot, &loaded.settings.live);
+    let (fixed, live) = (&loaded.settings.fixed, &loaded.settings.reloadable);
     assert_eq!(
-        boot.listen
+        fixed
+            .listen
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>(),
         ["0.0.0.0:8484"]
     );
-    assert_eq!(boot.admin.to_string(), "127.0.0.1:8485");
-    assert_eq!(boot.upstream.to_string(), APP);
+    assert_eq!(fixed.admin.to_string(), "127.0.0.1:8485");
+    assert_eq!(fixed.upstream.to_string(), APP);
     let routes: Vec<_> = live
         .rules
         .routes
@@ -77,8 +78,8 @@ routes:
         .with_var("SERVICE_AUTH_TOKEN", "0123456789abcdef");
     let loaded = file(text, env).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(loaded.warnings.to_string(), "");
-    assert_eq!(loaded.settings.live.rules.routes.iter().count(), 7);
-    let source = loaded.settings.live.membership.expect("a membership");
+    assert_eq!(loaded.settings.reloadable.rules.routes.iter().count(), 7);
+    let source = loaded.settings.reloadable.membership.expect("a membership");
     assert_eq!(
         source.from.file(),
         Some(Path::new("/etc/bailiff/membership.yaml"))
@@ -91,7 +92,7 @@ fn rules(text: &str) -> std::sync::Arc<crate::domain::Rules> {
     let env = env().with_var("T", "0123456789abcdef");
     let loaded = file(&format!("membership: {{file: m.yaml}}\n{text}"), env)
         .unwrap_or_else(|faults| panic!("{faults}"));
-    loaded.settings.live.rules
+    loaded.settings.reloadable.rules
 }
 
 fn routes(text: &str) -> Vec<crate::domain::routes::Route> {
@@ -285,7 +286,7 @@ fn upstreams_and_proxies_are_read_in_each_of_their_forms() {
         let upstream = file(&text, env)
             .unwrap_or_else(|faults| panic!("{faults}"))
             .settings
-            .boot
+            .fixed
             .upstream;
         assert_eq!((upstream.to_string().as_str(), upstream.h2c), (shown, h2c));
     }

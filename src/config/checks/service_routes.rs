@@ -1,0 +1,209 @@
+//! Where the tokens of services count: their `routes` among the routes, their `networks` beside the trusted proxies.
+
+use http::Method;
+use ipnet::IpNet;
+
+use crate::domain::client::Networks;
+use crate::domain::routes::{Methods, Route};
+use crate::domain::service_token::{NotForServices, Reach, ServiceRoute, ServiceToken};
+
+use crate::config::document::faults::{Code, Fault, quoted};
+use crate::config::reader::Field;
+use crate::config::sections::routes::{Line, Lines};
+use crate::config::sections::service_tokens::{Place, Service, Wanted};
+use crate::config::values::suggest::nearest;
+
+/// Puts every service together with the field that it was read from. `proxies` are the trusted ones, if they could be read.
+pub(crate) fn bind<'a>(
+    read: &[Service<'a>],
+    lines: &Lines<'_>,
+    proxies: Option<&[IpNet]>,
+) -> Option<Vec<(Field<'a>, ServiceToken)>> {
+    let bound: Vec<_> = read
+        .iter()
+        .map(|service| bind_one(service, lines, proxies))
+        .collect();
+    bound.into_iter().collect()
+}
+
+fn bind_one<'a>(
+    service: &Service<'a>,
+    lines: &Lines<'_>,
+    proxies: Option<&[IpNet]>,
+) -> Option<(Field<'a>, ServiceToken)> {
+    let Service {
+        item,
+        name,
+        tokens,
+        routes,
+        networks,
+    } = service;
+    let reach = match routes {
+        Some(wanted) => reach(wanted, lines),
+        None => Some(Reach::ServiceRoutes),
+    };
+    let networks = match networks {
+        Some(places) => self::networks(places, proxies.unwrap_or_default()),
+        None => Some(Networks::private()),
+    };
+    ServiceToken::new(name.clone(), tokens.clone(), reach?, networks?)
+        .map(|service| (*item, service))
+}
+
+fn reach(wanted: &[Wanted<'_>], lines: &Lines<'_>) -> Option<Reach> {
+    let found: Vec<_> = wanted.iter().map(|wanted| listed(wanted, lines)).collect();
+    let mut good = true;
+    for (i, one) in wanted.iter().enumerate() {
+        if wanted
+            .iter()
+            .take(i)
+            .any(|other| (&other.path, &other.method) == (&one.path, &one.method))
+        {
+            one.item
+                .wrongly(Code::Contradiction, "stands twice", "each route once");
+            good = false;
+        }
+    }
+    let found: Option<Vec<_>> = found.into_iter().collect();
+    found
+        .filter(|_| good)
+        .map(|routes| Reach::These(routes.into_iter().flatten().collect()))
+}
+
+/// The routes that one item means: every one with this path, or the one that covers the method.
+fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Option<Vec<ServiceRoute>> {
+    let with_path: Vec<_> = lines
+        .lines
+        .iter()
+        .filter(|line| **line.route.pattern.text() == *wanted.path)
+        .collect();
+    if with_path.is_empty() {
+        // Where a route could not be read, it may have been that one.
+        if lines.all {
+            unknown_path(wanted, lines);
+        }
+        return None;
+    }
+    let meant = match &wanted.method {
+        None => with_path,
+        Some(method) => match covering(&with_path, method) {
+            Some(line) => vec![line],
+            None => return uncovered(wanted, method, &with_path, lines.all),
+        },
+    };
+    let found: Vec<_> = meant
+        .iter()
+        .map(|line| for_services(wanted, line))
+        .collect();
+    found.into_iter().collect()
+}
+
+/// Of several routes with one path, the one that names the method goes before the one that names none.
+fn covering<'l, 'a>(with_path: &[&'l Line<'a>], method: &Method) -> Option<&'l Line<'a>> {
+    let covers = |line: &&&'l Line<'a>| line.route.methods.cover(method);
+    let unnamed = |line: &&&'l Line<'a>| matches!(line.route.methods, Methods::Usual);
+    with_path.iter().filter(covers).min_by_key(unnamed).copied()
+}
+
+fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Option<ServiceRoute> {
+    let error = match ServiceRoute::new(&line.route, wanted.method.clone()) {
+        Ok(listed) => return Some(listed),
+        Err(error) => error,
+    };
+    let name = wanted.item.name;
+    let access = quoted(&line.access.str().unwrap_or_default());
+    let (what, fix) = match error {
+        NotForServices::NoToken => (
+            format!("{name} names a route with access {access}, which {error}"),
+            "remove it; where other methods of the path are meant, write them: `POST /the/path`",
+        ),
+        NotForServices::Conditions => (
+            format!("{name} names a route that {error}"),
+            "give the service a route of its own, or list a method that a route without `require` covers",
+        ),
+        NotForServices::Answered => (
+            format!("{name} names a route that {error}"),
+            "remove it, or remove `answer` from the route",
+        ),
+        NotForServices::Method => (
+            format!("{name} names a route that {error}"),
+            "name another method",
+        ),
+    };
+    let fault = Fault::error(Code::Route, what).fix(fix);
+    wanted.item.reject(match line.place() {
+        Some(place) => fault.saw(format!("the route at {place}")),
+        None => fault,
+    });
+    None
+}
+
+fn unknown_path(wanted: &Wanted<'_>, lines: &Lines<'_>) {
+    let paths = || lines.lines.iter().map(|line| &**line.route.pattern.text());
+    let fault = Fault::error(
+        Code::Route,
+        format!("{} is the `path` of no route", wanted.item.name),
+    );
+    wanted.item.reject(match nearest(&wanted.path, paths()) {
+        Some(near) => fault.near(near),
+        None => fault.expected("the `path` of a route, to the letter"),
+    });
+}
+
+fn uncovered<T>(
+    wanted: &Wanted<'_>,
+    method: &Method,
+    with_path: &[&Line<'_>],
+    all: bool,
+) -> Option<T> {
+    if all {
+        let covered = with_path
+            .iter()
+            .map(|line| methods(&line.route))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let what = format!(
+            "no route with the path {} covers {method}",
+            quoted(&wanted.path)
+        );
+        wanted
+            .item
+            .reject(Fault::error(Code::Route, what).expected(format!("one of {covered}")));
+    }
+    None
+}
+
+fn methods(route: &Route) -> String {
+    let named = match &route.methods {
+        Methods::Usual => &Methods::USUAL[..],
+        Methods::These(list) => list,
+    };
+    named
+        .iter()
+        .map(Method::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Option<Networks> {
+    let (mut nets, mut unix, mut good) = (vec![], false, true);
+    for (item, place) in places {
+        match place {
+            Place::Unix => unix = true,
+            // A rule that can never hold: what a trusted proxy sends is not from that proxy.
+            Place::Net(net) if proxies.iter().any(|proxy| proxy.contains(net)) => {
+                let what = format!(
+                    "{} lies within `trusted_proxies`, so no service can call from there",
+                    item.name
+                );
+                let fault = Fault::error(Code::Contradiction, what);
+                item.reject(
+                    fault.fix("let `trusted_proxies` name the proxies alone, and `networks` where the service runs"),
+                );
+                good = false;
+            }
+            Place::Net(net) => nets.push(*net),
+        }
+    }
+    good.then(|| Networks::new(nets, unix))
+}

@@ -1,0 +1,234 @@
+//! Who may sign tokens: `clerk:`, `issuers:` and the variables of Clerk's own libraries.
+
+mod backend;
+mod claim_names;
+mod claims;
+mod clerk;
+mod key_source;
+mod oidc;
+
+use std::sync::Arc;
+
+use crate::domain::ids::{CLERK, is_issuer_name};
+use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::static_user::RESERVED;
+
+use crate::config::document::faults::{Code, Fault, quoted};
+use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Field, Fields};
+use crate::config::settings::{BackendSettings, IssuerKeys};
+
+use self::backend::Backend;
+
+/// Everybody who may sign tokens.
+#[derive(Default)]
+pub(crate) struct Issuers {
+    pub(crate) list: Vec<(Issuer, IssuerKeys)>,
+    /// The Backend API of the instance under `clerk:`, where its secret key is given.
+    pub(crate) backend: Option<BackendSettings>,
+}
+
+/// One of them.
+struct One {
+    issuer: Issuer,
+    keys: IssuerKeys,
+    backend: Option<BackendSettings>,
+}
+
+/// Reads all issuers; there may be none.
+pub(crate) fn issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Issuers> {
+    let (clerk, others) = (root.opt(CLERK), root.opt("issuers"));
+    let clerks =
+        |(field, fields)| one(fields, Some(CLERK.into()), cx).map(|issuer| (field, issuer));
+    let mut found = vec![];
+    if clerk.is_present() {
+        found.push(
+            clerk
+                .fields("an issuer")
+                .map(|fields| (clerk, fields))
+                .and_then(clerks),
+        );
+    } else if others.is_present() {
+        unused(cx);
+    } else if ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"]
+        .iter()
+        .any(|name| cx.variable(name).is_present())
+    {
+        found.push(cx.nothing("an issuer").and_then(clerks));
+    }
+    // The variables are checked even where nobody reads them.
+    let alone = if found.is_empty() {
+        Backend::outside(cx).read()
+    } else {
+        Some(None)
+    };
+    let alone = alone.map(|backend| backend.filter(|_| !others.is_present()));
+    let listed = |item: Field<'a>| Some((item, one(item.fields("an issuer")?, None, cx)?));
+    match others.maybe(Field::nonempty_list) {
+        Some(items) => found.extend(items.into_iter().flatten().map(listed)),
+        None => found.push(None),
+    }
+    let good = distinct(&found.iter().flatten().collect::<Vec<_>>());
+    let found: Option<Vec<One>> = found
+        .into_iter()
+        .map(|found| found.map(|(_, one)| one))
+        .collect();
+    let (mut backend, mut list) = (alone?, Vec::new());
+    for One {
+        issuer,
+        keys,
+        backend: its,
+    } in found.filter(|_| good)?
+    {
+        list.push((issuer, keys));
+        backend = backend.or(its);
+    }
+    Some(Issuers { list, backend })
+}
+
+/// Variables speak for `clerk:` only: which of several issuers could they mean?
+fn unused(cx: ReadContext<'_>) {
+    for name in [
+        "CLERK_PUBLISHABLE_KEY",
+        "CLERK_JWT_KEY",
+        "CLERK_LEEWAY",
+        "CLERK_VERIFY_IAT",
+        "CLERK_SECRET_KEY",
+        "CLERK_API_URL",
+    ] {
+        if cx.variable(name).is_present() {
+            let what =
+                format!("`{name}` has no effect, because the config has `issuers` and no `clerk`");
+            let fault = Fault::warning(Code::Contradiction, what);
+            cx.push(fault.fix(
+                "add `clerk: {publishable_key: \"${CLERK_PUBLISHABLE_KEY}\"}` if that instance may sign tokens too",
+            ));
+        }
+    }
+}
+
+fn distinct(found: &[&(Field<'_>, One)]) -> bool {
+    let mut good = true;
+    for (index, (field, One { issuer, .. })) in found.iter().enumerate() {
+        let before = || found.iter().take(index).map(|(_, one)| &one.issuer);
+        if before().any(|other| other.name == issuer.name) {
+            let what = format!("two issuers have the name {}", quoted(&issuer.name));
+            field.reject(Fault::error(Code::Contradiction, what).fix("give each its own name"));
+            good = false;
+        }
+        if let Some(other) = before().find(|other| other.iss == issuer.iss) {
+            let names = format!("{} and {}", quoted(&other.name), quoted(&issuer.name));
+            let what = format!("the issuers {names} are both {}", quoted(&issuer.iss));
+            field.reject(Fault::error(Code::Contradiction, what).fix("remove one of them"));
+            good = false;
+        }
+    }
+    good
+}
+
+/// Reads an issuer that is no part of a config.
+pub(crate) fn added(fields: Fields<'_>, cx: ReadContext<'_>) -> Option<(Issuer, IssuerKeys)> {
+    let One { issuer, keys, .. } = one(fields, None, cx)?;
+    Some((
+        Issuer {
+            added: true,
+            ..issuer
+        },
+        keys,
+    ))
+}
+
+/// Reads one issuer. The variables fill only the one whose name is `given`, as the others have names of their own.
+fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>) -> Option<One> {
+    let outer = given.is_some().then_some(cx);
+    let (name, kind) = match given {
+        Some(name) => (Some(name), Kind::Clerk),
+        None => {
+            let field = fields.req("name");
+            let kind = fields.opt("kind");
+            let known = [("clerk", Kind::Clerk), ("oidc", Kind::Oidc)];
+            let Some(kind) = kind.maybe(|kind| kind.choice(&known)) else {
+                // By whose rules should the rest be read? One fault is enough.
+                oidc::EVERY_KEY
+                    .iter()
+                    .for_each(|key| _ = fields.opt(key).is_present());
+                fields.finish();
+                return None;
+            };
+            let kind = kind.unwrap_or(Kind::Clerk);
+            (
+                field
+                    .told(Code::WrongValue, "letters, digits, `-` and `_`", name)
+                    .filter(|_| not_clerks(field, kind)),
+                kind,
+            )
+        }
+    };
+    let keys = match kind {
+        Kind::Clerk => clerk::keys(&mut fields, outer),
+        Kind::Oidc => oidc::keys(&mut fields).map(|(iss, source)| (iss, source, None)),
+    };
+    let policy = match kind {
+        Kind::Clerk => claims::policy(&mut fields, outer),
+        Kind::Oidc => oidc::policy(&mut fields),
+    };
+    let claim_names = claim_names::claim_names(&mut fields, kind);
+    let instance_id = match kind {
+        Kind::Clerk => fields
+            .opt("instance_id")
+            .maybe(|f| f.told(Code::WrongValue, INSTANCE, instance)),
+        Kind::Oidc => Some(None),
+    };
+    fields.finish();
+    let (iss, source, backend) = keys?;
+    let (name, claim_names) = (name?, Arc::new(claim_names?));
+    let issuer = Issuer {
+        name: name.clone(),
+        iss: iss.into(),
+        kind,
+        claim_names,
+        claims: policy?,
+        instance_id: instance_id?,
+        added: false,
+    };
+    Some(One {
+        issuer,
+        keys: IssuerKeys { name, source },
+        backend,
+    })
+}
+
+fn name(text: &str) -> Result<Arc<str>, &'static str> {
+    match text {
+        text if RESERVED.contains(&text) => Err("is a name that bailiff gives out itself"),
+        text if is_issuer_name(text) => Ok(text.into()),
+        _ => Err("is not a name"),
+    }
+}
+
+/// Users of `clerk` go by their bare Clerk id: under that name another provider could call its users what Clerk calls its own.
+fn not_clerks(field: Field<'_>, kind: Kind) -> bool {
+    let taken = kind == Kind::Oidc && field.str().is_some_and(|name| name == CLERK);
+    if taken {
+        let what =
+            "the name `clerk` is for an issuer of `kind: clerk`, whose users go by their bare id";
+        field.reject(
+            Fault::error(Code::Contradiction, what)
+                .fix("give it another name; its users are then `name:id`"),
+        );
+    }
+    !taken
+}
+
+const INSTANCE: &str = "ins_… as the Clerk dashboard shows it";
+
+fn instance(text: &str) -> Result<Box<str>, &'static str> {
+    match text.strip_prefix("ins_") {
+        Some(rest)
+            if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+        {
+            Ok(text.into())
+        }
+        _ => Err("is not the id of a Clerk instance"),
+    }
+}

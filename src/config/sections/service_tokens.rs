@@ -1,0 +1,245 @@
+//! `service_tokens:`: callers that are no people, each with its tokens. Where they count is put together in
+//! `checks`, once the routes are known.
+
+use http::Method;
+use ipnet::IpNet;
+
+use crate::domain::ids::ServiceName;
+use crate::domain::service_token::{MAX_SERVICES, TokenHash};
+
+use crate::config::document::faults::{Code, Fault, quoted};
+use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Field, Fields};
+use crate::config::values::suggest::nearest;
+
+use super::routes::KNOWN_METHODS;
+use super::tokens::{several, sha256, token};
+use super::trusted_proxies::network;
+
+/// Most items of `routes` and of `networks`.
+const MAX_ITEMS: usize = 256;
+
+/// A service as it is written.
+pub(crate) struct Service<'a> {
+    pub(crate) item: Field<'a>,
+    pub(crate) name: ServiceName,
+    pub(crate) tokens: Vec<TokenHash>,
+    /// `None`: every route with `access: service`.
+    pub(crate) routes: Option<Vec<Wanted<'a>>>,
+    /// `None`: private networks.
+    pub(crate) networks: Option<Vec<(Field<'a>, Place)>>,
+}
+
+/// An item of `routes`.
+pub(crate) struct Wanted<'a> {
+    pub(crate) item: Field<'a>,
+    pub(crate) path: String,
+    pub(crate) method: Option<Method>,
+}
+
+/// An item of `networks`.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Net(IpNet),
+    Unix,
+}
+
+/// Reads the services and their tokens.
+pub(crate) fn services<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Vec<Service<'a>>> {
+    let field = root.opt("service_tokens");
+    let outer = cx.variable("SERVICE_AUTH_TOKEN");
+    if !field.is_present() {
+        let Some(token) = outer.maybe(token)? else {
+            return Some(vec![]);
+        };
+        let name = ServiceName::parse("service").ok()?;
+        return Some(vec![Service {
+            item: outer,
+            name,
+            tokens: vec![token],
+            routes: None,
+            networks: None,
+        }]);
+    }
+    let items = field.nonempty_list()?;
+    if items.len() > MAX_SERVICES {
+        field.wrongly(
+            Code::Bound,
+            "names too many services",
+            &format!("at most {MAX_SERVICES}"),
+        );
+        return None;
+    }
+    let services = distinct(Field::each(Some(items), service)?)?;
+    if outer
+        .hidden()
+        .str()
+        .is_some_and(|text| !known(&services, &text))
+    {
+        let what = format!(
+            "{} has no effect, because the config sets {}",
+            outer.name, field.name
+        );
+        let fault = Fault::warning(Code::Contradiction, what);
+        field.reject(
+            fault.fix("add `{name: service, token: \"${SERVICE_AUTH_TOKEN}\"}`, or unset it"),
+        );
+    }
+    Some(services)
+}
+
+fn known(services: &[Service<'_>], token: &str) -> bool {
+    let hash = TokenHash::of(token.as_bytes());
+    hash.is_some_and(|hash| {
+        services
+            .iter()
+            .flat_map(|service| &service.tokens)
+            .any(|other| other.same(&hash))
+    })
+}
+
+fn service(item: Field<'_>) -> Option<Service<'_>> {
+    let mut fields = item.fields("a service")?;
+    let name = fields.req("name").told(
+        Code::WrongValue,
+        "visible ASCII without , ; \" \\",
+        ServiceName::parse,
+    );
+    let (written, hash) = (fields.opt("token"), fields.opt("sha256"));
+    let tokens = match (written.is_present(), hash.is_present()) {
+        (true, false) => several(written, token),
+        (false, true) => several(hash, sha256),
+        (both, _) => {
+            let what = if both {
+                "a service with both `token` and `sha256`"
+            } else {
+                "a service without a token"
+            };
+            let fault =
+                Fault::error(Code::MissingKey, what).expected("one of `token` and `sha256`");
+            fields.reject(fault);
+            None
+        }
+    };
+    let routes = fields
+        .opt("routes")
+        .maybe(|field| Field::each(bounded(field), wanted));
+    let networks = fields
+        .opt("networks")
+        .maybe(|field| Field::each(bounded(field), place));
+    fields.finish();
+    Some(Service {
+        item,
+        name: name?,
+        tokens: tokens?,
+        routes: routes?,
+        networks: networks?,
+    })
+}
+
+fn bounded(field: Field<'_>) -> Option<Vec<Field<'_>>> {
+    let items = field.one_or_more()?;
+    if items.len() > MAX_ITEMS {
+        field.wrongly(
+            Code::Bound,
+            "has too many items",
+            &format!("at most {MAX_ITEMS}"),
+        );
+        return None;
+    }
+    Some(items)
+}
+
+/// `PATH` or `METHOD PATH`.
+fn wanted(item: Field<'_>) -> Option<Wanted<'_>> {
+    let text = item.str()?;
+    let (method, path) = match text.split_once(' ') {
+        Some((method, path)) => (Some(method), path.trim_start()),
+        None => (None, text.as_str()),
+    };
+    let expected = "the `path` of a route, or a method and the path: GET /api/things/{thing}";
+    if !path.starts_with('/') {
+        item.wrongly(Code::Route, "is not a route", expected);
+        return None;
+    }
+    let method = match method {
+        None => None,
+        Some(name) if KNOWN_METHODS.contains(&name) => {
+            Some(Method::from_bytes(name.as_bytes()).ok()?)
+        }
+        Some(name) => {
+            let fault = Fault::error(
+                Code::Route,
+                format!("{} names an unknown method", item.name),
+            );
+            item.reject(match nearest(name, KNOWN_METHODS.iter().copied()) {
+                Some(near) => fault.near(near),
+                None => fault.expected(expected),
+            });
+            return None;
+        }
+    };
+    Some(Wanted {
+        item,
+        path: path.to_owned(),
+        method,
+    })
+}
+
+fn place(item: Field<'_>) -> Option<(Field<'_>, Place)> {
+    let expected = "an address, a network such as 10.0.0.0/8, or `unix`";
+    let place = item.told(Code::WrongValue, expected, |text| match text {
+        "unix" => Ok(Place::Unix),
+        text => network(text).map(Place::Net),
+    })?;
+    if let Place::Net(net) = place
+        && net.prefix_len() == 0
+    {
+        let what = format!(
+            "{} is everybody: whoever gets hold of the token can use it from anywhere",
+            item.name
+        );
+        item.reject(
+            Fault::warning(Code::WrongValue, what).fix("name the networks where the service runs"),
+        );
+    }
+    Some((item, place))
+}
+
+/// Services that the log and the app can tell apart.
+fn distinct(services: Vec<Service<'_>>) -> Option<Vec<Service<'_>>> {
+    let mut good = true;
+    for (i, service) in services.iter().enumerate() {
+        let name = quoted(service.name.as_str());
+        let mut refuse = |what: String, fix: &str| {
+            service
+                .item
+                .reject(Fault::error(Code::Contradiction, what).fix(fix));
+            good = false;
+        };
+        if services
+            .iter()
+            .take(i)
+            .any(|other| other.name == service.name)
+        {
+            refuse(
+                format!("two services have the name {name}"),
+                "give each its own name",
+            );
+        }
+        let has = |token: &TokenHash| {
+            services
+                .iter()
+                .take(i)
+                .flat_map(|other| &other.tokens)
+                .any(|t| t.same(token))
+        };
+        if service.tokens.iter().any(has) {
+            refuse(
+                format!("the service {name} has the token of another one"),
+                "give each its own token",
+            );
+        }
+    }
+    good.then_some(services)
+}
