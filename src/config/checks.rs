@@ -9,7 +9,7 @@ mod shared_token;
 use crate::domain::routes::RouteTable;
 use crate::domain::service_token::ServiceToken;
 
-use super::reader::environment::ReadContext;
+use super::reader::{Faulty, ReadContext, Reading};
 use super::sections::Sections;
 
 /// What is known only after the sections were compared.
@@ -19,22 +19,25 @@ pub(crate) struct Checked {
 }
 
 /// Compares the sections, and reports every disagreement.
-pub(crate) fn check(sections: &Sections<'_>, cx: ReadContext<'_>) -> Option<Checked> {
-    let services = sections.services.as_ref().and_then(|services| {
-        let proxies = sections.trusted_proxies.as_deref();
-        service_routes::bind(services, sections.routes.as_ref()?, proxies)
-    });
-    let distinct = shared_token::is_of_no_service(sections, services.as_deref());
-    let routes = sections
-        .routes
-        .as_ref()
-        .and_then(|lines| routes::table(lines, sections, services.as_deref(), cx));
-    if let (Some(headers), Some(proxies)) = (&sections.headers, &sections.trusted_proxies) {
+pub(crate) fn check(sections: &Sections<'_>, cx: ReadContext<'_>) -> Reading<Checked> {
+    let proxies = sections.trusted_proxies.as_deref().unwrap_or_default();
+    let services = match (&sections.services, &sections.routes) {
+        (Ok(services), Ok(lines)) => service_routes::bind(services, lines, proxies),
+        _ => Err(Faulty),
+    };
+    let bound = services.as_deref().ok();
+    let distinct = shared_token::is_of_no_service(sections, bound.unwrap_or_default());
+    let routes = match &sections.routes {
+        Ok(lines) => routes::table(lines, sections, bound, cx),
+        Err(faulty) => Err(*faulty),
+    };
+    if let (Ok(headers), Ok(_)) = (&sections.headers, &sections.trusted_proxies) {
         headers.check_proxies(proxies);
     }
-    let services = services?.into_iter().map(|(_, service)| service).collect();
-    distinct.then_some(Checked {
-        routes: routes?,
-        services,
+    distinct?;
+    let (routes, services) = (routes?, services?);
+    Ok(Checked {
+        routes,
+        services: services.into_iter().map(|(_, service)| service).collect(),
     })
 }

@@ -1,6 +1,7 @@
 //! The text of a configuration: its YAML tree, places in it, references to values outside of it, and what is wrong with it.
 
 mod code;
+pub(crate) mod env;
 pub(crate) mod fault;
 pub mod faults;
 mod file;

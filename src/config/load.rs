@@ -1,7 +1,6 @@
 //! From flags, environment and file to [`Settings`], with every fault of all of them in one run.
 
 use std::cell::RefCell;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,12 +9,13 @@ use crate::domain::routes::{RouteTable, WorkspaceSource};
 use crate::domain::snapshot::Rules;
 
 use super::checks::{self, Checked, addresses};
-use super::document::faults::{Code, Fault, Faults};
-use super::document::interpolate::{Env, FileContent};
+use super::document::env::Recorder;
+use super::document::faults::Faults;
+use super::document::interpolate::Env;
 use super::document::source::Source;
 use super::document::yaml::{Bounds, Node};
 use super::reader::environment::{Environment, ReadContext};
-use super::reader::{Ctx, Fields, Keys, secrets};
+use super::reader::{Ctx, Faulty, Fields, Keys, Reading, secrets};
 use super::sections::headers::HeaderRules;
 use super::sections::issuers::Issuers;
 use super::sections::membership::Membership;
@@ -28,7 +28,7 @@ pub use super::reader::environment::Overrides;
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
-    /// What somebody should look at.
+    /// What should be looked at.
     pub warnings: Faults,
     /// Every file that was read: the config, and each that a `${file:…}` or a `NAME_FILE` names. When one of them changes,
     /// the settings may. The membership file is not among them: it is a source of its own.
@@ -47,13 +47,13 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result
     let ctx = Ctx::new(&recorder);
     let environment = Environment::read(overrides, &recorder, &ctx);
     let root = match path {
-        Some(path) => read(path, &recorder, &ctx),
-        None => Some(Node::nothing()),
+        Some(path) => ctx.load(path, Bounds::default()),
+        None => Ok(Node::nothing()),
     };
     let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
     let settings =
         root.and_then(|root| settings(&root, folder, ReadContext::new(&ctx, &environment)));
-    let (settings, warnings) = ctx.into_faults().judge(settings)?;
+    let (settings, warnings) = ctx.into_faults().judge(settings.ok())?;
     Ok(Loaded {
         settings,
         warnings,
@@ -66,71 +66,47 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result
 pub fn known_keys(source: &Source, env: &dyn Env) -> Keys {
     let ctx = Ctx::new(env);
     let environment = Environment::read(&Overrides::default(), env, &ctx);
-    if let Some(root) = ctx.parse(source, Bounds::default()) {
+    if let Ok(root) = ctx.parse(source, Bounds::default()) {
         let _ = settings(&root, Path::new(""), ReadContext::new(&ctx, &environment));
     }
     ctx.keys()
 }
 
-fn read(path: &Path, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Node> {
-    let (name, bounds) = (path.display().to_string(), Bounds::default());
-    let source = match env.read_file(path, bounds.bytes) {
-        Ok(content) if content.bytes.len() > bounds.bytes => Err(Fault::error(
-            Code::Bound,
-            format!("{name} is larger than {} bytes", bounds.bytes),
-        )
-        .into()),
-        Ok(content) => Source::from_bytes(&name, &content.bytes),
-        Err(error) => Err(
-            Fault::error(Code::Unreadable, format!("cannot read {name}"))
-                .saw(error.to_string())
-                .into(),
-        ),
-    };
-    match source {
-        Ok(source) => ctx.parse(&source, bounds),
-        Err(faults) => {
-            ctx.merge(faults);
-            None
-        }
-    }
-}
-
-fn settings<'a>(root: &'a Node, folder: &Path, cx: ReadContext<'a>) -> Option<Settings> {
+fn settings<'a>(root: &'a Node, folder: &Path, cx: ReadContext<'a>) -> Reading<Settings> {
     secrets::hide(root, cx.ctx);
     let file = root;
     let mut root = Fields::of(file, "the config", cx.ctx)?;
     let fixed = fixed(&mut root, folder, cx);
-    let listen = fixed.as_ref().map(|fixed| fixed.listen.as_slice());
+    let listen = fixed.as_ref().ok().map(|fixed| fixed.listen.as_slice());
     let users = static_users::choice(&mut root, file, listen, cx);
     let may_add_issuers = fixed
         .as_ref()
-        .is_some_and(|fixed| !fixed.admin_tokens.is_empty());
+        .is_ok_and(|fixed| !fixed.admin_tokens.is_empty());
     let sections = Sections::read(&mut root, folder, users, may_add_issuers, cx);
     root.finish();
     let checked = checks::check(&sections, cx);
-    Some(Settings {
+    Ok(Settings {
         fixed: fixed?,
         reloadable: reloadable(sections, checked?)?,
     })
 }
 
 /// What cannot change while the process runs.
-fn fixed<'a>(root: &mut Fields<'a>, folder: &Path, cx: ReadContext<'a>) -> Option<StaticSettings> {
+fn fixed<'a>(root: &mut Fields<'a>, folder: &Path, cx: ReadContext<'a>) -> Reading<StaticSettings> {
     let listen = listeners::listen(root.opt("listen"), cx);
     let admin = listeners::admin(root.opt("admin"), cx);
     let upstream = upstream::upstream(root.opt("upstream"), cx);
-    let threads = root
-        .opt("threads")
-        .maybe(|threads| usize::try_from(threads.u64(1..=1024)?).ok());
-    let connections = root
-        .opt("max_connections")
-        .maybe(|most| usize::try_from(most.u64(1..=1_000_000)?).ok());
+    let threads = root.maybe("threads", |field| field.usize(1..=1024));
+    let connections = root.read_or(
+        "max_connections",
+        StaticSettings::MAX_CONNECTIONS,
+        |field| field.usize(1..=1_000_000),
+    );
     let timeouts = timeouts::timeouts(root.opt("timeouts"));
     let shutdown = timeouts::shutdown(root.opt("shutdown"));
     let store = store::store(root.opt("store"), cx);
     let shared = shared::shared(root, folder);
-    if let (Some(listen), Some(admin), Some(upstream)) = (&listen, &admin, &upstream) {
+    if let (Ok(listen), Ok(admin), Ok(upstream)) = (&listen, &admin, &upstream) {
         let ends = addresses::Ends {
             listen,
             admin: &admin.address,
@@ -139,14 +115,14 @@ fn fixed<'a>(root: &mut Fields<'a>, folder: &Path, cx: ReadContext<'a>) -> Optio
         addresses::agree(&ends, root, cx)?;
     }
     let admin = admin?;
-    Some(StaticSettings {
+    Ok(StaticSettings {
         listen: listen?,
         admin: admin.address,
         admin_hosts: admin.hosts,
         admin_tokens: admin.tokens,
         upstream: upstream?,
         threads: threads?,
-        max_connections: connections?.unwrap_or(StaticSettings::MAX_CONNECTIONS),
+        max_connections: connections?,
         timeouts: timeouts?,
         shutdown: shutdown?,
         store: store?.map(|path| folder.join(path)),
@@ -155,7 +131,7 @@ fn fixed<'a>(root: &mut Fields<'a>, folder: &Path, cx: ReadContext<'a>) -> Optio
 }
 
 /// What can change while the process runs.
-fn reloadable(sections: Sections<'_>, checked: Checked) -> Option<ReloadableSettings> {
+fn reloadable(sections: Sections<'_>, checked: Checked) -> Reading<ReloadableSettings> {
     let headers = sections.headers?;
     let names = trusted_names(&headers, &checked.routes);
     let Issuers { list, backend } = sections.issuers?;
@@ -178,10 +154,10 @@ fn reloadable(sections: Sections<'_>, checked: Checked) -> Option<ReloadableSett
     };
     let membership = match sections.membership {
         Membership::None => None,
-        Membership::Broken(_) => return None,
+        Membership::Broken(_) => return Err(Faulty),
         Membership::Read { source, .. } => Some(source),
     };
-    Some(ReloadableSettings {
+    Ok(ReloadableSettings {
         rules: Arc::new(rules),
         issuers: keys,
         keys: sections.keys?,
@@ -204,25 +180,4 @@ fn trusted_names(headers: &HeaderRules<'_>, routes: &RouteTable) -> TrustedNames
     headers.passed.iter().fold(names, |names, (name, sender)| {
         names.with_passed(name.clone(), *sender)
     })
-}
-
-/// An environment that remembers which files were asked for.
-struct Recorder<'e> {
-    env: &'e dyn Env,
-    files: RefCell<Vec<PathBuf>>,
-}
-
-impl Env for Recorder<'_> {
-    fn var(&self, name: &str) -> Option<String> {
-        self.env.var(name)
-    }
-
-    fn read_file(&self, path: &Path, max: usize) -> io::Result<FileContent> {
-        let mut files = self.files.borrow_mut();
-        if !files.iter().any(|known| known == path) {
-            files.push(path.to_owned());
-        }
-        drop(files);
-        self.env.read_file(path, max)
-    }
 }

@@ -10,12 +10,11 @@ use crate::domain::membership::{
     User, UserRow, UserRowError,
 };
 
-use super::document::faults::{Code, Fault, Faults, quoted};
-use super::document::source::{Place, Source};
+use super::document::faults::Faults;
+use super::document::source::Source;
 use super::document::yaml::{Bounds, Node};
-use super::reader::{Ctx, Field, Fields, Member};
-use super::sections::membership::known_flags;
-use super::values::suggest::nearest;
+use super::reader::{Code, Ctx, Fault, Faulty, Field, Fields, Member, Reading, all, quoted};
+use super::sections::membership::flag;
 
 /// Bound on the file: 64 MiB and 8 million values, which is enough for some 500,000 users.
 pub const BOUNDS: Bounds = Bounds {
@@ -50,20 +49,20 @@ pub fn parse_membership(
     let ctx = Ctx::literal();
     let root = ctx.parse(source, BOUNDS);
     let table = root.and_then(|root| table(&root, roles, flags, &ctx));
-    ctx.into_faults().judge(table)
+    ctx.into_faults().judge(table.ok())
 }
 
-fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Option<Table> {
+fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Reading<Table> {
     let mut fields = Fields::of(root, "the membership file", ctx)?;
     let mut table = TableBuilder::new();
     let users = users(fields.req("users"), flags, &mut table);
-    let members = fields
-        .opt("workspaces")
-        .maybe(|field| workspaces(field, roles, &mut table));
+    let members = fields.read_or("workspaces", vec![], |field| {
+        workspaces(field, roles, &mut table)
+    });
     fields.finish();
-    let (users, members) = (users?, members?.unwrap_or_default());
+    let (users, members) = (users?, members?);
     strangers(&users, &members, ctx);
-    Some(table.build())
+    Ok(table.build())
 }
 
 /// Adds all users; gives their ids.
@@ -71,25 +70,13 @@ fn users<'a>(
     field: Field<'a>,
     flags: &Flags,
     table: &mut TableBuilder,
-) -> Option<HashSet<&'a str>> {
+) -> Reading<HashSet<&'a str>> {
     let members = field.members()?;
-    let mut good = true;
-    for member in &members {
-        let (id, user) = (key(member, USER, UserId::parse), user(member.value, flags));
-        let (Some(id), Some((user, place))) = (id, user) else {
-            good = false;
-            continue;
-        };
-        if let Err(why) = table.user(&id, &user) {
-            let fault = misfit(&why);
-            member.value.reject(match place {
-                Some(place) => fault.at(place),
-                None => fault,
-            });
-            good = false;
-        }
-    }
-    good.then(|| members.iter().map(|member| member.key).collect())
+    let add = |member: &Member<'a>| {
+        add_user(member, flags, table)?;
+        Ok(member.key)
+    };
+    all(members.iter().map(add))
 }
 
 /// What is wrong with a row that does not fit to those before it.
@@ -116,45 +103,41 @@ fn misfit(why: &RowFault) -> Fault {
     }
 }
 
-/// A user, and where its id stands.
-fn user(field: Field<'_>, flags: &Flags) -> Option<(User, Option<Place>)> {
-    let mut fields = field.fields("a user")?;
+fn add_user(member: &Member<'_>, flags: &Flags, table: &mut TableBuilder) -> Reading<()> {
+    let clerk_id = key(member, USER, UserId::parse);
+    let mut fields = member.value.fields("a user")?;
     let mut row = UserRow::new(flags);
     let own = fields.opt("id");
     let expected = "visible ASCII without , ; \" \\";
     let read = [
-        own.maybe(|field| field.told(Code::WrongValue, expected, |text| row.id(text))),
-        fields
-            .opt("email")
-            .maybe(|field| text(field).map(|text| row.email(&text))),
-        fields
-            .opt("name")
-            .maybe(|field| text(field).map(|text| row.name(&text))),
-        fields
-            .opt("access")
-            .maybe(|field| row.access(field.one_of(AccessStatus::NAMES)?).ok()),
-        fields
-            .opt("founder")
-            .maybe(|field| field.bool().map(|founder| row.founder(founder))),
-        fields.opt("flags").maybe(|field| {
-            let names = Field::each(field.list(), |item| flag(item, flags))?;
-            row.flags(names.iter().map(|name| &**name)).ok()
+        own.maybe(|field| field.parse(Code::WrongValue, expected, |text| row.id(text))),
+        fields.maybe("email", |field| Ok(row.email(&text(field)?))),
+        fields.maybe("name", |field| Ok(row.name(&text(field)?))),
+        fields.maybe("access", |field| {
+            let access = row.access(field.one_of(AccessStatus::NAMES)?);
+            access.map_err(|_| Faulty)
         }),
-        fields
-            .opt("activated_at")
-            .maybe(|field| detail(field, |text| row.activated_at(text))),
-        fields
-            .opt("attributes")
-            .maybe(|field| attributes(field, &mut row)),
+        fields.maybe("founder", |field| Ok(row.founder(field.bool()?))),
+        fields.maybe("flags", |field| {
+            let names = Field::each(field.list(), |item| flag(item, flags))?;
+            row.flags(names.iter().map(|name| &**name))
+                .map_err(|_| Faulty)
+        }),
+        fields.maybe("activated_at", |field| {
+            detail(field, |text| row.activated_at(text))
+        }),
+        fields.maybe("attributes", |field| attributes(field, &mut row)),
     ];
     fields.finish();
-    let good = read.iter().all(Option::is_some);
-    good.then(|| (row.user(), own.place()))
+    all(read)?;
+    let at = if own.is_present() { own } else { member.value };
+    let added = table.user(&clerk_id?, &row.user());
+    added.map_err(|why| at.reject(misfit(&why)))
 }
 
-/// A text for a header. One that is too long for it is left out, with a warning: for one long name nobody else is kept from
-/// working.
-fn text(field: Field<'_>) -> Option<String> {
+/// A text for a header. One that is too long for it is left out, with a warning: one long name must not keep all other users
+/// out.
+fn text(field: Field<'_>) -> Reading<String> {
     let text = field.str()?;
     if let (None, Some(place)) = (text_header(&text), field.place()) {
         let what = format!(
@@ -167,29 +150,24 @@ fn text(field: Field<'_>) -> Option<String> {
                 .expected("at most 1024 bytes, percent-encoded"),
         );
     }
-    Some(text)
+    Ok(text)
 }
 
-fn attributes(field: Field<'_>, row: &mut UserRow<'_>) -> Option<()> {
+fn attributes(field: Field<'_>, row: &mut UserRow<'_>) -> Reading<()> {
     let members = field.members()?;
     if members.len() > MAX_ATTRIBUTES {
-        field.wrongly(
-            Code::Bound,
-            "has too many entries",
-            &format!("at most {MAX_ATTRIBUTES}"),
-        );
-        return None;
+        let most = format!("at most {MAX_ATTRIBUTES}");
+        return Err(field.wrongly(Code::Bound, "has too many entries", &most));
     }
-    let read: Vec<_> = members
+    all(members
         .iter()
-        .map(|member| detail(member.value, |text| row.attribute(member.key, text)))
-        .collect();
-    read.into_iter().collect()
+        .map(|member| detail(member.value, |text| row.attribute(member.key, text))))
+    .map(drop)
 }
 
 /// A text for the profile.
-fn detail(field: Field<'_>, read: impl FnOnce(&str) -> Result<(), UserRowError>) -> Option<()> {
-    field.told(Code::Bound, &format!("at most {MAX_DETAIL} bytes"), read)
+fn detail(field: Field<'_>, read: impl FnOnce(&str) -> Result<(), UserRowError>) -> Reading<()> {
+    field.parse(Code::Bound, &format!("at most {MAX_DETAIL} bytes"), read)
 }
 
 /// Adds all workspaces; gives the members of all of them.
@@ -197,114 +175,72 @@ fn workspaces<'a>(
     field: Field<'a>,
     roles: &Roles,
     table: &mut TableBuilder,
-) -> Option<Vec<Member<'a>>> {
-    let mut all = Vec::new();
-    let mut good = true;
-    for member in &field.members()? {
-        let id = key(
-            member,
-            "an id of visible ASCII without , ; \" \\",
-            WorkspaceId::parse,
-        );
-        let (Some(id), Some(workspace)) = (id, workspace(member.value, roles)) else {
-            good = false;
-            continue;
-        };
-        if let Err((place, why)) = workspace.add_to(table, &id) {
-            place.reject(misfit(&why));
-            good = false;
-        }
-        all.extend(workspace.listed);
-    }
-    good.then_some(all)
+) -> Reading<Vec<Member<'a>>> {
+    let members = field.members()?;
+    let add = |member: &Member<'a>| add_workspace(member, roles, table);
+    let listed: Vec<Vec<_>> = all(members.iter().map(add))?;
+    Ok(listed.concat())
 }
 
-struct Workspace<'a> {
-    org: Option<OrgId>,
-    org_field: Field<'a>,
-    members: Vec<(UserId, Role)>,
-    listed: Vec<Member<'a>>,
-}
-
-impl<'a> Workspace<'a> {
-    /// Adds it with its members, or says where it does not fit.
-    fn add_to(
-        &self,
-        table: &mut TableBuilder,
-        id: &WorkspaceId,
-    ) -> Result<(), (Field<'a>, RowFault)> {
-        table
-            .workspace(id, self.org.as_ref())
-            .map_err(|why| (self.org_field, why))?;
-        for ((user, role), listed) in self.members.iter().zip(&self.listed) {
-            table
-                .member(id, user, *role)
-                .map_err(|why| (listed.value, why))?;
-        }
-        Ok(())
-    }
-}
-
-fn workspace<'a>(field: Field<'a>, roles: &Roles) -> Option<Workspace<'a>> {
-    let mut fields = field.fields("a workspace")?;
+/// Adds a workspace with its members, and gives these.
+fn add_workspace<'a>(
+    member: &Member<'a>,
+    roles: &Roles,
+    table: &mut TableBuilder,
+) -> Reading<Vec<Member<'a>>> {
+    let expected = "an id of visible ASCII without , ; \" \\";
+    let id = key(member, expected, WorkspaceId::parse);
+    let mut fields = member.value.fields("a workspace")?;
     let org_field = fields.opt("org");
     let expected = "the id of a Clerk organization, `org_…`";
-    let org = org_field.maybe(|field| field.told(Code::WrongValue, expected, OrgId::parse_clerk));
-    let listed = fields.opt("members").maybe(Field::members);
+    let org = org_field.maybe(|field| field.parse(Code::WrongValue, expected, OrgId::parse_clerk));
+    let listed = fields.read_or("members", vec![], Field::members);
     fields.finish();
-    let listed = listed?.unwrap_or_default();
-    // Every member is looked at, so that all that is wrong is said at once.
-    let members: Vec<_> = listed
-        .iter()
-        .map(|member| (key(member, USER, UserId::parse), role(member.value, roles)))
-        .collect();
-    let members = members
-        .into_iter()
-        .map(|(id, role)| id.zip(role))
-        .collect::<Option<_>>();
-    Some(Workspace {
-        org: org?,
-        org_field,
-        members: members?,
-        listed,
-    })
+    let listed = listed?;
+    // Every member is read, so that all faults are found at once.
+    let read = |member: &Member<'a>| {
+        let id = key(member, USER, UserId::parse);
+        let role = role(member.value, roles);
+        Ok((id?, role?))
+    };
+    let members: Reading<Vec<_>> = all(listed.iter().map(read));
+    let (id, org, members) = (id?, org?, members?);
+    let added = table.workspace(&id, org.as_ref());
+    added.map_err(|why| org_field.reject(misfit(&why)))?;
+    for ((user, role), member) in members.iter().zip(&listed) {
+        let added = table.member(&id, user, *role);
+        added.map_err(|why| member.value.reject(misfit(&why)))?;
+    }
+    Ok(listed)
 }
 
-fn role(field: Field<'_>, roles: &Roles) -> Option<Role> {
+fn role(field: Field<'_>, roles: &Roles) -> Reading<Role> {
     let name = field.str()?;
-    let role = roles.find(&name);
-    if role.is_none() {
-        let fault = Fault::error(
-            Code::WrongValue,
-            format!("{} has the unknown role {}", field.name, quoted(&name)),
-        );
-        field.reject(match nearest(&name, roles.names()) {
-            Some(near) => fault.near(near),
-            None => {
-                let names: Vec<_> = roles.names().map(quoted).collect();
-                fault.expected(format!("one of `membership.roles`: {}", names.join(", ")))
-            }
-        });
-    }
-    role
+    roles.find(&name).ok_or_else(|| {
+        let what = format!("{} has the unknown role {}", field.name, quoted(&name));
+        let names: Vec<_> = roles.names().map(quoted).collect();
+        let expected = format!("one of `membership.roles`: {}", names.join(", "));
+        field.unknown_word(
+            Fault::error(Code::WrongValue, what),
+            &name,
+            roles.names(),
+            expected,
+        )
+    })
 }
 
 fn key<T, E: std::fmt::Display>(
     member: &Member<'_>,
     expected: &str,
     parse: impl Fn(&str) -> Result<T, E>,
-) -> Option<T> {
-    match parse(member.key) {
-        Ok(id) => Some(id),
-        Err(error) => {
-            let fault = Fault::error(Code::WrongValue, format!("{} {error}", quoted(member.key)));
-            member.reject(fault.expected(expected));
-            None
-        }
-    }
+) -> Reading<T> {
+    parse(member.key).map_err(|error| {
+        let fault = Fault::error(Code::WrongValue, format!("{} {error}", quoted(member.key)));
+        member.reject(fault.expected(expected))
+    })
 }
 
-/// Members of whom `users` says nothing: they pass routes that ask for a token only, which may be a slip of the pen.
+/// Members who are not among `users`: they pass routes that ask for a token only, which may be a mistake.
 fn strangers(users: &HashSet<&str>, members: &[Member<'_>], ctx: &Ctx<'_>) {
     let mut told = HashSet::new();
     let mut more = 0_usize;

@@ -1,4 +1,4 @@
-//! An identity provider as somebody registers it while the gate runs: JSON in the words of such interfaces, read by the same rules
+//! An identity provider that is registered while the gate runs: JSON in the words of such interfaces, read by the same rules
 //! as `issuers:`.
 
 use serde_json::{Map, Value, json};
@@ -7,11 +7,11 @@ use crate::domain::ids::CLERK;
 use crate::domain::issuer::Issuer;
 use crate::domain::token::json as strict;
 
-use super::document::faults::{Code, Fault, Faults, quoted};
+use super::document::faults::Faults;
 use super::document::source::Source;
 use super::document::yaml::Bounds;
-use super::reader::environment::{Environment, ReadContext};
-use super::reader::{Ctx, Fields};
+use super::reader::environment::Environment;
+use super::reader::{Code, Ctx, Fault, Fields, ReadContext, quoted};
 use super::sections::issuers;
 use super::settings::IssuerKeys;
 use super::values::url::Url;
@@ -24,7 +24,7 @@ const BOUNDS: Bounds = Bounds {
     nodes: 500,
 };
 
-/// A provider whose description is in order. Nobody has asked it for anything yet.
+/// A provider whose description is in order. It has not been asked for anything yet.
 #[derive(Clone, Debug)]
 pub struct Provider {
     pub issuer: Issuer,
@@ -70,7 +70,7 @@ pub fn parse_provider(body: &[u8]) -> Result<(Provider, Faults), Faults> {
         let fields = Fields::of(&root, "a provider", &ctx)?;
         issuers::added(fields, cx)
     });
-    let ((issuer, keys), warnings) = ctx.into_faults().judge(read)?;
+    let ((issuer, keys), warnings) = ctx.into_faults().judge(read.ok())?;
     Ok((
         Provider {
             issuer,
@@ -148,8 +148,8 @@ fn domain_is_the_issuers(given: &mut Map<String, Value>, domain: &Value) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::settings::KeySource;
     use super::*;
+    use crate::config::settings::KeySource;
     use crate::domain::issuer::Kind;
 
     fn read(body: &Value) -> Result<Provider, String> {

@@ -1,11 +1,11 @@
 //! Typed reading: ask a mapping for its keys, get values, and leave a fault for each that is wrong.
 //!
 //! Rules that hold for every method:
-//! - `None` means: a fault was reported, or the key is optional and not there. So read everything
-//!   first, and use `?` only when the value is put together.
+//! - [`Faulty`] means: there is no value, and a fault says why. So read everything first, and use `?` only when
+//!   the value is put together. What may be absent is read by [`Field::maybe`] and [`Field::read_or`].
 //! - A key with nothing behind it (`key:`, `~`, `null`) is a fault, also for an optional key: it is
-//!   what remains when somebody comments out the lines below, and "as if absent" could switch a
-//!   check off. Who wants the default removes the key.
+//!   what remains when the lines below are commented out, and "as if absent" could switch a
+//!   check off. The default is had by removing the key.
 //! - Numbers and booleans must not be quoted, except in `"${NAME}"`. Text, words, durations and
 //!   sizes may be.
 //! - What came from a variable or a file is never printed.
@@ -14,31 +14,31 @@
 //! use std::time::Duration;
 //! use bailiff::config::faults::Faults;
 //! use bailiff::config::interpolate::FakeEnv;
-//! use bailiff::config::reader::{Ctx, Field, Fields};
-//! use bailiff::config::source::{Source, Value};
+//! use bailiff::config::reader::{Ctx, Field, Fields, Reading};
+//! use bailiff::config::source::Source;
 //! use bailiff::config::yaml::{Bounds, Node};
 //!
 //! struct Config { upstream: String, leeway: Duration, routes: Vec<Route> }
-//! struct Route { path: Value<String>, access: &'static str }
+//! struct Route { path: String, access: &'static str }
 //!
-//! fn config(root: &Node, ctx: &Ctx<'_>) -> Option<Config> {
+//! fn config(root: &Node, ctx: &Ctx<'_>) -> Reading<Config> {
 //!     let mut fields = Fields::of(root, "the config", ctx)?;
 //!     let upstream = fields.req("upstream").str();
-//!     let leeway = fields.opt("leeway").duration(Duration::ZERO..=Duration::from_secs(60));
+//!     let leeway = fields.opt("leeway").duration_or(Duration::from_secs(10), Duration::ZERO..=Duration::from_secs(60));
 //!     let routes = fields.req("routes").nonempty_list();
 //!     fields.finish();
 //!     // Read all routes, then ask whether all were right: every fault is found.
 //!     let routes: Vec<_> = routes?.into_iter().map(route).collect();
-//!     let routes = routes.into_iter().collect::<Option<_>>();
-//!     Some(Config { upstream: upstream?, leeway: leeway.unwrap_or(Duration::from_secs(10)), routes: routes? })
+//!     let routes = routes.into_iter().collect::<Reading<_>>();
+//!     Ok(Config { upstream: upstream?, leeway: leeway?, routes: routes? })
 //! }
 //!
-//! fn route(field: Field<'_>) -> Option<Route> {
+//! fn route(field: Field<'_>) -> Reading<Route> {
 //!     let mut fields = field.fields("a route")?;
-//!     let path = fields.req("path").spanned(Field::str);
+//!     let path = fields.req("path").str();
 //!     let access = fields.req("access").one_of(&["public", "user", "deny"]);
 //!     fields.finish();
-//!     Some(Route { path: path?, access: access? })
+//!     Ok(Route { path: path?, access: access? })
 //! }
 //!
 //! fn load(text: &str) -> Result<(Config, Faults), Faults> {
@@ -46,11 +46,11 @@
 //!     let ctx = Ctx::new(&env);
 //!     let root = ctx.parse(&Source::new("bailiff.yaml", text), Bounds::default());
 //!     let config = root.and_then(|root| config(&root, &ctx));
-//!     ctx.into_faults().judge(config)
+//!     ctx.into_faults().judge(config.ok())
 //! }
 //!
 //! let (config, warnings) = load("upstream: ${APP}\nroutes: [{path: /**, access: user}]\n").unwrap();
-//! assert_eq!(config.routes[0].path.at.to_string(), "bailiff.yaml:2:17");
+//! assert_eq!(config.routes[0].path, "/**");
 //! assert!(warnings.is_empty());
 //! let faults = load("upstream: ${NO}\nroutes: [{path: /**, access: usr}]\n").err().unwrap();
 //! assert_eq!(faults.to_string().matches("error[").count(), 2);
@@ -64,7 +64,10 @@ mod optional;
 mod scalars;
 pub(crate) mod secrets;
 
+pub(crate) use crate::config::document::faults::{Code, Fault, quoted};
 pub(crate) use context::Name;
-pub use context::{Ctx, Keys};
+pub use context::{Ctx, Faulty, Keys, Reading};
+pub(crate) use environment::ReadContext;
 pub use field::{Field, Shape};
 pub use fields::{Fields, Member};
+pub(crate) use optional::{all, first_repeated};

@@ -45,28 +45,27 @@ use self::paths::Paths;
 use self::routes::Lines;
 use self::service_tokens::Service;
 use self::static_users::{AuthMode, Choice};
-use super::reader::environment::ReadContext;
-use super::reader::{Field, Fields};
+use super::reader::{Field, Fields, ReadContext, Reading};
 use super::settings::KeyTimes;
 
 /// Every section that can change while the gate runs, as far as it could be read.
 pub(crate) struct Sections<'a> {
     pub(crate) users: Choice,
-    pub(crate) issuers: Option<Issuers>,
+    pub(crate) issuers: Reading<Issuers>,
     /// Whether issuers can be added while the gate runs.
     pub(crate) may_add_issuers: bool,
     pub(crate) membership: Membership,
-    pub(crate) keys: Option<KeyTimes>,
-    pub(crate) webhooks: Option<Option<WebhookPolicy>>,
-    pub(crate) services: Option<Vec<Service<'a>>>,
-    pub(crate) cors: Option<Cors>,
-    pub(crate) headers: Option<HeaderRules<'a>>,
-    pub(crate) answers: Option<Answers>,
-    pub(crate) trusted_proxies: Option<Vec<IpNet>>,
-    pub(crate) keep_revocations: Option<Duration>,
-    pub(crate) profile: Option<Profile>,
-    pub(crate) paths: Option<Paths>,
-    pub(crate) routes: Option<Lines<'a>>,
+    pub(crate) keys: Reading<KeyTimes>,
+    pub(crate) webhooks: Reading<Option<WebhookPolicy>>,
+    pub(crate) services: Reading<Vec<Service<'a>>>,
+    pub(crate) cors: Reading<Cors>,
+    pub(crate) headers: Reading<HeaderRules<'a>>,
+    pub(crate) answers: Reading<Answers>,
+    pub(crate) trusted_proxies: Reading<Vec<IpNet>>,
+    pub(crate) keep_revocations: Reading<Duration>,
+    pub(crate) profile: Reading<Profile>,
+    pub(crate) paths: Reading<Paths>,
+    pub(crate) routes: Reading<Lines<'a>>,
     /// Where each comes from: what to point at when no route uses it.
     pub(crate) webhooks_at: Field<'a>,
     pub(crate) services_at: Field<'a>,
@@ -84,10 +83,15 @@ impl<'a> Sections<'a> {
         cx: ReadContext<'a>,
     ) -> Self {
         let issuers = match users.auth_mode {
-            AuthMode::SharedToken => static_users::no_issuers(root, cx).then(Issuers::default),
+            AuthMode::SharedToken => {
+                static_users::no_issuers(root, cx).map(|()| Issuers::default())
+            }
             AuthMode::Issuers | AuthMode::Nobody => issuers::issuers(root, cx),
         };
-        let backend = issuers.as_ref().map(|found| found.backend.as_ref());
+        let backend = match &issuers {
+            Ok(issuers) => Ok(issuers.backend.as_ref()),
+            Err(faulty) => Err(*faulty),
+        };
         let membership = membership::membership(root, folder, backend);
         Self {
             users,

@@ -41,7 +41,7 @@ pub struct StaticSettings {
     pub admin: Address,
     /// Names under which the admin listener may be addressed, beside IP addresses and `localhost` (attack A-127).
     pub admin_hosts: Vec<String>,
-    /// Who shows one of these there may change things; empty: nobody may.
+    /// A client that shows one of these there may change things. Empty: none may.
     pub admin_tokens: Vec<AdminToken>,
     pub upstream: Upstream,
     /// Worker threads; `None` for as many as the container's CPU limit allows.
@@ -101,6 +101,7 @@ pub struct Upstream {
     pub h2c: bool,
 }
 
+/// Where the app listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamAddress {
     /// A name or an IP address.

@@ -94,24 +94,24 @@ impl<'r> RequestHead<'r> {
     /// The one value of a field that a rule reads. Twice, or as bytes that are no visible ASCII, is refused: the app
     /// could read it otherwise than we (attacks ).
     pub fn single(&self, name: &HeaderName) -> Result<Option<&'r str>, Rejection> {
-        single(self.headers, name).ok_or(Rejection::BadRequest)
+        single(self.headers, name)
     }
 }
 
-/// `Some(None)` when the field is absent, `None` when it is there twice or is no text.
-fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Option<&'r str>> {
+/// The value of a field that may be absent. Twice, or as bytes that are no visible ASCII, is refused.
+fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r str>, Rejection> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (None, _) => Some(None),
-        (Some(value), None) => value.to_str().ok().map(Some),
-        (Some(_), Some(_)) => None,
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Rejection::BadRequest),
+        (Some(_), Some(_)) => Err(Rejection::BadRequest),
     }
 }
 
 /// Message framing that two parsers could see differently (RFC 9112, 6.3; attacks ).
 fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Rejection> {
-    let length = single(headers, &header::CONTENT_LENGTH).ok_or(Rejection::BadRequest)?;
-    let coding = single(headers, &header::TRANSFER_ENCODING).ok_or(Rejection::BadRequest)?;
+    let length = single(headers, &header::CONTENT_LENGTH)?;
+    let coding = single(headers, &header::TRANSFER_ENCODING)?;
     if length
         .is_some_and(|l| l.is_empty() || l.len() > 18 || !l.bytes().all(|b| b.is_ascii_digit()))
     {
@@ -129,8 +129,7 @@ fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Rejection>
 
 /// The Host field: exactly one in HTTP/1.1, and plain `host[:port]` (attacks ).
 fn host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Rejection> {
-    let host = single(headers, &header::HOST).ok_or(Rejection::BadRequest)?;
-    match host {
+    match single(headers, &header::HOST)? {
         Some(host) if Authority::parse(host).is_ok() => Ok(Some(host)),
         None if version != Version::HTTP_11 => Ok(None),
         _ => Err(Rejection::BadRequest),
@@ -140,7 +139,7 @@ fn host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Rejection
 /// A request id from outside is kept when it is one plain word of at most 128 bytes, so that traces join up; it is no
 /// identity and grants nothing.
 fn request_id(headers: &HeaderMap) -> Option<RequestId> {
-    let text = single(headers, &HeaderName::from_static("x-request-id"))??;
+    let text = single(headers, &HeaderName::from_static("x-request-id")).ok()??;
     let word = text.len() <= 128
         && text
             .bytes()

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::Fields;
-use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Code, Fault, Fields, ReadContext, Reading};
 use crate::config::settings::{Address, Upstream, UpstreamAddress};
 
 /// All ends of connections, each right by itself.
@@ -15,24 +13,20 @@ pub(crate) struct Ends<'b> {
 }
 
 /// Checks that no two of the addresses are the same.
-pub(crate) fn agree<'a>(ends: &Ends<'_>, root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<()> {
+pub(crate) fn agree<'a>(
+    ends: &Ends<'_>,
+    root: &mut Fields<'a>,
+    cx: ReadContext<'a>,
+) -> Reading<()> {
     let Ends {
         listen,
         admin,
         upstream,
     } = *ends;
-    let mut good = true;
+    let mut agreed = Ok(());
     let mut clash = |key: &'static str, what: String, fix: &str| {
         let fault = Fault::error(Code::Contradiction, what).fix(fix);
-        match cx
-            .places(key, root.opt(key))
-            .into_iter()
-            .find(|field| field.is_present())
-        {
-            Some(field) => field.reject(fault),
-            None => cx.push(fault),
-        }
-        good = false;
+        agreed = Err(cx.reject(key, root.opt(key), fault));
     };
     if let Some(own) = listen
         .iter()
@@ -61,7 +55,7 @@ pub(crate) fn agree<'a>(ends: &Ends<'_>, root: &mut Fields<'a>, cx: ReadContext<
             format!("`listen` names {twice} twice, or once by itself and once among all addresses");
         clash("listen", what, "remove one of them");
     }
-    good.then_some(())
+    agreed
 }
 
 /// Whether a connection to `upstream` ends at the listener `own`.

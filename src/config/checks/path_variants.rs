@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::domain::path::CleanPath;
 use crate::domain::routes::{Methods, Route, RouteTable};
 
-use crate::config::document::faults::{Code, Fault, quoted};
+use crate::config::reader::{Code, Fault, quoted};
 use crate::config::sections::paths::Paths;
 use crate::config::sections::routes::Line;
 
-/// Warns where a variant of a guarded path is covered by nothing but routes that are open to everybody, and nobody has said whether
-/// the app tells the two apart: to Express `/ADMIN` is `/admin`, to Rails `/admin.json` is.
+/// Warns where a variant of a guarded path is covered by open routes alone, and the config does not state whether the app tells the
+/// two apart: to Express `/ADMIN` is `/admin`, to Rails `/admin.json` is.
 pub(super) fn warn_of_open_variants(paths: Paths, table: &RouteTable, lines: &[Line<'_>]) {
     if paths.case.is_none() {
         let fix = "`paths: {case: insensitive}` for Express, NestJS, Koa, React Router and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, \

@@ -7,9 +7,7 @@ use crate::domain::routes::{Access, Condition, Methods, Own, Route, RouteTable};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::static_user::LOCAL;
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::Field;
-use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Code, Fault, Faulty, Field, ReadContext, Reading, quoted};
 use crate::config::sections::Sections;
 use crate::config::sections::membership::Membership;
 use crate::config::sections::paths::Paths;
@@ -35,10 +33,10 @@ pub(super) fn table(
     sections: &Sections<'_>,
     services: Option<&[BoundService<'_>]>,
     cx: ReadContext<'_>,
-) -> Option<RouteTable> {
+) -> Reading<RouteTable> {
     let Lines { lines, all } = read;
     let rest = &Rest { sections, services };
-    let mut good = *all && sections.paths.is_some();
+    let mut good = *all && sections.paths.is_ok();
     let paths = sections.paths.unwrap_or_default();
     for line in lines {
         good &= has_what_it_asks(line, rest);
@@ -53,13 +51,14 @@ pub(super) fn table(
             path_variants::warn_of_open_variants(paths, &table, lines);
         }
     }
-    distinct(lines, paths).filter(|_| good)
+    let table = distinct(lines, paths)?;
+    good.then_some(table).ok_or(Faulty)
 }
 
-/// Warns about secrets that no route asks for: either a route is missing, or nobody needs the secret any more.
+/// Warns about secrets that no route asks for: either a route is missing, or the secret is not needed any more.
 fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
     let warn = |field: Field<'_>, what: String, fix: String| {
-        field.reject(Fault::warning(Code::Route, what).fix(fix))
+        field.warn(Code::Route, what, fix);
     };
     let has_no_effect = |field: Field<'_>, word: &str| {
         let what = format!(
@@ -100,8 +99,8 @@ fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
     }
 }
 
-/// Warns about a guarded route whose other methods meet a route that is open to everybody: whoever guards `POST /a/admin` rarely
-/// means that `GET /a/admin` is public.
+/// Warns about a guarded route whose other methods meet an open route: a config that guards `POST /a/admin` rarely means
+/// `GET /a/admin` to be public.
 fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
     for line in lines {
         let route = &line.route;
@@ -144,8 +143,7 @@ fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
                 "if that is not meant: `- {{path: {}, access: deny}}` beside it",
                 route.pattern.text()
             );
-            line.access
-                .reject(Fault::warning(Code::Route, what).fix(fix));
+            line.access.warn(Code::Route, what, fix);
         }
     }
 }
@@ -153,7 +151,7 @@ fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
 fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
     let mut good = true;
     let mut refuse = |field: Field<'_>, what: String, fix: &str| {
-        field.reject(Fault::error(Code::Route, what).fix(fix));
+        field.refuse(Code::Route, what, fix);
         good = false;
     };
     let route = &line.route;
@@ -168,7 +166,7 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
             ),
             "write `{workspace}` into the path, or add `workspace: {header: x-workspace-id}` or `workspace: {claim: org}`",
         ),
-        // The operator has let in whoever holds the shared token.
+        // The operator lets in every holder of the shared token.
         Access::Active if absent && rest.sections.users.auth_mode != AuthMode::SharedToken => {
             refuse(
                 line.access,
@@ -181,7 +179,7 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
             "a route with a workspace needs to know its members".to_owned(),
             "add a `membership:` section, or call the segment something else than `{workspace}`",
         ),
-        Access::Webhook if matches!(rest.sections.webhooks, Some(None)) => refuse(
+        Access::Webhook if matches!(rest.sections.webhooks, Ok(None)) => refuse(
             line.access,
             format!("access {access} without a secret: no webhook could be verified"),
             "add `webhooks: {secrets: [\"${CLERK_WEBHOOK_SIGNING_SECRET}\"]}`",
@@ -222,10 +220,10 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
 }
 
 fn knows_issuers(line: &Line<'_>, sections: &Sections<'_>) -> bool {
-    let Some(issuers) = &sections.issuers else {
+    let Ok(issuers) = &sections.issuers else {
         return true;
     };
-    // Where nobody vouches for users, no issuer needs to be there, and no condition is looked at.
+    // With authentication switched off no issuer needs to be there, and no condition is looked at.
     if issuers.list.is_empty() && sections.users.auth_mode == AuthMode::Nobody {
         return true;
     }
@@ -239,7 +237,7 @@ fn knows_issuers(line: &Line<'_>, sections: &Sections<'_>) -> bool {
     };
     let mut good = true;
     for field in &line.issuers {
-        let Some(name) = field.str() else { continue };
+        let Ok(name) = field.str() else { continue };
         if names().any(|known| known == name) {
             continue;
         }
@@ -272,10 +270,7 @@ fn has_issuer(lines: &[Line<'_>], sections: &Sections<'_>, cx: ReadContext<'_>) 
     };
     if sections.may_add_issuers
         || sections.users.auth_mode != AuthMode::Issuers
-        || sections
-            .issuers
-            .as_ref()
-            .is_none_or(|issuers| !issuers.list.is_empty())
+        || !matches!(&sections.issuers, Ok(issuers) if issuers.list.is_empty())
     {
         return true;
     }
@@ -292,10 +287,7 @@ fn has_issuer(lines: &[Line<'_>], sections: &Sections<'_>, cx: ReadContext<'_>) 
         )),
         None => fault,
     };
-    match line.place() {
-        Some(place) => cx.push(fault.at(place)),
-        None => cx.push(fault),
-    }
+    line.item.reject(fault);
     false
 }
 
@@ -318,28 +310,31 @@ fn twin(cx: ReadContext<'_>) -> Option<String> {
 }
 
 /// Finds every pair of routes for the same requests.
-fn distinct(lines: &[Line<'_>], paths: Paths) -> Option<RouteTable> {
+fn distinct(lines: &[Line<'_>], paths: Paths) -> Reading<RouteTable> {
     // Bound: each round takes one route out.
     const MOST: usize = 20;
-    let mut good = true;
+    let mut distinct = Ok(());
     let mut lines: Vec<_> = lines.iter().collect();
     for _ in 0..MOST {
         match RouteTable::new(
             lines.iter().map(|line| line.route.clone()).collect(),
             paths.rules(),
         ) {
-            Ok(table) => return good.then_some(table),
+            Ok(table) => return distinct.map(|()| table),
             Err((earlier, later)) => {
-                good = false;
-                report_pair(lines.get(earlier)?, lines.get(later)?);
+                let [earlier_line, later_line] = [earlier, later].map(|index| lines.get(index));
+                distinct = Err(report_pair(
+                    earlier_line.ok_or(Faulty)?,
+                    later_line.ok_or(Faulty)?,
+                ));
                 lines.remove(later);
             }
         }
     }
-    None
+    Err(Faulty)
 }
 
-fn report_pair(earlier: &Line<'_>, later: &Line<'_>) {
+fn report_pair(earlier: &Line<'_>, later: &Line<'_>) -> Faulty {
     let what = format!(
         "the route {} is for requests that another one is for",
         quoted(later.route.pattern.text())
@@ -352,7 +347,7 @@ fn report_pair(earlier: &Line<'_>, later: &Line<'_>) {
             quoted(earlier.route.pattern.text())
         )),
         None => fault,
-    });
+    })
 }
 
 /// Warns about a shape that no route gives.
@@ -367,6 +362,6 @@ fn unused_profile(lines: &[Line<'_>], profile: Field<'_>) {
             profile.name
         );
         let fix = "add `- {path: /api/auth/me, access: user, answer: profile}`, or remove it";
-        profile.reject(Fault::warning(Code::Route, what).fix(fix));
+        profile.warn(Code::Route, what, fix);
     }
 }

@@ -7,30 +7,24 @@ use crate::domain::client::Networks;
 use crate::domain::routes::{Methods, Route};
 use crate::domain::service_token::{NotForServices, Reach, ServiceRoute, ServiceToken};
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::Field;
+use crate::config::reader::{Code, Fault, Faulty, Field, Reading, all, quoted};
 use crate::config::sections::routes::{Line, Lines};
 use crate::config::sections::service_tokens::{Place, Service, Wanted};
-use crate::config::values::suggest::nearest;
 
-/// Puts every service together with the field that it was read from. `proxies` are the trusted ones, if they could be read.
+/// Puts every service together with the field that it was read from. `proxies` are the trusted ones.
 pub(crate) fn bind<'a>(
     read: &[Service<'a>],
     lines: &Lines<'_>,
-    proxies: Option<&[IpNet]>,
-) -> Option<Vec<(Field<'a>, ServiceToken)>> {
-    let bound: Vec<_> = read
-        .iter()
-        .map(|service| bind_one(service, lines, proxies))
-        .collect();
-    bound.into_iter().collect()
+    proxies: &[IpNet],
+) -> Reading<Vec<(Field<'a>, ServiceToken)>> {
+    all(read.iter().map(|service| bind_one(service, lines, proxies)))
 }
 
 fn bind_one<'a>(
     service: &Service<'a>,
     lines: &Lines<'_>,
-    proxies: Option<&[IpNet]>,
-) -> Option<(Field<'a>, ServiceToken)> {
+    proxies: &[IpNet],
+) -> Reading<(Field<'a>, ServiceToken)> {
     let Service {
         item,
         name,
@@ -40,38 +34,37 @@ fn bind_one<'a>(
     } = service;
     let reach = match routes {
         Some(wanted) => reach(wanted, lines),
-        None => Some(Reach::ServiceRoutes),
+        None => Ok(Reach::ServiceRoutes),
     };
     let networks = match networks {
-        Some(places) => self::networks(places, proxies.unwrap_or_default()),
-        None => Some(Networks::private()),
+        Some(places) => self::networks(places, proxies),
+        None => Ok(Networks::private()),
     };
-    ServiceToken::new(name.clone(), tokens.clone(), reach?, networks?)
-        .map(|service| (*item, service))
+    let service = ServiceToken::new(name.clone(), tokens.clone(), reach?, networks?);
+    Ok((*item, service.ok_or(Faulty)?))
 }
 
-fn reach(wanted: &[Wanted<'_>], lines: &Lines<'_>) -> Option<Reach> {
-    let found: Vec<_> = wanted.iter().map(|wanted| listed(wanted, lines)).collect();
-    let mut good = true;
+fn reach(wanted: &[Wanted<'_>], lines: &Lines<'_>) -> Reading<Reach> {
+    let found: Reading<Vec<_>> = all(wanted.iter().map(|wanted| listed(wanted, lines)));
+    let mut distinct = Ok(());
     for (i, one) in wanted.iter().enumerate() {
         if wanted
             .iter()
             .take(i)
             .any(|other| (&other.path, &other.method) == (&one.path, &one.method))
         {
-            one.item
+            let fault = one
+                .item
                 .wrongly(Code::Contradiction, "stands twice", "each route once");
-            good = false;
+            distinct = Err(fault);
         }
     }
-    let found: Option<Vec<_>> = found.into_iter().collect();
-    found
-        .filter(|_| good)
-        .map(|routes| Reach::These(routes.into_iter().flatten().collect()))
+    distinct?;
+    Ok(Reach::These(found?.into_iter().flatten().collect()))
 }
 
 /// The routes that one item means: every one with this path, or the one that covers the method.
-fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Option<Vec<ServiceRoute>> {
+fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Reading<Vec<ServiceRoute>> {
     let with_path: Vec<_> = lines
         .lines
         .iter()
@@ -82,7 +75,7 @@ fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Option<Vec<ServiceRoute>> {
         if lines.all {
             unknown_path(wanted, lines);
         }
-        return None;
+        return Err(Faulty);
     }
     let meant = match &wanted.method {
         None => with_path,
@@ -91,11 +84,7 @@ fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Option<Vec<ServiceRoute>> {
             None => return uncovered(wanted, method, &with_path, lines.all),
         },
     };
-    let found: Vec<_> = meant
-        .iter()
-        .map(|line| for_services(wanted, line))
-        .collect();
-    found.into_iter().collect()
+    all(meant.iter().map(|line| for_services(wanted, line)))
 }
 
 /// Of several routes with one path, the one that names the method goes before the one that names none.
@@ -105,9 +94,9 @@ fn covering<'l, 'a>(with_path: &[&'l Line<'a>], method: &Method) -> Option<&'l L
     with_path.iter().filter(covers).min_by_key(unnamed).copied()
 }
 
-fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Option<ServiceRoute> {
+fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Reading<ServiceRoute> {
     let error = match ServiceRoute::new(&line.route, wanted.method.clone()) {
-        Ok(listed) => return Some(listed),
+        Ok(listed) => return Ok(listed),
         Err(error) => error,
     };
     let name = wanted.item.name;
@@ -131,23 +120,22 @@ fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Option<ServiceRoute> {
         ),
     };
     let fault = Fault::error(Code::Route, what).fix(fix);
-    wanted.item.reject(match line.place() {
+    Err(wanted.item.reject(match line.place() {
         Some(place) => fault.saw(format!("the route at {place}")),
         None => fault,
-    });
-    None
+    }))
 }
 
 fn unknown_path(wanted: &Wanted<'_>, lines: &Lines<'_>) {
-    let paths = || lines.lines.iter().map(|line| &**line.route.pattern.text());
-    let fault = Fault::error(
-        Code::Route,
-        format!("{} is the `path` of no route", wanted.item.name),
+    let paths = lines.lines.iter().map(|line| &**line.route.pattern.text());
+    let what = format!("{} is the `path` of no route", wanted.item.name);
+    let (fault, expected) = (
+        Fault::error(Code::Route, what),
+        "the `path` of a route, to the letter",
     );
-    wanted.item.reject(match nearest(&wanted.path, paths()) {
-        Some(near) => fault.near(near),
-        None => fault.expected("the `path` of a route, to the letter"),
-    });
+    wanted
+        .item
+        .unknown_word(fault, &wanted.path, paths, expected);
 }
 
 fn uncovered<T>(
@@ -155,7 +143,7 @@ fn uncovered<T>(
     method: &Method,
     with_path: &[&Line<'_>],
     all: bool,
-) -> Option<T> {
+) -> Reading<T> {
     if all {
         let covered = with_path
             .iter()
@@ -170,7 +158,7 @@ fn uncovered<T>(
             .item
             .reject(Fault::error(Code::Route, what).expected(format!("one of {covered}")));
     }
-    None
+    Err(Faulty)
 }
 
 fn methods(route: &Route) -> String {
@@ -185,8 +173,8 @@ fn methods(route: &Route) -> String {
         .join(", ")
 }
 
-fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Option<Networks> {
-    let (mut nets, mut unix, mut good) = (vec![], false, true);
+fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Reading<Networks> {
+    let (mut nets, mut unix, mut good) = (vec![], false, Ok(()));
     for (item, place) in places {
         match place {
             Place::Unix => unix = true,
@@ -196,14 +184,11 @@ fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Option<Networks
                     "{} lies within `trusted_proxies`, so no service can call from there",
                     item.name
                 );
-                let fault = Fault::error(Code::Contradiction, what);
-                item.reject(
-                    fault.fix("let `trusted_proxies` name the proxies alone, and `networks` where the service runs"),
-                );
-                good = false;
+                let fix = "let `trusted_proxies` name the proxies alone, and `networks` where the service runs";
+                good = Err(item.refuse(Code::Contradiction, what, fix));
             }
             Place::Net(net) => nets.push(*net),
         }
     }
-    good.then(|| Networks::new(nets, unix))
+    good.map(|()| Networks::new(nets, unix))
 }

@@ -53,14 +53,3 @@ codes! {
     UpstreamDown = "B030", "The upstream does not accept connections, so every request that is let through gets 502.";
     Unchecked = "B090", "A mistake in bailiff itself: a part of the config was read without looking for unknown keys.";
 }
-
-impl Code {
-    /// The code of that name, upper or lower case.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|code| code.name().eq_ignore_ascii_case(name))
-    }
-}

@@ -9,7 +9,7 @@ use super::source::Place;
 pub enum Severity {
     /// The configuration must not be used.
     Error,
-    /// It may be used; somebody should look.
+    /// It may be used, and should be looked at.
     Warning,
 }
 

@@ -12,7 +12,7 @@ use super::source::Source;
 
 pub use super::fault::{Code, Fault, Severity, quoted};
 
-/// Bound: more faults than this are counted, not kept. Nobody reads the 201st.
+/// Bound: more faults than this are counted, not kept.
 const MOST: usize = 200;
 
 /// All faults of a run, with the secrets that their lines must not show.

@@ -1,11 +1,11 @@
 //! Texts from files.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::Path;
 
+use super::env::ProcessEnv;
 use super::fault::{Code, Fault};
 use super::faults::Faults;
+use super::interpolate::Env;
 use super::source::Source;
 
 impl Source {
@@ -31,47 +31,19 @@ impl Source {
     /// # Errors
     /// A fault with the reason of the operating system, or that the file is too large or not UTF-8.
     pub fn read(path: &Path, max: usize) -> Result<Self, Faults> {
+        Self::read_by(&ProcessEnv, path, max)
+    }
+
+    /// The same by another environment than that of the process.
+    pub(crate) fn read_by(env: &dyn Env, path: &Path, max: usize) -> Result<Self, Faults> {
         let name = path.display().to_string();
-        let bytes = read_at_most(path, max).map_err(|error| {
-            Faults::from(
-                Fault::error(Code::Unreadable, format!("cannot read {name}"))
-                    .saw(error.to_string()),
-            )
+        let content = env.read_file(path, max).map_err(|error| {
+            Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string())
         })?;
-        if bytes.0.len() > max {
-            let fault = Fault::error(Code::Bound, format!("{name} is larger than {max} bytes"));
-            return Err(fault.into());
+        if content.bytes.len() > max {
+            let what = format!("{name} is larger than {max} bytes");
+            return Err(Fault::error(Code::Bound, what).into());
         }
-        Self::from_bytes(&name, &bytes.0)
+        Self::from_bytes(&name, &content.bytes)
     }
-}
-
-/// Reads `path` up to one byte more than `max`, and its permission bits where there are any.
-///
-/// Only regular files: opening a pipe would wait for a writer for ever.
-pub(crate) fn read_at_most(path: &Path, max: usize) -> io::Result<(Vec<u8>, Option<u32>)> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        ));
-    }
-    let file = File::open(path)?;
-    let mode = permission_bits(&file.metadata()?);
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok((bytes, mode))
-}
-
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have no such bits")]
-fn permission_bits(meta: &fs::Metadata) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(meta.permissions().mode() & 0o7777)
-}
-
-#[cfg(not(unix))]
-fn permission_bits(_: &fs::Metadata) -> Option<u32> {
-    None
 }

@@ -4,98 +4,14 @@
 //! glued together, so what a message or a review shows is what counts.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::file::read_at_most;
+pub use super::env::{Env, FakeEnv, FileContent, ProcessEnv};
 
 /// Bound: most bytes of a file named by `${file:…}`.
 pub const FILE_MAX: usize = 64 << 10;
-
-/// The outside world, as far as a configuration may look at it.
-pub trait Env {
-    /// The environment variable, if it is set and is UTF-8.
-    fn var(&self, name: &str) -> Option<String>;
-
-    /// Reads a regular file, at most one byte more than `max`.
-    ///
-    /// # Errors
-    /// The reason of the operating system.
-    fn read_file(&self, path: &Path, max: usize) -> io::Result<FileContent>;
-}
-
-/// What a file gave.
-#[derive(Clone, Debug, Default)]
-pub struct FileContent {
-    /// The bytes; more than asked for means that the file is too large.
-    pub bytes: Vec<u8>,
-    /// The permission bits, where the system has them.
-    pub mode: Option<u32>,
-}
-
-/// The environment and the files of this process.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProcessEnv;
-
-impl Env for ProcessEnv {
-    fn var(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    fn read_file(&self, path: &Path, max: usize) -> io::Result<FileContent> {
-        let (bytes, mode) = read_at_most(path, max)?;
-        Ok(FileContent { bytes, mode })
-    }
-}
-
-/// An environment for tests.
-#[derive(Clone, Debug, Default)]
-pub struct FakeEnv {
-    vars: HashMap<String, String>,
-    files: HashMap<PathBuf, FileContent>,
-}
-
-impl FakeEnv {
-    /// Nothing is set, no file exists.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets a variable.
-    #[must_use]
-    pub fn with_var(mut self, name: &str, value: &str) -> Self {
-        self.vars.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// Adds a file with permission bits such as `0o600`.
-    #[must_use]
-    pub fn with_file(mut self, path: &str, bytes: &[u8], mode: u32) -> Self {
-        let content = FileContent {
-            bytes: bytes.to_vec(),
-            mode: Some(mode),
-        };
-        self.files.insert(PathBuf::from(path), content);
-        self
-    }
-}
-
-impl Env for FakeEnv {
-    fn var(&self, name: &str) -> Option<String> {
-        self.vars.get(name).cloned()
-    }
-
-    fn read_file(&self, path: &Path, max: usize) -> io::Result<FileContent> {
-        let missing = || io::Error::from(io::ErrorKind::NotFound);
-        let mut content = self.files.get(path).cloned().ok_or_else(missing)?;
-        content.bytes.truncate(max.saturating_add(1));
-        Ok(content)
-    }
-}
 
 /// A scalar after replacement.
 #[derive(Debug, PartialEq, Eq)]
@@ -236,7 +152,7 @@ fn file<'a>(path: &str, env: &dyn Env) -> Result<Resolved<'a>, Unresolved> {
         reason,
     };
     if !Path::new(path).is_absolute() {
-        // Relative to what? The config, the working directory: both are guessed by somebody.
+        // It could be relative to the config or to the working directory; neither is guessed.
         return Err(failed("the path is not absolute".to_owned()));
     }
     let content = env

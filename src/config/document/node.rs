@@ -17,7 +17,7 @@ pub struct Node {
 /// What a node is.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// A text, as written; it gets a type when somebody asks for one.
+    /// A text, as written; it gets a type when it is read.
     Scalar {
         /// The text without quotes and escapes.
         text: Arc<str>,
@@ -28,7 +28,7 @@ pub enum Kind {
     List(Arc<[Node]>),
     /// A mapping, in the order of the text, each key once.
     Map(Arc<[Entry]>),
-    /// Something that was refused with a fault; whoever meets it need not report it again.
+    /// Something that was refused with a fault; it is not reported again.
     Broken,
 }
 
@@ -85,7 +85,7 @@ impl Node {
         }
     }
 
-    /// A mapping without keys: the config of somebody who has none.
+    /// A mapping without keys: the config where there is no file.
     pub(crate) fn nothing() -> Self {
         Self {
             source: Source::nowhere(),

@@ -1,10 +1,9 @@
 //! How a fault looks on a terminal: the line, the caret, and nothing secret.
 
-use super::fault::is_unprintable;
 use std::fmt;
 use std::ops::Range;
 
-use super::fault::{Code, Fault};
+use super::fault::{Code, Fault, is_unprintable};
 use super::source::{Place, Source};
 
 /// Bound: of a longer line only a window around the place is shown, in characters.
@@ -98,9 +97,6 @@ pub(crate) fn line(place: &Place, code: Code, hidden: &[(Source, Range<usize>)])
             .filter(|(source, range)| near(range) && source.is(&place.source))
             .map(|(_, range)| range.clone()),
     );
-    if place.redacted {
-        masks.push(place.span.bytes());
-    }
     crop(mask(text, bytes.start, &place.span.bytes(), masks))
 }
 
@@ -175,7 +171,7 @@ fn crop(line: Line) -> Line {
 
 /// What looks like a secret in a line, whether or not anybody has said so: the second wall behind
 /// [`crate::config::document::faults::Faults::hide`]. Lines with a fault of syntax, an unknown or a second key were
-/// never read, so nobody could say so; for those the names of keys and long words count too.
+/// never read, so no section could mark them; for those the names of keys and long words count too.
 fn likely_secrets(text: &str, offset: usize, code: Code) -> Vec<Range<usize>> {
     let unread = matches!(code, Code::Syntax | Code::UnknownKey | Code::DuplicateKey);
     let mut found: Vec<_> = credentials(text)
@@ -247,8 +243,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::faults::Code;
-    use super::{Line, crop, likely_secrets, mask};
+    use super::{Code, Line, crop, likely_secrets, mask};
 
     fn shown(line: &Line) -> (String, String) {
         (

@@ -53,11 +53,10 @@ impl Source {
         Place {
             source: self.clone(),
             span,
-            redacted: false,
         }
     }
 
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
@@ -84,7 +83,7 @@ pub struct Span {
 }
 
 impl Span {
-    pub(crate) fn bytes(self) -> Range<usize> {
+    pub(super) fn bytes(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
@@ -99,17 +98,9 @@ pub(crate) fn small(number: usize) -> u32 {
 pub struct Place {
     pub(crate) source: Source,
     pub(crate) span: Span,
-    pub(crate) redacted: bool,
 }
 
 impl Place {
-    /// The same place, printed with `***` for what stands there.
-    #[must_use]
-    pub fn redacted(mut self) -> Self {
-        self.redacted = true;
-        self
-    }
-
     /// The name of the text.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -158,24 +149,5 @@ impl fmt::Display for Place {
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Place({self})")
-    }
-}
-
-/// A value with the place it came from, for checks that come later.
-#[derive(Clone, Debug)]
-pub struct Value<T> {
-    /// The value.
-    pub value: T,
-    /// Where it stands.
-    pub at: Place,
-}
-
-impl<T> Value<T> {
-    /// Turns the value into another one from the same place.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Value<U> {
-        Value {
-            value: change(self.value),
-            at: self.at,
-        }
     }
 }

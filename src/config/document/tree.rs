@@ -57,7 +57,7 @@ impl Weight {
 }
 
 /// The text could not be read to its end, and the reason is among the faults.
-pub(crate) struct Stopped;
+pub(super) struct Stopped;
 
 /// A list or mapping that is not closed yet.
 struct Open {
@@ -80,7 +80,8 @@ enum Slot {
     Skip,
 }
 
-pub(crate) struct Builder<'s, 'f> {
+/// Builds the tree of one text.
+pub(super) struct Builder<'s, 'f> {
     source: &'s Source,
     bounds: Bounds,
     faults: &'f mut Faults,
@@ -93,7 +94,7 @@ pub(crate) struct Builder<'s, 'f> {
 }
 
 impl<'s, 'f> Builder<'s, 'f> {
-    pub(crate) fn new(source: &'s Source, bounds: Bounds, faults: &'f mut Faults) -> Self {
+    pub(super) fn new(source: &'s Source, bounds: Bounds, faults: &'f mut Faults) -> Self {
         let (open, anchors) = (Vec::new(), HashMap::new());
         Self {
             source,
@@ -109,7 +110,7 @@ impl<'s, 'f> Builder<'s, 'f> {
     }
 
     /// The root, if there is one.
-    pub(crate) fn build(mut self) -> Result<Option<Node>, Stopped> {
+    pub(super) fn build(mut self) -> Result<Option<Node>, Stopped> {
         self.run().ok_or(Stopped)?;
         Ok(self.root)
     }

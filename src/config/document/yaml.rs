@@ -5,7 +5,7 @@
 //! twice, or a wrong alias, would hide all faults behind it; and it types scalars before we can see
 //! whether they were quoted. The events keep both and cost the same parser.
 //!
-//! Left out on purpose, each with a fault that says so: merge keys (`<<`), tags other than `!!str`,
+//! Left out on purpose, each with a fault: merge keys (`<<`), tags other than `!!str`,
 //! keys that are not text, several documents.
 
 pub use super::node::{Entry, Kind, Node, Style};

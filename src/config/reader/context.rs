@@ -6,9 +6,17 @@ use std::fmt;
 use std::path::Path;
 
 use crate::config::document::faults::{Fault, Faults, quoted};
-use crate::config::document::interpolate::Env;
+use crate::config::document::interpolate::{Env, ProcessEnv};
 use crate::config::document::source::Source;
 use crate::config::document::yaml::{self, Bounds, Node};
+
+/// There is no value, and a fault that was reported says why. Of a required key that is absent
+/// [`finish`](super::Fields::finish) reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faulty;
+
+/// What reading gives.
+pub type Reading<T> = Result<T, Faulty>;
 
 /// What a whole run of reading shares: the outside world and the faults found so far.
 pub struct Ctx<'e> {
@@ -44,31 +52,28 @@ impl<'e> Ctx<'e> {
     }
 
     /// Reads and parses a file into this run; see [`Source::read`] and [`yaml::parse`].
-    #[must_use]
-    pub fn load(&self, path: &Path, bounds: Bounds) -> Option<Node> {
-        match Source::read(path, bounds.bytes) {
-            Ok(source) => self.parse(&source, bounds),
-            Err(faults) => {
-                self.merge(faults);
-                None
-            }
-        }
+    pub fn load(&self, path: &Path, bounds: Bounds) -> Reading<Node> {
+        let env = self.env.unwrap_or(&ProcessEnv);
+        let source =
+            Source::read_by(env, path, bounds.bytes).map_err(|faults| self.merge(faults))?;
+        self.parse(&source, bounds)
     }
 
     /// Parses a text into this run; see [`yaml::parse`].
-    #[must_use]
-    pub fn parse(&self, source: &Source, bounds: Bounds) -> Option<Node> {
-        yaml::parse(source, bounds, &mut self.faults.borrow_mut())
+    pub fn parse(&self, source: &Source, bounds: Bounds) -> Reading<Node> {
+        yaml::parse(source, bounds, &mut self.faults.borrow_mut()).ok_or(Faulty)
     }
 
     /// Adds a fault.
-    pub fn push(&self, fault: Fault) {
+    pub fn push(&self, fault: Fault) -> Faulty {
         self.faults.borrow_mut().push(fault);
+        Faulty
     }
 
     /// Adds the faults of another step.
-    pub fn merge(&self, faults: Faults) {
+    pub fn merge(&self, faults: Faults) -> Faulty {
         self.faults.borrow_mut().merge(faults);
+        Faulty
     }
 
     /// Whether the configuration must not be used.
@@ -89,7 +94,7 @@ impl<'e> Ctx<'e> {
         self.keys.borrow().clone()
     }
 
-    pub(crate) fn know(&self, what: &str, key: &'static str, used: bool) {
+    pub(super) fn know(&self, what: &str, key: &'static str, used: bool) {
         let mut keys = self.keys.borrow_mut();
         // A file may have 100,000 mappings of one kind: their name is copied once.
         match keys.get_mut(what) {
@@ -102,7 +107,7 @@ impl<'e> Ctx<'e> {
         node.hide(&mut self.faults.borrow_mut());
     }
 
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.faults.borrow().is_full()
     }
 }
@@ -116,7 +121,7 @@ pub(crate) enum Name<'a> {
 }
 
 impl Name<'_> {
-    pub(crate) fn item(self, index: usize) -> Self {
+    pub(super) fn item(self, index: usize) -> Self {
         let (Self::Root(name) | Self::Key(name) | Self::Item(name, _)) = self;
         Self::Item(name, index)
     }

@@ -9,7 +9,7 @@ use crate::config::document::interpolate::Env;
 use crate::config::document::source::{Source, Span, small};
 use crate::config::document::yaml::{Node, Style};
 
-use super::context::{Ctx, Name};
+use super::context::{Ctx, Faulty, Name, Reading};
 use super::field::Field;
 use super::fields::Fields;
 
@@ -36,7 +36,7 @@ pub(crate) const VARIABLES: &[&str] = &[
     "SERVICE_AUTH_TOKEN",
 ];
 
-/// What the command line says. It counts more than the environment and the file.
+/// The flags of the command line. They count more than the environment and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--upstream`
@@ -167,10 +167,19 @@ impl<'a> ReadContext<'a> {
         [self.variable(flag), self.variable(variable), file]
     }
 
+    /// Reports a fault of such a value where it comes from.
+    pub(crate) fn reject(self, key: &str, file: Field<'a>, fault: Fault) -> Faulty {
+        let places = self.places(key, file);
+        match places.into_iter().find(|field| field.is_present()) {
+            Some(field) => field.reject(fault),
+            None => self.push(fault),
+        }
+    }
+
     /// A mapping that is not written in the file, so that variables alone can fill it.
-    pub(crate) fn nothing(self, what: &'a str) -> Option<(Field<'a>, Fields<'a>)> {
+    pub(crate) fn nothing(self, what: &'a str) -> Reading<(Field<'a>, Fields<'a>)> {
         let field = Field::root(&self.environment.nothing, what, self.ctx);
-        Some((field, field.fields(what)?))
+        Ok((field, field.fields(what)?))
     }
 
     /// The key of the file if it is there, else the variable, which then has its say nowhere else.
@@ -190,32 +199,22 @@ impl<'a> ReadContext<'a> {
 
     /// Warns if `outer` is set to something else than the `file`, which counts.
     pub(crate) fn overruled(self, file: Field<'a>, outer: Field<'a>) {
-        if let Some(outer_text) = outer.text()
-            && file.text().is_some_and(|text| text.text != outer_text.text)
+        if let Ok(outer_text) = outer.text()
+            && file.text().is_ok_and(|text| text.text != outer_text.text)
         {
-            let what = format!(
-                "{} has no effect, because the config sets {}",
-                outer.name, file.name
-            );
-            let fault = Fault::warning(Code::Contradiction, what);
-            file.reject(fault.fix(format!(
-                "unset {}, or remove {} from the config",
-                outer.name, file.name
-            )));
+            file.overrules(outer);
         }
     }
 
     /// Of several places for one value: all are checked, the first that is there counts.
     pub(crate) fn first<T>(
         fields: &[Field<'a>],
-        read: impl Fn(Field<'a>) -> Option<T>,
-    ) -> Option<T> {
-        let mut first = None;
-        for field in fields.iter().filter(|field| field.is_present()) {
-            let value = read(*field);
-            first = first.or(Some(value));
-        }
-        first?
+        read: impl Fn(Field<'a>) -> Reading<T>,
+    ) -> Reading<T> {
+        let mut present = fields.iter().filter(|field| field.is_present());
+        let first = present.next().map_or(Err(Faulty), |field| read(*field));
+        present.for_each(|field| _ = read(*field));
+        first
     }
 
     /// The environment variable, if it is set to something.
@@ -223,7 +222,18 @@ impl<'a> ReadContext<'a> {
         self.ctx.env?.var(name).filter(|value| !value.is_empty())
     }
 
-    pub(crate) fn push(self, fault: Fault) {
-        self.ctx.push(fault);
+    /// Reports an error without a place, and what to do about it.
+    pub(crate) fn refuse(self, code: Code, what: impl Into<String>, fix: &str) -> Faulty {
+        self.push(Fault::error(code, what).fix(fix))
+    }
+
+    /// Reports something to look at that has no place, and what to do about it.
+    pub(crate) fn warn(self, code: Code, what: impl Into<String>, fix: &str) {
+        self.push(Fault::warning(code, what).fix(fix));
+    }
+
+    /// Reports a fault.
+    pub(crate) fn push(self, fault: Fault) -> Faulty {
+        self.ctx.push(fault)
     }
 }

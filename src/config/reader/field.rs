@@ -5,12 +5,12 @@ use std::borrow::Cow;
 
 use crate::config::document::faults::{Code, Fault, quoted};
 use crate::config::document::interpolate::{Origin, Resolved, Unresolved, resolve};
-use crate::config::document::source::{Place, Span, Value};
+use crate::config::document::source::{Place, Span};
 use crate::config::document::yaml::{Kind, Node, Style};
 
-use super::context::{Ctx, Name};
+use super::context::{Ctx, Faulty, Name, Reading};
 
-/// One value that may be read as any type. It may also be absent: then every method gives `None`
+/// One value that may be read as any type. It may also be absent: then every method gives an error
 /// (for a required key the fault comes from [`finish`](super::Fields::finish)).
 #[derive(Clone, Copy)]
 #[must_use = "a field that is not read is not checked"]
@@ -97,28 +97,19 @@ impl<'a> Field<'a> {
         self
     }
 
-    /// Reads with another method and keeps the place: `field.spanned(Field::str)`.
-    #[must_use]
-    pub fn spanned<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Value<T>> {
-        let value = read(self)?;
-        Some(Value {
-            value,
-            at: self.place()?,
-        })
-    }
-
     /// Reports what a caller found wrong with the value. The place is filled in; the text must not
     /// contain the value if it is secret.
-    pub fn reject(self, fault: Fault) {
+    pub fn reject(self, fault: Fault) -> Faulty {
         let fault = match self.place() {
             Some(place) if fault.place.is_none() => fault.at(place),
             _ => fault,
         };
-        self.ctx.push(fault);
+        self.ctx.push(fault)
     }
 
-    pub(crate) fn text(self) -> Option<Text<'a>> {
-        let node = self.node?;
+    /// The text of a scalar after replacement.
+    pub(crate) fn text(self) -> Reading<Text<'a>> {
+        let node = self.node.ok_or(Faulty)?;
         let Kind::Scalar { text, style } = node.kind() else {
             return self.wrong_shape("a single value", "a single value");
         };
@@ -131,18 +122,14 @@ impl<'a> Field<'a> {
                     Code::Reference,
                     format!("{}: nothing is replaced in this file", self.name),
                 );
-                self.reject(fault.fix("write the value itself"));
-                return None;
+                return Err(self.reject(fault.fix("write the value itself")));
             }
             None => Resolved {
                 text: Cow::Borrowed(&**text),
                 origin: Origin::Written,
             },
             Some(Ok(resolved)) => resolved,
-            Some(Err(error)) => {
-                self.reject(unresolved(&error, self.name));
-                return None;
-            }
+            Some(Err(error)) => return Err(self.reject(unresolved(&error, self.name))),
         };
         if let Origin::Outside {
             exposed: Some(path),
@@ -157,14 +144,14 @@ impl<'a> Field<'a> {
             self.reject(fault.fix(format!("chmod o-r {path}")));
         }
         let plain = *style == Style::Plain || resolved.origin != Origin::Written;
-        Some(Text {
+        Ok(Text {
             text: resolved.text,
             plain,
             origin: resolved.origin,
         })
     }
 
-    pub(crate) fn wrong(self, text: &Text<'_>, what: &str, expected: String) -> Fault {
+    pub(super) fn wrong(self, text: &Text<'_>, what: &str, expected: String) -> Fault {
         let fault =
             Fault::error(Code::WrongValue, format!("{} {what}", self.name)).expected(expected);
         let fault = match self.place() {
@@ -179,32 +166,23 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub(crate) fn wrong_shape<T>(self, what: &str, expected: &str) -> Option<T> {
-        let node = self.node?;
+    pub(super) fn wrong_shape<T>(self, what: &str, expected: &str) -> Reading<T> {
+        let node = self.node.ok_or(Faulty)?;
         let saw = match node.kind() {
-            Kind::Broken => return None, // has its fault already
+            Kind::Broken => return Err(Faulty), // has its fault already
             _ if node.is_null() => return self.empty_value(expected),
             Kind::Scalar { .. } => "a single value",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a mapping",
         };
-        let what = format!("{} must be {what}", self.name);
-        self.reject(
-            Fault::error(Code::WrongValue, what)
-                .expected(expected)
-                .saw(saw),
-        );
-        None
+        let fault = Fault::error(Code::WrongValue, format!("{} must be {what}", self.name));
+        Err(self.reject(fault.expected(expected).saw(saw)))
     }
 
-    pub(crate) fn empty_value<T>(self, expected: &str) -> Option<T> {
+    pub(super) fn empty_value<T>(self, expected: &str) -> Reading<T> {
         let fault = Fault::error(Code::WrongValue, format!("empty value for {}", self.name));
-        self.reject(
-            fault
-                .expected(expected)
-                .fix("write a value, or remove the key"),
-        );
-        None
+        let fault = fault.expected(expected);
+        Err(self.reject(fault.fix("write a value, or remove the key")))
     }
 }
 

@@ -5,14 +5,13 @@ use crate::config::document::source::{Place, Span};
 use crate::config::document::yaml::{Entry, Kind, Node};
 use crate::config::values::suggest::nearest;
 
-use super::context::{Ctx, Name};
+use super::context::{Ctx, Faulty, Name, Reading};
 use super::field::{Field, Shape};
 
 impl<'a> Field<'a> {
     /// The items of a list; it may be empty (see [`Field::nonempty_list`]).
-    #[must_use]
-    pub fn list(self) -> Option<Vec<Field<'a>>> {
-        match self.node?.kind() {
+    pub fn list(self) -> Reading<Vec<Field<'a>>> {
+        match self.node.ok_or(Faulty)?.kind() {
             Kind::List(items) => {
                 let item = |(index, node)| Field {
                     name: self.name.item(index),
@@ -20,49 +19,41 @@ impl<'a> Field<'a> {
                     node: Some(node),
                     ..self
                 };
-                Some(items.iter().enumerate().map(item).collect())
+                Ok(items.iter().enumerate().map(item).collect())
             }
             _ => self.wrong_shape("a list", "a list: [a, b], or one `- item` per line"),
         }
     }
 
     /// The items of a list of at least one.
-    #[must_use]
-    pub fn nonempty_list(self) -> Option<Vec<Field<'a>>> {
+    pub fn nonempty_list(self) -> Reading<Vec<Field<'a>>> {
         let items = self.list()?;
         if items.is_empty() {
-            self.reject(
-                Fault::error(Code::WrongValue, format!("{} is an empty list", self.name))
-                    .expected("at least one item"),
-            );
-            return None;
+            return Err(self.wrongly(Code::WrongValue, "is an empty list", "at least one item"));
         }
-        Some(items)
+        Ok(items)
     }
 
     /// The items of a list of at least one, or the value itself if it is no list.
-    #[must_use]
-    pub fn one_or_more(self) -> Option<Vec<Field<'a>>> {
-        match self.shape()? {
+    pub fn one_or_more(self) -> Reading<Vec<Field<'a>>> {
+        match self.shape().ok_or(Faulty)? {
             Shape::List => self.nonempty_list(),
-            Shape::Scalar | Shape::Map => Some(vec![self]),
+            Shape::Scalar | Shape::Map => Ok(vec![self]),
         }
     }
 
     /// The keys of a mapping that bailiff knows; `what` names it in messages: "a route".
-    #[must_use]
-    pub fn fields(self, what: &'a str) -> Option<Fields<'a>> {
-        match self.node?.kind() {
-            Kind::Map(entries) => Some(Fields::new(self, entries, what)),
+    pub fn fields(self, what: &'a str) -> Reading<Fields<'a>> {
+        match self.node.ok_or(Faulty)?.kind() {
+            Kind::Map(entries) => Ok(Fields::new(self, entries, what)),
             _ => self.wrong_shape("a mapping", "keys and values: `key: value`"),
         }
     }
 
     /// The keys and values of a mapping whose keys are the user's own.
-    #[must_use]
-    pub fn members(self) -> Option<Vec<Member<'a>>> {
-        match self.node?.kind() {
-            Kind::Map(entries) => Some(Member::all(self, entries)),
+    pub fn members(self) -> Reading<Vec<Member<'a>>> {
+        match self.node.ok_or(Faulty)?.kind() {
+            Kind::Map(entries) => Ok(Member::all(self, entries)),
             _ => self.wrong_shape("a mapping", "keys and values: `key: value`"),
         }
     }
@@ -82,12 +73,11 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The mapping at the root of a tree, called `what` in messages: "the config".
-    #[must_use]
-    pub fn of(node: &'a Node, what: &'a str, ctx: &'a Ctx<'a>) -> Option<Self> {
+    pub fn of(node: &'a Node, what: &'a str, ctx: &'a Ctx<'a>) -> Reading<Self> {
         Field::root(node, what, ctx).fields(what)
     }
 
-    pub(crate) fn new(of: Field<'a>, entries: &'a [Entry], what: &'a str) -> Self {
+    pub(super) fn new(of: Field<'a>, entries: &'a [Entry], what: &'a str) -> Self {
         Self {
             of,
             entries,
@@ -130,11 +120,11 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports a fault of the mapping as a whole.
-    pub fn reject(&self, fault: Fault) {
-        self.of.reject(fault);
+    pub fn reject(&self, fault: Fault) -> Faulty {
+        self.of.reject(fault)
     }
 
-    /// Reports each required key that is missing and each key that nobody asked for.
+    /// Reports each required key that is missing and each key that was not asked for.
     pub fn finish(mut self) {
         self.finished = true;
         let asked = std::mem::take(&mut self.asked);
@@ -168,7 +158,7 @@ impl<'a> Fields<'a> {
         free: &[&'static str],
     ) -> Option<&'static str> {
         let ctx = self.of.ctx;
-        // Bound: words are only compared while somebody will read the answer.
+        // Bound: words are only compared while the answer is still shown.
         let near = if ctx.is_full() {
             None
         } else {
@@ -224,7 +214,7 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    pub(crate) fn all(of: Field<'a>, entries: &'a [Entry]) -> Vec<Self> {
+    pub(super) fn all(of: Field<'a>, entries: &'a [Entry]) -> Vec<Self> {
         let mut members = Vec::with_capacity(entries.len());
         for entry in entries {
             let name = Name::Key(&entry.key);
@@ -259,10 +249,10 @@ impl<'a> Member<'a> {
     }
 
     /// Reports what is wrong with the key.
-    pub fn reject(&self, fault: Fault) {
+    pub fn reject(&self, fault: Fault) -> Faulty {
         self.value.ctx.push(match self.place() {
             Some(place) => fault.at(place),
             None => fault,
-        });
+        })
     }
 }

@@ -5,7 +5,7 @@ use crate::config::values::suggest::nearest;
 
 use super::context::Ctx;
 
-/// Keys whose values are nobody's business.
+/// Keys whose values are secret.
 const SECRETS: &[&str] = &[
     "jwt_key",
     "password",

@@ -1,76 +1,56 @@
 //! `answers:`: bodies of refusals in the place of ours.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use serde_json::Value as Json;
 
 use crate::domain::answer::{Answers, Kind};
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::{Field, Fields, Member, Shape};
+use crate::config::reader::{
+    Code, Fault, Faulty, Field, Fields, Member, Reading, Shape, all, quoted,
+};
 
 /// Bound on the body of a refusal.
 const MAX_ANSWER: usize = 16 << 10;
 
 /// Reads the bodies that replace ours.
-pub(crate) fn answers(root: &mut Fields<'_>) -> Option<Answers> {
-    let Some(members) = root.opt("answers").maybe(Field::members)? else {
-        return Some(Answers::default());
+pub(crate) fn answers(root: &mut Fields<'_>) -> Reading<Answers> {
+    let Some(members) = root.maybe("answers", Field::members)? else {
+        return Ok(Answers::default());
     };
-    let read: Vec<_> = members.iter().map(answer).collect();
-    let bodies: Option<BTreeMap<u16, Bytes>> = read.into_iter().collect();
-    bodies.map(Answers::new)
+    all(members.iter().map(answer)).map(Answers::new)
 }
 
-fn answer(member: &Member<'_>) -> Option<(u16, Bytes)> {
-    let status = member
-        .key
-        .parse()
-        .ok()
-        .filter(|status| Kind::STATUSES.contains(status));
-    if status.is_none() {
-        let known = Kind::STATUSES
-            .iter()
-            .map(u16::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let fault = Fault::error(
-            Code::WrongValue,
-            format!("bailiff never answers {}", quoted(member.key)),
-        );
-        member.reject(fault.expected(format!("one of {known}")));
-    }
-    if member.value.shape()? != Shape::Map {
-        member.value.wrongly(
+fn answer(member: &Member<'_>) -> Reading<(u16, Bytes)> {
+    let status = member.key.parse().ok();
+    let status = status.filter(|status| Kind::STATUSES.contains(status));
+    let status = status.ok_or_else(|| {
+        let known: Vec<_> = Kind::STATUSES.iter().map(u16::to_string).collect();
+        let what = format!("bailiff never answers {}", quoted(member.key));
+        let fault = Fault::error(Code::WrongValue, what);
+        member.reject(fault.expected(format!("one of {}", known.join(", "))))
+    });
+    if member.value.shape().ok_or(Faulty)? != Shape::Map {
+        return Err(member.value.wrongly(
             Code::WrongValue,
             "must be a mapping",
             "keys and values, which become JSON: {detail: \"…\"}",
-        );
-        return None;
+        ));
     }
     let body = json(member.value)?.to_string();
     if body.len() > MAX_ANSWER {
-        member
-            .value
-            .wrongly(Code::Bound, "is too long for a refusal", "at most 16 KiB");
-        return None;
+        let what = "is too long for a refusal";
+        return Err(member.value.wrongly(Code::Bound, what, "at most 16 KiB"));
     }
-    Some((status?, Bytes::from(body)))
+    Ok((status?, Bytes::from(body)))
 }
 
 /// YAML as JSON: plain numbers, truth values and nothing keep their type, everything else is text.
-fn json(field: Field<'_>) -> Option<Json> {
-    match field.shape()? {
+fn json(field: Field<'_>) -> Reading<Json> {
+    match field.shape().ok_or(Faulty)? {
         Shape::Map => {
-            let read: Vec<_> = field
-                .members()?
-                .iter()
-                .map(|m| Some((m.key.to_owned(), json(m.value)?)))
-                .collect();
-            read.into_iter()
-                .collect::<Option<serde_json::Map<_, _>>>()
-                .map(Json::Object)
+            let members = field.members()?;
+            let member = |member: &Member<'_>| Ok((member.key.to_owned(), json(member.value)?));
+            all(members.iter().map(member)).map(Json::Object)
         }
         Shape::List => Field::each(field.list(), json).map(Json::Array),
         Shape::Scalar => {
@@ -80,7 +60,7 @@ fn json(field: Field<'_>) -> Option<Json> {
                 .then(|| serde_json::from_str(&text.text).ok())
                 .flatten();
             let typed = typed.filter(|json| matches!(json, Json::Bool(_) | Json::Number(_)));
-            Some(typed.unwrap_or_else(|| Json::String(text.text.into_owned())))
+            Ok(typed.unwrap_or_else(|| Json::String(text.text.into_owned())))
         }
     }
 }

@@ -1,14 +1,13 @@
-//! `AUTH_DISABLED`: a gate that asks nobody who they are, for development on one machine and nowhere else.
+//! `AUTH_DISABLED`: a gate without authentication, for development on one machine and nowhere else.
 //!
-//! Fail closed: whoever switches authentication off by accident has a gate that does not start.
+//! Fail closed: a gate whose authentication is switched off by accident does not start.
 
 use crate::domain::static_user::DEV_USER;
 
-use crate::config::document::faults::{Code, Fault};
 use crate::config::document::interpolate::resolve;
 use crate::config::document::yaml::{Kind, Node};
-use crate::config::reader::environment::{ReadContext, VARIABLES};
-use crate::config::reader::{Field, Fields, Name};
+use crate::config::reader::environment::VARIABLES;
+use crate::config::reader::{Code, Fault, Field, Fields, Name, ReadContext, Reading};
 use crate::config::settings::Address;
 
 /// Variables that other programs read a key of Clerk's from.
@@ -22,36 +21,33 @@ const KEYS_OF_OTHERS: &[&str] = &[
     "REACT_APP_CLERK_PUBLISHABLE_KEY",
 ];
 
-/// Whether somebody asks for it. A file cannot: the gate follows its files, and one that is written at night would open it.
-pub(crate) fn asked(cx: ReadContext<'_>) -> Option<bool> {
+/// Whether the environment asks for it. A file cannot: the gate reloads its files, so a write to one would open it.
+pub(crate) fn asked(cx: ReadContext<'_>) -> Reading<bool> {
     let field = cx.variable("AUTH_DISABLED");
     let Some(text) = field.maybe(Field::str)? else {
-        return Some(false);
+        return Ok(false);
     };
     match text.to_ascii_lowercase().as_str() {
-        "false" | "0" => Some(false),
-        "true" | "1" if matches!(field.name, Name::Key("AUTH_DISABLED")) => Some(true),
+        "false" | "0" => Ok(false),
+        "true" | "1" if matches!(field.name, Name::Key("AUTH_DISABLED")) => Ok(true),
         "true" | "1" => {
             let what = format!("{} switches authentication off by a file", field.name);
-            cx.push(
-                Fault::error(Code::AuthDisabled, what)
-                    .fix("unset it; AUTH_DISABLED itself says so, or nobody"),
-            );
-            None
+            Err(cx.refuse(
+                Code::AuthDisabled,
+                what,
+                "unset it; AUTH_DISABLED itself says so, or nobody",
+            ))
         }
-        _ => {
-            field.wrongly(
-                Code::WrongValue,
-                "is neither on nor off",
-                "`true`, `false`, or not set",
-            );
-            None
-        }
+        _ => Err(field.wrongly(
+            Code::WrongValue,
+            "is neither on nor off",
+            "`true`, `false`, or not set",
+        )),
     }
 }
 
 /// Whether authentication may be off here: only this machine reaches the gate, and no key of a production instance is near.
-/// Every reason against it is told. Where it may be, that is a warning.
+/// Every reason against it is reported. Where it may be, that is a warning.
 pub(crate) fn allowed<'a>(
     root: &mut Fields<'a>,
     file: &Node,
@@ -68,7 +64,7 @@ pub(crate) fn allowed<'a>(
         );
         let fix = "unset AUTH_DISABLED; until then let no reverse proxy, tunnel or port forward lead here: whoever comes \
                    through it counts as being on this machine";
-        cx.push(Fault::warning(Code::AuthDisabled, what).fix(fix));
+        cx.warn(Code::AuthDisabled, what, fix);
     }
     good
 }
@@ -87,14 +83,7 @@ fn listens_here<'a>(field: Field<'a>, listen: Option<&[Address]>, cx: ReadContex
         let fault = fault.fix(
             "unset AUTH_DISABLED, or `listen: 127.0.0.1:8484`; `bailiff demo` needs no account",
         );
-        match cx
-            .places("listen", field)
-            .into_iter()
-            .find(|field| field.is_present())
-        {
-            Some(field) => field.reject(fault),
-            None => cx.push(fault),
-        }
+        cx.reject("listen", field, fault);
     }
     // Fail closed: an address that could not be read has its own fault, and may be any.
     listen.is_some() && far.is_empty()
@@ -128,14 +117,14 @@ fn has_no_live_key(file: &Node, cx: ReadContext<'_>) -> bool {
     let others = KEYS_OF_OTHERS
         .iter()
         .filter(|name| cx.env(name).is_some_and(|value| is_live(&value)));
-    let told: Vec<String> = read
+    let named: Vec<String> = read
         .map(|field| field.name.to_string())
         .chain(others.map(|name| format!("`{name}`")))
         .collect();
-    for name in &told {
+    for name in &named {
         cx.push(fault(&format!("{name}, which is a live key")));
     }
-    live.is_empty() && told.is_empty()
+    live.is_empty() && named.is_empty()
 }
 
 fn fault(beside: &str) -> Fault {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::domain::routes::Condition;
 
-use crate::config::document::faults::Code;
-use crate::config::reader::Field;
+use crate::config::reader::{Code, Field, Reading};
 
 use super::membership::{Membership, flag, known_role};
 
@@ -14,57 +13,42 @@ use super::membership::{Membership, flag, known_role};
 pub(crate) fn require<'a>(
     field: Field<'a>,
     membership: &Membership,
-) -> Option<(Vec<Condition>, Vec<Field<'a>>)> {
+) -> Reading<(Vec<Condition>, Vec<Field<'a>>)> {
     let mut fields = field.fields("the conditions of a route")?;
-    let all = |field: Field<'a>, read: &dyn Fn(Field<'a>) -> Option<Condition>| {
-        field
-            .maybe(|field| Field::each(field.one_or_more(), read))
-            .map(Option::unwrap_or_default)
+    let all = |field: Field<'a>, read: &dyn Fn(Field<'a>) -> Reading<Condition>| {
+        field.read_or(vec![], |field| Field::each(field.one_or_more(), read))
     };
     let roles = all(fields.opt("role"), &|item| {
         known_role(item, &item.str()?, &[], membership).map(Condition::Role)
     });
-    let permissions = all(fields.opt("permission"), &|item| {
-        item.told(
-            Code::Route,
-            "org:feature:permission, as Clerk writes it",
-            permission,
-        )
-        .map(Condition::Permission)
-    });
-    let features = all(fields.opt("feature"), &|item| {
-        item.told(
-            Code::Route,
-            "a feature such as dashboard, or o:dashboard of the organization only",
-            scoped,
-        )
-        .map(Condition::Feature)
-    });
+    let permission = |item: Field<'a>| {
+        let expected = "org:feature:permission, as Clerk writes it";
+        let read = item.parse(Code::Route, expected, permission);
+        read.map(Condition::Permission)
+    };
+    let permissions = all(fields.opt("permission"), &permission);
+    let feature = |item: Field<'a>| {
+        let expected = "a feature such as dashboard, or o:dashboard of the organization only";
+        let read = item.parse(Code::Route, expected, scoped);
+        read.map(Condition::Feature)
+    };
+    let features = all(fields.opt("feature"), &feature);
     let flags = all(fields.opt("flag"), &|item| {
         flag(item, membership.flags()).map(Condition::Flag)
     });
-    let plans = all(fields.opt("plan"), &|item| {
-        item.told(
-            Code::Route,
-            "a plan such as pro, or o:pro of the organization only",
-            scoped,
-        )
-        .map(Condition::Plan)
-    });
+    let plan = |item: Field<'a>| {
+        let expected = "a plan such as pro, or o:pro of the organization only";
+        item.parse(Code::Route, expected, scoped)
+            .map(Condition::Plan)
+    };
+    let plans = all(fields.opt("plan"), &plan);
     let within = Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 3600);
-    let second_factor = fields
-        .opt("second_factor_within")
-        .maybe(|field| field.duration(within));
+    let second_factor = fields.maybe("second_factor_within", |field| field.duration(within));
     let issuer = fields.opt("issuer");
-    let issuers = issuer
-        .maybe(Field::one_or_more)
-        .map(Option::unwrap_or_default);
-    let names: Option<Vec<Arc<str>>> = issuers
-        .clone()
-        .and_then(|items| Field::each(Some(items), |item| item.str().map(Arc::from)));
-    let impersonation = fields
-        .opt("impersonation")
-        .maybe(|field| field.one_of(&["deny"]));
+    let issuers = issuer.read_or(vec![], Field::one_or_more);
+    let names: Reading<Vec<Arc<str>>> =
+        Field::each(issuers.clone(), |item| item.str().map(Arc::from));
+    let impersonation = fields.maybe("impersonation", |field| field.one_of(&["deny"]));
     fields.finish();
 
     let mut conditions = [roles?, permissions?, features?, flags?, plans?].concat();
@@ -76,10 +60,9 @@ pub(crate) fn require<'a>(
     );
     conditions.extend(impersonation?.map(|_| Condition::NoImpersonation));
     if conditions.is_empty() {
-        field.wrongly(Code::Route, "demands nothing", "at least one condition");
-        return None;
+        return Err(field.wrongly(Code::Route, "demands nothing", "at least one condition"));
     }
-    Some((conditions, issuers?))
+    Ok((conditions, issuers?))
 }
 
 fn permission(text: &str) -> Result<String, &'static str> {

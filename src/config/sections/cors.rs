@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use crate::domain::cors::Cors;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::environment::ReadContext;
-use crate::config::reader::{Field, Fields, Shape};
+use crate::config::reader::{Code, Field, Fields, ReadContext, Reading, Shape};
 use crate::config::values::url::{ORIGIN, origin};
 
 /// Reads the origins whose pages may read our refusals.
-pub(crate) fn cors<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Cors> {
+pub(crate) fn cors<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Reading<Cors> {
     let (section, outer) = (root.opt("cors"), cx.variable("CORS_ORIGINS"));
     if !section.is_present() {
         let Some(origins) = outer.maybe(comma_list)? else {
-            return Some(Cors::default());
+            return Ok(Cors::default());
         };
-        return Some(Cors {
+        return Ok(Cors {
             origins,
             credentials: true,
             max_age: 600,
@@ -32,26 +30,23 @@ pub(crate) fn cors<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Cor
         }
         (None, true) if !written.is_present() => comma_list(outer),
         (None, false) if !written.is_present() => {
-            section.wrongly(
-                Code::MissingKey,
-                "has no `origins`",
-                "`origins: [https://app.example.com]`",
-            );
-            None
+            let expected = "`origins: [https://app.example.com]`";
+            Err(section.wrongly(Code::MissingKey, "has no `origins`", expected))
         }
         _ => {
             let items = written.nonempty_list();
-            let origins = Field::each(items, |field| field.told(Code::WrongValue, ORIGIN, origin));
+            let origins = Field::each(items, |field| field.parse(Code::WrongValue, ORIGIN, origin));
             origins.inspect(|origins| unlisted(written, origins, outer))
         }
     };
-    let credentials = fields.opt("credentials").bool_or(true);
-    let max_age = fields.opt("max_age").duration_or(
+    let credentials = fields.bool_or("credentials", true);
+    let max_age = fields.duration_or(
+        "max_age",
         Duration::from_secs(600),
         Duration::ZERO..=Duration::from_secs(86_400),
     );
     fields.finish();
-    Some(Cors {
+    Ok(Cors {
         origins: origins?,
         credentials: credentials?,
         max_age: max_age?.as_secs(),
@@ -60,7 +55,7 @@ pub(crate) fn cors<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Cor
 
 /// Warns about origins that only the variable names.
 fn unlisted(written: Field<'_>, origins: &[Box<str>], outer: Field<'_>) {
-    let Some(text) = outer.str() else { return };
+    let Ok(text) = outer.str() else { return };
     if text
         .split(',')
         .map(str::trim)
@@ -70,17 +65,20 @@ fn unlisted(written: Field<'_>, origins: &[Box<str>], outer: Field<'_>) {
             "{} names an origin that the config does not, and the config counts",
             outer.name
         );
-        let fault = Fault::warning(Code::Contradiction, what);
-        written.reject(fault.fix(format!(
-            "unset {}, or write `origins: ${{CORS_ORIGINS}}`",
-            outer.name
-        )));
+        written.warn(
+            Code::Contradiction,
+            what,
+            format!(
+                "unset {}, or write `origins: ${{CORS_ORIGINS}}`",
+                outer.name
+            ),
+        );
     }
 }
 
-fn comma_list(field: Field<'_>) -> Option<Vec<Box<str>>> {
+fn comma_list(field: Field<'_>) -> Reading<Vec<Box<str>>> {
     let expected = format!("a comma list of origins, each {ORIGIN}");
-    field.told(Code::WrongValue, &expected, |text| {
+    field.parse(Code::WrongValue, &expected, |text| {
         text.split(',')
             .map(str::trim)
             .filter(|item| !item.is_empty())

@@ -5,8 +5,7 @@ use ipnet::IpNet;
 
 use crate::domain::identity::{Override, PassedFrom, TrustedNames};
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, Reading, quoted};
 
 /// Longest name of a header in the config.
 const MAX_NAME: usize = 64;
@@ -19,43 +18,36 @@ pub(crate) struct HeaderRules<'a> {
     pub(crate) claims: Vec<(HeaderName, Box<str>)>,
     /// Headers that are let through although apps take something from them that was judged, or that the gate vouches for.
     pub(crate) passed: Vec<(HeaderName, PassedFrom)>,
-    /// What to point at when nobody can send the ones from proxies.
+    /// What to point at when there are no proxies that could send them.
     pub(crate) from_proxies: Option<Field<'a>>,
 }
 
 /// Reads the section.
-pub(crate) fn header_rules<'a>(root: &mut Fields<'a>) -> Option<HeaderRules<'a>> {
-    let section = root.opt("headers");
-    if !section.is_present() {
-        return Some(HeaderRules::default());
-    }
-    let mut fields = section.fields("the headers")?;
+pub(crate) fn header_rules<'a>(root: &mut Fields<'a>) -> Reading<HeaderRules<'a>> {
+    let Some(mut fields) = root.section("headers", "the headers")? else {
+        return Ok(HeaderRules::default());
+    };
     let claims = fields.opt("claims");
     let (from_anybody, from_proxies) = (fields.opt("pass"), fields.opt("pass_from_proxies"));
     fields.finish();
-    let claims = claims.maybe(claim_headers);
-    let anybodys = from_anybody.maybe(|list| {
-        Field::each(list.one_or_more(), |item| {
-            passed(item, PassedFrom::AnyClient)
-        })
-    });
-    let proxies = from_proxies.maybe(|list| {
-        Field::each(list.one_or_more(), |item| {
-            passed(item, PassedFrom::TrustedProxies)
-        })
-    });
-    let (anybodys, proxies) = (anybodys?.unwrap_or_default(), proxies?.unwrap_or_default());
+    let claims = claims.read_or(vec![], claim_headers);
+    let names = |list: Field<'a>, from| {
+        let name = |item| passed(item, from);
+        list.read_or(vec![], |list| Field::each(list.one_or_more(), name))
+    };
+    let anybodys = names(from_anybody, PassedFrom::AnyClient);
+    let proxies = names(from_proxies, PassedFrom::TrustedProxies);
+    let (anybodys, proxies) = (anybodys?, proxies?);
     if let Some((name, _)) = proxies
         .iter()
         .find(|(name, _)| anybodys.iter().any(|(other, _)| other == name))
     {
         let what = format!("{} stands under `pass`, too", quoted(name.as_str()));
-        from_proxies
-            .reject(Fault::error(Code::Contradiction, what).fix("keep it in one of the two"));
-        return None;
+        let fault = Fault::error(Code::Contradiction, what).fix("keep it in one of the two");
+        return Err(from_proxies.reject(fault));
     }
-    Some(HeaderRules {
-        claims: claims?.unwrap_or_default(),
+    Ok(HeaderRules {
+        claims: claims?,
         passed: anybodys.into_iter().chain(proxies).collect(),
         from_proxies: from_proxies.is_present().then_some(from_proxies),
     })
@@ -66,27 +58,28 @@ impl HeaderRules<'_> {
     pub(crate) fn check_proxies(&self, trusted: &[IpNet]) {
         if let Some(field) = self.from_proxies.filter(|_| trusted.is_empty()) {
             let what = format!("{} has no effect without `trusted_proxies`", field.name);
-            field.reject(
-                Fault::warning(Code::Contradiction, what)
-                    .fix("add `trusted_proxies`, or remove it"),
+            field.warn(
+                Code::Contradiction,
+                what,
+                "add `trusted_proxies`, or remove it",
             );
         }
     }
 }
 
 /// A header that is let through. What a client may send is worth a warning: the app then runs what was not judged.
-fn passed(field: Field<'_>, from: PassedFrom) -> Option<(HeaderName, PassedFrom)> {
+fn passed(field: Field<'_>, from: PassedFrom) -> Reading<(HeaderName, PassedFrom)> {
     let expected = "a header that is stripped by default, such as x-http-method-override: docs/known-attacks.md has them all";
-    let (name, what) = field.told(Code::WrongValue, expected, passed_name)?;
+    let (name, what) = field.parse(Code::WrongValue, expected, passed_name)?;
     if from == PassedFrom::AnyClient {
         let name = quoted(name.as_str());
         let what = format!(
             "every client may send {name}, and an app that takes {what} from it does what was not judged"
         );
         let fix = "list it under `headers.pass_from_proxies` if a proxy in front writes it; else be sure that the app does not act on it";
-        field.reject(Fault::warning(Code::WrongValue, what).fix(fix));
+        field.warn(Code::WrongValue, what, fix);
     }
-    Some((name, from))
+    Ok((name, from))
 }
 
 fn passed_name(text: &str) -> Result<(HeaderName, Override), &'static str> {
@@ -113,19 +106,15 @@ fn passed_name(text: &str) -> Result<(HeaderName, Override), &'static str> {
 }
 
 /// Reads the headers that are made from claims.
-fn claim_headers(field: Field<'_>) -> Option<Vec<(HeaderName, Box<str>)>> {
+fn claim_headers(field: Field<'_>) -> Reading<Vec<(HeaderName, Box<str>)>> {
     let claims = field.members()?;
     if claims.len() > MAX_HEADERS {
-        field.wrongly(
-            Code::Bound,
-            "has too many headers",
-            &format!("at most {MAX_HEADERS}"),
-        );
-        return None;
+        let most = format!("at most {MAX_HEADERS}");
+        return Err(field.wrongly(Code::Bound, "has too many headers", &most));
     }
     let mut found: Vec<(HeaderName, Box<str>)> = vec![];
     for member in &claims {
-        let claim = member.value.told(
+        let claim = member.value.parse(
             Code::WrongValue,
             "the name of a claim at the top of the token",
             claim,
@@ -138,7 +127,7 @@ fn claim_headers(field: Field<'_>) -> Option<Vec<(HeaderName, Box<str>)>> {
             }
         }
     }
-    (found.len() == claims.len()).then_some(found)
+    (found.len() == claims.len()).then_some(found).ok_or(Faulty)
 }
 
 fn claim(text: &str) -> Result<Box<str>, &'static str> {
@@ -170,7 +159,7 @@ fn header_name(text: &str, others: &[(HeaderName, Box<str>)]) -> Result<HeaderNa
     }
 }
 
-/// Headers that steer HTTP itself, carry credentials, or belong to whoever sends the request.
+/// Headers that steer HTTP itself, carry credentials, or belong to the client.
 pub(crate) fn has_meaning(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "accept",

@@ -13,9 +13,7 @@ use crate::domain::ids::{CLERK, is_issuer_name};
 use crate::domain::issuer::{Issuer, Kind};
 use crate::domain::static_user::RESERVED;
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::environment::ReadContext;
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, ReadContext, Reading, quoted};
 use crate::config::settings::{BackendSettings, IssuerKeys};
 
 use self::backend::Backend;
@@ -36,7 +34,7 @@ struct One {
 }
 
 /// Reads all issuers; there may be none.
-pub(crate) fn issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Issuers> {
+pub(crate) fn issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Reading<Issuers> {
     let (clerk, others) = (root.opt(CLERK), root.opt("issuers"));
     let clerks =
         |(field, fields)| one(fields, Some(CLERK.into()), cx).map(|issuer| (field, issuer));
@@ -56,34 +54,26 @@ pub(crate) fn issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<
     {
         found.push(cx.nothing("an issuer").and_then(clerks));
     }
-    // The variables are checked even where nobody reads them.
+    // The variables are checked even where they have no effect.
     let alone = if found.is_empty() {
-        Backend::outside(cx).read()
+        Backend::from_environment(cx).read()
     } else {
-        Some(None)
+        Ok(None)
     };
-    let alone = alone.map(|backend| backend.filter(|_| !others.is_present()));
-    let listed = |item: Field<'a>| Some((item, one(item.fields("an issuer")?, None, cx)?));
-    match others.maybe(Field::nonempty_list) {
-        Some(items) => found.extend(items.into_iter().flatten().map(listed)),
-        None => found.push(None),
+    let listed = |item: Field<'a>| Ok((item, one(item.fields("an issuer")?, None, cx)?));
+    match others.read_or(vec![], Field::nonempty_list) {
+        Ok(items) => found.extend(items.into_iter().map(listed)),
+        Err(faulty) => found.push(Err(faulty)),
     }
-    let good = distinct(&found.iter().flatten().collect::<Vec<_>>());
-    let found: Option<Vec<One>> = found
-        .into_iter()
-        .map(|found| found.map(|(_, one)| one))
-        .collect();
-    let (mut backend, mut list) = (alone?, Vec::new());
-    for One {
-        issuer,
-        keys,
-        backend: its,
-    } in found.filter(|_| good)?
-    {
-        list.push((issuer, keys));
-        backend = backend.or(its);
+    let distinct = distinct(&found.iter().flatten().collect::<Vec<_>>());
+    let mut backend = alone?.filter(|_| !others.is_present());
+    let mut list = Vec::new();
+    for found in found {
+        let (_, one) = found?;
+        list.push((one.issuer, one.keys));
+        backend = backend.or(one.backend);
     }
-    Some(Issuers { list, backend })
+    distinct.map(|()| Issuers { list, backend })
 }
 
 /// Variables speak for `clerk:` only: which of several issuers could they mean?
@@ -107,29 +97,29 @@ fn unused(cx: ReadContext<'_>) {
     }
 }
 
-fn distinct(found: &[&(Field<'_>, One)]) -> bool {
-    let mut good = true;
+fn distinct(found: &[&(Field<'_>, One)]) -> Reading<()> {
+    let mut distinct = Ok(());
     for (index, (field, One { issuer, .. })) in found.iter().enumerate() {
         let before = || found.iter().take(index).map(|(_, one)| &one.issuer);
         if before().any(|other| other.name == issuer.name) {
             let what = format!("two issuers have the name {}", quoted(&issuer.name));
-            field.reject(Fault::error(Code::Contradiction, what).fix("give each its own name"));
-            good = false;
+            let fault = Fault::error(Code::Contradiction, what).fix("give each its own name");
+            distinct = Err(field.reject(fault));
         }
         if let Some(other) = before().find(|other| other.iss == issuer.iss) {
             let names = format!("{} and {}", quoted(&other.name), quoted(&issuer.name));
             let what = format!("the issuers {names} are both {}", quoted(&issuer.iss));
-            field.reject(Fault::error(Code::Contradiction, what).fix("remove one of them"));
-            good = false;
+            let fault = Fault::error(Code::Contradiction, what).fix("remove one of them");
+            distinct = Err(field.reject(fault));
         }
     }
-    good
+    distinct
 }
 
 /// Reads an issuer that is no part of a config.
-pub(crate) fn added(fields: Fields<'_>, cx: ReadContext<'_>) -> Option<(Issuer, IssuerKeys)> {
+pub(crate) fn added(fields: Fields<'_>, cx: ReadContext<'_>) -> Reading<(Issuer, IssuerKeys)> {
     let One { issuer, keys, .. } = one(fields, None, cx)?;
-    Some((
+    Ok((
         Issuer {
             added: true,
             ..issuer
@@ -139,29 +129,24 @@ pub(crate) fn added(fields: Fields<'_>, cx: ReadContext<'_>) -> Option<(Issuer, 
 }
 
 /// Reads one issuer. The variables fill only the one whose name is `given`, as the others have names of their own.
-fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>) -> Option<One> {
+fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>) -> Reading<One> {
     let outer = given.is_some().then_some(cx);
     let (name, kind) = match given {
-        Some(name) => (Some(name), Kind::Clerk),
+        Some(name) => (Ok(name), Kind::Clerk),
         None => {
             let field = fields.req("name");
             let kind = fields.opt("kind");
             let known = [("clerk", Kind::Clerk), ("oidc", Kind::Oidc)];
-            let Some(kind) = kind.maybe(|kind| kind.choice(&known)) else {
+            let Ok(kind) = kind.read_or(Kind::Clerk, |kind| kind.choice(&known)) else {
                 // By whose rules should the rest be read? One fault is enough.
                 oidc::EVERY_KEY
                     .iter()
                     .for_each(|key| _ = fields.opt(key).is_present());
                 fields.finish();
-                return None;
+                return Err(Faulty);
             };
-            let kind = kind.unwrap_or(Kind::Clerk);
-            (
-                field
-                    .told(Code::WrongValue, "letters, digits, `-` and `_`", name)
-                    .filter(|_| not_clerks(field, kind)),
-                kind,
-            )
+            let name = field.parse(Code::WrongValue, "letters, digits, `-` and `_`", name);
+            (name.and_then(|name| not_clerks(field, name, kind)), kind)
         }
     };
     let keys = match kind {
@@ -174,10 +159,10 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>)
     };
     let claim_names = claim_names::claim_names(&mut fields, kind);
     let instance_id = match kind {
-        Kind::Clerk => fields
-            .opt("instance_id")
-            .maybe(|f| f.told(Code::WrongValue, INSTANCE, instance)),
-        Kind::Oidc => Some(None),
+        Kind::Clerk => fields.maybe("instance_id", |f| {
+            f.parse(Code::WrongValue, INSTANCE, instance)
+        }),
+        Kind::Oidc => Ok(None),
     };
     fields.finish();
     let (iss, source, backend) = keys?;
@@ -191,7 +176,7 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>)
         instance_id: instance_id?,
         added: false,
     };
-    Some(One {
+    Ok(One {
         issuer,
         keys: IssuerKeys { name, source },
         backend,
@@ -207,17 +192,17 @@ fn name(text: &str) -> Result<Arc<str>, &'static str> {
 }
 
 /// Users of `clerk` go by their bare Clerk id: under that name another provider could call its users what Clerk calls its own.
-fn not_clerks(field: Field<'_>, kind: Kind) -> bool {
-    let taken = kind == Kind::Oidc && field.str().is_some_and(|name| name == CLERK);
-    if taken {
-        let what =
-            "the name `clerk` is for an issuer of `kind: clerk`, whose users go by their bare id";
-        field.reject(
-            Fault::error(Code::Contradiction, what)
-                .fix("give it another name; its users are then `name:id`"),
-        );
+fn not_clerks(field: Field<'_>, name: Arc<str>, kind: Kind) -> Reading<Arc<str>> {
+    if kind == Kind::Clerk || *name != *CLERK {
+        return Ok(name);
     }
-    !taken
+    let what =
+        "the name `clerk` is for an issuer of `kind: clerk`, whose users go by their bare id";
+    Err(field.refuse(
+        Code::Contradiction,
+        what,
+        "give it another name; its users are then `name:id`",
+    ))
 }
 
 const INSTANCE: &str = "ins_… as the Clerk dashboard shows it";

@@ -1,6 +1,6 @@
-//! What is fixed while the process runs: addresses, threads, connections, times.
+//! `listen:` and `admin:`: where requests come in, and where the gate itself is asked.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,48 +8,37 @@ use thiserror::Error;
 
 use crate::domain::authority;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::environment::ReadContext;
-use crate::config::reader::{Field, Shape};
+use crate::config::reader::{Code, Fault, Field, ReadContext, Reading, Shape};
 use crate::config::settings::{Address, AdminToken};
 
 use super::tokens;
 
 const LISTEN: &str = "an IP address and a port such as 0.0.0.0:8484, or unix:/path/of/socket";
 
-pub(crate) fn listen<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Option<Vec<Address>> {
+/// Reads where requests come in.
+pub(crate) fn listen<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Reading<Vec<Address>> {
     let places = cx.places("listen", file);
     if places.iter().any(|field| field.is_present()) {
         return ReadContext::first(&places, |field| Field::each(field.one_or_more(), listener));
     }
-    let port = cx.variable("PORT");
-    let number = if port.is_present() {
-        port.told(Code::WrongValue, "a number from 1 to 65535", |text| {
+    let port = cx.variable("PORT").read_or(8484, |port| {
+        port.parse(Code::WrongValue, "a number from 1 to 65535", |text| {
             authority::parse_port(text).map_err(|_| "is not a port")
-        })?
-    } else {
-        8484
-    };
-    Some(vec![Address::Tcp(SocketAddr::from((
-        Ipv4Addr::UNSPECIFIED,
-        number,
-    )))])
+        })
+    })?;
+    Ok(vec![Address::Tcp((Ipv4Addr::UNSPECIFIED, port).into())])
 }
 
-fn listener(field: Field<'_>) -> Option<Address> {
+fn listener(field: Field<'_>) -> Reading<Address> {
     if field.shape() == Some(Shape::Map) {
         let fault = Fault::error(
             Code::WrongValue,
             "TLS listeners are not part of this version",
         );
-        field.reject(
-            fault
-                .expected(LISTEN)
-                .fix("terminate TLS in front of bailiff: at the load balancer, ingress or mesh"),
-        );
-        return None;
+        let fix = "terminate TLS in front of bailiff: at the load balancer, ingress or mesh";
+        return Err(field.reject(fault.expected(LISTEN).fix(fix)));
     }
-    field.told(Code::WrongValue, LISTEN, address)
+    field.parse(Code::WrongValue, LISTEN, address)
 }
 
 /// Why a text is no local address. Completes "`listen` …".
@@ -89,6 +78,7 @@ fn address(text: &str) -> Result<Address, AddressError> {
     }
 }
 
+/// The path of a Unix socket.
 pub(super) fn socket(path: &str) -> Result<PathBuf, AddressError> {
     match path {
         path if !Path::new(path).is_absolute() => Err(AddressError::Relative),
@@ -104,44 +94,41 @@ pub(crate) struct AdminListener {
     pub(crate) tokens: Vec<AdminToken>,
 }
 
-pub(crate) fn admin<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Option<AdminListener> {
-    let (mut written, mut hosts, mut token) =
-        (file, Some(vec![]), cx.variable("BAILIFF_ADMIN_TOKEN"));
+/// Reads `admin:`.
+pub(crate) fn admin<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Reading<AdminListener> {
+    let (mut written, mut hosts) = (file, Ok(vec![]));
+    let mut token = cx.variable("BAILIFF_ADMIN_TOKEN");
     if file.shape() == Some(Shape::Map) {
         let mut fields = file.fields("the admin listener")?;
         written = fields.opt("address");
         let names = fields.opt("hosts");
         let own = fields.opt("token");
         token = if token.is_present() { token } else { own };
-        hosts = if names.is_present() {
-            Field::each(names.one_or_more(), host)
-        } else {
-            hosts
-        };
+        hosts = names.read_or(vec![], |names| Field::each(names.one_or_more(), host));
         fields.finish();
     }
     let places = cx.places("admin", written);
     let address = if places.iter().any(|field| field.is_present()) {
         ReadContext::first(&places, listener)
     } else {
-        Some(Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8485))))
+        Ok(Address::Tcp((Ipv4Addr::LOCALHOST, 8485).into()))
     };
-    let tokens = token.maybe(|field| tokens::several(field, admin_token));
-    Some(AdminListener {
+    let tokens = token.read_or(vec![], |field| tokens::several(field, admin_token));
+    Ok(AdminListener {
         address: address?,
         hosts: hosts?,
-        tokens: tokens?.unwrap_or_default(),
+        tokens: tokens?,
     })
 }
 
-fn admin_token(field: Field<'_>) -> Option<AdminToken> {
-    Some(AdminToken {
+fn admin_token(field: Field<'_>) -> Reading<AdminToken> {
+    Ok(AdminToken {
         hash: tokens::token(field)?,
         shown: Arc::new(field.secret()?),
     })
 }
 
-fn host(field: Field<'_>) -> Option<String> {
+fn host(field: Field<'_>) -> Reading<String> {
     let name = |text: &str| {
         if authority::is_dns_name(text) {
             Ok(text.to_owned())
@@ -149,7 +136,7 @@ fn host(field: Field<'_>) -> Option<String> {
             Err("is not a host name")
         }
     };
-    field.told(
+    field.parse(
         Code::WrongValue,
         "a name in lower case without scheme and port, such as bailiff.monitoring",
         name,

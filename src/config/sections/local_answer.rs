@@ -4,11 +4,10 @@ use http::Method;
 
 use crate::domain::routes::{Access, Methods, Mode, Own, Route};
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::Field;
+use crate::config::reader::{Code, Field, Reading};
 
 /// Reads `answer:` of a route.
-pub(crate) fn answer(field: Field<'_>) -> Option<Option<Own>> {
+pub(crate) fn answer(field: Field<'_>) -> Reading<Option<Own>> {
     field.maybe(|field| {
         field.choice(&[
             (Own::Profile.name(), Own::Profile),
@@ -38,7 +37,7 @@ pub(crate) fn fits(
 ) -> bool {
     let mut good = true;
     let mut refuse = |field: Field<'_>, what: String, fix: &str| {
-        field.reject(Fault::error(Code::Route, what).fix(fix));
+        field.refuse(Code::Route, what, fix);
         good = false;
     };
     let word = own.name();

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::domain::membership::{AccessStatus, Flags, MAX_FLAGS, MAX_ROLES, Policy, Role, Roles};
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, Reading, first_repeated, quoted};
 use crate::config::settings::{BackendSettings, From, MembershipSource};
 use crate::config::values::suggest::nearest;
 
@@ -33,6 +32,7 @@ pub(crate) enum Membership {
 }
 
 impl Membership {
+    /// The roles, if they are known.
     pub(crate) fn roles(&self) -> Option<&Roles> {
         match self {
             Self::Read { roles, .. } => Some(roles),
@@ -50,8 +50,8 @@ impl Membership {
     }
 }
 
-/// What `clerk:` says of the Backend API; the outer `None` when that has faults of its own.
-type Backend<'b> = Option<Option<&'b BackendSettings>>;
+/// The Backend API as `clerk:` configures it.
+type Backend<'b> = Reading<Option<&'b BackendSettings>>;
 
 /// Reads the section. The path of the table is relative to `folder`, where the config is.
 pub(crate) fn membership(root: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membership {
@@ -60,8 +60,8 @@ pub(crate) fn membership(root: &mut Fields<'_>, folder: &Path, backend: Backend<
         return Membership::None;
     }
     match field.fields("the membership") {
-        Some(fields) => section(fields, folder, backend),
-        None => Membership::Broken(None),
+        Ok(fields) => section(fields, folder, backend),
+        Err(Faulty) => Membership::Broken(None),
     }
 }
 
@@ -69,21 +69,21 @@ fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membe
     let from = from(&mut fields, folder, backend);
     let roles = roles(fields.opt("roles"));
     let flags = flags(fields.opt("flags"));
-    let access = fields.opt("new_users").maybe(|field| {
+    let access = fields.maybe("new_users", |field| {
         field.choice(&[
             ("pending", AccessStatus::Pending),
             ("active", AccessStatus::Active),
         ])
     });
-    let new_flags = fields
-        .opt("new_user_flags")
-        .maybe(|field| known_flags(field, flags.as_ref()?));
-    let first_sight = fields.opt("first_sight").bool_or(false);
-    let deactivate = fields
-        .opt("deleted_users")
-        .maybe(|field| field.choice(&[("delete", false), ("deactivate", true)]));
-    let max_age = max_age(fields.opt("max_age"), from.as_ref());
-    if from == Some(From::Nobody) && first_sight == Some(false) {
+    let new_flags = fields.maybe("new_user_flags", |field| {
+        known_flags(field, flags.as_ref().map_err(|faulty| *faulty)?)
+    });
+    let first_sight = fields.bool_or("first_sight", false);
+    let deactivate = fields.read_or("deleted_users", false, |field| {
+        field.choice(&[("delete", false), ("deactivate", true)])
+    });
+    let max_age = max_age(fields.opt("max_age"), from.as_ref().ok());
+    if from == Ok(From::Nobody) && first_sight == Ok(false) {
         let fault = Fault::error(
             Code::MissingKey,
             "`membership` without a source: nobody would be a member of anything",
@@ -91,14 +91,14 @@ fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membe
         fields.reject(
             fault.fix("`file: membership.yaml`, or `first_sight: true` if everybody who signs in shall be known"),
         );
-        return Membership::Broken(roles);
+        return Membership::Broken(roles.ok());
     }
     fields.finish();
     let read = || {
         let from = from?;
         let by_token = from == From::Token;
-        // Of somebody whom only a webhook has named nobody has decided anything yet. An organization that says who is a member of it
-        // has decided, and so has Clerk where its users are the users.
+        // A user known from a webhook alone awaits a decision. A token's organization decides who is a member of it, and so does
+        // Clerk where its users are the users.
         let decided = by_token || matches!(from, From::Clerk(_));
         let newcomer = if decided {
             AccessStatus::Active
@@ -109,27 +109,28 @@ fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membe
             access: access?.unwrap_or(newcomer),
             flags: new_flags?.unwrap_or_default(),
             first_sight: first_sight?,
-            deactivate: deactivate?.unwrap_or(false),
+            deactivate: deactivate?,
             by_token,
             max_age: max_age?,
         };
-        Some((flags?, MembershipSource { from, policy }))
+        Ok((flags?, MembershipSource { from, policy }))
     };
-    match (roles, read()) {
-        (Some(roles), Some((flags, source))) => Membership::Read {
+    let read: Reading<_> = read();
+    match (roles, read) {
+        (Ok(roles), Ok((flags, source))) => Membership::Read {
             roles,
             flags,
             source,
         },
-        (roles, _) => Membership::Broken(roles),
+        (roles, _) => Membership::Broken(roles.ok()),
     }
 }
 
 /// The flags that users may have, so that a misspelt one is found.
-fn flags(field: Field<'_>) -> Option<Flags> {
+fn flags(field: Field<'_>) -> Reading<Flags> {
     let expected = "a word of letters, digits, `-` and `_`";
     let name = |field: Field<'_>| {
-        field.told(Code::WrongValue, expected, |text| {
+        field.parse(Code::WrongValue, expected, |text| {
             if Flags::is_name(text) {
                 Ok(text.to_owned())
             } else {
@@ -137,60 +138,42 @@ fn flags(field: Field<'_>) -> Option<Flags> {
             }
         })
     };
-    let names = field
-        .maybe(|field| Field::each(field.nonempty_list(), name))?
-        .unwrap_or_default();
-    let flags = Flags::new(names.iter().map(String::as_str));
-    if flags.is_none() {
-        field.wrongly(
-            Code::Bound,
-            "has too many flags",
-            &format!("at most {MAX_FLAGS}"),
-        );
-    }
-    flags
+    let names = field.read_or(vec![], |field| Field::each(field.nonempty_list(), name))?;
+    let most = format!("at most {MAX_FLAGS}");
+    Flags::new(names.iter().map(String::as_str))
+        .ok_or_else(|| field.wrongly(Code::Bound, "has too many flags", &most))
 }
 
 /// A list of flags, each among the `known` ones.
-pub(crate) fn known_flags(field: Field<'_>, known: &Flags) -> Option<Flags> {
+pub(crate) fn known_flags(field: Field<'_>, known: &Flags) -> Reading<Flags> {
     let names = Field::each(field.list(), |item| flag(item, known))?;
-    Flags::new(names.iter().map(|name| &**name))
+    Flags::new(names.iter().map(|name| &**name)).ok_or(Faulty)
 }
 
 /// One flag, among the `known` ones.
-pub(crate) fn flag(field: Field<'_>, known: &Flags) -> Option<Box<str>> {
+pub(crate) fn flag(field: Field<'_>, known: &Flags) -> Reading<Box<str>> {
     let name = field.str()?;
     if known.has(&name) {
-        return Some(Box::from(&*name));
+        return Ok(Box::from(&*name));
     }
-    let fault = Fault::error(
-        Code::WrongValue,
-        format!("{} names the unknown flag {}", field.name, quoted(&name)),
-    );
-    field.reject(match nearest(&name, known.names()) {
-        Some(near) => fault.near(near),
-        None => fault.expected("one of `membership.flags`"),
-    });
-    None
+    let what = format!("{} names the unknown flag {}", field.name, quoted(&name));
+    let fault = Fault::error(Code::WrongValue, what);
+    Err(field.unknown_word(fault, &name, known.names(), "one of `membership.flags`"))
 }
 
 /// The one source, of several that there can be.
-fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<From> {
+fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Reading<From> {
     let named = ["file", "token", "http", "clerk", "postgres"].map(|key| (fields.opt(key), key));
     let present: Vec<_> = named
         .iter()
         .filter(|(field, _)| field.is_present())
         .collect();
     if let [_, (second, name), ..] = present.as_slice() {
-        let fault = Fault::error(
-            Code::Contradiction,
-            format!("`{name}` is a second source of one membership"),
-        );
-        second.reject(fault.fix("keep one of them"));
-        return None;
+        let what = format!("`{name}` is a second source of one membership");
+        return Err(second.refuse(Code::Contradiction, what, "keep one of them"));
     }
     match present.first() {
-        None => Some(From::Nobody),
+        None => Ok(From::Nobody),
         Some((field, "file")) => field.str().map(|file| From::File(folder.join(file))),
         Some((field, "http")) => http_source(*field).map(From::Http),
         Some((field, "clerk")) => clerk_source(*field, backend).map(From::Clerk),
@@ -204,64 +187,44 @@ fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Option<
     }
 }
 
-/// How long the word of a source counts that says nothing any more.
+/// How long the last answer of a source counts when it does not answer any more.
 const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
-/// `Some(None)` for a source that is never too old.
-fn max_age(field: Field<'_>, from: Option<&From>) -> Option<Option<Duration>> {
+/// `None` for a source that is never too old.
+fn max_age(field: Field<'_>, from: Option<&From>) -> Reading<Option<Duration>> {
     let range = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
     let read = field.maybe(|field| field.duration(range))?;
     if from.is_none_or(From::is_remote) {
         let asked_every = from.and_then(From::asked_every).unwrap_or_default();
         if read.is_some_and(|read| read <= asked_every) {
             let what = "`max_age` is not longer than the time between two looks at the source: in between, everybody would be refused";
-            field.reject(
-                Fault::error(Code::Contradiction, what).fix("make it several times as long"),
-            );
-            return None;
+            return Err(field.refuse(Code::Contradiction, what, "make it several times as long"));
         }
         // Long enough that a look or two may fail.
-        return Some(Some(read.unwrap_or(MAX_AGE.max(asked_every * 4))));
+        return Ok(Some(read.unwrap_or(MAX_AGE.max(asked_every * 4))));
     }
     if field.is_present() {
         let what =
             "`max_age` has no effect here: a file is never too old, and neither is what tokens say";
-        field.reject(Fault::warning(Code::Contradiction, what).fix("remove it"));
+        field.warn(Code::Contradiction, what, "remove it");
     }
-    Some(None)
+    Ok(None)
 }
 
-fn roles(field: Field<'_>) -> Option<Roles> {
-    let names = match field.maybe(|field| Field::each(field.nonempty_list(), role))? {
-        Some(names) => names,
-        None => ["member", "admin", "owner"].map(str::to_owned).to_vec(),
-    };
-    if let Some((_, twice)) = names
-        .iter()
-        .enumerate()
-        .find(|(i, name)| names.iter().take(*i).any(|n| n == *name))
-    {
-        field.wrongly(
-            Code::WrongValue,
-            format_args!("names {} twice", quoted(twice)),
-            "each role once, the lowest first",
-        );
-        return None;
+fn roles(field: Field<'_>) -> Reading<Roles> {
+    let default = ["member", "admin", "owner"].map(str::to_owned).to_vec();
+    let names = field.read_or(default, |field| Field::each(field.nonempty_list(), role))?;
+    if let Some(twice) = first_repeated(&names) {
+        let what = format_args!("names {} twice", quoted(twice));
+        return Err(field.wrongly(Code::WrongValue, what, "each role once, the lowest first"));
     }
-    let roles = Roles::new(&names);
-    if roles.is_none() {
-        field.wrongly(
-            Code::Bound,
-            "has too many roles",
-            &format!("at most {MAX_ROLES}"),
-        );
-    }
-    roles
+    let most = format!("at most {MAX_ROLES}");
+    Roles::new(&names).ok_or_else(|| field.wrongly(Code::Bound, "has too many roles", &most))
 }
 
-fn role(field: Field<'_>) -> Option<String> {
+fn role(field: Field<'_>) -> Reading<String> {
     let expected = "a word of letters, digits, `-` and `_`";
-    let name = field.told(Code::WrongValue, expected, |text| {
+    let name = field.parse(Code::WrongValue, expected, |text| {
         let plain = text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
@@ -278,10 +241,9 @@ fn role(field: Field<'_>) -> Option<String> {
             "the role {} has the name of a word that `access` knows already",
             quoted(&name)
         );
-        field.reject(Fault::error(Code::Contradiction, what).fix("give the role another name"));
-        return None;
+        return Err(field.refuse(Code::Contradiction, what, "give the role another name"));
     }
-    Some(name)
+    Ok(name)
 }
 
 /// The role with this name; `words` are what else could have been meant.
@@ -290,14 +252,14 @@ pub(super) fn known_role(
     name: &str,
     words: &[&str],
     membership: &Membership,
-) -> Option<Role> {
+) -> Reading<Role> {
     let roles = membership.roles();
     if roles.is_none() && matches!(membership, Membership::Broken(_)) {
-        // Its faults are told already; what the roles are nobody knows.
-        return None;
+        // Its faults are reported already, and the roles are unknown.
+        return Err(Faulty);
     }
     if let Some(role) = roles.and_then(|roles| roles.find(name)) {
-        return Some(role);
+        return Ok(role);
     }
     let names: Vec<&str> = roles.into_iter().flat_map(|roles| roles.names()).collect();
     let all = || words.iter().chain(&names).copied();
@@ -316,12 +278,11 @@ pub(super) fn known_role(
     } else {
         format!("one of {listed}")
     };
-    field.reject(match nearest(name, all()) {
+    Err(field.reject(match nearest(name, all()) {
         Some(near) => fault.near(near),
         None if roles.is_none() => fault
             .expected(expected)
             .fix("roles need a `membership:` section"),
         None => fault.expected(expected),
-    });
-    None
+    }))
 }

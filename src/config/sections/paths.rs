@@ -2,7 +2,7 @@
 
 use crate::domain::routes::{LetterCase, PathRules, Suffix};
 
-use crate::config::reader::Fields;
+use crate::config::reader::{Fields, Reading};
 
 /// The section; `None` where a key is not given.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,12 +12,10 @@ pub(crate) struct Paths {
 }
 
 /// Reads the section.
-pub(crate) fn paths(root: &mut Fields<'_>) -> Option<Paths> {
-    let section = root.opt("paths");
-    if !section.is_present() {
-        return Some(Paths::default());
-    }
-    let mut fields = section.fields("the paths")?;
+pub(crate) fn paths(root: &mut Fields<'_>) -> Reading<Paths> {
+    let Some(mut fields) = root.section("paths", "the paths")? else {
+        return Ok(Paths::default());
+    };
     let (case, suffix) = (fields.opt("case"), fields.opt("suffix"));
     fields.finish();
     let cases = [
@@ -30,13 +28,14 @@ pub(crate) fn paths(root: &mut Fields<'_>) -> Option<Paths> {
     ];
     let case = case.maybe(|field| field.choice(&cases));
     let suffix = suffix.maybe(|field| field.choice(&suffixes));
-    Some(Paths {
+    Ok(Paths {
         case: case?,
         suffix: suffix?,
     })
 }
 
 impl Paths {
+    /// The rules of the section, with the defaults of keys that are absent.
     pub(crate) fn rules(self) -> PathRules {
         PathRules {
             case: self.case.unwrap_or_default(),

@@ -4,14 +4,13 @@ mod url;
 
 use std::path::Path;
 use std::time::Duration;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use tokio_postgres::config::SslMode;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, Reading};
 use crate::config::settings::postgres::{PostgresMode, PostgresSource};
 
 /// Bound on the file with certificates: those of large clouds have some 200 KiB.
@@ -20,46 +19,44 @@ const CA_MAX: usize = 1 << 20;
 const QUERY_MAX: usize = 16 << 10;
 
 /// Reads the section. Paths are relative to `folder`, where the config is.
-pub(crate) fn postgres(field: Field<'_>, folder: &Path) -> Option<PostgresSource> {
+pub(crate) fn postgres(field: Field<'_>, folder: &Path) -> Reading<PostgresSource> {
     let mut fields = field.fields("the PostgreSQL source")?;
     let connect = fields
         .req("url")
         .hidden()
-        .told(Code::WrongValue, url::EXPECTED, url::database);
+        .parse(Code::WrongValue, url::EXPECTED, url::database);
     let ca = fields.opt("ca");
     let authorities = ca.maybe(|field| authorities(field, folder));
-    let lookup = fields
-        .opt("mode")
-        .maybe(|field| field.choice(&[("snapshot", false), ("lookup", true)]));
-    let lookup = lookup.map(Option::unwrap_or_default);
+    let modes = [("snapshot", false), ("lookup", true)];
+    let lookup = fields.read_or("mode", false, |field| field.choice(&modes));
     // Without knowing the mode nothing can be said of the keys that belong to one of them.
-    let query = |field: Field<'_>| query(field, lookup == Some(true));
+    let query = |field: Field<'_>| query(field, lookup == Ok(true));
     let (users, members) = (fields.req("users"), fields.opt("members"));
     let (users, members) = (query(users), members.maybe(query));
     let mode = match lookup {
-        Some(true) => lookup_mode(&mut fields),
-        Some(false) => snapshot_mode(&mut fields),
-        None => {
+        Ok(true) => lookup_mode(&mut fields),
+        Ok(false) => snapshot_mode(&mut fields),
+        Err(Faulty) => {
             for key in ["channel", "interval", "allow_empty", "ttl", "negative_ttl"] {
                 let _ = fields.opt(key);
             }
-            None
+            Err(Faulty)
         }
     };
     fields.finish();
     if connect
         .as_ref()
-        .is_some_and(|connect| connect.get_ssl_mode() == SslMode::Disable)
+        .is_ok_and(|connect| connect.get_ssl_mode() == SslMode::Disable)
         && ca.is_present()
     {
-        let fault = Fault::warning(
+        ca.warn(
             Code::Contradiction,
             "`ca` has no effect: the connection is without TLS",
+            "add `?sslmode=require` to `url`, or remove `ca`",
         );
-        ca.reject(fault.fix("add `?sslmode=require` to `url`, or remove `ca`"));
     }
     let (connect, authorities) = (connect?, authorities?);
-    Some(PostgresSource {
+    Ok(PostgresSource {
         connect,
         authorities,
         users: users?,
@@ -68,49 +65,45 @@ pub(crate) fn postgres(field: Field<'_>, folder: &Path) -> Option<PostgresSource
     })
 }
 
-fn snapshot_mode(fields: &mut Fields<'_>) -> Option<PostgresMode> {
+fn snapshot_mode(fields: &mut Fields<'_>) -> Reading<PostgresMode> {
     useless(fields, ["ttl", "negative_ttl"], "`mode: lookup`");
     let expected = "a name of small letters, digits and `_`, which `NOTIFY` finds without quotes";
-    let channel = fields
-        .opt("channel")
-        .maybe(|field| field.told(Code::WrongValue, expected, channel));
+    let channel = fields.maybe("channel", |field| {
+        field.parse(Code::WrongValue, expected, channel)
+    });
     let range = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
-    let interval = fields
-        .opt("interval")
-        .duration_or(Duration::from_secs(60), range);
-    let allow_empty = fields.opt("allow_empty").bool_or(false);
+    let interval = fields.duration_or("interval", Duration::from_secs(60), range);
+    let allow_empty = fields.bool_or("allow_empty", false);
     let channel = channel?.unwrap_or_else(|| PostgresSource::CHANNEL.to_owned());
-    Some(PostgresMode::Snapshot {
+    Ok(PostgresMode::Snapshot {
         channel,
         interval: interval?,
         allow_empty: allow_empty?,
     })
 }
 
-fn lookup_mode(fields: &mut Fields<'_>) -> Option<PostgresMode> {
+fn lookup_mode(fields: &mut Fields<'_>) -> Reading<PostgresMode> {
     useless(
         fields,
         ["channel", "interval", "allow_empty"],
         "`mode: snapshot`",
     );
     let (ttl, negative_ttl) = lookup_times(fields.opt("ttl"), fields.opt("negative_ttl"))?;
-    Some(PostgresMode::Lookup { ttl, negative_ttl })
+    Ok(PostgresMode::Lookup { ttl, negative_ttl })
 }
 
 /// How long the answer for one user counts, and how long that they are not known.
-pub(crate) fn lookup_times(ttl: Field<'_>, negative: Field<'_>) -> Option<(Duration, Duration)> {
+pub(crate) fn lookup_times(ttl: Field<'_>, negative: Field<'_>) -> Reading<(Duration, Duration)> {
     let range = Duration::from_secs(1)..=Duration::from_secs(3600);
     let ttl = ttl.duration_or(Duration::from_secs(30), range.clone());
     let negative_ttl = negative.maybe(|field| field.duration(range));
     let (ttl, negative_ttl) = (ttl?, negative_ttl?);
     if negative_ttl.is_some_and(|negative| negative > ttl) {
         let fault = Fault::error(Code::Contradiction, "`negative_ttl` is longer than `ttl`");
-        negative.reject(
-            fault.expected("that somebody new waits for less than a change of somebody known"),
-        );
-        return None;
+        let expected = "that somebody new waits for less than a change of somebody known";
+        return Err(negative.reject(fault.expected(expected)));
     }
-    Some((ttl, negative_ttl.unwrap_or(Duration::from_secs(5).min(ttl))))
+    Ok((ttl, negative_ttl.unwrap_or(Duration::from_secs(5).min(ttl))))
 }
 
 /// Says of each of `keys` that it does nothing without `mode`.
@@ -118,18 +111,15 @@ fn useless<const N: usize>(fields: &mut Fields<'_>, keys: [&'static str; N], mod
     for key in keys {
         let field = fields.opt(key);
         if field.is_present() {
-            let fault = Fault::warning(
-                Code::Contradiction,
-                format!("`{key}` has no effect without {mode}"),
-            );
-            field.reject(fault.fix(format!("remove `{key}`")));
+            let what = format!("`{key}` has no effect without {mode}");
+            field.warn(Code::Contradiction, what, format!("remove `{key}`"));
         }
     }
 }
 
-/// A query. The database itself says the rest: nobody else knows its tables.
-fn query(field: Field<'_>, lookup: bool) -> Option<String> {
-    field.told(
+/// A query. Only the database can check the rest, as it alone knows its tables.
+fn query(field: Field<'_>, lookup: bool) -> Reading<String> {
+    field.parse(
         Code::WrongValue,
         "one SELECT; with `mode: lookup` it takes the user's id as `$1`",
         |text| {
@@ -161,37 +151,26 @@ fn channel(text: &str) -> Result<String, &'static str> {
 }
 
 /// The certificates of a file, each of which can be an authority.
-fn authorities(field: Field<'_>, folder: &Path) -> Option<Vec<CertificateDer<'static>>> {
+fn authorities(field: Field<'_>, folder: &Path) -> Reading<Vec<CertificateDer<'static>>> {
     let path = folder.join(field.str()?);
-    let name = path.display();
-    let content = field.ctx.env?.read_file(&path, CA_MAX).map_err(|error| {
-        field.reject(
-            Fault::error(Code::Unreadable, format!("cannot read {name}")).saw(error.to_string()),
-        );
-    });
-    let bytes = content.ok()?.bytes;
-    if bytes.len() > CA_MAX {
-        field.wrongly(
-            Code::Bound,
-            "names a file of more than 1 MiB",
-            "the certificates of a few authorities",
-        );
-        return None;
+    let env = field.ctx.env.ok_or(Faulty)?;
+    let content = env.read_file(&path, CA_MAX).map_err(|error| {
+        let what = format!("cannot read {}", path.display());
+        field.reject(Fault::error(Code::Unreadable, what).saw(error.to_string()))
+    })?;
+    if content.bytes.len() > CA_MAX {
+        let what = "names a file of more than 1 MiB";
+        return Err(field.wrongly(Code::Bound, what, "the certificates of a few authorities"));
     }
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
     let usable = |found: &Vec<CertificateDer<'static>>| {
         let mut store = RootCertStore::empty();
         !found.is_empty() && found.iter().all(|one| store.add(one.clone()).is_ok())
     };
-    let found = found.ok().filter(usable);
-    if found.is_none() {
+    found.ok().filter(usable).ok_or_else(|| {
+        let what = "names a file without good certificates";
         let expected =
             "certificates of authorities in PEM, `-----BEGIN CERTIFICATE-----` and so on";
-        field.wrongly(
-            Code::WrongValue,
-            "names a file without good certificates",
-            expected,
-        );
-    }
-    found
+        field.wrongly(Code::WrongValue, what, expected)
+    })
 }

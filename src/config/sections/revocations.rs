@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::reader::Fields;
+use crate::config::reader::{Fields, Reading};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -10,15 +10,15 @@ const HOUR: Duration = Duration::from_secs(3600);
 const KEEP_REVOCATIONS: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads how long a revocation is remembered.
-pub(crate) fn keep_revocations(root: &mut Fields<'_>) -> Option<Duration> {
-    let field = root.opt("revocations");
-    if !field.is_present() {
-        return Some(KEEP_REVOCATIONS);
-    }
-    let mut fields = field.fields("the revocations")?;
-    let keep = fields
-        .opt("keep")
-        .duration_or(KEEP_REVOCATIONS, Duration::from_secs(60)..=30 * 24 * HOUR);
+pub(crate) fn keep_revocations(root: &mut Fields<'_>) -> Reading<Duration> {
+    let Some(mut fields) = root.section("revocations", "the revocations")? else {
+        return Ok(KEEP_REVOCATIONS);
+    };
+    let keep = fields.duration_or(
+        "keep",
+        KEEP_REVOCATIONS,
+        Duration::from_secs(60)..=30 * 24 * HOUR,
+    );
     fields.finish();
     keep
 }

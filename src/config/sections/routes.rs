@@ -10,9 +10,8 @@ use crate::domain::routes::{
     Access, MAX_GRACE, Methods, Mode, Pattern, Route, Streams, WorkspaceSource,
 };
 
-use crate::config::document::faults::{Code, Fault, quoted};
 use crate::config::document::source::Place;
-use crate::config::reader::{Field, Fields, Shape};
+use crate::config::reader::{Code, Faulty, Field, Fields, Reading, Shape, first_repeated, quoted};
 
 use super::membership::{ACCESS_WORDS, Membership, known_role};
 use super::{conditions, headers, local_answer};
@@ -27,6 +26,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Where the route stands.
     pub(crate) fn place(&self) -> Option<Place> {
         self.item.place()
     }
@@ -38,12 +38,12 @@ pub(crate) struct Lines<'a> {
     pub(crate) all: bool,
 }
 
-/// Reads all routes. Without the key: one that lets every user in and nobody else.
-pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Option<Lines<'a>> {
+/// Reads all routes. Without the key there is one, which lets in users only.
+pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Reading<Lines<'a>> {
     let field = root.opt("routes");
     if !field.is_present() {
         let route = Route {
-            pattern: "/**".parse().ok()?,
+            pattern: "/**".parse().map_err(|_| Faulty)?,
             methods: Methods::Usual,
             access: Access::User,
             require: vec![],
@@ -63,7 +63,7 @@ pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Opti
             require: field,
             issuers: vec![],
         };
-        return Some(Lines {
+        return Ok(Lines {
             lines: vec![line],
             all: true,
         });
@@ -73,16 +73,16 @@ pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Opti
         .into_iter()
         .map(|item| line(item, membership))
         .collect();
-    let all = read.iter().all(Option::is_some);
-    Some(Lines {
+    let all = read.iter().all(Result::is_ok);
+    Ok(Lines {
         lines: read.into_iter().flatten().collect(),
         all,
     })
 }
 
-fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
+fn line<'a>(item: Field<'a>, membership: &Membership) -> Reading<Line<'a>> {
     let mut fields = item.fields("a route")?;
-    let path = fields.req("path").told(
+    let path = fields.req("path").parse(
         Code::Route,
         "a pattern such as /api/things/{thing} or /api/**",
         pattern,
@@ -101,11 +101,13 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     fields.finish();
 
     let word = access_word(access, membership);
-    let named = methods.maybe(|field| self::methods(field, word));
-    let conditions = require.maybe(|field| conditions::require(field, membership));
-    let named_workspace = workspace.maybe(sources);
-    let mode_value =
-        mode.maybe(|field| field.choice(&[("enforce", Mode::Enforce), ("report", Mode::Report)]));
+    let named = methods.maybe(|field| self::methods(field, word.ok()));
+    let conditions = require.read_or(Default::default(), |field| {
+        conditions::require(field, membership)
+    });
+    let named_workspace = workspace.read_or(vec![], sources);
+    let modes = [("enforce", Mode::Enforce), ("report", Mode::Report)];
+    let mode_value = mode.read_or(Mode::Enforce, |field| field.choice(&modes));
     let suspended = allow_suspended.bool_or(false);
     let longest = Duration::from_secs(24 * 3600);
     let wait = timeout.maybe(|field| field.duration(Duration::from_millis(100)..=longest));
@@ -121,9 +123,9 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
         suspended?,
     );
 
-    let (conditions, issuers) = conditions?.unwrap_or_default();
+    let (conditions, issuers) = conditions?;
     let route = Route {
-        workspace: all_sources(&path, access_value, named_workspace?.unwrap_or_default()),
+        workspace: all_sources(&path, access_value, named_workspace?),
         methods: match named? {
             Some(methods) => Methods::These(methods),
             None if access_value == Access::Webhook => Methods::These(vec![Method::POST]),
@@ -133,7 +135,7 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
         pattern: path,
         access: access_value,
         require: conditions,
-        mode: mode_value?.unwrap_or(Mode::Enforce),
+        mode: mode_value?,
         timeout: wait?,
         max_body: size?,
         forward_token: token?,
@@ -149,39 +151,34 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Option<Line<'a>> {
     };
     let good =
         good & own?.is_none_or(|own| local_answer::fits(own, &route, answer, methods, &onward));
-    good.then_some(Line {
+    let line = Line {
         route,
         item,
         access,
         require,
         issuers,
-    })
+    };
+    good.then_some(line).ok_or(Faulty)
 }
 
 /// `streams:` and `streams_grace:`.
-fn streams(word: Field<'_>, grace: Field<'_>) -> Option<Streams> {
-    let given = grace.maybe(|field| field.duration(Duration::ZERO..=MAX_GRACE));
+fn streams(word: Field<'_>, grace: Field<'_>) -> Reading<Streams> {
+    let given = grace.duration_or(Duration::ZERO, Duration::ZERO..=MAX_GRACE);
     let at_expiry = Streams::AtExpiry {
-        grace: given.flatten().unwrap_or_default(),
+        grace: given.unwrap_or_default(),
     };
     let words = [
         ("at_revocation", Streams::AtRevocation),
         ("at_expiry", at_expiry),
         ("never", Streams::Never),
     ];
-    let chosen = word
-        .maybe(|field| field.choice(&words))?
-        .unwrap_or_default();
+    let chosen = word.read_or(Streams::default(), |field| field.choice(&words))?;
     given?;
     if grace.is_present() && chosen != at_expiry {
-        let fault = Fault::error(
-            Code::Route,
-            format!("{} has no effect without `streams: at_expiry`", grace.name),
-        );
-        grace.reject(fault.fix("add `streams: at_expiry`, or remove it"));
-        return None;
+        let what = format!("{} has no effect without `streams: at_expiry`", grace.name);
+        return Err(grace.refuse(Code::Route, what, "add `streams: at_expiry`, or remove it"));
     }
-    Some(chosen)
+    Ok(chosen)
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {
@@ -189,7 +186,7 @@ fn pattern(text: &str) -> Result<Pattern, String> {
         .map_err(|error| format!("is not a pattern: {error}"))
 }
 
-fn access_word(field: Field<'_>, membership: &Membership) -> Option<Access> {
+fn access_word(field: Field<'_>, membership: &Membership) -> Reading<Access> {
     let text = field.str()?;
     let word = match text.as_str() {
         "public" => Access::Public,
@@ -203,9 +200,10 @@ fn access_word(field: Field<'_>, membership: &Membership) -> Option<Access> {
             return known_role(field, name, ACCESS_WORDS, membership).map(Access::Role);
         }
     };
-    Some(word)
+    Ok(word)
 }
 
+/// Methods that a route may name: those of HTTP, WebDAV and CalDAV.
 pub(crate) const KNOWN_METHODS: &[&str] = &[
     "GET",
     "HEAD",
@@ -233,55 +231,43 @@ pub(crate) const KNOWN_METHODS: &[&str] = &[
     "UNLINK",
 ];
 
-fn methods(field: Field<'_>, access: Option<Access>) -> Option<Vec<Method>> {
+fn methods(field: Field<'_>, access: Option<Access>) -> Reading<Vec<Method>> {
     let methods: Vec<Method> = Field::each(field.one_or_more(), method)?;
-    if let Some((_, twice)) = methods
-        .iter()
-        .enumerate()
-        .find(|(i, m)| methods.iter().take(*i).any(|n| n == *m))
-    {
-        field.wrongly(
-            Code::Route,
-            format_args!("names {twice} twice"),
-            "each method once",
-        );
-        return None;
+    if let Some(twice) = first_repeated(&methods) {
+        let what = format_args!("names {twice} twice");
+        return Err(field.wrongly(Code::Route, what, "each method once"));
     }
     if access == Some(Access::Webhook) && methods != [Method::POST] {
-        field.wrongly(
-            Code::Route,
-            "of a webhook are wrong",
-            "[POST], or leave it out: webhooks are nothing else",
-        );
-        return None;
+        let expected = "[POST], or leave it out: webhooks are nothing else";
+        return Err(field.wrongly(Code::Route, "of a webhook are wrong", expected));
     }
-    Some(methods)
+    Ok(methods)
 }
 
-fn method(field: Field<'_>) -> Option<Method> {
+fn method(field: Field<'_>) -> Reading<Method> {
     let name = field.one_of(KNOWN_METHODS)?;
-    Method::from_bytes(name.as_bytes()).ok()
+    Method::from_bytes(name.as_bytes()).map_err(|_| Faulty)
 }
 
 /// `workspace:`: one source or a list of them.
-fn sources(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
+fn sources(field: Field<'_>) -> Reading<Vec<WorkspaceSource>> {
     let items = match field.shape() {
         Some(Shape::List) => field.nonempty_list(),
-        _ => Some(vec![field]),
+        _ => Ok(vec![field]),
     };
-    Some(Field::each(items, source)?.into_iter().flatten().collect())
+    Ok(Field::each(items, source)?.into_iter().flatten().collect())
 }
 
-fn source(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
+fn source(field: Field<'_>) -> Reading<Vec<WorkspaceSource>> {
     let mut fields = field.fields("the source of the workspace")?;
-    let header = fields.opt("header").maybe(|field| {
-        field.told(
+    let header = fields.maybe("header", |field| {
+        field.parse(
             Code::Route,
             "a header such as x-workspace-id",
             workspace_header,
         )
     });
-    let claim = fields.opt("claim").maybe(|field| field.one_of(&["org"]));
+    let claim = fields.maybe("claim", |field| field.one_of(&["org"]));
     fields.finish();
     let sources: Vec<_> = header?
         .map(WorkspaceSource::Header)
@@ -289,14 +275,10 @@ fn source(field: Field<'_>) -> Option<Vec<WorkspaceSource>> {
         .chain(claim?.map(|_| WorkspaceSource::TokenOrg))
         .collect();
     if sources.is_empty() {
-        field.wrongly(
-            Code::Route,
-            "names no source",
-            "{header: x-workspace-id} or {claim: org}",
-        );
-        return None;
+        let expected = "{header: x-workspace-id} or {claim: org}";
+        return Err(field.wrongly(Code::Route, "names no source", expected));
     }
-    Some(sources)
+    Ok(sources)
 }
 
 fn workspace_header(text: &str) -> Result<HeaderName, &'static str> {
@@ -310,7 +292,7 @@ fn workspace_header(text: &str) -> Result<HeaderName, &'static str> {
     }
 }
 
-/// `{workspace}` in the pattern names the workspace wherever somebody's membership is looked at.
+/// `{workspace}` in the pattern names the workspace on every route that looks at the membership.
 fn all_sources(
     path: &Pattern,
     access: Access,
@@ -324,23 +306,20 @@ fn all_sources(
     segment.into_iter().chain(further).collect()
 }
 
-/// Keys that would never be looked at on a route of this kind: somebody believes that they guard it.
+/// Refuses keys that have no effect on a route of this kind: their author believes that they guard it.
 fn fits(
     access: Access,
     word: Field<'_>,
     keys: &[Field<'_>; 5],
-    mode: Option<Mode>,
+    mode: Mode,
     suspended: bool,
 ) -> bool {
     let [require, workspace, mode_field, suspended_field, max_body] = *keys;
     let mut good = true;
     let mut refuse = |field: Field<'_>, what: &str, fix: &str| {
         let (name, word) = (field.name, word.str().unwrap_or_default());
-        let fault = Fault::error(
-            Code::Route,
-            format!("{name} {what} on a route with access {}", quoted(&word)),
-        );
-        field.reject(fault.fix(fix));
+        let what = format!("{name} {what} on a route with access {}", quoted(&word));
+        field.refuse(Code::Route, what, fix);
         good = false;
     };
     let judged = matches!(access, Access::User | Access::Active | Access::Role(_));
@@ -361,9 +340,7 @@ fn fits(
             "remove it, or use `access: user`",
         );
     }
-    if mode == Some(Mode::Report)
-        && matches!(access, Access::Webhook | Access::Public | Access::Deny)
-    {
+    if mode == Mode::Report && matches!(access, Access::Webhook | Access::Public | Access::Deny) {
         refuse(mode_field, "cannot be `report`", "remove it");
     }
     if access == Access::Webhook && max_body.is_present() {

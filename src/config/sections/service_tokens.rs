@@ -7,10 +7,7 @@ use ipnet::IpNet;
 use crate::domain::ids::ServiceName;
 use crate::domain::service_token::{MAX_SERVICES, TokenHash};
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::environment::ReadContext;
-use crate::config::reader::{Field, Fields};
-use crate::config::values::suggest::nearest;
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, ReadContext, Reading, quoted};
 
 use super::routes::KNOWN_METHODS;
 use super::tokens::{several, sha256, token};
@@ -45,15 +42,18 @@ pub(crate) enum Place {
 }
 
 /// Reads the services and their tokens.
-pub(crate) fn services<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option<Vec<Service<'a>>> {
+pub(crate) fn services<'a>(
+    root: &mut Fields<'a>,
+    cx: ReadContext<'a>,
+) -> Reading<Vec<Service<'a>>> {
     let field = root.opt("service_tokens");
     let outer = cx.variable("SERVICE_AUTH_TOKEN");
     if !field.is_present() {
         let Some(token) = outer.maybe(token)? else {
-            return Some(vec![]);
+            return Ok(vec![]);
         };
-        let name = ServiceName::parse("service").ok()?;
-        return Some(vec![Service {
+        let name = ServiceName::parse("service").map_err(|_| Faulty)?;
+        return Ok(vec![Service {
             item: outer,
             name,
             tokens: vec![token],
@@ -63,29 +63,23 @@ pub(crate) fn services<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Option
     }
     let items = field.nonempty_list()?;
     if items.len() > MAX_SERVICES {
-        field.wrongly(
-            Code::Bound,
-            "names too many services",
-            &format!("at most {MAX_SERVICES}"),
-        );
-        return None;
+        let most = format!("at most {MAX_SERVICES}");
+        return Err(field.wrongly(Code::Bound, "names too many services", &most));
     }
-    let services = distinct(Field::each(Some(items), service)?)?;
+    let services = distinct(Field::each(Ok(items), service)?)?;
     if outer
         .hidden()
         .str()
-        .is_some_and(|text| !known(&services, &text))
+        .is_ok_and(|text| !known(&services, &text))
     {
         let what = format!(
             "{} has no effect, because the config sets {}",
             outer.name, field.name
         );
-        let fault = Fault::warning(Code::Contradiction, what);
-        field.reject(
-            fault.fix("add `{name: service, token: \"${SERVICE_AUTH_TOKEN}\"}`, or unset it"),
-        );
+        let fix = "add `{name: service, token: \"${SERVICE_AUTH_TOKEN}\"}`, or unset it";
+        field.warn(Code::Contradiction, what, fix);
     }
-    Some(services)
+    Ok(services)
 }
 
 fn known(services: &[Service<'_>], token: &str) -> bool {
@@ -98,9 +92,9 @@ fn known(services: &[Service<'_>], token: &str) -> bool {
     })
 }
 
-fn service(item: Field<'_>) -> Option<Service<'_>> {
+fn service(item: Field<'_>) -> Reading<Service<'_>> {
     let mut fields = item.fields("a service")?;
-    let name = fields.req("name").told(
+    let name = fields.req("name").parse(
         Code::WrongValue,
         "visible ASCII without , ; \" \\",
         ServiceName::parse,
@@ -115,20 +109,14 @@ fn service(item: Field<'_>) -> Option<Service<'_>> {
             } else {
                 "a service without a token"
             };
-            let fault =
-                Fault::error(Code::MissingKey, what).expected("one of `token` and `sha256`");
-            fields.reject(fault);
-            None
+            let fault = Fault::error(Code::MissingKey, what);
+            Err(fields.reject(fault.expected("one of `token` and `sha256`")))
         }
     };
-    let routes = fields
-        .opt("routes")
-        .maybe(|field| Field::each(bounded(field), wanted));
-    let networks = fields
-        .opt("networks")
-        .maybe(|field| Field::each(bounded(field), place));
+    let routes = fields.maybe("routes", |field| Field::each(bounded(field), wanted));
+    let networks = fields.maybe("networks", |field| Field::each(bounded(field), place));
     fields.finish();
-    Some(Service {
+    Ok(Service {
         item,
         name: name?,
         tokens: tokens?,
@@ -137,21 +125,17 @@ fn service(item: Field<'_>) -> Option<Service<'_>> {
     })
 }
 
-fn bounded(field: Field<'_>) -> Option<Vec<Field<'_>>> {
+fn bounded(field: Field<'_>) -> Reading<Vec<Field<'_>>> {
     let items = field.one_or_more()?;
     if items.len() > MAX_ITEMS {
-        field.wrongly(
-            Code::Bound,
-            "has too many items",
-            &format!("at most {MAX_ITEMS}"),
-        );
-        return None;
+        let most = format!("at most {MAX_ITEMS}");
+        return Err(field.wrongly(Code::Bound, "has too many items", &most));
     }
-    Some(items)
+    Ok(items)
 }
 
 /// `PATH` or `METHOD PATH`.
-fn wanted(item: Field<'_>) -> Option<Wanted<'_>> {
+fn wanted(item: Field<'_>) -> Reading<Wanted<'_>> {
     let text = item.str()?;
     let (method, path) = match text.split_once(' ') {
         Some((method, path)) => (Some(method), path.trim_start()),
@@ -159,36 +143,30 @@ fn wanted(item: Field<'_>) -> Option<Wanted<'_>> {
     };
     let expected = "the `path` of a route, or a method and the path: GET /api/things/{thing}";
     if !path.starts_with('/') {
-        item.wrongly(Code::Route, "is not a route", expected);
-        return None;
+        return Err(item.wrongly(Code::Route, "is not a route", expected));
     }
     let method = match method {
         None => None,
         Some(name) if KNOWN_METHODS.contains(&name) => {
-            Some(Method::from_bytes(name.as_bytes()).ok()?)
+            Some(Method::from_bytes(name.as_bytes()).map_err(|_| Faulty)?)
         }
         Some(name) => {
-            let fault = Fault::error(
-                Code::Route,
-                format!("{} names an unknown method", item.name),
-            );
-            item.reject(match nearest(name, KNOWN_METHODS.iter().copied()) {
-                Some(near) => fault.near(near),
-                None => fault.expected(expected),
-            });
-            return None;
+            let what = format!("{} names an unknown method", item.name);
+            let fault = Fault::error(Code::Route, what);
+            let known = KNOWN_METHODS.iter().copied();
+            return Err(item.unknown_word(fault, name, known, expected));
         }
     };
-    Some(Wanted {
+    Ok(Wanted {
         item,
         path: path.to_owned(),
         method,
     })
 }
 
-fn place(item: Field<'_>) -> Option<(Field<'_>, Place)> {
+fn place(item: Field<'_>) -> Reading<(Field<'_>, Place)> {
     let expected = "an address, a network such as 10.0.0.0/8, or `unix`";
-    let place = item.told(Code::WrongValue, expected, |text| match text {
+    let place = item.parse(Code::WrongValue, expected, |text| match text {
         "unix" => Ok(Place::Unix),
         text => network(text).map(Place::Net),
     })?;
@@ -199,22 +177,22 @@ fn place(item: Field<'_>) -> Option<(Field<'_>, Place)> {
             "{} is everybody: whoever gets hold of the token can use it from anywhere",
             item.name
         );
-        item.reject(
-            Fault::warning(Code::WrongValue, what).fix("name the networks where the service runs"),
+        item.warn(
+            Code::WrongValue,
+            what,
+            "name the networks where the service runs",
         );
     }
-    Some((item, place))
+    Ok((item, place))
 }
 
 /// Services that the log and the app can tell apart.
-fn distinct(services: Vec<Service<'_>>) -> Option<Vec<Service<'_>>> {
+fn distinct(services: Vec<Service<'_>>) -> Reading<Vec<Service<'_>>> {
     let mut good = true;
     for (i, service) in services.iter().enumerate() {
         let name = quoted(service.name.as_str());
         let mut refuse = |what: String, fix: &str| {
-            service
-                .item
-                .reject(Fault::error(Code::Contradiction, what).fix(fix));
+            service.item.refuse(Code::Contradiction, what, fix);
             good = false;
         };
         if services
@@ -241,5 +219,5 @@ fn distinct(services: Vec<Service<'_>>) -> Option<Vec<Service<'_>>> {
             );
         }
     }
-    good.then_some(services)
+    good.then_some(services).ok_or(Faulty)
 }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Field, Fields, Reading};
 use crate::config::settings::SharedSettings;
 use crate::config::values::secret::Secret;
 use crate::config::values::url::{Url, UrlError};
@@ -15,50 +14,52 @@ const NAMESPACE: &str = "1 to 64 letters, digits, `-`, `_`, `.` and `:`";
 /// Where Redis and Valkey listen.
 const PORT: u16 = 6379;
 
-/// Reads this part of the config; `Some(None)` when nothing is shared. The path of `ca` is relative to `folder`.
-pub(crate) fn shared(root: &mut Fields<'_>, folder: &Path) -> Option<Option<SharedSettings>> {
+/// Reads this part of the config; `None` when nothing is shared. The path of `ca` is relative to `folder`.
+pub(crate) fn shared(root: &mut Fields<'_>, folder: &Path) -> Reading<Option<SharedSettings>> {
     let section = root.opt("shared");
     if !section.is_present() {
-        return Some(None);
+        return Ok(None);
     }
     let mut fields = section.fields("the shared store")?;
     // It may have a password in it, so no message repeats it.
     let redis = fields
         .req("redis")
         .hidden()
-        .told(Code::WrongValue, REDIS, store_url);
-    let username = fields
-        .opt("username")
-        .maybe(|field| field.told(Code::WrongValue, "a name", name_of_user));
+        .parse(Code::WrongValue, REDIS, store_url);
+    let username = fields.maybe("username", |field| {
+        field.parse(Code::WrongValue, "a name", name_of_user)
+    });
     let password = fields.opt("password").hidden().maybe(Field::secret);
     let ca_at = fields.opt("ca");
-    let ca = ca_at.maybe(|field| field.told(Code::WrongValue, "the path of a PEM file", path));
-    let namespace = fields
-        .opt("namespace")
-        .maybe(|field| field.told(Code::WrongValue, NAMESPACE, namespace));
-    let log = fields.opt("log").maybe(|field| field.u64(100..=10_000_000));
-    let spread = fields.opt("spread").duration_or(
+    let ca = ca_at.maybe(|field| field.parse(Code::WrongValue, "the path of a PEM file", path));
+    let namespace = fields.maybe("namespace", |field| {
+        field.parse(Code::WrongValue, NAMESPACE, namespace)
+    });
+    let log = fields.read_or("log", SharedSettings::LOG, |field| {
+        field.u64(100..=10_000_000)
+    });
+    let spread = fields.duration_or(
+        "spread",
         SharedSettings::SPREAD,
         Duration::ZERO..=Duration::from_secs(300),
     );
-    let write = fields.opt("write").bool_or(true);
+    let write = fields.bool_or("write", true);
     fields.finish();
     let (place, ca) = (redis?, ca?);
     if ca.is_some() && !place.tls {
-        let fault = Fault::error(Code::Contradiction, "`ca` has no effect without TLS");
-        ca_at.reject(fault.fix("`redis: rediss://…`, or remove `ca`"));
-        return None;
+        let what = "`ca` has no effect without TLS";
+        return Err(ca_at.refuse(
+            Code::Contradiction,
+            what,
+            "`redis: rediss://…`, or remove `ca`",
+        ));
     }
     let password = password?.map(Arc::new);
     if password.is_some() && place.password.is_some() {
-        let fault = Fault::error(
-            Code::Contradiction,
-            "`shared` has two passwords: one in `redis`, one in `password`",
-        );
-        section.reject(fault.fix("remove one of them"));
-        return None;
+        let what = "`shared` has two passwords: one in `redis`, one in `password`";
+        return Err(section.refuse(Code::Contradiction, what, "remove one of them"));
     }
-    Some(Some(SharedSettings {
+    Ok(Some(SharedSettings {
         host: place.host,
         port: place.port,
         tls: place.tls,
@@ -67,13 +68,13 @@ pub(crate) fn shared(root: &mut Fields<'_>, folder: &Path) -> Option<Option<Shar
         password: password.or(place.password),
         ca: ca.map(|ca| folder.join(ca)),
         namespace: namespace?.unwrap_or_else(|| SharedSettings::NAMESPACE.to_owned()),
-        log: log?.unwrap_or(SharedSettings::LOG),
+        log: log?,
         spread: spread?,
         write: write?,
     }))
 }
 
-/// What the URL says.
+/// The parts of the URL.
 struct StoreUrl {
     host: String,
     port: u16,

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::static_user::{StaticAuth, StaticUser};
 
-use crate::config::document::faults::{Code, Fault};
 use crate::config::document::yaml::Node;
-use crate::config::reader::Fields;
-use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Code, Faulty, Fields, ReadContext, Reading};
 use crate::config::settings::Address;
 
 use super::auth_disabled;
@@ -19,14 +17,14 @@ pub(crate) enum AuthMode {
     Issuers,
     /// The holder of the shared token is the local user.
     SharedToken,
-    /// Nobody: authentication is switched off.
+    /// None: authentication is switched off.
     Nobody,
 }
 
 /// What was chosen, and what takes the place of issuers, as far as it could be read.
 pub(crate) struct Choice {
     pub(crate) auth_mode: AuthMode,
-    pub(crate) mode: Option<Option<StaticAuth>>,
+    pub(crate) mode: Reading<Option<StaticAuth>>,
 }
 
 /// Reads who vouches for users. `file` is the whole config, and `listen` where requests come in.
@@ -41,55 +39,58 @@ pub(crate) fn choice<'a>(
     let named = mode.maybe(named);
     let off = auth_disabled::asked(cx);
     let wants_local =
-        named == Some(Some(Named::Local)) || (section.is_present() && named == Some(None));
-    let local = (wants_local || section.is_present()).then(|| local(section, cx));
-    let mut good = named.is_some();
-    if section.is_present() && named == Some(Some(Named::Clerk)) {
+        named == Ok(Some(Named::Local)) || (section.is_present() && named == Ok(None));
+    let local = if wants_local || section.is_present() {
+        local(section, cx).map(Some)
+    } else {
+        Ok(None)
+    };
+    let mut good = named.and(off).map(|_| ());
+    if section.is_present() && named == Ok(Some(Named::Clerk)) {
         let what = format!(
             "`local` beside {} `clerk`: either one shared token counts, or Clerk's tokens do",
             mode.name
         );
-        section.reject(
-            Fault::error(Code::Contradiction, what).fix("remove `local`, or set AUTH_MODE=local"),
-        );
-        good = false;
+        let fix = "remove `local`, or set AUTH_MODE=local";
+        good = Err(section.refuse(Code::Contradiction, what, fix));
     }
-    if off == Some(true) {
+    if off == Ok(true) {
         if wants_local {
             let what = "`AUTH_DISABLED` beside local mode: either a token is asked for, or none is";
-            cx.push(Fault::error(Code::Contradiction, what).fix("unset AUTH_DISABLED"));
-            good = false;
+            good = Err(cx.refuse(Code::Contradiction, what, "unset AUTH_DISABLED"));
         }
-        good &= auth_disabled::allowed(root, file, listen, cx);
-        let mode = good.then(|| Some(StaticAuth::Disabled(Arc::new(StaticUser::disabled()))));
+        if !auth_disabled::allowed(root, file, listen, cx) {
+            good = Err(Faulty);
+        }
         return Choice {
             auth_mode: AuthMode::Nobody,
-            mode,
+            mode: good.map(|()| Some(StaticAuth::Disabled(Arc::new(StaticUser::disabled())))),
         };
     }
     if wants_local {
-        let mode = local.flatten().filter(|_| good && off.is_some()).map(Some);
         return Choice {
             auth_mode: AuthMode::SharedToken,
-            mode,
+            mode: good.and(local),
         };
     }
     let token = cx.variable("LOCAL_AUTH_TOKEN");
-    if token.is_present() && named != Some(Some(Named::Clerk)) {
+    if token.is_present() && named != Ok(Some(Named::Clerk)) {
         let what = format!("{} has no effect without `AUTH_MODE=local`", token.name);
-        cx.push(
-            Fault::warning(Code::Contradiction, what).fix("export AUTH_MODE=local, or unset it"),
+        cx.warn(
+            Code::Contradiction,
+            what,
+            "export AUTH_MODE=local, or unset it",
         );
     }
     Choice {
         auth_mode: AuthMode::Issuers,
-        mode: (good && off.is_some()).then_some(None),
+        mode: good.map(|()| None),
     }
 }
 
-/// Where one shared token counts, nobody else's does: a user who has left would come back with the shared one.
-pub(crate) fn no_issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> bool {
-    let mut good = true;
+/// Where one shared token counts, no personal one does: a user who has left could come back with the shared one.
+pub(crate) fn no_issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Reading<()> {
+    let mut good = Ok(());
     for field in [root.opt("clerk"), root.opt("issuers")]
         .into_iter()
         .filter(|field| field.is_present())
@@ -99,15 +100,15 @@ pub(crate) fn no_issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> bool
             field.name
         );
         let fix = "set AUTH_MODE=clerk and remove `local`, or remove this";
-        field.reject(Fault::error(Code::Contradiction, what).fix(fix));
-        good = false;
+        good = Err(field.refuse(Code::Contradiction, what, fix));
     }
     for name in ["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"] {
         if cx.variable(name).is_present() {
             let what = format!("`{name}` has no effect in local mode");
-            cx.push(
-                Fault::warning(Code::Contradiction, what)
-                    .fix("set AUTH_MODE=clerk if Clerk's tokens shall count"),
+            cx.warn(
+                Code::Contradiction,
+                what,
+                "set AUTH_MODE=clerk if Clerk's tokens shall count",
             );
         }
     }

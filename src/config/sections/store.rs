@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::config::document::faults::Code;
-use crate::config::reader::Field;
-use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Code, Field, ReadContext, Reading};
 
 /// Where the store is, if there is one.
-pub(crate) fn store<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Option<Option<PathBuf>> {
+pub(crate) fn store<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Reading<Option<PathBuf>> {
     let places = [cx.variable("BAILIFF_STORE"), file];
     if !places.iter().any(|field| field.is_present()) {
-        return Some(None);
+        return Ok(None);
     }
-    ReadContext::first(&places, |field| {
-        field.told(Code::WrongValue, "the path of a file", path_of_store)
-    })
-    .map(Some)
+    let read = ReadContext::first(&places, |field| {
+        field.parse(Code::WrongValue, "the path of a file", path_of_store)
+    });
+    read.map(Some)
 }
 
 /// The errors complete "`store` …". Whether the file is there, and is a store, is for who opens it.

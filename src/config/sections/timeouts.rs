@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::config::reader::Field;
+use crate::config::reader::{Field, Reading};
 use crate::config::settings::{Shutdown, Timeouts};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) fn timeouts(field: Field<'_>) -> Option<Timeouts> {
+/// Reads `timeouts:`.
+pub(crate) fn timeouts(field: Field<'_>) -> Reading<Timeouts> {
     let default = Timeouts::default();
     if !field.is_present() {
-        return Some(default);
+        return Ok(default);
     }
     let mut fields = field.fields("the timeouts")?;
     let (tenth, second, minute) = (
@@ -18,22 +19,18 @@ pub(crate) fn timeouts(field: Field<'_>) -> Option<Timeouts> {
         Duration::from_secs(1),
         Duration::from_secs(60),
     );
-    let connect = fields
-        .opt("connect")
-        .duration_or(default.connect, tenth..=minute);
-    let read = fields.opt("read").duration_or(default.read, second..=DAY);
-    let write = fields.opt("write").duration_or(default.write, second..=DAY);
-    let upstream_idle = fields
-        .opt("upstream_idle")
-        .duration_or(default.upstream_idle, Duration::ZERO..=60 * minute);
-    let client = fields
-        .opt("client")
-        .duration_or(default.client, second..=60 * minute);
-    let webhook_body = fields
-        .opt("webhook_body")
-        .duration_or(default.webhook_body, second..=minute);
+    let connect = fields.duration_or("connect", default.connect, tenth..=minute);
+    let read = fields.duration_or("read", default.read, second..=DAY);
+    let write = fields.duration_or("write", default.write, second..=DAY);
+    let upstream_idle = fields.duration_or(
+        "upstream_idle",
+        default.upstream_idle,
+        Duration::ZERO..=60 * minute,
+    );
+    let client = fields.duration_or("client", default.client, second..=60 * minute);
+    let webhook_body = fields.duration_or("webhook_body", default.webhook_body, second..=minute);
     fields.finish();
-    Some(Timeouts {
+    Ok(Timeouts {
         connect: connect?,
         read: read?,
         write: write?,
@@ -43,21 +40,18 @@ pub(crate) fn timeouts(field: Field<'_>) -> Option<Timeouts> {
     })
 }
 
-pub(crate) fn shutdown(field: Field<'_>) -> Option<Shutdown> {
+/// Reads `shutdown:`.
+pub(crate) fn shutdown(field: Field<'_>) -> Reading<Shutdown> {
     let default = Shutdown::default();
     if !field.is_present() {
-        return Some(default);
+        return Ok(default);
     }
     let mut fields = field.fields("the shutdown")?;
     let longest = Duration::from_secs(600);
-    let delay = fields
-        .opt("delay")
-        .duration_or(default.delay, Duration::ZERO..=longest);
-    let drain = fields
-        .opt("drain")
-        .duration_or(default.drain, Duration::ZERO..=longest);
+    let delay = fields.duration_or("delay", default.delay, Duration::ZERO..=longest);
+    let drain = fields.duration_or("drain", default.drain, Duration::ZERO..=longest);
     fields.finish();
-    Some(Shutdown {
+    Ok(Shutdown {
         delay: delay?,
         drain: drain?,
     })

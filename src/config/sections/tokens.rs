@@ -3,14 +3,13 @@
 use crate::domain::service_token::{MAX_TOKENS, MIN_TOKEN, TokenHash};
 use crate::domain::token::bearer::MAX_TOKEN;
 
-use crate::config::document::faults::Code;
-use crate::config::reader::Field;
+use crate::config::reader::{Code, Faulty, Field, Reading, first_repeated};
 
 /// One token, or several while rotating.
 pub(crate) fn several<'a, T: PartialEq>(
     field: Field<'a>,
-    read: fn(Field<'a>) -> Option<T>,
-) -> Option<Vec<T>> {
+    read: fn(Field<'a>) -> Reading<T>,
+) -> Reading<Vec<T>> {
     let items = field.hidden().one_or_more()?;
     let good = items.len() <= MAX_TOKENS;
     if !good {
@@ -21,11 +20,8 @@ pub(crate) fn several<'a, T: PartialEq>(
             &expected,
         );
     }
-    let tokens = Field::each(Some(items), read)?;
-    let twice = tokens
-        .iter()
-        .enumerate()
-        .any(|(i, token)| tokens.iter().take(i).any(|other| other == token));
+    let tokens = Field::each(Ok(items), read)?;
+    let twice = first_repeated(&tokens).is_some();
     if twice {
         field.wrongly(
             Code::Contradiction,
@@ -33,15 +29,16 @@ pub(crate) fn several<'a, T: PartialEq>(
             "different tokens: the new one and the old one",
         );
     }
-    (good && !twice).then_some(tokens)
+    (good && !twice).then_some(tokens).ok_or(Faulty)
 }
 
-pub(crate) fn token(field: Field<'_>) -> Option<TokenHash> {
+/// Reads a token, of which only the hash is kept.
+pub(crate) fn token(field: Field<'_>) -> Reading<TokenHash> {
     let expected =
         format!("at least {MIN_TOKEN} characters of visible ASCII: openssl rand -hex 32");
     field
         .hidden()
-        .told(Code::Secret, &expected, |text| match text {
+        .parse(Code::Secret, &expected, |text| match text {
             text if text.starts_with(['"', '\'']) || text.trim() != text => {
                 Err("has quotes or white space around it")
             }
@@ -54,9 +51,10 @@ pub(crate) fn token(field: Field<'_>) -> Option<TokenHash> {
         })
 }
 
-pub(crate) fn sha256(field: Field<'_>) -> Option<TokenHash> {
+/// Reads the hash of a token.
+pub(crate) fn sha256(field: Field<'_>) -> Reading<TokenHash> {
     let expected = "64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum";
-    field.hidden().told(Code::Secret, expected, |text| {
+    field.hidden().parse(Code::Secret, expected, |text| {
         hexadecimal(text).map(TokenHash::from_bytes)
     })
 }

@@ -4,23 +4,22 @@ use ipnet::IpNet;
 
 use crate::domain::client;
 
-use crate::config::document::faults::Code;
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Field, Fields, Reading};
 
 /// Reads the proxies in front.
-pub(crate) fn trusted_proxies(root: &mut Fields<'_>) -> Option<Vec<IpNet>> {
+pub(crate) fn trusted_proxies(root: &mut Fields<'_>) -> Reading<Vec<IpNet>> {
     let expected = "an address or a network such as 10.0.0.0/8";
     let proxy = |field: Field<'_>| {
-        field.told(Code::WrongValue, expected, |text| match network(text)? {
+        field.parse(Code::WrongValue, expected, |text| match network(text)? {
             net if net.prefix_len() == 0 => {
                 Err("is everybody: anybody could say where a request came from")
             }
             net => Ok(net),
         })
     };
-    root.opt("trusted_proxies")
-        .maybe(|field| Field::each(field.one_or_more(), proxy))
-        .map(Option::unwrap_or_default)
+    root.read_or("trusted_proxies", vec![], |field| {
+        Field::each(field.one_or_more(), proxy)
+    })
 }
 
 /// An address or a network, as its requests show it.

@@ -2,9 +2,7 @@
 
 use thiserror::Error;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::Field;
-use crate::config::reader::environment::ReadContext;
+use crate::config::reader::{Code, Fault, Field, ReadContext, Reading};
 use crate::config::settings::{Upstream, UpstreamAddress};
 use crate::config::values::url::{Url, UrlError};
 
@@ -12,20 +10,20 @@ use super::listeners::{AddressError, socket};
 
 const UPSTREAM: &str = "http://host:port, h2c://host:port or unix:/path/of/socket";
 
-pub(crate) fn upstream<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Option<Upstream> {
+/// Reads where the app is.
+pub(crate) fn upstream<'a>(file: Field<'a>, cx: ReadContext<'a>) -> Reading<Upstream> {
     let places = cx.places("upstream", file);
     if !places.iter().any(|field| field.is_present()) {
         let fault = Fault::error(
             Code::MissingKey,
             "no upstream: nobody said where the app is",
         );
-        cx.push(fault.fix(
+        return Err(cx.push(fault.fix(
             "`upstream: http://127.0.0.1:3000` in the config, BAILIFF_UPSTREAM, or --upstream",
-        ));
-        return None;
+        )));
     }
     ReadContext::first(&places, |field| {
-        field.told(Code::WrongValue, UPSTREAM, parse_upstream)
+        field.parse(Code::WrongValue, UPSTREAM, parse_upstream)
     })
 }
 
@@ -58,7 +56,7 @@ fn parse_upstream(text: &str) -> Result<Upstream, UpstreamError> {
         "https" => return Err(UpstreamError::Tls),
         _ => return Err(UpstreamError::Scheme),
     };
-    // A lone slash at the end says nothing, and people paste it.
+    // A lone slash at the end has no meaning, and people paste it.
     if !matches!(url.path.as_str(), "" | "/") || !url.query.is_empty() {
         return Err(UpstreamError::Path);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::values::secret::Secret;
 
 /// Clerk's Backend API, and the secret key of the instance that is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendSettings {
     /// `scheme://host[:port]` in lower case, without a slash or `/v1` at its end. https, or http on loopback.
     pub api_url: String,
@@ -20,20 +20,6 @@ impl BackendSettings {
     /// [`BackendSettings::api_url`] where nothing is said.
     pub const API_URL: &str = "https://api.clerk.com";
 }
-
-/// By value, so that a reload can tell whether anything has changed.
-impl PartialEq for BackendSettings {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            api_url,
-            secret,
-            live,
-        } = self;
-        *api_url == other.api_url && *live == other.live && secret.matches(&other.secret)
-    }
-}
-
-impl Eq for BackendSettings {}
 
 /// Clerk's Backend API, and how often all of it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]

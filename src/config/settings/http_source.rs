@@ -1,4 +1,4 @@
-//! An endpoint of the app that says who the members are.
+//! An endpoint of the app that lists the members.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::config::values::secret::Secret;
 
 /// An endpoint, and how it is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSource {
     /// https, or http on loopback or at a private address. With `{user}` in its path or query for [`HttpMode::Lookup`].
     pub url: String,
-    /// Shown as `Authorization: Bearer …`, to nobody else.
+    /// Sent as `Authorization: Bearer …`, to this endpoint alone.
     pub token: Option<Arc<Secret>>,
     /// Bound on an answer, in bytes.
     pub max_bytes: u64,
@@ -33,33 +33,13 @@ pub enum HttpMode {
     },
 }
 
-/// By value, so that a reload can tell whether anything has changed.
-impl PartialEq for HttpSource {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            url,
-            token,
-            max_bytes,
-            mode,
-        } = self;
-        let same_token = match (token, &other.token) {
-            (Some(token), Some(other)) => token.matches(other),
-            (None, None) => true,
-            _ => false,
-        };
-        same_token && *url == other.url && *max_bytes == other.max_bytes && *mode == other.mode
-    }
-}
-
-impl Eq for HttpSource {}
-
 impl HttpSource {
     /// [`HttpSource::max_bytes`] for everything, where nothing is said: about 500,000 users.
     pub(crate) const MAX_BYTES: u64 = 64 << 20;
     /// The same for one user.
     pub(crate) const MAX_BYTES_OF_ONE: u64 = 1 << 20;
 
-    /// The address as messages show it. A query may hold what is nobody's business.
+    /// The address as messages show it. A query may hold secrets.
     #[must_use]
     pub fn shown(&self) -> &str {
         self.url.split('?').next().unwrap_or_default()
@@ -71,5 +51,32 @@ impl HttpSource {
             HttpMode::Snapshot { interval, .. } => interval,
             HttpMode::Lookup { ttl, .. } => ttl,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_no_query_and_a_debug_print_no_token() {
+        let token = Some(Arc::new(Secret::from("hunter2".to_owned())));
+        let mode = HttpMode::Snapshot {
+            interval: Duration::from_secs(1),
+            allow_empty: false,
+        };
+        let source = HttpSource {
+            url: "https://app.test/m?k=v".to_owned(),
+            token,
+            max_bytes: 1,
+            mode,
+        };
+        assert_eq!(source.shown(), "https://app.test/m");
+        assert!(!format!("{source:?}").contains("hunter2"));
+        let other = HttpSource {
+            token: Some(Arc::new(Secret::from("hunter3".to_owned()))),
+            ..source.clone()
+        };
+        assert!(source != other && source == source.clone());
     }
 }

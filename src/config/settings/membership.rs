@@ -10,7 +10,7 @@ use super::clerk::ClerkSource;
 use super::http_source::{HttpMode, HttpSource};
 use super::postgres::{PostgresMode, PostgresSource};
 
-/// Where the membership comes from, and what happens with those of whom it says nothing.
+/// Where the membership comes from, and how users are treated who are not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipSource {
     pub from: From,
@@ -18,10 +18,10 @@ pub struct MembershipSource {
     pub policy: Policy,
 }
 
-/// Who says who belongs to which workspace.
+/// The source of who belongs to which workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Nobody: everybody who signs in is known by that alone.
+    /// None: every user who signs in is known by that alone.
     Nobody,
     /// The organization of the token.
     Token,
@@ -45,7 +45,7 @@ impl From {
         }
     }
 
-    /// Whether somebody else is asked for it while the gate runs: see [`crate::membership_sources`].
+    /// Whether another machine is asked for it while the gate runs.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         match self {
@@ -54,7 +54,7 @@ impl From {
         }
     }
 
-    /// Whether that somebody is asked for one user at a time.
+    /// Whether it is asked for one user at a time.
     #[must_use]
     pub fn is_lookup(&self) -> bool {
         match self {
@@ -64,7 +64,7 @@ impl From {
         }
     }
 
-    /// How long it is, at the most, until that somebody is asked again.
+    /// Longest time until it is asked again.
     pub(crate) fn asked_every(&self) -> Option<Duration> {
         match self {
             Self::Nobody | Self::Token | Self::File(_) => None,

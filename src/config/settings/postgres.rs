@@ -27,9 +27,9 @@ pub struct PostgresSource {
 pub enum PostgresMode {
     /// For everything at once.
     Snapshot {
-        /// Whoever sends a `NOTIFY` on it says that something has changed.
+        /// A `NOTIFY` on it means that something has changed.
         channel: String,
-        /// Between two loads when nobody says so.
+        /// Between two loads without such a `NOTIFY`.
         interval: Duration,
         /// Whether it may say that there are no users any more.
         allow_empty: bool,
@@ -47,7 +47,7 @@ impl PostgresSource {
     /// [`PostgresMode::Snapshot::channel`] where nothing is said.
     pub const CHANNEL: &str = "bailiff_membership";
 
-    /// Whether the server has to prove who it is, and nobody in between can read along.
+    /// Whether the server has to prove who it is, and the connection is encrypted.
     #[must_use]
     pub fn has_tls(&self) -> bool {
         self.connect.get_ssl_mode() != SslMode::Disable
@@ -59,7 +59,7 @@ impl PostgresSource {
     }
 }
 
-/// Where it is, for people: host and database, nobody's name and no password.
+/// Where it is, for people: host and database, without user and password.
 impl fmt::Display for PostgresSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(&self.connect, f)

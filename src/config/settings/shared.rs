@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::values::secret::Secret;
 
 /// A Redis or Valkey that replicas share.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedSettings {
     /// A name, or an IP address.
     pub host: String,
@@ -49,42 +49,3 @@ impl SharedSettings {
         format!("{host}:{port}/{database} {namespace}")
     }
 }
-
-/// By value, so that a reload can tell whether anything has changed.
-impl PartialEq for SharedSettings {
-    fn eq(&self, other: &Self) -> bool {
-        let same = match (&self.password, &other.password) {
-            (None, None) => true,
-            (Some(a), Some(b)) => a.matches(b),
-            _ => false,
-        };
-        let rest = |s: &Self| {
-            let Self {
-                host,
-                port,
-                tls,
-                database,
-                username,
-                password: _,
-                ca,
-                namespace,
-                log,
-                spread,
-                write,
-            } = s.clone();
-            (
-                host,
-                port,
-                tls,
-                database,
-                username,
-                ca,
-                namespace,
-                (log, spread, write),
-            )
-        };
-        same && rest(self) == rest(other)
-    }
-}
-
-impl Eq for SharedSettings {}

@@ -40,9 +40,9 @@ fn exhaust(bytes: &[u8]) -> String {
             return ctx.into_faults().to_string();
         }
     };
-    if let Some(root) = ctx.parse(&source, Bounds::default()) {
+    if let Ok(root) = ctx.parse(&source, Bounds::default()) {
         visit(Field::root(&root, "root", &ctx));
-        if let Some(mut fields) = Fields::of(&root, "root", &ctx) {
+        if let Ok(mut fields) = Fields::of(&root, "root", &ctx) {
             let _ = fields.req("listen").hidden().str();
             fields.finish();
         }
@@ -197,7 +197,7 @@ fn a_hundred_thousand_rows_are_read_in_a_moment() {
             user.req("access").one_of(&["active", "pending"]),
         );
         user.finish();
-        rows += usize::from(read.0.is_some() && read.1.is_some() && read.2.is_some());
+        rows += usize::from(read.0.is_ok() && read.1.is_ok() && read.2.is_ok());
     }
     fields.finish();
     assert_eq!(rows, 100_000);

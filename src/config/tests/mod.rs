@@ -6,7 +6,7 @@ mod secrecy;
 mod values;
 
 use super::interpolate::FakeEnv;
-use super::reader::{Ctx, Field, Fields};
+use super::reader::{Ctx, Field, Fields, Reading};
 use super::source::Source;
 use super::yaml::Bounds;
 
@@ -14,7 +14,7 @@ use super::yaml::Bounds;
 fn read<T>(
     text: &str,
     env: &FakeEnv,
-    read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    read: impl FnOnce(&mut Fields<'_>) -> Reading<T>,
 ) -> (Option<T>, String) {
     let ctx = Ctx::new(env);
     let value = ctx
@@ -25,14 +25,14 @@ fn read<T>(
             fields.finish();
             value
         });
-    (value, ctx.into_faults().to_string())
+    (value.ok(), ctx.into_faults().to_string())
 }
 
 /// The messages for a text in which only `key` is known.
 fn complaint<T>(
     text: &str,
     key: &'static str,
-    reader: impl FnOnce(Field<'_>) -> Option<T>,
+    reader: impl FnOnce(Field<'_>) -> Reading<T>,
 ) -> String {
     read(text, &FakeEnv::new(), |fields| reader(fields.opt(key))).1
 }

@@ -12,14 +12,12 @@ const MINUTE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::fr
 fn a_value_from_outside_is_never_shown() {
     let env = FakeEnv::new().with_var("PORT", "hunter2");
     let (_, got) = read(
-        "port: ${PORT}\nmode: ${PORT}\nurl: ${PORT}\n",
+        "port: ${PORT}\nmode: ${PORT}\nwait: ${PORT}\n",
         &env,
         |fields| {
             let _ = fields.req("port").u64(1..=65_535);
             let _ = fields.req("mode").one_of(&["enforce", "report"]);
-            fields
-                .req("url")
-                .parse_with("a URL", |text| Err::<(), _>(format!("cannot parse {text}")))
+            fields.req("wait").duration(MINUTE)
         },
     );
     let expected = "\
@@ -35,10 +33,10 @@ error[B002]: `mode` has an unknown value
   |       ^^^^^^^ expected `enforce` or `report`
   saw    the value of `${PORT}`, not shown
 
-error[B002]: `url` is not valid
- --> bailiff.yaml:3:6
-3 | url: ${PORT}
-  |      ^^^^^^^ expected a URL
+error[B002]: `wait` is not a duration
+ --> bailiff.yaml:3:7
+3 | wait: ${PORT}
+  |       ^^^^^^^ expected a duration from 0s to 1m, such as 10s or 15m
   saw    the value of `${PORT}`, not shown
 ";
     assert_text(&got, expected);
@@ -60,7 +58,7 @@ fn a_secret_is_masked_in_its_own_line_and_in_the_faults_of_its_neighbours() {
                 .saw(format!("{} bytes", secret.len()))
                 .expected("at least 32 bytes"),
         );
-        Some(())
+        Ok(())
     });
     let expected = "\
 error[B002]: `leeway` is not a duration

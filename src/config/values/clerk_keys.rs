@@ -51,14 +51,7 @@ impl std::str::FromStr for Publishable {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (packed, live) = match (text.strip_prefix("pk_live_"), text.strip_prefix("pk_test_")) {
-            (Some(packed), _) => (packed, true),
-            (_, Some(packed)) => (packed, false),
-            _ => return Err(other_kind(text)),
-        };
-        if packed.trim() != packed || packed.ends_with(['"', '\'']) {
-            return Err(KeyError::Quoted);
-        }
+        let (packed, live) = unprefixed(text, "pk_")?;
         let host = host(packed)?;
         if host.contains('.') && is_dns_name(&host) {
             Ok(Self { host, live })
@@ -70,17 +63,25 @@ impl std::str::FromStr for Publishable {
 
 /// A secret key; gives back whether it is of a production instance.
 pub(crate) fn secret_key(text: &str) -> Result<bool, KeyError> {
-    let (packed, live) = match (text.strip_prefix("sk_live_"), text.strip_prefix("sk_test_")) {
+    match unprefixed(text, "sk_")? {
+        (packed, _) if packed.len() < 16 => Err(KeyError::Truncated),
+        (packed, live) if packed.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(live),
+        _ => Err(KeyError::Character),
+    }
+}
+
+/// What stands after the prefix of this kind, and whether the key is of a production instance.
+fn unprefixed<'t>(text: &'t str, kind: &str) -> Result<(&'t str, bool), KeyError> {
+    let rest = text.strip_prefix(kind).ok_or_else(|| other_kind(text))?;
+    let (packed, live) = match (rest.strip_prefix("live_"), rest.strip_prefix("test_")) {
         (Some(packed), _) => (packed, true),
         (_, Some(packed)) => (packed, false),
         _ => return Err(other_kind(text)),
     };
-    match packed {
-        packed if packed.trim() != packed || packed.ends_with(['"', '\'']) => Err(KeyError::Quoted),
-        packed if packed.len() < 16 => Err(KeyError::Truncated),
-        packed if packed.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(live),
-        _ => Err(KeyError::Character),
+    if packed.trim() != packed || packed.ends_with(['"', '\'']) {
+        return Err(KeyError::Quoted);
     }
+    Ok((packed, live))
 }
 
 /// What was pasted instead.

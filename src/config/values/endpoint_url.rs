@@ -72,6 +72,7 @@ pub(crate) fn iss(text: &str, kind: Kind) -> Result<String, EndpointError> {
     }
 }
 
+/// The address of a key set, parsed and as it is written.
 pub(crate) fn jwks(text: &str) -> Result<(Url, String), EndpointError> {
     let url = fetchable(text, Plaintext::Private)?;
     if url.path.len() < 2 {
@@ -130,7 +131,7 @@ pub(crate) fn api(text: &str) -> Result<String, EndpointError> {
     if !matches!(url.path.as_str(), "" | "/" | "/v1" | "/v1/") {
         return Err(EndpointError::ApiPath);
     }
-    // A slip of the finger would hand the secret key to whoever has bought that name.
+    // A typo would hand the secret key to the owner of that name (typosquatting).
     if let Host::Name(name) = &url.host
         && !CLERKS.contains(&&**name)
         && let Some(meant) = nearest(name, CLERKS)

@@ -1,12 +1,12 @@
 //! A value that must not be seen: it does not print, and its memory is wiped.
 
 use std::fmt;
-use zeroize::Zeroize;
 
 use aws_lc_rs::constant_time;
+use zeroize::Zeroize;
 
-/// A secret from the config. `Debug` prints `Secret(..)`; there is no `Display`, `Serialize` or
-/// `PartialEq`: whoever compares must do it in constant time, by [`Secret::matches`] or over [`Secret::expose`].
+/// A secret from the config. `Debug` prints `Secret(..)`; there is no `Display` or `Serialize`. `==` takes the same time
+/// wherever two secrets differ; the lengths may show.
 ///
 /// The bytes are overwritten when it is dropped. Copies made before (the text of the config file,
 /// the process environment) are not ours to wipe.
@@ -28,13 +28,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether both are the same bytes. Takes the same time wherever they differ; the lengths may show.
-    #[must_use]
-    pub fn matches(&self, other: &Self) -> bool {
-        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
-    }
-
-    /// Length in bytes, which may be told: messages about weak secrets need it.
+    /// Length in bytes, which is no secret: messages about weak secrets need it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -46,6 +40,15 @@ impl Secret {
         self.0.is_empty()
     }
 }
+
+/// By value and in constant time, so that a reload can tell whether anything has changed.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Eq for Secret {}
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
@@ -81,12 +84,9 @@ mod tests {
     #[test]
     fn two_secrets_match_when_every_byte_does() {
         let secret = |text: &str| Secret::from(text.to_owned());
-        assert!(secret("sk_test_a").matches(&secret("sk_test_a")));
+        assert_eq!(secret("sk_test_a"), secret("sk_test_a"));
         for other in ["", "sk_test_", "sk_test_b", "sk_test_aa"] {
-            assert!(
-                !secret("sk_test_a").matches(&secret(other)),
-                "given: {other}"
-            );
+            assert_ne!(secret("sk_test_a"), secret(other), "given: {other}");
         }
     }
 }

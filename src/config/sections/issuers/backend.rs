@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::environment::ReadContext;
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Field, Fields, ReadContext, Reading};
 use crate::config::settings::BackendSettings;
 use crate::config::values::clerk_keys::{SECRET, secret_key};
 use crate::config::values::endpoint_url;
@@ -32,35 +30,34 @@ impl<'a> Backend<'a> {
         }
     }
 
-    /// Of nobody but the variables.
-    pub(crate) fn outside(cx: ReadContext<'a>) -> Self {
+    /// Of the variables alone.
+    pub(crate) fn from_environment(cx: ReadContext<'a>) -> Self {
         Self {
             secret: cx.variable("CLERK_SECRET_KEY"),
             api_url: cx.variable("CLERK_API_URL"),
         }
     }
 
-    /// Reads both; `Some(None)` without a secret key. The address is checked all the same: a wrong one would be found out late.
-    pub(crate) fn read(self) -> Option<Option<BackendSettings>> {
+    /// Reads both; `None` without a secret key. The address is checked all the same: a wrong one would be found out late.
+    pub(crate) fn read(self) -> Reading<Option<BackendSettings>> {
         let secret = self.secret.hidden().maybe(|field| {
-            field.told(Code::Secret, SECRET, |text| {
+            field.parse(Code::Secret, SECRET, |text| {
                 secret_key(text).map(|live| (Arc::new(Secret::from(text.to_owned())), live))
             })
         });
         let api_url = self
             .api_url
-            .maybe(|field| field.told(Code::WrongValue, API, endpoint_url::api));
-        // A variable that is set for the app beside us may well do nothing here; a line that somebody wrote may not.
+            .maybe(|field| field.parse(Code::WrongValue, API, endpoint_url::api));
+        // A variable that is set for the app beside the gate may have no effect here; a line of the config may not.
         if self.api_url.place().is_some() && !self.secret.is_present() {
-            let fault = Fault::warning(
+            self.api_url.warn(
                 Code::Contradiction,
                 "`api_url` has no effect without `secret_key`",
+                "`secret_key: ${CLERK_SECRET_KEY}`, or remove `api_url`",
             );
-            self.api_url
-                .reject(fault.fix("`secret_key: ${CLERK_SECRET_KEY}`, or remove `api_url`"));
         }
         let (secret, api_url) = (secret?, api_url?);
-        Some(secret.map(|(secret, live)| BackendSettings {
+        Ok(secret.map(|(secret, live)| BackendSettings {
             api_url: api_url.unwrap_or_else(|| BackendSettings::API_URL.to_owned()),
             secret,
             live,
@@ -77,9 +74,7 @@ impl<'a> Backend<'a> {
                 "{} of a further issuer has no effect: users are looked up for `clerk` only",
                 field.name
             );
-            field.reject(
-                Fault::warning(Code::Contradiction, what).fix(format!("remove {}", field.name)),
-            );
+            field.warn(Code::Contradiction, what, format!("remove {}", field.name));
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::domain::issuer::{ClaimNames, Kind};
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Field, Fields, Reading, quoted};
 
 /// Most claims that may be looked at for one thing.
 const MAX_NAMES: usize = 8;
@@ -28,7 +27,7 @@ const NO_USER: &[&str] = &[
     "scope",
     "typ",
 ];
-/// Claims that can be changed, or pass to somebody else.
+/// Claims that can be changed, or pass to another user.
 const NOT_FOR_EVER: &[&str] = &[
     "email",
     "name",
@@ -40,27 +39,23 @@ const NOT_FOR_EVER: &[&str] = &[
 ];
 
 /// Reads the names, each in the place of the default.
-pub(crate) fn claim_names(fields: &mut Fields<'_>, kind: Kind) -> Option<ClaimNames> {
+pub(crate) fn claim_names(fields: &mut Fields<'_>, kind: Kind) -> Reading<ClaimNames> {
     let default = ClaimNames::of(kind);
-    let field = fields.opt("claims");
-    if !field.is_present() {
-        return Some(default);
-    }
-    let mut fields = field.fields("the claim names")?;
+    let Some(mut fields) = fields.section("claims", "the claim names")? else {
+        return Ok(default);
+    };
     let user_field = fields.opt("user_id");
-    let user_id = user_field
-        .maybe(one)
-        .map(|name| name.unwrap_or(default.user_id));
-    let email = fields.opt("email").maybe(several);
-    let name = fields.opt("name").maybe(several);
-    let tenant = fields.opt("tenant").maybe(one);
+    let user_id = user_field.read_or(default.user_id, one);
+    let email = fields.maybe("email", several);
+    let name = fields.maybe("name", several);
+    let tenant = fields.maybe("tenant", one);
     fields.finish();
-    let user_id = user_id.filter(|user_id| names_a_user(user_field, user_id, kind));
+    let user_id = user_id.and_then(|user_id| names_a_user(user_field, user_id, kind));
     let (name, name_parts) = match name? {
         Some(names) => (names, vec![]),
         None => (default.name, default.name_parts),
     };
-    Some(ClaimNames {
+    Ok(ClaimNames {
         user_id: user_id?,
         email: email?.unwrap_or(default.email),
         name,
@@ -69,8 +64,8 @@ pub(crate) fn claim_names(fields: &mut Fields<'_>, kind: Kind) -> Option<ClaimNa
     })
 }
 
-fn one(field: Field<'_>) -> Option<Box<str>> {
-    field.told(Code::WrongValue, CLAIM, |text| match text {
+fn one(field: Field<'_>) -> Reading<Box<str>> {
+    field.parse(Code::WrongValue, CLAIM, |text| match text {
         "" => Err("is empty"),
         text if text.len() > 255 => Err("is too long for the name of a claim"),
         text if text.chars().any(char::is_control) => Err("has a character that no claim has"),
@@ -78,46 +73,36 @@ fn one(field: Field<'_>) -> Option<Box<str>> {
     })
 }
 
-fn several(field: Field<'_>) -> Option<Vec<Box<str>>> {
+fn several(field: Field<'_>) -> Reading<Vec<Box<str>>> {
     let items = field.one_or_more()?;
     if items.len() > MAX_NAMES {
-        field.wrongly(
-            Code::Bound,
-            "names too many claims",
-            &format!("at most {MAX_NAMES}"),
-        );
-        return None;
+        let most = format!("at most {MAX_NAMES}");
+        return Err(field.wrongly(Code::Bound, "names too many claims", &most));
     }
-    Field::each(Some(items), one)
+    Field::each(Ok(items), one)
 }
 
-fn names_a_user(field: Field<'_>, claim: &str, kind: Kind) -> bool {
+/// The claim, if it tells users apart.
+fn names_a_user(field: Field<'_>, claim: Box<str>, kind: Kind) -> Reading<Box<str>> {
     match kind {
-        Kind::Clerk if claim != "sub" => {
+        Kind::Clerk if *claim != *"sub" => {
             let what =
                 "`user_id` cannot be another claim than `sub` for an issuer of `kind: clerk`";
             let fix = "remove it: Clerk's users are `sub`, and a custom claim can hold what the user has written";
-            field.reject(Fault::error(Code::Contradiction, what).fix(fix));
-            false
+            return Err(field.refuse(Code::Contradiction, what, fix));
         }
-        Kind::Oidc if NO_USER.contains(&claim) => {
-            field.wrongly(
-                Code::WrongValue,
-                format!("is {}, which names no user", quoted(claim)),
-                "`sub`, `oid` or the like",
-            );
-            false
+        Kind::Oidc if NO_USER.contains(&&*claim) => {
+            let what = format!("is {}, which names no user", quoted(&claim));
+            return Err(field.wrongly(Code::WrongValue, what, "`sub`, `oid` or the like"));
         }
-        Kind::Oidc if NOT_FOR_EVER.contains(&claim) => {
+        Kind::Oidc if NOT_FOR_EVER.contains(&&*claim) => {
             let what = format!(
                 "users are told apart by {}, which can be changed or pass to somebody else",
-                quoted(claim)
+                quoted(&claim)
             );
-            field.reject(
-                Fault::warning(Code::Contradiction, what).fix("`user_id: sub`, the default"),
-            );
-            true
+            field.warn(Code::Contradiction, what, "`user_id: sub`, the default");
         }
-        Kind::Clerk | Kind::Oidc => true,
+        Kind::Clerk | Kind::Oidc => {}
     }
+    Ok(claim)
 }

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use crate::domain::issuer::Kind;
 use crate::domain::keys::KeySet;
 
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::environment::ReadContext;
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, ReadContext, Reading, quoted};
 use crate::config::settings::{BackendSettings, KeySource};
-use crate::config::values::clerk_keys::{self, Publishable};
+use crate::config::values::clerk_keys::{PUBLISHABLE, Publishable};
 use crate::config::values::endpoint_url::{iss, jwks};
 use crate::config::values::url::Url;
 
@@ -18,21 +16,27 @@ use super::key_source::{JWKS, jwks_field, pem};
 
 const ISSUER: &str = "the Frontend API's URL, such as https://clerk.example.com";
 
-/// What an issuer says about itself, each part checked by itself.
+/// The keys of an issuer that depend on each other, each right by itself.
 struct Parts<'a> {
-    publishable: (Field<'a>, Option<Publishable>),
-    issuer: (Field<'a>, Option<String>),
-    jwks_url: (Field<'a>, Option<(Url, String)>),
-    jwt_key: (Field<'a>, Option<Arc<KeySet>>),
-    client: (Field<'a>, Option<Publishable>),
-    backend: (Field<'a>, Option<BackendSettings>),
+    publishable: Part<'a, Publishable>,
+    issuer: Part<'a, String>,
+    jwks_url: Part<'a, (Url, String)>,
+    jwt_key: Part<'a, Arc<KeySet>>,
+    client: Part<'a, Publishable>,
+    backend: Part<'a, BackendSettings>,
+}
+
+/// A value that may be absent, and the field to point at.
+struct Part<'a, T> {
+    at: Field<'a>,
+    value: Option<T>,
 }
 
 /// The `iss` of the issuer's tokens, where its keys come from, and the Backend API of its instance.
 pub(super) fn keys<'a>(
     fields: &mut Fields<'a>,
     outer: Option<ReadContext<'a>>,
-) -> Option<(String, KeySource, Option<BackendSettings>)> {
+) -> Reading<(String, KeySource, Option<BackendSettings>)> {
     let (issuer, jwks_url, client) = (
         fields.opt("issuer"),
         jwks_field(fields),
@@ -50,27 +54,36 @@ pub(super) fn keys<'a>(
     if outer.is_none() {
         backend.unused();
     }
-    let key =
-        publishable.maybe(|field| field.told(Code::Secret, clerk_keys::PUBLISHABLE, str::parse));
-    let of_client =
-        client.maybe(|field| field.told(Code::Secret, clerk_keys::PUBLISHABLE, str::parse));
-    let iss =
-        issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, |text| iss(text, Kind::Clerk)));
-    let url = jwks_url.maybe(|field| field.told(Code::WrongValue, JWKS, jwks));
-    let set = jwt_key.maybe(pem);
-    let settings = backend.read();
+    let clerk_key = |field: Field<'a>| field.parse(Code::Secret, PUBLISHABLE, str::parse);
+    let clerk_iss = |text: &str| iss(text, Kind::Clerk);
+    let publishable = part(publishable, publishable.maybe(clerk_key));
+    let client = part(client, client.maybe(clerk_key));
+    let issuer = part(
+        issuer,
+        issuer.maybe(|field| field.parse(Code::WrongValue, ISSUER, clerk_iss)),
+    );
+    let jwks_url = part(
+        jwks_url,
+        jwks_url.maybe(|field| field.parse(Code::WrongValue, JWKS, jwks)),
+    );
+    let jwt_key = part(jwt_key, jwt_key.maybe(pem));
+    let backend = part(backend.secret, backend.read());
     let parts = Parts {
-        publishable: (publishable, key?),
-        issuer: (issuer, iss?),
-        jwks_url: (jwks_url, url?),
-        jwt_key: (jwt_key, set?),
-        client: (client, of_client?),
-        backend: (backend.secret, settings?),
+        publishable: publishable?,
+        issuer: issuer?,
+        jwks_url: jwks_url?,
+        jwt_key: jwt_key?,
+        client: client?,
+        backend: backend?,
     };
-    let good = parts.check(fields);
-    let backend = parts.backend.1.clone().filter(|_| outer.is_some());
+    let checked = parts.check(fields);
+    let backend = parts.backend.value.clone().filter(|_| outer.is_some());
     let (iss, source) = parts.combine(fields)?;
-    good.then_some((iss, source, backend))
+    checked.map(|()| (iss, source, backend))
+}
+
+fn part<T>(at: Field<'_>, value: Reading<Option<T>>) -> Reading<Part<'_, T>> {
+    value.map(|value| Part { at, value })
 }
 
 /// The key of the file; else the variable, unless `other` in the file has already answered the question.
@@ -94,62 +107,49 @@ fn unless<'a>(
 
 impl Parts<'_> {
     /// What is right by itself and wrong together.
-    fn check(&self, fields: &Fields<'_>) -> bool {
-        let mut good = true;
-        let mut refuse = |field: Field<'_>, fault: Fault| {
-            field.reject(fault);
-            good = false;
+    fn check(&self, fields: &Fields<'_>) -> Reading<()> {
+        let mut checked = Ok(());
+        let mut refuse = |field: Field<'_>, what: &str, fix: &str| {
+            checked = Err(field.refuse(Code::Contradiction, what, fix));
         };
-        let key = self.publishable.1.as_ref();
-        if let (Some(key), Some(backend)) = (key, &self.backend.1)
+        let key = self.publishable.value.as_ref();
+        if let (Some(key), Some(backend)) = (key, &self.backend.value)
             && key.live != backend.live
         {
             let what = "the publishable key and the secret key are of a development and a production instance";
-            refuse(
-                self.backend.0,
-                Fault::error(Code::Contradiction, what).fix("take both from one instance"),
-            );
+            refuse(self.backend.at, what, "take both from one instance");
         }
-        if let (Some(Publishable { live: true, .. }), Some(url)) =
-            (key, self.jwks_url.1.as_ref().map(|(url, _)| url))
-            && is_development(&url.host.to_string())
+        let (url, pem) = (self.jwks_url.at, self.jwt_key.at);
+        if key.is_some_and(|key| key.live)
+            && let Some((jwks_url, _)) = &self.jwks_url.value
+            && is_development(&jwks_url.host.to_string())
         {
             let what = format!(
                 "{} is of a development instance, and the publishable key is a live one",
-                self.jwks_url.0.name
+                url.name
             );
-            refuse(
-                self.jwks_url.0,
-                Fault::error(Code::Contradiction, what).fix("take both from one instance"),
-            );
+            refuse(url, &what, "take both from one instance");
         }
-        if self.jwks_url.0.is_present() && self.jwt_key.0.is_present() {
-            let what = format!(
-                "{} and {} are both given",
-                self.jwks_url.0.name, self.jwt_key.0.name
-            );
-            refuse(
-                self.jwt_key.0,
-                Fault::error(Code::Contradiction, what).fix("remove one: keys come from one place"),
-            );
+        if url.is_present() && pem.is_present() {
+            let what = format!("{} and {} are both given", url.name, pem.name);
+            refuse(pem, &what, "remove one: keys come from one place");
         }
-        if !self.publishable.0.is_present() && !self.issuer.0.is_present() {
+        if !self.publishable.at.is_present() && !self.issuer.at.is_present() {
             let fault = Fault::error(
                 Code::MissingKey,
                 "an issuer without `publishable_key` or `issuer`: which `iss` should its tokens have?",
             );
-            fields.reject(fault.fix("set CLERK_PUBLISHABLE_KEY, or write `publishable_key: pk_…`, or `issuer:` with `jwks_url:` or `jwt_key:`"));
-            good = false;
+            checked = Err(fields.reject(fault.fix("set CLERK_PUBLISHABLE_KEY, or write `publishable_key: pk_…`, or `issuer:` with `jwks_url:` or `jwt_key:`")));
         }
-        good
+        checked
     }
 
-    fn combine(self, fields: &Fields<'_>) -> Option<(String, KeySource)> {
+    fn combine(self, fields: &Fields<'_>) -> Reading<(String, KeySource)> {
         let from_key = self
             .publishable
-            .1
+            .value
             .map(|key| (format!("https://{}", key.host), key.live));
-        let iss = match (&from_key, self.issuer.1) {
+        let iss = match (&from_key, self.issuer.value) {
             (Some((from_key, live)), Some(written)) if *from_key != written => {
                 let what = if *live && is_development(&written) {
                     "`issuer` is of a development instance, and the publishable key is a live one"
@@ -162,49 +162,38 @@ impl Parts<'_> {
                     )
                 };
                 let fix = "remove one of them; behind a proxied Frontend API write `issuer` and `jwks_url` without the key";
-                self.issuer
-                    .0
-                    .reject(Fault::error(Code::Contradiction, what).fix(fix));
-                return None;
+                return Err(self.issuer.at.refuse(Code::Contradiction, what, fix));
             }
             (_, Some(written)) => written,
             (Some((from_key, _)), None) => from_key.clone(),
-            (None, None) => return None,
+            (None, None) => return Err(Faulty),
         };
-        // Other systems call the publishable key a client id. What it says is where the issuer is, and nothing of its tokens.
-        if let Some(host) = self
+        // Other systems call the publishable key a client id. It names the host of the issuer, and no client that tokens could name.
+        let of_client = self
             .client
-            .1
-            .map(|client| format!("https://{}", client.host))
-            .filter(|host| *host != iss)
-        {
+            .value
+            .map(|client| format!("https://{}", client.host));
+        if let Some(host) = of_client.filter(|host| *host != iss) {
             let what = format!(
                 "`client_id` is a key of {}, and the issuer is {}",
                 quoted(&host),
                 quoted(&iss)
             );
             let fix = "take the publishable key of this instance (a typo in the domain?), or remove `client_id`";
-            self.client
-                .0
-                .reject(Fault::error(Code::Contradiction, what).fix(fix));
-            return None;
+            return Err(self.client.at.refuse(Code::Contradiction, what, fix));
         }
-        let source = match (self.jwks_url.1, self.jwt_key.1, from_key) {
+        let source = match (self.jwks_url.value, self.jwt_key.value, from_key) {
             (Some((_, url)), _, _) => KeySource::Url(url),
             (None, Some(keys), _) => KeySource::Pem(keys),
             (None, None, Some(_)) => KeySource::Url(format!("{iss}/.well-known/jwks.json")),
             (None, None, None) => {
-                let fault = Fault::error(
-                    Code::MissingKey,
-                    format!("no keys for the issuer {}", quoted(&iss)),
-                );
-                fields.reject(fault.fix(format!(
+                let what = format!("no keys for the issuer {}", quoted(&iss));
+                return Err(fields.reject(Fault::error(Code::MissingKey, what).fix(format!(
                     "`jwks_url: {iss}/.well-known/jwks.json`, or `jwt_key:` with a PEM; `kind: oidc` looks them up"
-                )));
-                return None;
+                ))));
             }
         };
-        Some((iss, source))
+        Ok((iss, source))
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::domain::keys::KeySet;
 
-use crate::config::document::faults::{Code, Fault};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Field, Fields, Reading};
 
+/// What the address of a key set looks like, for messages.
 pub(crate) const JWKS: &str = "a URL such as https://clerk.example.com/.well-known/jwks.json";
 
 /// The address of the keys, under either of its names.
@@ -27,13 +27,13 @@ pub(crate) fn jwks_field<'a>(fields: &mut Fields<'a>) -> Field<'a> {
 }
 
 /// A public key in the config.
-pub(crate) fn pem(field: Field<'_>) -> Option<Arc<KeySet>> {
+pub(crate) fn pem(field: Field<'_>) -> Reading<Arc<KeySet>> {
     let parse = |text: &str| {
         KeySet::from_pem(text)
             .map(Arc::new)
             .map_err(|error| format!("does not serve: {error}"))
     };
-    field.told(
+    field.parse(
         Code::Secret,
         "an RSA public key in PEM (Clerk dashboard, API keys, JWKS public key)",
         parse,

@@ -1,15 +1,12 @@
 //! An issuer of `kind: oidc`: where its keys come from, and for whom its tokens must be made.
 
-use std::time::Duration;
+use crate::domain::issuer::{ClaimsPolicy, Kind};
 
-use crate::domain::issuer::{ClaimsPolicy, Kind, Leeway};
-
-use crate::config::document::faults::{Code, Fault, quoted};
-use crate::config::reader::{Field, Fields};
+use crate::config::reader::{Code, Fault, Faulty, Field, Fields, Reading, quoted};
 use crate::config::settings::KeySource;
 use crate::config::values::endpoint_url::{iss, jwks, metadata};
 
-use super::claims::{audience, max_token_age};
+use super::claims::{audience, leeway, max_token_age};
 use super::key_source::{JWKS, jwks_field, pem};
 
 const ISSUER: &str = "the provider's URL to the letter, such as https://login.example.com/";
@@ -63,15 +60,15 @@ const OF_CLERK: &[(&str, &str)] = &[
 ];
 
 /// The `iss` of the issuer's tokens, and where its keys come from.
-pub(crate) fn keys(fields: &mut Fields<'_>) -> Option<(String, KeySource)> {
+pub(crate) fn keys(fields: &mut Fields<'_>) -> Reading<(String, KeySource)> {
     let (issuer, jwks_url, jwt_key) = (
         fields.opt("issuer"),
         jwks_field(fields),
         fields.opt("jwt_key").hidden(),
     );
     let read =
-        issuer.maybe(|field| field.told(Code::WrongValue, ISSUER, |text| iss(text, Kind::Oidc)));
-    let url = jwks_url.maybe(|field| field.told(Code::WrongValue, JWKS, jwks));
+        issuer.maybe(|field| field.parse(Code::WrongValue, ISSUER, |text| iss(text, Kind::Oidc)));
+    let url = jwks_url.maybe(|field| field.parse(Code::WrongValue, JWKS, jwks));
     let set = jwt_key.maybe(pem);
     if !issuer.is_present() {
         let fault = Fault::error(
@@ -84,12 +81,10 @@ pub(crate) fn keys(fields: &mut Fields<'_>) -> Option<(String, KeySource)> {
     }
     if jwks_url.is_present() && jwt_key.is_present() {
         let what = format!("{} and `jwt_key` are both given", jwks_url.name);
-        jwt_key.reject(
-            Fault::error(Code::Contradiction, what).fix("remove one: keys come from one place"),
-        );
-        return None;
+        let fix = "remove one: keys come from one place";
+        return Err(jwt_key.refuse(Code::Contradiction, what, fix));
     }
-    let iss = read??;
+    let iss = read?.ok_or(Faulty)?;
     let source = match (url?, set?) {
         (Some((_, url)), _) => KeySource::Url(url),
         (None, Some(keys)) => KeySource::Pem(keys),
@@ -98,43 +93,40 @@ pub(crate) fn keys(fields: &mut Fields<'_>) -> Option<(String, KeySource)> {
             url: metadata(&iss),
         },
     };
-    Some((iss, source))
+    Ok((iss, source))
 }
 
 /// What the tokens of the issuer must say.
-pub(crate) fn policy(fields: &mut Fields<'_>) -> Option<ClaimsPolicy> {
+pub(crate) fn policy(fields: &mut Fields<'_>) -> Reading<ClaimsPolicy> {
     let default = ClaimsPolicy::default();
-    let leeway = fields
-        .opt("leeway")
-        .maybe(|f| Leeway::new(f.duration(Duration::ZERO..=Leeway::MAX)?).ok());
-    let verify_iat = fields.opt("verify_iat").bool_or(default.verify_iat);
+    let leeway = fields.read_or("leeway", default.leeway, leeway);
+    let verify_iat = fields.bool_or("verify_iat", default.verify_iat);
     let max_age = max_token_age(fields);
     let (audience_field, client_field) = (fields.opt("audience"), fields.opt("client_id"));
     let audience = audience(fields);
-    let client_id = client_field.maybe(|field| field.told(Code::WrongValue, CLIENT, client));
+    let client_id = client_field.maybe(|field| field.parse(Code::WrongValue, CLIENT, client));
     let clerks = OF_CLERK
         .iter()
         .filter(|(key, fix)| is_clerks(fields, key, fix))
         .count();
     if !audience_field.is_present() && !client_field.is_present() {
         let what = "an OIDC issuer without `audience` or `client_id`: a token that it made for any other app would pass";
-        fields.reject(Fault::error(Code::MissingKey, what).fix(
+        return Err(fields.reject(Fault::error(Code::MissingKey, what).fix(
             "`audience:` with what access tokens for your API have in `aud`, or `client_id:` with the id of your client (RFC 8725, 3.9)",
-        ));
-        return None;
+        )));
     }
     let policy = ClaimsPolicy {
-        leeway: leeway?.unwrap_or(default.leeway),
+        leeway: leeway?,
         verify_iat: verify_iat?,
         audience: audience?,
         client_id: client_id?,
         max_token_age: max_age?,
         ..default
     };
-    (clerks == 0).then_some(policy)
+    (clerks == 0).then_some(policy).ok_or(Faulty)
 }
 
-/// Refuses a key that would have no effect. Whoever wrote it believes that it guards something.
+/// Refuses a key that has no effect: its author believes that it guards something.
 fn is_clerks(fields: &mut Fields<'_>, key: &'static str, fix: &str) -> bool {
     let field: Field<'_> = fields.opt(key);
     if field.is_present() {
@@ -147,7 +139,7 @@ fn is_clerks(fields: &mut Fields<'_>, key: &'static str, fix: &str) -> bool {
             "{} is for issuers of `kind: clerk`, and this one is `kind: oidc`",
             field.name
         );
-        field.reject(Fault::error(Code::Contradiction, what).fix(fix));
+        field.refuse(Code::Contradiction, what, fix);
     }
     field.is_present()
 }

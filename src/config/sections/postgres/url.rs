@@ -144,15 +144,19 @@ fn without_sslmode(text: &str) -> Result<(String, Option<bool>), DatabaseError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::postgres::{PostgresMode, PostgresSource};
 
-    fn shown(text: &str) -> String {
-        struct Shown(Config);
-        impl fmt::Display for Shown {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                show(&self.0, f)
-            }
+    fn source(text: &str) -> PostgresSource {
+        PostgresSource {
+            connect: database(text).unwrap_or_else(|why| panic!("{text}: {why}")),
+            authorities: None,
+            users: String::new(),
+            members: None,
+            mode: PostgresMode::Lookup {
+                ttl: Duration::ZERO,
+                negative_ttl: Duration::ZERO,
+            },
         }
-        Shown(database(text).unwrap_or_else(|why| panic!("{text}: {why}"))).to_string()
     }
 
     #[test]
@@ -180,11 +184,7 @@ mod tests {
             ("postgres://u:p@10.1.2.3,db.example.com/app", true),
             ("postgres://u:p@127.0.0.1/app?host=db.example.com", true),
         ] {
-            assert_eq!(
-                database(given).as_ref().map(has_tls),
-                Ok(expected),
-                "given: {given}"
-            );
+            assert_eq!(source(given).has_tls(), expected, "given: {given}");
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
                 "PostgreSQL at /run/postgresql/app",
             ),
         ] {
-            assert_eq!(shown(given), expected);
+            assert_eq!(source(given).to_string(), expected);
         }
         let config =
             database("postgres://me:hunter2@db.example.com/app?options=-c%20x%3Dy").unwrap();
