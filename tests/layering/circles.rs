@@ -1,5 +1,10 @@
 //! Circles of modules: files that import each other, over any number of steps.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test may panic, and paths are cut within their length"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scan::{imports, module_of};

@@ -1,5 +1,10 @@
 //! Who may import whom within one module of the crate.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test may panic, and the index is a place in the table"
+)]
+
 use super::circles::Graph;
 use super::scan::{Import, imports, module_of};
 use super::{crates, exempt, tree, top_module};
