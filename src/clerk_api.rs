@@ -51,7 +51,7 @@ pub struct Backend {
 impl Backend {
     #[must_use]
     pub fn new(settings: BackendSettings, fetcher: Fetcher) -> Self {
-        let limit = Mutex::new(Limit::new(settings.reloadable));
+        let limit = Mutex::new(Limit::new(settings.live));
         Self {
             settings,
             fetcher,

@@ -332,7 +332,8 @@ fn broken_rule(file: &str, import: &Import) -> Option<String> {
         .any(|place| file.starts_with(place))
     {
         return Some(
-            "only the postgres files of config and membership_sources may write `tokio_postgres`".into(),
+            "only the postgres files of config and membership_sources may write `tokio_postgres`"
+                .into(),
         );
     }
     let asks = path.ends_with("SystemTime::now") || path.ends_with("Instant::now");

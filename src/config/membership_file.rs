@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use crate::domain::ids::{OrgId, UserId, WorkspaceId, text_header};
 use crate::domain::membership::{
     AccessStatus, Flags, MAX_ATTRIBUTES, MAX_DETAIL, Role, Roles, RowFault, Table, TableBuilder,
-    User, UserRow, UserRowError,
+    UserRow, UserRowError,
 };
 
 use super::document::faults::Faults;
@@ -129,7 +129,7 @@ fn add_user(member: &Member<'_>, flags: &Flags, table: &mut TableBuilder) -> Rea
         fields.maybe("attributes", |field| attributes(field, &mut row)),
     ];
     fields.finish();
-    all(read)?;
+    read.into_iter().collect::<Reading<Vec<_>>>()?;
     let at = if own.is_present() { own } else { member.value };
     let added = table.user(&clerk_id?, &row.user());
     added.map_err(|why| at.reject(misfit(&why)))
@@ -159,10 +159,10 @@ fn attributes(field: Field<'_>, row: &mut UserRow<'_>) -> Reading<()> {
         let most = format!("at most {MAX_ATTRIBUTES}");
         return Err(field.wrongly(Code::Bound, "has too many entries", &most));
     }
-    all(members
+    let read = members
         .iter()
-        .map(|member| detail(member.value, |text| row.attribute(member.key, text))))
-    .map(drop)
+        .map(|member| detail(member.value, |text| row.attribute(member.key, text)));
+    all::<(), ()>(read)
 }
 
 /// A text for the profile.

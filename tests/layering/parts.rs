@@ -7,7 +7,7 @@
 
 use super::circles::Graph;
 use super::scan::{Import, imports, module_of};
-use super::{crates, exempt, tree, top_module};
+use super::{crates, exempt, top_module, tree};
 
 /// Modules whose own parts are floors as well, the lowest first: a part imports only itself and the parts before it.
 const PARTS: &[(&str, &[&str])] = &[(
