@@ -28,6 +28,7 @@ use crate::replication::{Publisher, Told};
 use crate::snapshot_store::SnapshotStore;
 use crate::storage::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use others::{Parked, SharedRow};
+use reloads::{Meanwhile, NewTable};
 use rows::{rest_of, row, rows, rows_of};
 
 pub use asked::{Asked, Taken};
@@ -145,6 +146,9 @@ pub struct Records {
     /// Who tells other replicas, where there are some.
     publisher: OnceLock<Publisher>,
     shared_row: Mutex<SharedRow>,
+    /// Held by the one thread that puts a table in force. It may have a low priority: no request may wait for this.
+    reloading: Mutex<()>,
+    meanwhile: Meanwhile,
     /// What was learned by some time: marks that are not in there are too young to be forgotten.
     earlier: Mutex<Option<(UnixTime, Members)>>,
     /// When everything was known that replicas share, in seconds since 1970; 0 for never.
@@ -161,6 +165,7 @@ impl Records {
     ) -> Self {
         let parked = Mutex::new(Parked::of(rows));
         let (source, publisher, shared_row) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        let (reloading, meanwhile) = (Mutex::default(), Meanwhile::default());
         let (earlier, shared_read) = (Mutex::default(), AtomicU64::new(0));
         Self {
             snapshots,
@@ -170,6 +175,8 @@ impl Records {
             source,
             publisher,
             shared_row,
+            reloading,
+            meanwhile,
             earlier,
             shared_read,
         }
@@ -220,6 +227,7 @@ impl Records {
                 return Err(NotKept::OtherRules);
             }
             let next = now.changed(event)?;
+            self.meanwhile.add(event);
             // Within the lock of the store: rows are written in the order in which they came in force.
             if let Some(store) = &self.store {
                 written = Some(rows_of(now, &next, &event.change).map(|rows| store.write(rows)));
@@ -308,7 +316,16 @@ impl Records {
             };
         };
         Some(match members {
-            Some(members) => self.reloaded(&members, table, source, &live.rules, Said::WhenChanged),
+            Some(members) => {
+                let (said, at) = (Said::WhenChanged, clock::now());
+                let new = NewTable {
+                    table,
+                    source,
+                    said,
+                    at,
+                };
+                self.reloaded(&members, &new, &live.rules)
+            }
             None => self.first(Members::new(table, source.policy.clone()), roles),
         })
     }
@@ -326,19 +343,16 @@ impl Records {
         said: Said,
         at: UnixTime,
     ) -> u64 {
-        let mut ready = self.ready(&table, source, said);
-        let generation = self.put_members(|snapshot, roles| {
-            let members = match &snapshot.members {
-                Some(members) => {
-                    self.finish(ready.take(), members, table, source, &snapshot.rules, said)
-                }
-                None => self.first(Members::new(table, source.policy.clone()), roles),
-            };
-            Some(members.confirmed(at))
-        });
+        let new = NewTable {
+            table,
+            source,
+            said,
+            at,
+        };
+        let taken = self.put_table(&new, |_| true);
         self.metrics.membership_applied(clock::now());
         self.metrics.membership_confirmed(at);
-        generation
+        taken.map_or(0, |taken| taken.generation)
     }
 
     /// Begins a membership whose source is asked user by user.
@@ -369,6 +383,7 @@ impl Records {
 
     fn put_members(&self, make: impl FnOnce(&Snapshot, &Roles) -> Option<Members>) -> u64 {
         self.snapshots.replace(|snapshot| {
+            self.meanwhile.end();
             let members = snapshot
                 .rules
                 .roles

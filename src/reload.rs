@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::background::{Ended, Pace, aside};
+use crate::background::background;
 use crate::clock;
 use crate::config::faults::Faults;
 use crate::config::interpolate::ProcessEnv;
@@ -189,28 +189,8 @@ impl Reloader {
         };
         if let Some(print) = self.changed(&[file], self.members_print).await {
             self.members_print = print;
-            // A large file takes a while: not on a thread that serves requests.
-            let read = async |pace| {
-                let live = self.settings.reloadable.clone();
-                aside(pace, move || read_membership(&live)).await
-            };
-            let read = match read(Pace::WhenIdle).await {
-                Err(Ended::Starved) => {
-                    tracing::warn!(
-                        "there was no time to read the membership: requests wanted the processors all the time; it is read again at their cost"
-                    );
-                    read(Pace::Slowly).await
-                }
-                read => read,
-            };
-            let good = matches!(read, Ok(Ok(Some(_))));
-            match read {
-                Ok(Ok(read)) => self.apply_membership(read),
-                Ok(Err(faults)) => refused("membership", &faults),
-                Err(error) => {
-                    tracing::error!(%error, "reading the membership ended abnormally; the last good one stays")
-                }
-            }
+            let (records, live) = (self.records.clone(), self.settings.reloadable.clone());
+            let good = reload_membership(records, live).await;
             self.metrics.reloaded(Part::Membership, good);
         }
     }
@@ -292,18 +272,35 @@ impl Reloader {
         refused("config", faults);
         Taken::No
     }
+}
 
-    fn apply_membership(&self, read: Option<(Table, Faults)>) {
-        let (Some((table, warnings)), Some(source)) = (read, self.membership()) else {
-            return;
+/// Reads the membership, and puts it in force; whether it was good. A large file takes a while, and so does comparing it with what was
+/// learned of many users.
+async fn reload_membership(records: Arc<Records>, live: ReloadableSettings) -> bool {
+    let reload = move || {
+        let (Some((table, warnings)), Some(source)) = (read_membership(&live)?, &live.membership)
+        else {
+            return Ok(false);
         };
         tell(&warnings);
-        let generation = self.records.reload(table, source, Said::WhenChanged);
+        let generation = records.reload(table, source, Said::WhenChanged);
         tracing::info!(
             part = "membership",
             generation,
             "the new membership is in force"
         );
+        Ok::<_, Faults>(true)
+    };
+    match background(reload).await {
+        Ok(Ok(good)) => good,
+        Ok(Err(faults)) => {
+            refused("membership", &faults);
+            false
+        }
+        Err(error) => {
+            tracing::error!(%error, "reading the membership ended abnormally; the last good one stays");
+            false
+        }
     }
 }
 

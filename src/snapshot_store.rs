@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::background::retired::retire;
+use crate::background::deferred_drop::deferred_drop;
 use crate::domain::Snapshot;
 use crate::domain::membership::Members;
 
@@ -54,7 +54,7 @@ impl SnapshotStore {
         // Before a request can be the last that holds it: this guard does.
         let same = matches!((&old, &new), (Some(old), Some(new)) if Arc::ptr_eq(old, new));
         if !same {
-            retire(old, new.as_deref());
+            deferred_drop(old, new.as_deref());
         }
         self.changes.send_replace(generation);
         Ok(generation)
@@ -71,6 +71,12 @@ impl SnapshotStore {
         let _one_at_a_time = self.writing.lock();
         let next = touch(&self.current.load());
         self.current.store(Arc::new(next));
+    }
+
+    /// Calls `look` with the snapshot in force while no other can take its place. `look` must be quick: writers wait for it.
+    pub fn settled<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
+        let _one_at_a_time = self.writing.lock();
+        look(&self.current.load())
     }
 
     /// Tells of every publication that comes, or of the last of several.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bailiff::background::{Pace, aside};
+use bailiff::background::background;
 use bailiff::config::interpolate::ProcessEnv;
 use bailiff::config::load::{Overrides, load};
 use bailiff::config::settings::ReloadableSettings;
@@ -76,7 +76,7 @@ impl Gate {
     /// Rows become a table, on a thread as sources have it.
     fn build(&self, members: usize, workspaces: usize) -> Table {
         let lowest = self.lowest();
-        let building = aside(Pace::WhenIdle, move || build(members, workspaces, lowest));
+        let building = background(move || build(members, workspaces, lowest));
         tokio::runtime::Handle::current()
             .block_on(building)
             .expect("a table")

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::{Backend, BackendError};
-use crate::background::{Pace, aside};
+use crate::background::background;
 use crate::domain::token::json;
 
 /// Rows of a page: the most that Clerk gives (`limit`, 1 to 500).
@@ -55,7 +55,7 @@ impl Backend {
         );
         let body = self.request(Method::GET, &path, MAX_PAGE, None).await?.body;
         // Megabytes.
-        let read = aside(Pace::Slowly, move || page(list, &body)).await;
+        let read = background(move || page(list, &body)).await;
         read.ok()
             .flatten()
             .ok_or_else(|| self.unreadable("it is no page of a list"))

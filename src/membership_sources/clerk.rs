@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Sink, Taken};
-use crate::background::{Pace, aside};
+use crate::background::background;
 use crate::clerk_api::Backend;
 use crate::clock;
 use crate::config::settings::ClerkSource;
@@ -62,7 +62,7 @@ async fn take(loaded: Loaded, sink: &Sink, every: Duration, repairs: bool) -> bo
     }
     let sink = sink.clone();
     // Comparing goes through everything.
-    let taken = aside(Pace::Slowly, move || {
+    let taken = background(move || {
         let taken = sink.loaded(
             table,
             Said::At(EventTime(began_ms)),

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 pub(crate) use error::HttpError;
 
 use super::Sink;
-use crate::background::{Ended, Pace, aside};
+use crate::background::background;
 use crate::clock;
 use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
@@ -61,14 +61,9 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
     };
     let mut last = Last::default();
     let mut polling = Polling::every(interval);
-    let mut pace = Pace::WhenIdle;
     loop {
         let asked = clock::now();
-        let looked = look(&source, &fetcher, &last, pace, (&sink.roles, &sink.flags)).await;
-        pace = match &looked {
-            Err(HttpError::Starved { .. }) => Pace::Slowly,
-            _ => Pace::WhenIdle,
-        };
+        let looked = look(&source, &fetcher, &last, (&sink.roles, &sink.flags)).await;
         let wait = match looked {
             Ok(None) => {
                 sink.unchanged(asked);
@@ -86,14 +81,10 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                     warn_of_strangers(&table);
                     sink.loaded(table, Said::WhenChanged, asked).is_some()
                 };
-                if aside(Pace::Slowly, put).await.unwrap_or(false) {
+                if background(put).await.unwrap_or(false) {
                     last = found;
                 }
                 polling.succeeded(chance())
-            }
-            Err(why @ HttpError::Starved { .. }) => {
-                tracing::warn!(%why, "it is read again at their cost");
-                continue;
             }
             Err(why) => {
                 sink.failed(&why);
@@ -125,7 +116,6 @@ pub(crate) async fn look(
     source: &HttpSource,
     fetcher: &Fetcher,
     last: &Last,
-    pace: Pace,
     (roles, flags): (&Roles, &Flags),
 ) -> Result<Option<(Table, Last)>, HttpError> {
     let ask = AskForMore {
@@ -141,7 +131,7 @@ pub(crate) async fn look(
     };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (roles, flags) = (roles.clone(), flags.clone());
-    let mut reading = pin!(aside(pace, move || {
+    let mut reading = pin!(background(move || {
         let mut pieces = Pieces::new(receiver);
         let read = document::read_all(
             BufReader::with_capacity(BUFFER, &mut pieces),
@@ -169,10 +159,7 @@ pub(crate) async fn look(
         }
     };
     let url = || source.shown().to_owned();
-    let (read, seen) = read.map_err(|ended| match ended {
-        Ended::Starved => HttpError::Starved { url: url() },
-        Ended::NoThread | Ended::Abnormally => HttpError::Abnormal { url: url() },
-    })?;
+    let (read, seen) = read.map_err(|_| HttpError::Abnormal { url: url() })?;
     let table = read.map_err(|why| HttpError::document(url(), seen.page, why))?;
     let digest = (&seen.digest as &Digest).as_ref().to_vec();
     if last.digest.as_ref() == Some(&digest) {
@@ -211,14 +198,7 @@ pub(crate) async fn try_out(
         }
         return Ok(None);
     }
-    let found = look(
-        source,
-        fetcher,
-        &Last::default(),
-        Pace::Slowly,
-        (roles, flags),
-    )
-    .await?;
+    let found = look(source, fetcher, &Last::default(), (roles, flags)).await?;
     Ok(found.map(|(table, _)| table.size()))
 }
 

@@ -16,7 +16,7 @@ pub(super) use directory::PostgresDirectory;
 pub(super) use rows::Words;
 
 use super::Sink;
-use crate::background::{Pace, aside};
+use crate::background::background;
 use crate::clock;
 use crate::config::postgres::{PostgresMode, PostgresSource};
 use crate::domain::membership::{Flags, Roles, Said};
@@ -42,7 +42,6 @@ struct Follower {
     keys: PrintKeys,
     /// Of the table in force, if this task has put it there.
     last: Option<Print>,
-    pace: Pace,
 }
 
 /// Keeps the membership in force what the database says, until the task is dropped.
@@ -60,7 +59,6 @@ pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
         flags: sink.flags.clone(),
     };
     let keys = PrintKeys::default();
-    let pace = Pace::WhenIdle;
     let mut follower = Follower {
         source,
         sink,
@@ -70,7 +68,6 @@ pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
         allow_empty,
         keys,
         last: None,
-        pace,
     };
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
     loop {
@@ -141,17 +138,11 @@ impl Follower {
 
     /// Loads once, and puts in force what has changed.
     async fn load(&mut self, session: &Session) -> Result<(), PostgresError> {
-        let loaded = load(session, &self.source, &self.words, &self.keys, self.pace).await;
-        self.pace = if let Err(PostgresError::Starved) = loaded {
-            Pace::Slowly
-        } else {
-            Pace::WhenIdle
-        };
         let Loaded {
             table,
             print,
             asked,
-        } = loaded?;
+        } = load(session, &self.source, &self.words, &self.keys).await?;
         if self.last == Some(print) {
             self.sink.unchanged(asked);
             return Ok(());
@@ -164,9 +155,7 @@ impl Follower {
             tracing::warn!(source = %self.source, "the query for users gives none");
         }
         let sink = self.sink.clone();
-        let put = aside(Pace::Slowly, move || {
-            sink.loaded(table, Said::WhenChanged, asked).is_some()
-        });
+        let put = background(move || sink.loaded(table, Said::WhenChanged, asked).is_some());
         // Not put in force: the config is another one by now, and this task about to end.
         if put.await.map_err(|_| PostgresError::Abnormal)? {
             self.last = Some(print);
@@ -201,14 +190,7 @@ pub async fn try_out(
             directory::Prepared::new(session, source).await?;
             return Ok(Look { size: None });
         }
-        let loaded = load(
-            &session,
-            source,
-            &words,
-            &PrintKeys::default(),
-            Pace::Slowly,
-        )
-        .await?;
+        let loaded = load(&session, source, &words, &PrintKeys::default()).await?;
         Ok(Look {
             size: Some(loaded.table.size()),
         })

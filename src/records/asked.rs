@@ -1,6 +1,7 @@
 //! Tables of sources that are asked while the config may change.
 
 use super::Records;
+use super::reloads::NewTable;
 use crate::clock;
 use crate::config::settings::MembershipSource;
 use crate::domain::UnixTime;
@@ -35,48 +36,25 @@ impl Records {
             said,
             at,
             source,
-            roles: read_by,
+            roles,
             flags,
         } = asked;
-        let (mut before, mut after, mut good) = (None, None, false);
-        let mut ready = self.ready(&table, source, said);
-        let generation = self.put_members(|snapshot, roles| {
-            let followed = self
-                .source
-                .lock()
+        let new = NewTable {
+            table,
+            source,
+            said,
+            at,
+        };
+        let taken = self.put_table(&new, |now| {
+            let followed = self.source.lock();
+            let followed = followed
                 .as_ref()
-                .is_none_or(|now| now.as_ref() == Some(source));
-            good = followed && roles == read_by && snapshot.rules.flags == *flags;
-            before = snapshot.members.clone();
-            if !good {
-                return before.clone();
-            }
-            let members = match (&before, said) {
-                (Some(members), _) => {
-                    self.finish(ready.take(), members, table, source, &snapshot.rules, said)
-                }
-                (None, Said::WhenChanged) => {
-                    self.first(Members::new(table, source.policy.clone()), roles)
-                }
-                // What was kept over a restart is older than this as well.
-                (None, Said::At(_)) => {
-                    let kept =
-                        self.first(Members::new(Table::default(), source.policy.clone()), roles);
-                    self.reloaded(&kept, table, source, &snapshot.rules, said)
-                }
-            };
-            after = Some(members.confirmed(at));
-            after.clone()
-        });
-        if good {
-            self.metrics.membership_applied(clock::now());
-            self.metrics.membership_confirmed(at);
-        }
-        good.then_some(Taken {
-            generation,
-            before,
-            after,
-        })
+                .is_none_or(|of| of.as_ref() == Some(source));
+            followed && now.rules.roles.as_ref() == Some(roles) && now.rules.flags == *flags
+        })?;
+        self.metrics.membership_applied(clock::now());
+        self.metrics.membership_confirmed(at);
+        Some(taken)
     }
 
     /// Whether the source has named anybody.

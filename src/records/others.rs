@@ -175,6 +175,9 @@ impl Records {
             if step.applied.is_empty() {
                 return Err(NoNews);
             }
+            for event in &step.applied {
+                self.meanwhile.add(event);
+            }
             if let Some(store) = &self.store {
                 // Within the lock of the store, as with everything that is written.
                 let ops = step.rows(now, &next);

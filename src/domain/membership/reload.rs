@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds::TooManyChanges;
 use super::members::Members;
 use super::table::Row;
 use super::{OrgEntry, Policy, Record, Table};
@@ -56,6 +57,24 @@ impl Members {
             members: members.with_marks(&overruled),
             overruled,
         }
+    }
+
+    /// This membership, which was worked out beside the one in force and is to follow `now`: with what was learned meanwhile on top.
+    ///
+    /// # Errors
+    /// When there is no room for a change.
+    pub fn caught_up(
+        self,
+        now: &Self,
+        learned: Vec<MembershipEvent>,
+    ) -> Result<Self, TooManyChanges> {
+        let members = learned
+            .into_iter()
+            .try_fold(self, |members, event| members.changed(&event))?;
+        Ok(Self {
+            confirmed: now.confirmed,
+            ..members
+        })
     }
 
     /// The words that a new table overrules.

@@ -1,5 +1,5 @@
 mod bounded;
-mod prepared;
+mod caught_up;
 mod records;
 mod reload;
 

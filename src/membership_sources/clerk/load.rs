@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::walk::{Torn, Walk};
-use crate::background::{Pace, Turns, aside};
+use crate::background::{Throttle, background};
 use crate::clerk_api::{Backend, BackendError, List, Page};
 use crate::clock;
 use crate::domain::event;
@@ -102,9 +102,9 @@ async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadE
                     roleless,
                     ..
                 } = load.rows;
-                let built = aside(Pace::Slowly, move || {
-                    let mut turns = Turns::default();
-                    faults.judge(table.build_by_turns(|| turns.rest_if_due()))
+                let built = background(move || {
+                    let mut throttle = Throttle::default();
+                    faults.judge(table.build_with_rests(|| throttle.rest_if_due()))
                 });
                 let table = built
                     .await
@@ -167,7 +167,7 @@ impl Load<'_> {
                 .await?;
             let empty = Rows::new(self.rows.roles.clone());
             let mut rows = std::mem::replace(&mut self.rows, empty);
-            let read = aside(Pace::Slowly, move || {
+            let read = background(move || {
                 let more = rows.take(list, &page, &mut walk);
                 (rows, walk, more)
             });

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed as _, IgnoredAny, MapAccess};
 
 use super::node::{Depth, Each, Members};
 use super::rows::{Work, key};
-use crate::background::Turns;
+use crate::background::Throttle;
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{Flags, Roles, Table};
 use crate::membership_sources::RowFaults;
@@ -39,7 +39,7 @@ impl From<serde_json::Error> for DocumentError {
     }
 }
 
-/// Reads everything: `{"users": {…}, "workspaces": {…}}`. By turns, as far as it is not reading `from`.
+/// Reads everything: `{"users": {…}, "workspaces": {…}}`. Rests again and again while it builds the table; `from` rests while it is read.
 pub(crate) fn read_all(
     from: impl Read,
     roles: &Roles,
@@ -61,9 +61,9 @@ pub(crate) fn read_all(
             .push("users", "is missing: an object with every user");
     }
     let Work { table, faults, .. } = work;
-    let mut turns = Turns::default();
+    let mut throttle = Throttle::default();
     faults
-        .judge(table.build_by_turns(|| turns.rest_if_due()))
+        .judge(table.build_with_rests(|| throttle.rest_if_due()))
         .map_err(DocumentError::Rows)
 }
 

@@ -22,10 +22,6 @@ pub(crate) enum HttpError {
     Empty { url: String },
     #[error("reading the answer of {url} ended abnormally")]
     Abnormal { url: String },
-    #[error(
-        "there was no time to read the answer of {url}: requests wanted the processors all the time"
-    )]
-    Starved { url: String },
 }
 
 impl HttpError {

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, Digest, SHA256};
 use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc::Receiver;
 
-use crate::background::Turns;
+use crate::background::Throttle;
 
 /// What the body was, beside what was read from it.
 pub(super) struct Seen {
@@ -15,11 +15,11 @@ pub(super) struct Seen {
     pub page: bool,
 }
 
-/// Reads the pieces that somebody sends, by turns.
+/// Reads the pieces that somebody sends, with rests.
 pub(super) struct Pieces {
     pieces: Receiver<Bytes>,
     piece: Bytes,
-    turns: Turns,
+    throttle: Throttle,
     digest: Context,
     page: Option<bool>,
 }
@@ -29,7 +29,7 @@ impl Pieces {
         Self {
             pieces,
             piece: Bytes::new(),
-            turns: Turns::default(),
+            throttle: Throttle::default(),
             digest: Context::new(&SHA256),
             page: None,
         }
@@ -59,7 +59,7 @@ impl Read for Pieces {
         self.piece
             .split_to(count)
             .copy_to_slice(into.get_mut(..count).unwrap_or_default());
-        self.turns.rest_if_due();
+        self.throttle.rest_if_due();
         Ok(count)
     }
 }

@@ -12,7 +12,7 @@ use super::super::RowFaults;
 use super::cell::Cells;
 use super::rows::{BadRow, MemberColumns, MemberRow, Query, UserColumns, Words};
 use super::session::{PostgresError, Session};
-use crate::background::{Ended, Pace, Turns, aside};
+use crate::background::{BackgroundError, Throttle, background};
 use crate::clock;
 use crate::config::postgres::PostgresSource;
 use crate::domain::UnixTime;
@@ -88,12 +88,11 @@ pub(super) async fn load(
     source: &PostgresSource,
     words: &Words,
     keys: &PrintKeys,
-    pace: Pace,
 ) -> Result<Loaded, PostgresError> {
     let asked = clock::now();
     let (parts, receiver) = mpsc::channel(WAITING);
     let builder = Builder::new(words.clone(), keys.clone());
-    let mut building = pin!(aside(pace, move || builder.run(receiver)));
+    let mut building = pin!(background(move || builder.run(receiver)));
     let reading = async move {
         let read = transaction(session, source, &parts).await;
         // The builder ends when there is nobody any more who could hand it something.
@@ -102,11 +101,7 @@ pub(super) async fn load(
     };
     let mut reading = pin!(reading);
     let (read, built) = tokio::select! {
-        built = &mut building => match built {
-            // The rest of the answer would take as long.
-            Err(Ended::Starved) => return Err(PostgresError::Starved),
-            built => (reading.await, built),
-        },
+        built = &mut building => (reading.await, built),
         read = &mut reading => (read, building.await),
     };
     let built = whole(built);
@@ -123,13 +118,12 @@ pub(super) async fn load(
 }
 
 fn whole(
-    built: Result<Result<Option<(Table, Print)>, RowFaults>, Ended>,
+    built: Result<Result<Option<(Table, Print)>, RowFaults>, BackgroundError>,
 ) -> Result<(Table, Print), PostgresError> {
     match built {
         Ok(Ok(Some(built))) => Ok(built),
         Ok(Err(faults)) => Err(PostgresError::Rows(faults)),
-        Err(Ended::Starved) => Err(PostgresError::Starved),
-        Ok(Ok(None)) | Err(Ended::NoThread | Ended::Abnormally) => Err(PostgresError::Abnormal),
+        Ok(Ok(None)) | Err(_) => Err(PostgresError::Abnormal),
     }
 }
 
@@ -280,10 +274,10 @@ impl Builder {
     fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Result<Option<(Table, Print)>, RowFaults> {
         let mut columns = None;
         let mut number = 0;
-        let mut turns = Turns::default();
+        let mut throttle = Throttle::default();
         while let Some(part) = parts.blocking_recv() {
             match part {
-                Part::End => return self.end(|| turns.rest_if_due()).map(Some),
+                Part::End => return self.end(|| throttle.rest_if_due()).map(Some),
                 Part::Rows(rows) => {
                     for row in &rows {
                         number += 1;
@@ -305,7 +299,7 @@ impl Builder {
                 }
                 head => (columns, number) = (Some(head), 0),
             }
-            turns.rest_if_due();
+            throttle.rest_if_due();
         }
         Ok(None)
     }
@@ -404,6 +398,6 @@ impl Builder {
         } = self;
         faults
             .judge(())
-            .map(|()| (table.build_by_turns(rest), print))
+            .map(|()| (table.build_with_rests(rest), print))
     }
 }

@@ -37,10 +37,6 @@ pub(in crate::membership_sources) enum PostgresError {
     Empty,
     #[error("building the table ended abnormally")]
     Abnormal,
-    #[error(
-        "there was no time to build the table: requests wanted the processors all the time; it is built again at their cost"
-    )]
-    Starved,
 }
 
 impl PostgresError {
@@ -48,7 +44,7 @@ impl PostgresError {
     pub(super) fn is_of_the_connection(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. } | Self::Starved
+            Self::Connect { .. } | Self::Ended { .. } | Self::Silent { .. }
         )
     }
 }

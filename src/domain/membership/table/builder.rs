@@ -179,12 +179,12 @@ impl TableBuilder {
     /// The table, with no more bytes than it needs. Sorts the memberships.
     #[must_use]
     pub fn build(self) -> Table {
-        self.build_by_turns(|| {})
+        self.build_with_rests(|| {})
     }
 
     /// As [`TableBuilder::build`]. Calls `rest` again and again on the way: with a million users this takes a second.
     #[must_use]
-    pub fn build_by_turns(self, mut rest: impl FnMut()) -> Table {
+    pub fn build_with_rests(self, mut rest: impl FnMut()) -> Table {
         let Self {
             people,
             by_id,

@@ -1,12 +1,12 @@
 //! Tables that are not in force any more.
 //!
 //! Requests that began before a reload hold the old table, and the last of them would free it: a hundred megabytes, while others wait
-//! for its thread. So it is kept until they have ended, and freed aside.
+//! for its thread. So it is kept until they have ended, and freed in the background.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Pace, aside};
+use super::background;
 use crate::domain::membership::Table;
 
 /// Smaller ones are freed in no time.
@@ -19,9 +19,9 @@ const LOOKS: u32 = 600;
 /// mimalloc is one second.)
 const GIVEN_BACK: Duration = Duration::from_millis(1500);
 
-/// Sees that the `old` table, which nobody will ask for any more, is freed where nobody waits for it, and that what was needed to make
-/// the `new` one is given back.
-pub(crate) fn retire(old: Option<Arc<Table>>, new: Option<&Table>) {
+/// Frees the `old` table, for which no new request will ask, where no request waits for it. Gives back what was needed to make the
+/// `new` one, too.
+pub(crate) fn deferred_drop(old: Option<Arc<Table>>, new: Option<&Table>) {
     let old = old.filter(|old| is_large(old));
     if old.is_none() && !new.is_some_and(is_large) {
         return;
@@ -33,7 +33,7 @@ pub(crate) fn retire(old: Option<Arc<Table>>, new: Option<&Table>) {
                 free(old).await;
             }
             tokio::time::sleep(GIVEN_BACK).await;
-            let _ = aside(Pace::Slowly, || ()).await;
+            let _ = background(|| ()).await;
         });
     }
 }
@@ -51,7 +51,7 @@ async fn free(table: Arc<Table>) {
         tokio::time::sleep(LOOK).await;
     }
     // Without a thread for it, it is freed here after all.
-    let _ = aside(Pace::Slowly, move || drop(table)).await;
+    let _ = background(move || drop(table)).await;
 }
 
 #[cfg(test)]
@@ -76,8 +76,8 @@ mod tests {
     async fn a_large_table_is_kept_until_the_last_request_has_let_go_of_it() {
         let (table, small) = (table(LARGE), table(1));
         let (held, held_small) = (table.clone(), small.clone());
-        retire(Some(table), None);
-        retire(Some(small), None);
+        deferred_drop(Some(table), None);
+        deferred_drop(Some(small), None);
         assert_eq!(
             Arc::strong_count(&held_small),
             1,
@@ -96,7 +96,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_never_ends_has_the_table_to_itself_after_a_while() {
         let held = table(LARGE);
-        retire(Some(held.clone()), None);
+        deferred_drop(Some(held.clone()), None);
         tokio::time::sleep(2 * LOOKS * LOOK).await;
         while Arc::strong_count(&held) > 1 {
             tokio::time::sleep(LOOK).await;
