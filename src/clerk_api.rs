@@ -25,7 +25,7 @@ use crate::domain::event::{self, MembershipEvent};
 use crate::domain::ids::ClerkUserId;
 use crate::domain::keys::{JwksError, KeySet, MAX_JWKS_BYTES};
 use crate::domain::token::json;
-use crate::fetch::{Answer, Ask, Fetcher, SEGMENT};
+use crate::fetch::{AuthorizedRequest, FetchedResponse, Fetcher, SEGMENT};
 
 /// Bound on an answer. A user with every field that Clerk knows is some tens of KiB.
 const MAX_BYTES: usize = 1 << 20;
@@ -93,7 +93,7 @@ impl Backend {
         let base = &self.settings.api_url;
         let url = format!("{base}/v1/jwks");
         let (bearer, headers) = (&*self.settings.secret, &[VERSION][..]);
-        let ask = Ask {
+        let ask = AuthorizedRequest {
             method: Method::GET,
             url: &url,
             bearer,
@@ -115,7 +115,11 @@ impl Backend {
     }
 
     /// One request about `user`, and its answer if that is a 200.
-    async fn ask(&self, method: Method, user: &ClerkUserId) -> Result<Answer, BackendError> {
+    async fn ask(
+        &self,
+        method: Method,
+        user: &ClerkUserId,
+    ) -> Result<FetchedResponse, BackendError> {
         let path = format!("users/{}", utf8_percent_encode(user.as_str(), SEGMENT));
         self.request(method, &path, MAX_BYTES, Some(user)).await
     }
@@ -128,7 +132,7 @@ impl Backend {
         path: &str,
         max: usize,
         user: Option<&ClerkUserId>,
-    ) -> Result<Answer, BackendError> {
+    ) -> Result<FetchedResponse, BackendError> {
         let base = &self.settings.api_url;
         if let Err(wait) = self.limit.lock().take(clock::monotonic()) {
             return Err(BackendError::Limited {
@@ -138,7 +142,7 @@ impl Backend {
         }
         let answer = self
             .fetcher
-            .ask(Ask {
+            .ask(AuthorizedRequest {
                 method,
                 url: &format!("{base}/v1/{path}"),
                 bearer: &self.settings.secret,
@@ -157,7 +161,7 @@ impl Backend {
     fn about(
         &self,
         user: &ClerkUserId,
-        answer: &Answer,
+        answer: &FetchedResponse,
     ) -> Result<Map<String, Value>, BackendError> {
         let base = &self.settings.api_url;
         let object = json::object(&answer.body).ok_or_else(|| {
@@ -177,7 +181,7 @@ impl Backend {
         }
     }
 
-    fn refused(&self, answer: &Answer, user: Option<&ClerkUserId>) -> BackendError {
+    fn refused(&self, answer: &FetchedResponse, user: Option<&ClerkUserId>) -> BackendError {
         let base = self.settings.api_url.clone();
         match (answer.status, code(&answer.body), user.cloned()) {
             (401, Some(code), _) if code == "clerk_key_invalid" => BackendError::Key { base },

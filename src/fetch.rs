@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
-pub(crate) use download::Ask as AskForMore;
+pub(crate) use download::DownloadRequest;
 
 use crate::clock;
 use crate::config::secret::Secret;
@@ -107,7 +107,7 @@ pub struct Fetched {
 
 /// A request that shows a secret.
 #[derive(Debug)]
-pub struct Ask<'a> {
+pub struct AuthorizedRequest<'a> {
     pub method: Method,
     /// Built by the caller from an address of the config, never from a request's text (CVE-2026-34076).
     pub url: &'a str,
@@ -118,9 +118,9 @@ pub struct Ask<'a> {
     pub max: usize,
 }
 
-/// An answer to [`Ask`], whatever its status is.
+/// An answer to [`DownloadRequest`], whatever its status is.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct FetchedResponse {
     pub status: u16,
     /// `Retry-After`, where it is a number of seconds. It says what the sender likes; bound it.
     pub retry_after: Option<Duration>,
@@ -186,8 +186,8 @@ impl Fetcher {
     }
 
     /// The answer to a request that shows a secret, whatever its status is.
-    pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, FetchError> {
-        let Ask {
+    pub async fn ask(&self, ask: AuthorizedRequest<'_>) -> Result<FetchedResponse, FetchError> {
+        let AuthorizedRequest {
             method,
             url,
             bearer,
@@ -209,7 +209,7 @@ impl Fetcher {
             .get(header::RETRY_AFTER)
             .and_then(|after| after.to_str().ok()?.parse().ok());
         let body = body(answer, url, max).await?;
-        Ok(Answer {
+        Ok(FetchedResponse {
             status,
             retry_after: retry_after.map(Duration::from_secs),
             body,

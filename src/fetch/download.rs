@@ -11,7 +11,7 @@ use crate::config::secret::Secret;
 
 /// What is asked for.
 #[derive(Debug)]
-pub struct Ask<'a> {
+pub struct DownloadRequest<'a> {
     /// Built by the caller from an address of the config.
     pub url: &'a str,
     /// The address as messages show it.
@@ -41,7 +41,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// See [`FetchError`]; a 304 to a question without `etag` is a wrong status like any other.
-    pub async fn begin(&self, ask: &Ask<'_>) -> Result<Option<Download>, FetchError> {
+    pub async fn begin(&self, ask: &DownloadRequest<'_>) -> Result<Option<Download>, FetchError> {
         let mut request = self.client(ask.url).get(ask.url).timeout(ask.within);
         if let Some(bearer) = ask.bearer {
             request = request.header(header::AUTHORIZATION, authorization(bearer, ask.shown)?);

@@ -27,7 +27,7 @@ use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::domain::retry::Polling;
-use crate::fetch::{AskForMore, Fetcher, SEGMENT};
+use crate::fetch::{DownloadRequest, Fetcher, SEGMENT};
 use crate::membership_sources::lookups::{Directory, LookupError};
 use crate::random::chance;
 use pieces::Pieces;
@@ -118,7 +118,7 @@ pub(crate) async fn look(
     last: &Last,
     (roles, flags): (&Roles, &Flags),
 ) -> Result<Option<(Table, Last)>, HttpError> {
-    let ask = AskForMore {
+    let ask = DownloadRequest {
         url: &source.url,
         shown: source.shown(),
         bearer: source.token.as_deref(),
@@ -224,7 +224,7 @@ impl Asking {
         // Attack A-74: the id is chosen by whoever signs tokens, and stays one segment.
         let segment = utf8_percent_encode(user.as_str(), SEGMENT).to_string();
         let url = self.source.url.replace("{user}", &segment);
-        let ask = AskForMore {
+        let ask = DownloadRequest {
             url: &url,
             shown: self.source.shown(),
             bearer: self.source.token.as_deref(),

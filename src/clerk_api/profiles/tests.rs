@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What the directory answers.
 #[derive(Clone, Copy, Debug)]
-enum Answer {
+enum FetchedResponse {
     Described,
     NotFound,
     Down,
@@ -20,7 +20,7 @@ enum Answer {
 
 /// A directory that answers when it is told to.
 struct Slow {
-    answer: Mutex<Answer>,
+    answer: Mutex<FetchedResponse>,
     takes: Duration,
     asked: AtomicU64,
     begun: Notify,
@@ -34,14 +34,14 @@ impl Directory for Slow {
         tokio::time::sleep(self.takes).await;
         let base = "https://api.test".to_owned();
         match *self.answer.lock() {
-            Answer::Described => Ok(event(user)),
-            Answer::NotFound => Err(BackendError::NotFound {
+            FetchedResponse::Described => Ok(event(user)),
+            FetchedResponse::NotFound => Err(BackendError::NotFound {
                 base,
                 user: user.clone(),
             }),
-            Answer::Down => Err(BackendError::Down { base, status: 503 }),
-            Answer::Limited => Err(BackendError::Limited { base, wait: SECOND }),
-            Answer::Panic => panic!("a mistake in a directory"),
+            FetchedResponse::Down => Err(BackendError::Down { base, status: 503 }),
+            FetchedResponse::Limited => Err(BackendError::Limited { base, wait: SECOND }),
+            FetchedResponse::Panic => panic!("a mistake in a directory"),
         }
     }
 }
@@ -64,7 +64,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(answer: Answer, takes: Duration) -> Self {
+    fn new(answer: FetchedResponse, takes: Duration) -> Self {
         let directory = Arc::new(Slow {
             answer: Mutex::new(answer),
             takes,
@@ -91,7 +91,7 @@ impl Scene {
             .await
     }
 
-    fn answers(&self, answer: Answer) {
+    fn answers(&self, answer: FetchedResponse) {
         *self.directory.answer.lock() = answer;
     }
 
@@ -116,7 +116,7 @@ impl Scene {
 
 #[tokio::test(start_paused = true)]
 async fn all_who_ask_at_the_same_time_share_one_fetch_and_it_is_applied_once() {
-    let scene = Arc::new(Scene::new(Answer::Described, SECOND / 2));
+    let scene = Arc::new(Scene::new(FetchedResponse::Described, SECOND / 2));
     let all: Vec<_> = (0..100)
         .map(|_| {
             let scene = scene.clone();
@@ -139,7 +139,7 @@ async fn all_who_ask_at_the_same_time_share_one_fetch_and_it_is_applied_once() {
 
 #[tokio::test(start_paused = true)]
 async fn two_users_do_not_wait_for_each_other() {
-    let scene = Scene::new(Answer::Described, SECOND / 2);
+    let scene = Scene::new(FetchedResponse::Described, SECOND / 2);
     let begun = tokio::time::Instant::now();
     let both = tokio::join!(scene.fetch("user_a"), scene.fetch("user_b"));
     assert_eq!(both, (Outcome::Fetched, Outcome::Fetched));
@@ -148,7 +148,7 @@ async fn two_users_do_not_wait_for_each_other() {
 
 #[tokio::test(start_paused = true)]
 async fn who_gives_up_waiting_does_not_take_the_fetch_along() {
-    let scene = Scene::new(Answer::Described, 5 * SECOND / 2);
+    let scene = Scene::new(FetchedResponse::Described, 5 * SECOND / 2);
     let begun = tokio::time::Instant::now();
     assert_eq!(scene.fetch("user_a").await, Outcome::Late);
     assert_eq!(
@@ -167,7 +167,7 @@ async fn who_gives_up_waiting_does_not_take_the_fetch_along() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fetch_for_which_nobody_waits_any_more_is_applied_all_the_same() {
-    let scene = Scene::new(Answer::Described, 3 * SECOND);
+    let scene = Scene::new(FetchedResponse::Described, 3 * SECOND);
     {
         let user = ClerkUserId::parse("user_a").unwrap();
         let fetching = scene.profiles.fetch(&user, 10 * SECOND);
@@ -185,9 +185,9 @@ async fn a_fetch_for_which_nobody_waits_any_more_is_applied_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_about_again_too_soon() {
     for (answer, outcome, pause) in [
-        (Answer::Described, Outcome::Fetched, 3600 * SECOND),
-        (Answer::NotFound, Outcome::Failed, 60 * SECOND),
-        (Answer::Down, Outcome::Failed, 60 * SECOND),
+        (FetchedResponse::Described, Outcome::Fetched, 3600 * SECOND),
+        (FetchedResponse::NotFound, Outcome::Failed, 60 * SECOND),
+        (FetchedResponse::Down, Outcome::Failed, 60 * SECOND),
     ] {
         let scene = Scene::new(answer, Duration::ZERO);
         assert_eq!(scene.fetch("user_a").await, outcome, "given: {answer:?}");
@@ -213,34 +213,34 @@ async fn nobody_is_asked_about_again_too_soon() {
 
 #[tokio::test(start_paused = true)]
 async fn over_the_rate_limit_nobody_waits_and_the_user_is_asked_about_when_it_is_over() {
-    let scene = Scene::new(Answer::Limited, Duration::ZERO);
+    let scene = Scene::new(FetchedResponse::Limited, Duration::ZERO);
     let begun = tokio::time::Instant::now();
     assert_eq!(scene.fetch("user_a").await, Outcome::NotNow);
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    scene.answers(Answer::Described);
+    scene.answers(FetchedResponse::Described);
     assert_eq!(scene.fetch("user_a").await, Outcome::Fetched);
     assert_eq!(scene.counted(), [1, 0, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_result_is_counted_from_zero() {
-    let scene = Scene::new(Answer::NotFound, Duration::ZERO);
+    let scene = Scene::new(FetchedResponse::NotFound, Duration::ZERO);
     assert_eq!(scene.counted(), [0; 4]);
     scene.fetch("user_a").await;
-    scene.answers(Answer::Down);
+    scene.answers(FetchedResponse::Down);
     scene.fetch("user_b").await;
-    scene.answers(Answer::Described);
+    scene.answers(FetchedResponse::Described);
     scene.fetch("user_c").await;
     assert_eq!(scene.counted(), [1, 1, 1, 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_ends_abnormally_lets_all_go_on_and_blocks_nobody() {
-    let scene = Scene::new(Answer::Panic, Duration::ZERO);
+    let scene = Scene::new(FetchedResponse::Panic, Duration::ZERO);
     let begun = tokio::time::Instant::now();
     assert_eq!(scene.fetch("user_a").await, Outcome::Failed);
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    scene.answers(Answer::Described);
+    scene.answers(FetchedResponse::Described);
     assert_eq!(scene.fetch("user_a").await, Outcome::Fetched);
     assert!(scene.profiles.0.flights.lock().is_empty());
 }
