@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::secret::Secret;
-use crate::dev::issuer::{DevUser, Issuer, UserBehaviour};
+use crate::dev::issuer::{DevIssuer, DevUser, UserBehaviour};
 use crate::domain::event::{Change, UserChange};
 use crate::domain::ids::text_header;
 use crate::fetch::FetchError;
@@ -32,14 +32,14 @@ fn at(api_url: &str, key: &str, live: bool) -> Backend {
 
 /// A Backend API that knows Alice. It serves for as long as this lives.
 struct Clerk {
-    issuer: Issuer,
+    issuer: DevIssuer,
     _serving: watch::Sender<bool>,
 }
 
 impl Clerk {
     fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let issuer = Issuer::new(
+        let issuer = DevIssuer::new(
             format!("http://{}", listener.local_addr().unwrap()),
             Vec::new(),
         );

@@ -19,7 +19,7 @@ use super::exit::{CommandError, Exit, FAILED, print, print_json, talk};
 use super::{health, logging};
 use crate::config::interpolate::FakeEnv;
 use crate::config::load::{Overrides, load};
-use crate::dev::issuer::{INSTANCE_ID, Issuer};
+use crate::dev::issuer::{DevIssuer, INSTANCE_ID};
 use crate::dev::key::SigningKey;
 use crate::dev::sample_app::SampleApp;
 use crate::dev::webhook::{WebhookSigner, generate_secret};
@@ -49,7 +49,7 @@ pub(crate) struct DemoArgs {
 /// A demo that is ready to run: everything is bound and read.
 struct Stage {
     server: Server,
-    issuer: Issuer,
+    issuer: DevIssuer,
     block: Block,
     addresses: Addresses,
     folder: Folder,
@@ -140,7 +140,7 @@ fn set_up(mut block: Block) -> Result<Stage, CommandError> {
 
     let gate_url = block.url_of(server.gate_addresses().first().map_or("", String::as_str));
     let admin_url = block.url_of(&server.admin_address());
-    let issuer = Issuer::new(issuer_url.clone(), vec![key]);
+    let issuer = DevIssuer::new(issuer_url.clone(), vec![key]);
     issuer.set_people(fixtures::people());
     issuer.set_azp(Some(fixtures::ORIGIN.to_owned()));
     issuer.set_instance_id(INSTANCE_ID.to_owned());

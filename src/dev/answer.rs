@@ -26,15 +26,15 @@ pub(super) fn bound(session: &mut ServerSession) {
 }
 
 /// The first part of a request body.
-pub(super) struct Body {
+pub(super) struct BodyPrefix {
     pub bytes: Vec<u8>,
     /// Whether that is all of it.
     pub complete: bool,
 }
 
 /// Reads up to [`BODY_BYTES_MAX`]; a client that stops early or is too slow gets an incomplete body.
-pub(super) async fn read_body(session: &mut ServerSession) -> Body {
-    let mut body = Body {
+pub(super) async fn read_body(session: &mut ServerSession) -> BodyPrefix {
+    let mut body = BodyPrefix {
         bytes: Vec::new(),
         complete: false,
     };
@@ -50,7 +50,7 @@ pub(super) async fn read_body(session: &mut ServerSession) -> Body {
     body
 }
 
-async fn fill(session: &mut ServerSession, body: &mut Body) {
+async fn fill(session: &mut ServerSession, body: &mut BodyPrefix) {
     loop {
         match session.read_request_body().await {
             Ok(Some(chunk)) => {
@@ -71,9 +71,9 @@ async fn fill(session: &mut ServerSession, body: &mut Body) {
 }
 
 /// The parameters of a query, decoded.
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct QueryParams(Vec<(String, String)>);
 
-impl Query {
+impl QueryParams {
     pub(super) fn of(session: &ServerSession) -> Self {
         let query = session.req_header().uri.query().unwrap_or_default();
         let pairs = query.split('&').map(|pair| {

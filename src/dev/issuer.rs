@@ -2,7 +2,7 @@
 //! describes, lists and deletes users.
 //!
 //! Whoever can reach it gets a token for anybody, so it belongs on loopback. Tests misuse it on
-//! purpose through [`Issuer::set_keys`], [`Issuer::set_behaviour`] and [`Issuer::set_metadata`].
+//! purpose through [`DevIssuer::set_keys`], [`DevIssuer::set_behaviour`] and [`DevIssuer::set_metadata`].
 
 mod events;
 mod lists;
@@ -85,7 +85,7 @@ pub enum Metadata {
     #[default]
     Normal,
     /// This text as the issuer.
-    Issuer(String),
+    DevIssuer(String),
     /// This address as that of the keys.
     JwksUri(String),
     /// Something else instead: no keys then means no `jwks_uri`.
@@ -95,7 +95,7 @@ pub enum Metadata {
 /// The server. Clones share everything, so a test keeps one and serves another:
 /// `listen::spawn("issuer", issuer.clone(), listener, shutdown)`.
 #[derive(Clone)]
-pub struct Issuer(Arc<State>);
+pub struct DevIssuer(Arc<State>);
 
 struct State {
     url: String,
@@ -118,7 +118,7 @@ struct Target {
     signer: WebhookSigner,
 }
 
-impl Issuer {
+impl DevIssuer {
     /// An issuer whose tokens say `url` in `iss`, which is also where it must be served: bind the
     /// listener first. The first key signs; all are published.
     #[must_use]
@@ -244,7 +244,7 @@ impl Issuer {
 }
 
 #[async_trait]
-impl ServeHttp for Issuer {
+impl ServeHttp for DevIssuer {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         self.0.answer(session).await
     }

@@ -6,7 +6,7 @@ use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Body, bound, json, read_body};
+use super::answer::{BodyPrefix, bound, json, read_body};
 
 /// The headers in which the gate says who asks, and `x-request-id`, which follows a request through logs.
 const IDENTITY: [&str; 15] = [
@@ -126,7 +126,7 @@ fn identity(headers: &Headers) -> Map<String, Value> {
 }
 
 /// The beginning of a body that says it is JSON; anything else might be secret or unreadable.
-fn shown_body(headers: &Headers, body: &Body) -> Value {
+fn shown_body(headers: &Headers, body: &BodyPrefix) -> Value {
     let is_json = headers
         .iter()
         .any(|(name, value)| name == "content-type" && value.contains("json"));

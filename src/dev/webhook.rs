@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::DevError;
 
-pub use deliver::{Delivery, deliver};
+pub use deliver::{DeliveryResponse, deliver};
 
 /// The prefix of a signing secret. It is not part of the key.
 const PREFIX: &str = "whsec_";

@@ -2,7 +2,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{DevUser, Issuer, UserBehaviour};
+use bailiff::dev::issuer::{DevIssuer, DevUser, UserBehaviour};
 use bailiff::listen;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -28,14 +28,14 @@ fn runtime() -> &'static Runtime {
 
 /// A Backend API that knows Alex. It serves for as long as this lives.
 struct Clerk {
-    issuer: Issuer,
+    issuer: DevIssuer,
     _serving: watch::Sender<bool>,
 }
 
 impl Clerk {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let issuer = Issuer::new(
+        let issuer = DevIssuer::new(
             format!("http://{}", listener.local_addr().expect("an address")),
             vec![],
         );

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Issuer, UserBehaviour};
+use bailiff::dev::issuer::{DevIssuer, UserBehaviour};
 use bailiff::dev::key::SigningKey;
 use bailiff::listen;
 use tokio::runtime::{Builder, Runtime};
@@ -27,7 +27,7 @@ fn runtime() -> &'static Runtime {
 
 /// A Clerk instance with one key of this name. It serves for as long as this lives.
 struct Instance {
-    issuer: Issuer,
+    issuer: DevIssuer,
     _serving: watch::Sender<bool>,
 }
 
@@ -35,7 +35,7 @@ impl Instance {
     fn start(kid: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let issuer = Issuer::new(url, vec![SigningKey::generate(kid).expect("a key")]);
+        let issuer = DevIssuer::new(url, vec![SigningKey::generate(kid).expect("a key")]);
         issuer.set_secret_key(Some(KEY.to_owned()));
         let (serving, shutdown) = watch::channel(false);
         let _inside = runtime().enter();

@@ -52,7 +52,7 @@ impl About {
         );
         let slug = self.org.strip_prefix("org_").unwrap_or(&self.org);
         Ok(match (object, action) {
-            ("user", "created" | "updated") => data::user(&data::User {
+            ("user", "created" | "updated") => data::user(&data::WebhookUser {
                 id: &self.user,
                 email: self.email.as_deref(),
                 first_name: self.first_name.as_deref(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{DevUser, Org};
-use crate::dev::answer::Query;
+use crate::dev::answer::QueryParams;
 use crate::dev::mint::session_of;
 use crate::dev::webhook::data;
 
@@ -29,7 +29,7 @@ pub(super) fn about(
     person: &DevUser,
     people: &[DevUser],
     kind: &str,
-    query: &Query,
+    query: &QueryParams,
     now_ms: u64,
 ) -> Result<Value, NoEvent> {
     let (object, action) = kind.split_once('.').ok_or(NoEvent::Kind)?;
@@ -57,7 +57,7 @@ pub(super) fn about(
     }
 }
 
-fn user(person: &DevUser, query: &Query, now_ms: u64) -> Value {
+fn user(person: &DevUser, query: &QueryParams, now_ms: u64) -> Value {
     let email = query.get("email").or(person.email.as_deref());
     described(
         person,
@@ -78,7 +78,7 @@ pub(super) fn described(
         Some((first, last)) => (Some(first), Some(last)),
         None => (Some(person.full_name.as_str()), None),
     };
-    data::user(&data::User {
+    data::user(&data::WebhookUser {
         id: &person.user_id,
         email,
         first_name: first_name.filter(|name| !name.is_empty()),
@@ -99,7 +99,11 @@ fn session(person: &DevUser, status: &str, now_ms: u64) -> Value {
 }
 
 /// The organization of `?org=`, even one that the person is not in yet; else their first one.
-fn org<'a>(person: &'a DevUser, people: &'a [DevUser], query: &Query) -> Result<&'a Org, NoEvent> {
+fn org<'a>(
+    person: &'a DevUser,
+    people: &'a [DevUser],
+    query: &QueryParams,
+) -> Result<&'a Org, NoEvent> {
     let Some(id) = query.get("org") else {
         let first = person.orgs.first();
         return first.ok_or_else(|| NoEvent::NoOrg(person.name.clone()));
@@ -114,7 +118,7 @@ fn org<'a>(person: &'a DevUser, people: &'a [DevUser], query: &Query) -> Result<
 }
 
 /// The role of `?role=`, else the one the person has there, else that of a newcomer.
-fn role<'a>(person: &'a DevUser, org: &Org, query: &'a Query) -> &'a str {
+fn role<'a>(person: &'a DevUser, org: &Org, query: &'a QueryParams) -> &'a str {
     let held = person.orgs.iter().find(|held| held.id == org.id);
     query
         .get("role")

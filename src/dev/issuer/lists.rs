@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::users::{error, no_key, play, rate_limited};
 use super::{Behaviour, State, events};
-use crate::dev::answer::{Query, json as json_answer};
+use crate::dev::answer::{QueryParams, json as json_answer};
 use crate::dev::webhook::data;
 
 /// Rows of a page where nothing is said, and at the most.
@@ -101,7 +101,7 @@ impl State {
         &self,
         session: &ServerSession,
         name: &str,
-        query: &Query,
+        query: &QueryParams,
     ) -> Response<Vec<u8>> {
         if !self.users.opens(session) {
             return no_key();

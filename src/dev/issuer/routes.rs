@@ -9,7 +9,7 @@ use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
 use super::{Behaviour, DevUser, Metadata, State, Target, events};
-use crate::dev::answer::{Query, answer, bound, json, read_body, text};
+use crate::dev::answer::{QueryParams, answer, bound, json, read_body, text};
 use crate::dev::key::SigningKey;
 use crate::dev::mint::Mint;
 use crate::dev::webhook::deliver;
@@ -48,7 +48,7 @@ impl State {
         bound(session);
         let method = session.req_header().method.clone();
         let path = session.req_header().uri.path().to_owned();
-        let query = Query::of(session);
+        let query = QueryParams::of(session);
         let segments: Vec<&str> = path.trim_start_matches('/').splitn(4, '/').collect();
         match (&method, segments.as_slice()) {
             (&Method::GET, [""]) => text(StatusCode::OK, &self.help()),
@@ -102,7 +102,7 @@ impl State {
         };
         match &*self.metadata.load_full() {
             Metadata::Normal => json(StatusCode::OK, &of(&self.url, &jwks_uri)),
-            Metadata::Issuer(issuer) => json(StatusCode::OK, &of(issuer, &jwks_uri)),
+            Metadata::DevIssuer(issuer) => json(StatusCode::OK, &of(issuer, &jwks_uri)),
             Metadata::JwksUri(uri) => json(StatusCode::OK, &of(&self.url, uri)),
             Metadata::Instead(behaviour) => {
                 play(
@@ -119,7 +119,7 @@ impl State {
         self.keys.load().iter().map(SigningKey::jwk).collect()
     }
 
-    fn token(&self, name: &str, query: &Query) -> Response<Vec<u8>> {
+    fn token(&self, name: &str, query: &QueryParams) -> Response<Vec<u8>> {
         let people = self.people.load();
         let Some(person) = named(&people, name) else {
             return self.unknown_person();
@@ -154,7 +154,7 @@ impl State {
         answer(StatusCode::OK, "text/plain; charset=utf-8", token)
     }
 
-    async fn send(&self, kind: &str, name: &str, query: &Query) -> Response<Vec<u8>> {
+    async fn send(&self, kind: &str, name: &str, query: &QueryParams) -> Response<Vec<u8>> {
         let people = self.people.load_full();
         let Some(person) = named(&people, name) else {
             return self.unknown_person();
@@ -179,7 +179,7 @@ impl State {
         }
     }
 
-    async fn sign(&self, session: &mut ServerSession, query: &Query) -> Response<Vec<u8>> {
+    async fn sign(&self, session: &mut ServerSession, query: &QueryParams) -> Response<Vec<u8>> {
         let Some(target) = self.webhook.load_full() else {
             return no_webhook();
         };

@@ -13,7 +13,7 @@ use crate::listen;
 
 /// A served issuer. It serves for as long as this lives.
 pub(super) struct Running {
-    pub(super) issuer: Issuer,
+    pub(super) issuer: DevIssuer,
     stop: watch::Sender<bool>,
 }
 
@@ -30,7 +30,7 @@ fn person(name: &str, orgs: Vec<Org>) -> DevUser {
 pub(super) fn start() -> Running {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let issuer = Issuer::new(url, vec![key()]);
+    let issuer = DevIssuer::new(url, vec![key()]);
     let acme = Org {
         id: "org_acme".to_owned(),
         slug: "acme".to_owned(),
@@ -322,7 +322,7 @@ async fn the_metadata_name_the_issuer_and_its_keys_and_can_be_told_to_lie() {
     );
     for (metadata, issuer, jwks_uri) in [
         (
-            Metadata::Issuer("https://other.test".to_owned()),
+            Metadata::DevIssuer("https://other.test".to_owned()),
             "https://other.test",
             Some(running.issuer.jwks_url()),
         ),

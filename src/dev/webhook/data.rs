@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// A user as `user.created` and `user.updated` carry one.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct User<'a> {
+pub struct WebhookUser<'a> {
     /// `user_…`
     pub id: &'a str,
     /// The primary address, verified; `None` for a user without one.
@@ -25,7 +25,7 @@ pub struct User<'a> {
 
 /// The data of `user.created` and `user.updated`: the full user.
 #[must_use]
-pub fn user(user: &User<'_>) -> Value {
+pub fn user(user: &WebhookUser<'_>) -> Value {
     let address_id = user
         .email
         .map(|_| format!("idn_{}", user.id.trim_start_matches("user_")));
@@ -142,10 +142,10 @@ mod tests {
 
     #[test]
     fn the_primary_address_of_a_user_can_be_found_by_its_id() {
-        let data = user(&User {
+        let data = user(&WebhookUser {
             id: "user_1",
             email: Some("alice@example.com"),
-            ..User::default()
+            ..WebhookUser::default()
         });
 
         let primary = data["email_addresses"]
@@ -159,9 +159,9 @@ mod tests {
 
     #[test]
     fn a_user_without_an_address_has_none() {
-        let data = user(&User {
+        let data = user(&WebhookUser {
             id: "user_1",
-            ..User::default()
+            ..WebhookUser::default()
         });
 
         assert_eq!(data["email_addresses"], json!([]));

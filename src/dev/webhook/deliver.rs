@@ -16,7 +16,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// How the receiver answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliveryResponse {
     /// The HTTP status; Svix counts 2xx as delivered.
     pub status: u16,
     /// The first 64 KiB of the body.
@@ -34,7 +34,7 @@ pub async fn deliver(
     id: &str,
     timestamp: u64,
     body: Vec<u8>,
-) -> Result<Delivery, DevError> {
+) -> Result<DeliveryResponse, DevError> {
     attempt(url, signer, id, timestamp, body)
         .await
         .map_err(|source| DevError::Send {
@@ -50,7 +50,7 @@ async fn attempt(
     id: &str,
     timestamp: u64,
     body: Vec<u8>,
-) -> Result<Delivery, reqwest::Error> {
+) -> Result<DeliveryResponse, reqwest::Error> {
     // A proxy from the environment would carry loopback addresses away.
     let client = reqwest::Client::builder()
         .timeout(TIME_MAX)
@@ -72,7 +72,7 @@ async fn attempt(
         let room = ANSWER_BYTES_MAX - kept.len();
         kept.extend(chunk.iter().take(room));
     }
-    Ok(Delivery {
+    Ok(DeliveryResponse {
         status: response.status().as_u16(),
         body: kept,
     })

@@ -94,7 +94,7 @@ impl<R: Copy> NameTrie<R> {
     }
 }
 
-/// The letter as which a byte counts. WSGI, CGI, PHP and Rack give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one
+/// The letter as which a byte counts. WSGI, CGI, PHP and Rack give `X-WebhookUser-Id`, `x_user_id` and `x.user.id` to the app as one
 /// variable (CVE-2025-64484, CVE-2026-54763).
 fn letter(byte: u8) -> usize {
     match byte {

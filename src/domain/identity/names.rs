@@ -10,7 +10,7 @@ use super::overrides::{self, Override};
 const RESERVED: &[&str] = &["x_clerk_*", "x_bailiff_*"];
 
 /// Folded names about which a listed proxy is believed. It must overwrite or remove each of them: no proxy does so with all by default.
-/// Every other name comes from a client as far as anybody knows: nginx, Traefik, HAProxy and load balancers leave `X-Forwarded-User` and
+/// Every other name comes from a client as far as anybody knows: nginx, Traefik, HAProxy and load balancers leave `X-Forwarded-WebhookUser` and
 /// `Forwarded` as they are.
 const PROXIED: &[&str] = &[
     "x_forwarded_for",

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::config::secret::Secret;
 use crate::config::settings::BackendSettings;
-use crate::dev::issuer::{DevUser, Issuer, ListBehaviour, Org};
+use crate::dev::issuer::{DevIssuer, DevUser, ListBehaviour, Org};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{AccessStatus, Members, Policy, Roles, Standing};
 use crate::fetch::Fetcher;
@@ -34,7 +34,7 @@ fn person(number: usize, orgs: &[(usize, &str)]) -> DevUser {
 
 /// A Backend API with so many people in organizations of ten. It serves for as long as this lives.
 struct Clerk {
-    issuer: Issuer,
+    issuer: DevIssuer,
     backend: Arc<Backend>,
     _serving: watch::Sender<bool>,
 }
@@ -42,7 +42,7 @@ struct Clerk {
 impl Clerk {
     fn with(people: usize) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let issuer = Issuer::new(
+        let issuer = DevIssuer::new(
             format!("http://{}", listener.local_addr().unwrap()),
             Vec::new(),
         );

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::OnceLock;
 
-use bailiff::dev::issuer::{Behaviour, DevUser, Issuer, ListBehaviour, Metadata, UserBehaviour};
+use bailiff::dev::issuer::{Behaviour, DevIssuer, DevUser, ListBehaviour, Metadata, UserBehaviour};
 use bailiff::dev::key::SigningKey;
 use bailiff::listen;
 use pingora::apps::http_app::HttpServer;
@@ -34,7 +34,7 @@ fn shared_key(which: usize) -> SigningKey {
 
 /// A running issuer. Dropping it closes its port.
 pub struct Clerk {
-    issuer: Issuer,
+    issuer: DevIssuer,
     key: SigningKey,
     shutdown: watch::Sender<bool>,
 }
@@ -50,7 +50,7 @@ impl Clerk {
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let issuer = Issuer::new(format!("http://{address}"), vec![key.clone()]);
+        let issuer = DevIssuer::new(format!("http://{address}"), vec![key.clone()]);
         let (shutdown, stopped) = watch::channel(false);
         let _inside = runtime().enter();
         let app = HttpServer::new_app(issuer.clone());

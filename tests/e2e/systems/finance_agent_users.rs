@@ -1,6 +1,6 @@
 //! Finance Agent's users: what webhooks do, what deactivates, and the table in PostgreSQL.
 
-use bailiff::dev::webhook::data::{self, User};
+use bailiff::dev::webhook::data::{self, WebhookUser};
 use serde_json::{Value, json};
 
 use super::finance_agent::{WEBHOOK, app, seen, system};
@@ -137,11 +137,11 @@ fn user_deleted_deactivates_and_keeps_the_user_also_over_a_restart() {
 fn a_user_whom_clerk_bans_is_out_at_once() {
     let app = app();
     let product = system(&app).start();
-    let user = User {
+    let user = WebhookUser {
         id: "user_ben",
         banned: true,
         updated_at_ms: now() * 1000,
-        ..User::default()
+        ..WebhookUser::default()
     };
     let banned = Delivery::event(&event("user.updated", data::user(&user), now() * 1000));
     assert!(seen(&product, "user_ben").is_some());

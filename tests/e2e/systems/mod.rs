@@ -13,7 +13,7 @@ mod praxiom_users;
 mod wordloop;
 mod wordloop_services;
 
-use bailiff::dev::webhook::data::{self, User};
+use bailiff::dev::webhook::data::{self, WebhookUser};
 use serde_json::{Value, json};
 
 use crate::harness::{App, Delivery, Product, Request, Response, event, fold, now, trusted_names};
@@ -30,12 +30,12 @@ fn with_body(request: Request, body: &Value) -> Request {
 /// A `user.…` event about somebody of this first name.
 fn user_event(kind: &str, id: &str, first_name: &str, at_ms: u64) -> Delivery {
     let email = format!("{}@example.com", first_name.to_lowercase());
-    let user = User {
+    let user = WebhookUser {
         id,
         email: Some(&email),
         first_name: Some(first_name),
         updated_at_ms: at_ms,
-        ..User::default()
+        ..WebhookUser::default()
     };
     Delivery::event(&event(kind, data::user(&user), at_ms))
 }

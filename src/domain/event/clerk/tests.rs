@@ -28,13 +28,13 @@ fn acme() -> OrgId {
 
 #[test]
 fn a_user_is_described_by_what_clerk_vouches_for() {
-    let full = data::User {
+    let full = data::WebhookUser {
         id: "user_a",
         email: Some("alex@example.com"),
         first_name: Some("Alex"),
         last_name: Some("Chen"),
         updated_at_ms: MS - 5,
-        ..data::User::default()
+        ..data::WebhookUser::default()
     };
     let described = |banned, email: Option<&str>, name: Option<&str>| {
         let change = UserChange::Described {
@@ -52,10 +52,10 @@ fn a_user_is_described_by_what_clerk_vouches_for() {
             "{kind}"
         );
     }
-    let bare = data::User {
+    let bare = data::WebhookUser {
         id: "user_a",
         updated_at_ms: MS - 5,
-        ..data::User::default()
+        ..data::WebhookUser::default()
     };
     assert_eq!(
         told("user.updated", data::user(&bare)),
@@ -87,11 +87,11 @@ fn a_user_is_described_by_what_clerk_vouches_for() {
 
 #[test]
 fn a_user_who_was_asked_for_says_the_same_as_one_in_an_event() {
-    let full = data::User {
+    let full = data::WebhookUser {
         id: "user_a",
         email: Some("alex@example.com"),
         updated_at_ms: MS,
-        ..data::User::default()
+        ..data::WebhookUser::default()
     };
     for (flag, status) in [
         ("banned", "verified"),
@@ -116,10 +116,10 @@ fn a_user_without_an_id_or_a_time_is_not_described() {
         ("id", "`id` is no user id"),
         ("updated_at", "the user has no `updated_at`"),
     ] {
-        let mut user = data::user(&data::User {
+        let mut user = data::user(&data::WebhookUser {
             id: "user_a",
             updated_at_ms: MS,
-            ..data::User::default()
+            ..data::WebhookUser::default()
         });
         user.as_object_mut().expect("an object").remove(missing);
         assert_eq!(
