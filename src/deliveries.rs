@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::clock;
 use crate::domain::UnixTime;
 use crate::domain::ids::SvixId;
-use crate::replication::{Claim, Claimed, Claims};
+use crate::replication::{Claim, DeliveryClaim, DeliveryClaims};
 use crate::storage::{Op, OpError, Store, Table};
 
 /// Bound: ids remembered.
@@ -31,7 +31,7 @@ pub struct Deliveries {
     under_way: Arc<Mutex<HashSet<SvixId>>>,
     store: Option<Arc<Store>>,
     /// What other replicas know of them.
-    claims: Option<Claims>,
+    claims: Option<DeliveryClaims>,
 }
 
 /// The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of new ones.
@@ -48,7 +48,7 @@ pub struct Delivery {
     id: SvixId,
     deliveries: Deliveries,
     /// For all replicas, where the shared store could say so in time.
-    claimed: Option<Claimed>,
+    claimed: Option<DeliveryClaim>,
 }
 
 /// What became of the wish to start a delivery.
@@ -113,7 +113,7 @@ impl Deliveries {
 
     /// These, and what other replicas know of them.
     #[must_use]
-    pub fn shared_by(self, claims: Option<Claims>) -> Self {
+    pub fn shared_by(self, claims: Option<DeliveryClaims>) -> Self {
         Self { claims, ..self }
     }
 
@@ -185,7 +185,7 @@ impl Delivery {
 pub struct Taken {
     id: SvixId,
     deliveries: Deliveries,
-    claimed: Option<Claimed>,
+    claimed: Option<DeliveryClaim>,
     counts: bool,
 }
 

@@ -40,7 +40,7 @@ use wire::Keys;
 
 pub use link::SharedStoreError;
 pub use local::{Learned, LocalFacts};
-pub use tell::{Claimed, Claims, Publisher, Told};
+pub use tell::{DeliveryClaim, DeliveryClaims, Publisher, Told};
 pub use wire::{Claim, Taken};
 
 /// Bound: positions of commits that the reader has not heard of.
@@ -58,7 +58,7 @@ pub struct Past {
 /// What this replica has of the others, while its [`Replication`] runs.
 pub struct Shared {
     /// `None` for a replica that only listens.
-    pub claims: Option<Claims>,
+    pub claims: Option<DeliveryClaims>,
     trouble: Arc<LogOnce<String>>,
 }
 
@@ -111,7 +111,7 @@ impl Shared {
             due: None,
             telling: None,
         };
-        let claims = writer.map(Claims);
+        let claims = writer.map(DeliveryClaims);
         let shared = Self { claims, trouble };
         let writing = writing.map(|work| Box::pin(work) as Writing);
         (shared, Replication { follower, writing })

@@ -22,7 +22,7 @@ pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
 pub use drift::{Drift, drift};
 pub use flags::{Flags, MAX_FLAGS};
 pub use known::{Known, Standing};
-pub use members::{Claimed, Kept, Members};
+pub use members::{Kept, Members, TokenMembership};
 pub use policy::Policy;
 pub use record::{Entry, OrgEntry, Record, Seen};
 pub use reload::{MARKS_LAST, Reloaded, Said};

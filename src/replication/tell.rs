@@ -263,9 +263,9 @@ fn soon(work: impl Future<Output = ()> + Send + 'static) {
 
 /// Claims of deliveries, so that of two replicas that get the same webhook one passes it on.
 #[derive(Clone)]
-pub struct Claims(pub(super) Arc<Writer>);
+pub struct DeliveryClaims(pub(super) Arc<Writer>);
 
-impl std::fmt::Debug for Claims {
+impl std::fmt::Debug for DeliveryClaims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Claims(..)")
     }
@@ -273,19 +273,19 @@ impl std::fmt::Debug for Claims {
 
 /// A delivery of ours, for all replicas.
 #[derive(Debug)]
-pub struct Claimed {
+pub struct DeliveryClaim {
     id: SvixId,
     owner: Nonce,
-    claims: Claims,
+    claims: DeliveryClaims,
 }
 
-impl Claims {
+impl DeliveryClaims {
     /// Claims the delivery `id`. The outer `None` when the store does not say: then it is delivered, perhaps a second time, which
     /// an app must bear anyway.
-    pub async fn claim(&self, id: &SvixId) -> Option<Result<Claimed, Claim>> {
+    pub async fn claim(&self, id: &SvixId) -> Option<Result<DeliveryClaim, Claim>> {
         let owner = nonce()?;
         Some(match self.0.claim(id, owner).await? {
-            Claim::Made => Ok(Claimed {
+            Claim::Made => Ok(DeliveryClaim {
                 id: id.clone(),
                 owner,
                 claims: self.clone(),
@@ -305,13 +305,13 @@ impl Claims {
     }
 }
 
-impl Claimed {
+impl DeliveryClaim {
     /// The upstream did not take it: whoever gets the retry delivers it. Not waited for.
     pub fn release(self) {
         let Self {
             id,
             owner,
-            claims: Claims(writer),
+            claims: DeliveryClaims(writer),
         } = self;
         soon(async move {
             if let Ok(link) = writer.link().await {

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::ids::{CLERK, OrgId, UserId};
-use crate::domain::membership::{AccessStatus, Claimed, Flags, Known, Roles, Standing};
+use crate::domain::membership::{AccessStatus, Flags, Known, Roles, Standing, TokenMembership};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::static_user::{AdmittedStaticUser, DEV_USER};
 use crate::domain::token::{Claims, VerifiedClaims};
@@ -58,14 +58,14 @@ impl Principal {
     /// What the token says of the organization that is active in it. Only of `clerk`: another issuer may call its own what Clerk calls
     /// a customer's.
     #[must_use]
-    pub fn claimed(&self, roles: Option<&Roles>) -> Option<Claimed<'_>> {
+    pub fn claimed(&self, roles: Option<&Roles>) -> Option<TokenMembership<'_>> {
         let claims = self
             .claims()
             .filter(|claims| **claims.issuer() == *CLERK)?
             .claims();
         let org = claims.org.as_ref()?;
         let role = org.role.as_deref().and_then(|name| roles?.find(name));
-        Some(Claimed {
+        Some(TokenMembership {
             org: &org.id,
             role,
             issued: claims.iat.map(UnixTime),

@@ -377,7 +377,7 @@ impl Members {
         &self,
         workspace: &WorkspaceId,
         user: &UserId,
-        claim: Option<Claimed<'_>>,
+        claim: Option<TokenMembership<'_>>,
     ) -> Option<Role> {
         let record = self.users.get(user);
         if record.is_some_and(Record::deleted) {
@@ -454,7 +454,7 @@ impl Members {
 
 /// What a token says of the organization that is active in it.
 #[derive(Clone, Copy, Debug)]
-pub struct Claimed<'c> {
+pub struct TokenMembership<'c> {
     pub org: &'c OrgId,
     /// `None` for a role that the config does not name.
     pub role: Option<Role>,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::UnixTime;
-use crate::domain::membership::{Claimed, MARKS_LAST, drift};
+use crate::domain::membership::{MARKS_LAST, TokenMembership, drift};
 
 /// Milliseconds. A load of Clerk's Backend API that begins now holds from a minute before.
 const BEGAN: u64 = 1_000_000;
@@ -456,7 +456,7 @@ fn a_webhook_stands_above_every_answer_of_a_source_that_is_asked_user_by_user() 
 /// What a token claims of an organization, issued at this second.
 fn claimed(members: &Members, role_name: Option<&str>, issued: u64) -> Option<String> {
     let (of, claimed) = (org("1"), role_name.map(role));
-    let claim = Claimed {
+    let claim = TokenMembership {
         org: &of,
         role: claimed,
         issued: Some(UnixTime(issued)),
