@@ -23,7 +23,7 @@ use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 
-use client::Client;
+use client::WatchedConnection;
 use frames::{FrameBoundary, Sent};
 
 tokio::task_local! {
@@ -149,7 +149,7 @@ where
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let followed = Arc::<Followed>::default();
-        let client: Stream = Box::new(Client {
+        let client: Stream = Box::new(WatchedConnection {
             stream,
             followed: followed.clone(),
         });

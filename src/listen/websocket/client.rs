@@ -19,12 +19,12 @@ use super::{Followed, Stage};
 
 /// A connection of which [`Followed`] knows what goes out. Until it becomes a WebSocket that costs one look at a byte.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct WatchedConnection {
     pub(super) stream: Stream,
     pub(super) followed: Arc<Followed>,
 }
 
-impl Drop for Client {
+impl Drop for WatchedConnection {
     fn drop(&mut self) {
         if self.followed.is(Stage::WebSocketCloser) {
             let nothing = Box::new(Cursor::new(Vec::new()));
@@ -33,7 +33,7 @@ impl Drop for Client {
     }
 }
 
-impl AsyncRead for Client {
+impl AsyncRead for WatchedConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl AsyncRead for Client {
     }
 }
 
-impl AsyncWrite for Client {
+impl AsyncWrite for WatchedConnection {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -110,7 +110,7 @@ impl AsyncWrite for Client {
 }
 
 #[async_trait]
-impl Shutdown for Client {
+impl Shutdown for WatchedConnection {
     async fn shutdown(&mut self) {
         // Whatever is wrong with the connection, it is over.
         let _ = AsyncWriteExt::shutdown(self).await;
@@ -120,19 +120,19 @@ impl Shutdown for Client {
 // What Pingora asks of the connection itself.
 
 #[async_trait]
-impl Peek for Client {
+impl Peek for WatchedConnection {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         self.stream.try_peek(buf).await
     }
 }
 
-impl UniqueID for Client {
+impl UniqueID for WatchedConnection {
     fn id(&self) -> UniqueIDType {
         self.stream.id()
     }
 }
 
-impl Ssl for Client {
+impl Ssl for WatchedConnection {
     fn get_ssl(&self) -> Option<&TlsRef> {
         self.stream.get_ssl()
     }
@@ -146,7 +146,7 @@ impl Ssl for Client {
     }
 }
 
-impl GetTimingDigest for Client {
+impl GetTimingDigest for WatchedConnection {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         self.stream.get_timing_digest()
     }
@@ -160,7 +160,7 @@ impl GetTimingDigest for Client {
     }
 }
 
-impl GetProxyDigest for Client {
+impl GetProxyDigest for WatchedConnection {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         self.stream.get_proxy_digest()
     }
@@ -170,7 +170,7 @@ impl GetProxyDigest for Client {
     }
 }
 
-impl GetSocketDigest for Client {
+impl GetSocketDigest for WatchedConnection {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         self.stream.get_socket_digest()
     }

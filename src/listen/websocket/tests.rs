@@ -154,7 +154,7 @@ async fn what_a_client_still_sends_is_taken_within_bounds_and_goes_nowhere() {
 async fn a_connection_that_is_no_web_socket_is_just_dropped() {
     let (mut client, server) = tokio::io::duplex(1024);
     let followed = Arc::<Followed>::default();
-    let mut stream = Client {
+    let mut stream = WatchedConnection {
         stream: Box::new(server),
         followed: followed.clone(),
     };
