@@ -31,14 +31,14 @@ const MAX_USERS: u64 = 100_000;
 
 /// Who describes users.
 #[async_trait]
-pub trait Directory: Send + Sync + 'static {
+pub trait ProfileDirectory: Send + Sync + 'static {
     /// # Errors
     /// See [`BackendError`].
     async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError>;
 }
 
 #[async_trait]
-impl Directory for Backend {
+impl ProfileDirectory for Backend {
     async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError> {
         Backend::user(self, user).await
     }
@@ -50,7 +50,7 @@ pub type Apply = Box<dyn Fn(MembershipEvent) + Send + Sync>;
 
 /// What became of the wish to know a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ProfileOutcome {
     /// Clerk has described the user, and that is applied: look again.
     Fetched,
     /// Clerk was asked and did not say, or does not know the user.
@@ -66,32 +66,32 @@ pub enum Outcome {
 pub struct Profiles(Arc<Inner>);
 
 struct Inner {
-    directory: Arc<dyn Directory>,
+    directory: Arc<dyn ProfileDirectory>,
     apply: Apply,
     metrics: Arc<Metrics>,
     now: fn() -> Instant,
     /// Before which time nobody is asked about a user again.
     asked: Cache<ClerkUserId, Instant>,
     /// Fetches under way. Bound: what the rate limit lets through within the time limit of one fetch.
-    flights: Mutex<HashMap<ClerkUserId, watch::Receiver<Option<Outcome>>>>,
+    flights: Mutex<HashMap<ClerkUserId, watch::Receiver<Option<ProfileOutcome>>>>,
 }
 
 /// A fetch under way. While it lives, no second one for this user starts; when it ends, however it ends, all who wait go on.
 struct Flight {
     inner: Arc<Inner>,
     user: ClerkUserId,
-    outcome: watch::Sender<Option<Outcome>>,
+    outcome: watch::Sender<Option<ProfileOutcome>>,
 }
 
 impl Profiles {
     /// `apply` gets what is fetched.
     #[must_use]
-    pub fn new(directory: Arc<dyn Directory>, apply: Apply, metrics: Arc<Metrics>) -> Self {
+    pub fn new(directory: Arc<dyn ProfileDirectory>, apply: Apply, metrics: Arc<Metrics>) -> Self {
         Self::with_clock(directory, apply, metrics, clock::monotonic)
     }
 
     fn with_clock(
-        directory: Arc<dyn Directory>,
+        directory: Arc<dyn ProfileDirectory>,
         apply: Apply,
         metrics: Arc<Metrics>,
         now: fn() -> Instant,
@@ -115,24 +115,24 @@ impl Profiles {
 
     /// Asks Clerk about `user`, unless somebody has a moment ago, and waits for at most `wait`. All who ask at the same time
     /// share one fetch.
-    pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> Outcome {
+    pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> ProfileOutcome {
         let Some(mut flight) = self.flight(user) else {
-            return Outcome::NotNow;
+            return ProfileOutcome::NotNow;
         };
         let ended = async {
             flight
                 .wait_for(Option::is_some)
                 .await
-                .map_or(Some(Outcome::Failed), |outcome| *outcome)
+                .map_or(Some(ProfileOutcome::Failed), |outcome| *outcome)
         };
         match tokio::time::timeout(wait, ended).await {
-            Ok(outcome) => outcome.unwrap_or(Outcome::Failed),
-            Err(_) => Outcome::Late,
+            Ok(outcome) => outcome.unwrap_or(ProfileOutcome::Failed),
+            Err(_) => ProfileOutcome::Late,
         }
     }
 
     /// The fetch under way, or a new one; `None` if it is too early for one.
-    fn flight(&self, user: &ClerkUserId) -> Option<watch::Receiver<Option<Outcome>>> {
+    fn flight(&self, user: &ClerkUserId) -> Option<watch::Receiver<Option<ProfileOutcome>>> {
         // Most of those whose name is missing have none: they take no lock.
         if self.too_early(user) {
             return None;
@@ -195,10 +195,10 @@ impl ProfileSource {
     }
 
     /// See [`Profiles::fetch`]; without a secret key nobody is asked.
-    pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> Outcome {
+    pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> ProfileOutcome {
         match self.0.load_full() {
             Some(current) => current.1.fetch(user, wait).await,
-            None => Outcome::NotNow,
+            None => ProfileOutcome::NotNow,
         }
     }
 }
@@ -210,22 +210,22 @@ impl Drop for Flight {
 }
 
 impl Inner {
-    async fn ask(&self, user: &ClerkUserId) -> Outcome {
+    async fn ask(&self, user: &ClerkUserId) -> ProfileOutcome {
         let (result, again, outcome) = match self.directory.user(user).await {
             Ok(event) => {
                 tracing::debug!(%user, "Clerk has described a user");
                 (self.apply)(event);
-                (ProfileResult::Ok, Some(AGAIN), Outcome::Fetched)
+                (ProfileResult::Ok, Some(AGAIN), ProfileOutcome::Fetched)
             }
             // Nothing was learnt about this user, so the next request may try; the limit itself says when.
             Err(why @ BackendError::Limited { .. }) => {
                 tracing::debug!(%user, %why, "a user stays without what is missing");
-                (ProfileResult::Limited, None, Outcome::NotNow)
+                (ProfileResult::Limited, None, ProfileOutcome::NotNow)
             }
             // Said once: nobody asks before the time is over.
             Err(why @ BackendError::TooMany { .. }) => {
                 tracing::warn!(%user, %why, "no profile fetched; users stay without what is missing");
-                (ProfileResult::Limited, None, Outcome::NotNow)
+                (ProfileResult::Limited, None, ProfileOutcome::NotNow)
             }
             Err(why) => {
                 tracing::warn!(%user, %why, "no profile fetched; the user stays without what is missing");
@@ -235,7 +235,7 @@ impl Inner {
                 } else {
                     ProfileResult::Failed
                 };
-                (result, Some(AGAIN_FAILED), Outcome::Failed)
+                (result, Some(AGAIN_FAILED), ProfileOutcome::Failed)
             }
         };
         self.metrics.profile_fetches.count(result);

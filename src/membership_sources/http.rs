@@ -28,7 +28,7 @@ use crate::domain::ids::UserId;
 use crate::domain::membership::{Flags, Roles, Said, Table};
 use crate::domain::retry::Polling;
 use crate::fetch::{DownloadRequest, Fetcher, SEGMENT};
-use crate::membership_sources::lookups::{Directory, LookupError};
+use crate::membership_sources::lookups::{LookupError, MemberDirectory};
 use crate::random::chance;
 use pieces::Pieces;
 
@@ -211,7 +211,7 @@ pub(super) struct Asking {
 }
 
 #[async_trait]
-impl Directory for Asking {
+impl MemberDirectory for Asking {
     async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
         self.ask(user)
             .await

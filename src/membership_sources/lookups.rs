@@ -40,7 +40,7 @@ pub enum LookupError {
 
 /// Who is asked for one user at a time.
 #[async_trait]
-pub trait Directory: Send + Sync + 'static {
+pub trait MemberDirectory: Send + Sync + 'static {
     /// A table with this user and their memberships and nobody else; `None` when the source does not know them. It must end by
     /// itself, within seconds.
     ///
@@ -73,7 +73,7 @@ struct Answer {
 pub struct Lookups(Arc<Inner>);
 
 struct Inner {
-    directory: Box<dyn Directory>,
+    directory: Box<dyn MemberDirectory>,
     times: LookupTimes,
     metrics: Arc<Metrics>,
     /// What counts.
@@ -112,13 +112,13 @@ impl Expiry<(u64, UserId), Answer> for LookupTimes {
 
 impl Lookups {
     #[must_use]
-    pub fn new(directory: impl Directory, times: LookupTimes, metrics: Arc<Metrics>) -> Self {
+    pub fn new(directory: impl MemberDirectory, times: LookupTimes, metrics: Arc<Metrics>) -> Self {
         Self::keeping(MAX_ROWS, directory, times, metrics)
     }
 
     fn keeping(
         max: u64,
-        directory: impl Directory,
+        directory: impl MemberDirectory,
         times: LookupTimes,
         metrics: Arc<Metrics>,
     ) -> Self {

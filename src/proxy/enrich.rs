@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ctx::Ctx;
 use super::gate::Gate;
-use crate::clerk_api::profiles::Outcome as Fetch;
+use crate::clerk_api::profiles::ProfileOutcome as Fetch;
 use crate::domain::event::Change;
 use crate::domain::judge::{Observation, Settled};
 use crate::domain::{Decision, Outcome, Rejection, RequestHead};

@@ -27,7 +27,7 @@ struct Slow {
 }
 
 #[async_trait]
-impl Directory for Slow {
+impl ProfileDirectory for Slow {
     async fn user(&self, user: &ClerkUserId) -> Result<MembershipEvent, BackendError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.begun.notify_one();
@@ -85,7 +85,7 @@ impl Scene {
         }
     }
 
-    async fn fetch(&self, user: &str) -> Outcome {
+    async fn fetch(&self, user: &str) -> ProfileOutcome {
         self.profiles
             .fetch(&ClerkUserId::parse(user).unwrap(), SECOND)
             .await
@@ -127,7 +127,7 @@ async fn all_who_ask_at_the_same_time_share_one_fetch_and_it_is_applied_once() {
         let (outcome, applied) = one.await.unwrap();
         assert_eq!(
             (outcome, applied),
-            (Outcome::Fetched, 1),
+            (ProfileOutcome::Fetched, 1),
             "whoever looks again finds it"
         );
     }
@@ -142,7 +142,7 @@ async fn two_users_do_not_wait_for_each_other() {
     let scene = Scene::new(FetchedResponse::Described, SECOND / 2);
     let begun = tokio::time::Instant::now();
     let both = tokio::join!(scene.fetch("user_a"), scene.fetch("user_b"));
-    assert_eq!(both, (Outcome::Fetched, Outcome::Fetched));
+    assert_eq!(both, (ProfileOutcome::Fetched, ProfileOutcome::Fetched));
     assert_eq!((scene.asked(), begun.elapsed()), (2, SECOND / 2));
 }
 
@@ -150,16 +150,16 @@ async fn two_users_do_not_wait_for_each_other() {
 async fn who_gives_up_waiting_does_not_take_the_fetch_along() {
     let scene = Scene::new(FetchedResponse::Described, 5 * SECOND / 2);
     let begun = tokio::time::Instant::now();
-    assert_eq!(scene.fetch("user_a").await, Outcome::Late);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::Late);
     assert_eq!(
         begun.elapsed(),
         SECOND,
         "no longer than it was told to wait"
     );
-    assert_eq!(scene.fetch("user_a").await, Outcome::Late);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::Late);
     assert_eq!(
         scene.fetch("user_a").await,
-        Outcome::Fetched,
+        ProfileOutcome::Fetched,
         "the same fetch, in its third second"
     );
     assert_eq!((scene.asked(), scene.applied()), (1, 1));
@@ -179,29 +179,37 @@ async fn a_fetch_for_which_nobody_waits_any_more_is_applied_all_the_same() {
     }
     tokio::time::sleep(4 * SECOND).await;
     assert_eq!((scene.asked(), scene.applied()), (1, 1));
-    assert_eq!(scene.fetch("user_a").await, Outcome::NotNow);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::NotNow);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_about_again_too_soon() {
     for (answer, outcome, pause) in [
-        (FetchedResponse::Described, Outcome::Fetched, 3600 * SECOND),
-        (FetchedResponse::NotFound, Outcome::Failed, 60 * SECOND),
-        (FetchedResponse::Down, Outcome::Failed, 60 * SECOND),
+        (
+            FetchedResponse::Described,
+            ProfileOutcome::Fetched,
+            3600 * SECOND,
+        ),
+        (
+            FetchedResponse::NotFound,
+            ProfileOutcome::Failed,
+            60 * SECOND,
+        ),
+        (FetchedResponse::Down, ProfileOutcome::Failed, 60 * SECOND),
     ] {
         let scene = Scene::new(answer, Duration::ZERO);
         assert_eq!(scene.fetch("user_a").await, outcome, "given: {answer:?}");
         for _ in 0..10 {
             assert_eq!(
                 scene.fetch("user_a").await,
-                Outcome::NotNow,
+                ProfileOutcome::NotNow,
                 "given: {answer:?}"
             );
         }
         tokio::time::advance(pause - SECOND).await;
         assert_eq!(
             scene.fetch("user_a").await,
-            Outcome::NotNow,
+            ProfileOutcome::NotNow,
             "given: {answer:?}"
         );
         assert_eq!(scene.asked(), 1);
@@ -215,10 +223,10 @@ async fn nobody_is_asked_about_again_too_soon() {
 async fn over_the_rate_limit_nobody_waits_and_the_user_is_asked_about_when_it_is_over() {
     let scene = Scene::new(FetchedResponse::Limited, Duration::ZERO);
     let begun = tokio::time::Instant::now();
-    assert_eq!(scene.fetch("user_a").await, Outcome::NotNow);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::NotNow);
     assert_eq!(begun.elapsed(), Duration::ZERO);
     scene.answers(FetchedResponse::Described);
-    assert_eq!(scene.fetch("user_a").await, Outcome::Fetched);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::Fetched);
     assert_eq!(scene.counted(), [1, 0, 0, 1]);
 }
 
@@ -238,9 +246,9 @@ async fn every_result_is_counted_from_zero() {
 async fn a_fetch_that_ends_abnormally_lets_all_go_on_and_blocks_nobody() {
     let scene = Scene::new(FetchedResponse::Panic, Duration::ZERO);
     let begun = tokio::time::Instant::now();
-    assert_eq!(scene.fetch("user_a").await, Outcome::Failed);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::Failed);
     assert_eq!(begun.elapsed(), Duration::ZERO);
     scene.answers(FetchedResponse::Described);
-    assert_eq!(scene.fetch("user_a").await, Outcome::Fetched);
+    assert_eq!(scene.fetch("user_a").await, ProfileOutcome::Fetched);
     assert!(scene.profiles.0.flights.lock().is_empty());
 }

@@ -19,7 +19,7 @@ struct Inside {
 }
 
 #[async_trait]
-impl Directory for Source {
+impl MemberDirectory for Source {
     async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         if self.0.held.load(Ordering::SeqCst) {

@@ -18,7 +18,7 @@ use crate::config::postgres::PostgresSource;
 use crate::domain::ids::UserId;
 use crate::domain::membership::Table;
 use crate::domain::retry::Backoff;
-use crate::membership_sources::lookups::{Directory, LookupError};
+use crate::membership_sources::lookups::{LookupError, MemberDirectory};
 use crate::random::chance;
 
 /// Connections at a time: several thousand questions a second, and a small share of what a server allows (100 by default).
@@ -223,7 +223,7 @@ impl PostgresDirectory {
 }
 
 #[async_trait]
-impl Directory for PostgresDirectory {
+impl MemberDirectory for PostgresDirectory {
     async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError> {
         self.answer(user)
             .await
