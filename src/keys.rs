@@ -23,7 +23,7 @@ use crate::log_once::LogOnce;
 use crate::metrics::Metrics;
 use crate::random::chance;
 use crate::snapshot_store::SnapshotStore;
-use discovery::{Finder, Lookup, Place};
+use discovery::{EndpointLookup, Finder, KeyEndpoint};
 
 /// First and longest pause after a failed fetch.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -110,7 +110,7 @@ impl KeyKeeper {
             match &issuer.source {
                 KeySource::Pem(keys) => fixed.push((issuer.name.clone(), keys.clone())),
                 source => {
-                    let Some(place) = Place::of(source) else {
+                    let Some(place) = KeyEndpoint::of(source) else {
                         continue;
                     };
                     let known = followed
@@ -177,7 +177,12 @@ impl KeyKeeper {
             .all(|issuer| issuer.tried.load(Ordering::Relaxed))
     }
 
-    fn start(self: &Arc<Self>, name: Arc<str>, place: Place, times: KeyTimes) -> Arc<Followed> {
+    fn start(
+        self: &Arc<Self>,
+        name: Arc<str>,
+        place: KeyEndpoint,
+        times: KeyTimes,
+    ) -> Arc<Followed> {
         self.metrics.prepare_issuer(&name);
         let followed = Arc::new(Followed {
             name,
@@ -193,7 +198,7 @@ impl KeyKeeper {
         let task = tokio::spawn(async move {
             let mut backoff = Backoff::new(RETRY.0, RETRY.1.min(times.refresh));
             while let Some(issuer) = weak.upgrade() {
-                let good = keeper.fetch(&issuer, Lookup::Again).await;
+                let good = keeper.fetch(&issuer, EndpointLookup::Again).await;
                 drop(issuer);
                 let pause = if good {
                     backoff.reset();
@@ -233,7 +238,7 @@ impl KeyKeeper {
         let keeper = self.clone();
         let fetched = async move {
             if due {
-                keeper.fetch(&issuer, Lookup::IfUnknown).await;
+                keeper.fetch(&issuer, EndpointLookup::IfUnknown).await;
             } else {
                 // Somebody may be fetching right now: what they bring is what this request waits for.
                 drop(issuer.fetching.lock().await);
@@ -243,7 +248,7 @@ impl KeyKeeper {
     }
 
     /// Fetches once and publishes what came; on any fault the keys in force stay.
-    async fn fetch(&self, issuer: &Followed, lookup: Lookup) -> bool {
+    async fn fetch(&self, issuer: &Followed, lookup: EndpointLookup) -> bool {
         let _single_flight = issuer.fetching.lock().await;
         let found = issuer.finder.find(&self.fetcher, lookup).await;
         let now = clock::now();

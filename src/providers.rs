@@ -15,7 +15,7 @@ use crate::domain::membership::Members;
 use crate::domain::snapshot::Rules;
 use crate::fetch::Fetcher;
 use crate::keys::KeyKeeper;
-use crate::keys::discovery::{Finder, Lookup, Place};
+use crate::keys::discovery::{EndpointLookup, Finder, KeyEndpoint};
 use crate::storage::{Op, OpError, Store, Table, WriteError};
 
 /// Bound: providers beside those of the config. A token is compared with the `iss` of each.
@@ -193,10 +193,12 @@ impl Providers {
     /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm. `None` for
     /// one whose keys stand in its description.
     async fn try_keys(&self, provider: &Provider) -> Result<Option<KeySet>, Refused> {
-        let Some(place) = Place::of(&provider.keys.source) else {
+        let Some(place) = KeyEndpoint::of(&provider.keys.source) else {
             return Ok(None);
         };
-        let found = Finder::new(place).find(&self.fetcher, Lookup::Again).await;
+        let found = Finder::new(place)
+            .find(&self.fetcher, EndpointLookup::Again)
+            .await;
         let found = found.map_err(|why| Refused::NoKeys(why.to_string()))?;
         let until = clock::now().plus(self.state.lock().live.keys.max_age);
         match KeySet::from_jwks(&found.document.body, Some(until)) {

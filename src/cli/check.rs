@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::ConfigArgs;
 use super::exit::{CONFIG, CommandError, Exit, UNREACHABLE, block_on, print, print_json, talk};
-use super::offline_gate::{self, Look, OfflineGate};
+use super::offline_gate::{self, KeyFetch, OfflineGate};
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
 use crate::domain::issuer::Kind;
@@ -20,7 +20,7 @@ use crate::domain::routes::{Access, Methods, Mode, Own, Route};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
 use crate::domain::static_user::StaticAuth;
-use source::Found;
+use source::ProbeResult;
 
 /// A clock that is off by more is worth a word: half of Clerk's usual leeway.
 const CLOCK_OFF: i64 = 5;
@@ -89,7 +89,7 @@ fn wrong(args: &CheckArgs, faults: &Faults) -> Exit {
 /// Asks everybody on whom the gate depends.
 async fn ask(
     offline_gate: &OfflineGate,
-) -> Result<(Vec<Look>, Option<Found>, Faults), CommandError> {
+) -> Result<(Vec<KeyFetch>, Option<ProbeResult>, Faults), CommandError> {
     let looks = offline_gate::look_for_keys(&offline_gate.settings.reloadable, false).await?;
     let mut faults = Faults::new();
     for look in &looks {
@@ -109,7 +109,7 @@ async fn ask(
     Ok((looks, found, faults))
 }
 
-fn look_faults(look: &Look, faults: &mut Faults) {
+fn look_faults(look: &KeyFetch, faults: &mut Faults) {
     let name = &look.issuer;
     if let Err(why) = &look.keys {
         let what = format!("no keys of the issuer `{name}`: none of its tokens can be checked");
@@ -166,8 +166,8 @@ async fn connect(upstream: &Upstream) -> Result<(), String> {
 
 fn summary(
     offline_gate: &OfflineGate,
-    looks: &[Look],
-    found_members: Option<&Found>,
+    looks: &[KeyFetch],
+    found_members: Option<&ProbeResult>,
     faults: &Faults,
 ) -> String {
     let (boot, live) = (
@@ -273,7 +273,7 @@ fn sizes((users, workspaces, members): (usize, usize, usize)) -> String {
     )
 }
 
-fn found(looks: &[Look], name: &str) -> String {
+fn found(looks: &[KeyFetch], name: &str) -> String {
     let look = looks.iter().find(|look| *look.issuer == *name);
     let Some((look, keys)) = look.and_then(|look| Some((look, look.keys.as_ref().ok()?))) else {
         return String::new();
@@ -348,8 +348,8 @@ fn service(service: &ServiceToken) -> Value {
 
 fn as_json(
     offline_gate: &OfflineGate,
-    looks: &[Look],
-    found: Option<&Found>,
+    looks: &[KeyFetch],
+    found: Option<&ProbeResult>,
     faults: &Faults,
 ) -> Value {
     let (boot, live) = (

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::ConfigArgs;
 use super::exit::{CommandError, Exit, FAILED, block_on, print, print_json, talk};
 use super::input::{self, MAX_BODY};
-use super::offline_gate::{self, Look, OfflineGate};
+use super::offline_gate::{self, KeyFetch, OfflineGate};
 use super::token::parts::Parts;
 use crate::clock;
 use crate::domain::event::{Meaning, meaning};
@@ -207,7 +207,7 @@ fn add(headers: &mut HeaderMap, line: &str) -> Result<(), CommandError> {
 fn judge(
     request: &Request,
     offline_gate: &OfflineGate,
-    looks: &[Look],
+    looks: &[KeyFetch],
 ) -> Result<Report, CommandError> {
     let (snapshot, now) = (offline_gate.snapshot(looks), clock::now());
     let mut steps = Steps::default();

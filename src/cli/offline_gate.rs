@@ -16,7 +16,7 @@ use crate::domain::keys::KeySet;
 use crate::domain::membership::{Members, Table};
 use crate::domain::revocation::Revocations;
 use crate::fetch::Fetcher;
-use crate::keys::discovery::{Finder, Lookup, Place};
+use crate::keys::discovery::{EndpointLookup, Finder, KeyEndpoint};
 use crate::reload::read_membership;
 
 /// Config and membership, both without errors.
@@ -28,7 +28,7 @@ pub(crate) struct OfflineGate {
 }
 
 /// What asking for the keys of one issuer gave.
-pub(crate) struct Look {
+pub(crate) struct KeyFetch {
     pub issuer: Arc<str>,
     /// The keys, or why there are none.
     pub keys: Result<Arc<KeySet>, String>,
@@ -77,22 +77,22 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Offl
 pub(crate) async fn look_for_keys(
     live: &ReloadableSettings,
     offline: bool,
-) -> Result<Vec<Look>, CommandError> {
+) -> Result<Vec<KeyFetch>, CommandError> {
     let fetcher = Fetcher::new()
         .map_err(|why| CommandError::failed("no HTTP client could be made").saw(why))?;
     let mut looks = Vec::new();
     for issuer in &live.issuers {
-        let mut look = Look {
+        let mut look = KeyFetch {
             issuer: issuer.name.clone(),
             keys: Err("not fetched, because of --offline".to_owned()),
             url: None,
             skipped: vec![],
             clock_ahead: None,
         };
-        match (&issuer.source, Place::of(&issuer.source)) {
+        match (&issuer.source, KeyEndpoint::of(&issuer.source)) {
             (KeySource::Pem(keys), _) => look.keys = Ok(keys.clone()),
             (_, Some(place)) if !offline => {
-                let what = if matches!(place, Place::Metadata { .. }) {
+                let what = if matches!(place, KeyEndpoint::Metadata { .. }) {
                     "metadata and keys"
                 } else {
                     "keys"
@@ -111,9 +111,11 @@ pub(crate) async fn look_for_keys(
     Ok(looks)
 }
 
-async fn fetch(fetcher: &Fetcher, place: Place, look: &mut Look) {
-    let looked_up = matches!(place, Place::Metadata { .. });
-    let found = Finder::new(place).find(fetcher, Lookup::Again).await;
+async fn fetch(fetcher: &Fetcher, place: KeyEndpoint, look: &mut KeyFetch) {
+    let looked_up = matches!(place, KeyEndpoint::Metadata { .. });
+    let found = Finder::new(place)
+        .find(fetcher, EndpointLookup::Again)
+        .await;
     let now = clock::now();
     look.keys = match found {
         Err(why) => Err(why.to_string()),
@@ -135,7 +137,7 @@ async fn fetch(fetcher: &Fetcher, place: Place, look: &mut Look) {
 
 impl OfflineGate {
     /// The snapshot that a gate would have with these keys, before any webhook.
-    pub(crate) fn snapshot(&self, looks: &[Look]) -> Snapshot {
+    pub(crate) fn snapshot(&self, looks: &[KeyFetch]) -> Snapshot {
         let live = &self.settings.reloadable;
         let keys: HashMap<_, _> = looks
             .iter()

@@ -52,12 +52,12 @@ pub(crate) enum DiscoveryError {
 
 /// A source of keys that is asked over the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum KeyEndpoint {
     Jwks(String),
     Metadata { issuer: Box<str>, url: String },
 }
 
-impl Place {
+impl KeyEndpoint {
     /// Where keys of this source are asked for; `None` when they stand in the config.
     pub(crate) fn of(source: &KeySource) -> Option<Self> {
         match source {
@@ -80,7 +80,7 @@ impl Place {
 
 /// Whether the address of the keys is looked up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
+pub(crate) enum EndpointLookup {
     /// At the start and with each refresh: a provider that moves its keys says so in its metadata.
     Again,
     /// For an unknown key: at the address that is known, so that such a token costs one fetch and not two.
@@ -90,25 +90,25 @@ pub(crate) enum Lookup {
 /// Finds the keys of one issuer, and remembers where they were.
 #[derive(Debug)]
 pub(crate) struct Finder {
-    place: Place,
+    place: KeyEndpoint,
     found: Mutex<Option<Arc<str>>>,
 }
 
 /// A key set as it came, and where it came from.
-pub(crate) struct Found {
+pub(crate) struct FetchedKeySet {
     pub url: Arc<str>,
     pub document: Fetched,
 }
 
 impl Finder {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: KeyEndpoint) -> Self {
         Self {
             place,
             found: Mutex::default(),
         }
     }
 
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &KeyEndpoint {
         &self.place
     }
 
@@ -120,17 +120,17 @@ impl Finder {
     pub(crate) async fn find(
         &self,
         fetcher: &Fetcher,
-        lookup: Lookup,
-    ) -> Result<Found, DiscoveryError> {
+        lookup: EndpointLookup,
+    ) -> Result<FetchedKeySet, DiscoveryError> {
         let (issuer, metadata) = match &self.place {
-            Place::Jwks(url) => return keys(fetcher, url.as_str().into()).await,
-            Place::Metadata { issuer, url } => (issuer, url),
+            KeyEndpoint::Jwks(url) => return keys(fetcher, url.as_str().into()).await,
+            KeyEndpoint::Metadata { issuer, url } => (issuer, url),
         };
         let known = self
             .found
             .lock()
             .clone()
-            .filter(|_| lookup == Lookup::IfUnknown);
+            .filter(|_| lookup == EndpointLookup::IfUnknown);
         if let Some(url) = known {
             match keys(fetcher, url).await {
                 // The keys have moved: the metadata says where to.
@@ -146,9 +146,9 @@ impl Finder {
     }
 }
 
-async fn keys(fetcher: &Fetcher, url: Arc<str>) -> Result<Found, DiscoveryError> {
+async fn keys(fetcher: &Fetcher, url: Arc<str>) -> Result<FetchedKeySet, DiscoveryError> {
     let document = fetcher.get_dated(&url, MAX_JWKS_BYTES).await?;
-    Ok(Found { url, document })
+    Ok(FetchedKeySet { url, document })
 }
 
 async fn look_up(fetcher: &Fetcher, issuer: &str, url: &str) -> Result<String, DiscoveryError> {

@@ -166,7 +166,7 @@ impl Follower {
 
 /// What asking a database once has shown.
 #[derive(Debug)]
-pub struct Look {
+pub struct ProbeReport {
     /// Users, workspaces and memberships; `None` where users are looked up one by one.
     pub size: Option<(usize, usize, usize)>,
 }
@@ -179,7 +179,7 @@ pub async fn try_out(
     source: &PostgresSource,
     roles: &Roles,
     flags: &Flags,
-) -> Result<Look, Vec<String>> {
+) -> Result<ProbeReport, Vec<String>> {
     let words = Words {
         roles: roles.clone(),
         flags: flags.clone(),
@@ -188,10 +188,10 @@ pub async fn try_out(
         let session = Session::open(source).await?;
         if source.is_lookup() {
             directory::Prepared::new(session, source).await?;
-            return Ok(Look { size: None });
+            return Ok(ProbeReport { size: None });
         }
         let loaded = load(&session, source, &words, &PrintKeys::default()).await?;
-        Ok(Look {
+        Ok(ProbeReport {
             size: Some(loaded.table.size()),
         })
     };

@@ -18,11 +18,11 @@ const GRAIN: i64 = 3;
 
 /// Prints of files, remembered as long as their metadata stay as they were.
 #[derive(Debug, Default)]
-pub struct Prints(HashMap<PathBuf, (Look, Print)>);
+pub struct Prints(HashMap<PathBuf, (FilesLook, Print)>);
 
 /// What the file system says of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct FilesLook {
     device: u64,
     inode: u64,
     length: u64,
@@ -30,7 +30,7 @@ struct Look {
     changed: (i64, i64),
 }
 
-impl Look {
+impl FilesLook {
     fn of(meta: &Metadata) -> Self {
         Self {
             device: meta.dev(),
@@ -58,7 +58,7 @@ impl Prints {
 
     fn one(&mut self, file: &Path) -> Print {
         // The look is taken before the file is read: a change in between shows in the next look.
-        let look = std::fs::metadata(file).map(|meta| Look::of(&meta));
+        let look = std::fs::metadata(file).map(|meta| FilesLook::of(&meta));
         if let (Ok(look), Some((known, print))) = (&look, self.0.get(file))
             && look == known
         {

@@ -14,7 +14,7 @@ const MOST: usize = 16 * 1024;
 
 /// What is under it is locked and read, never written.
 #[derive(Debug)]
-pub(super) struct Look<B> {
+pub(super) struct ReadOnlyBackend<B> {
     under: B,
     over: Mutex<Over>,
 }
@@ -28,7 +28,7 @@ struct Over {
     blocks: BTreeMap<u64, Vec<u8>>,
 }
 
-impl<B: StorageBackend> Look<B> {
+impl<B: StorageBackend> ReadOnlyBackend<B> {
     pub(super) fn at(under: B) -> io::Result<Self> {
         let len = under.len()?;
         Ok(Self {
@@ -72,7 +72,7 @@ fn beyond() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it ends before its last page")
 }
 
-impl<B: StorageBackend> StorageBackend for Look<B> {
+impl<B: StorageBackend> StorageBackend for ReadOnlyBackend<B> {
     fn len(&self) -> io::Result<u64> {
         Ok(self.over.lock().len)
     }

@@ -11,7 +11,7 @@ use redb::{
 
 use super::disk::Disk;
 use super::error::StorageError;
-use super::look::Look;
+use super::look::ReadOnlyBackend;
 use super::row::{Contents, Size, Table};
 
 /// The version of our own format: which tables there are, and what they are called.
@@ -96,7 +96,7 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Resul
 fn look<D: Disk>(disk: &D) -> Result<(), StorageError> {
     let repaired = Rc::new(Cell::new(false));
     let seen = repaired.clone();
-    let backend = Look::at(disk.open()?).map_err(StorageError::Io)?;
+    let backend = ReadOnlyBackend::at(disk.open()?).map_err(StorageError::Io)?;
     let mut database = builder()
         .set_repair_callback(move |_| seen.set(true))
         .create_with_backend(backend)?;

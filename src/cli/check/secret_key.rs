@@ -5,7 +5,7 @@
 
 use crate::clerk_api::{Backend, BackendError};
 use crate::cli::exit::{CommandError, talk};
-use crate::cli::offline_gate::Look;
+use crate::cli::offline_gate::KeyFetch;
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::BackendSettings;
 use crate::domain::keys::KeySet;
@@ -26,7 +26,7 @@ pub(super) fn is_wrong(faults: &Faults) -> bool {
 /// Asks the Backend API for the keys of its instance, which are those of the issuer if both are one.
 pub(super) async fn try_out(
     settings: &BackendSettings,
-    looks: &[Look],
+    looks: &[KeyFetch],
     faults: &mut Faults,
 ) -> Result<(), CommandError> {
     let base = &settings.api_url;
@@ -59,7 +59,7 @@ fn told(fault: Fault, why: &BackendError) -> Fault {
     fault.saw(why.cause()).fix(why.cure())
 }
 
-fn compare(base: &str, keys: &KeySet, looks: &[Look], faults: &mut Faults) {
+fn compare(base: &str, keys: &KeySet, looks: &[KeyFetch], faults: &mut Faults) {
     let look = looks.iter().find(|look| *look.issuer == *CLERK);
     let Some(theirs) = look.and_then(|look| look.keys.as_ref().ok()) else {
         return;

@@ -16,13 +16,13 @@ use crate::membership_sources::{clerk, http, postgres};
 const CLERK_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a source gave.
-pub(super) struct Found {
+pub(super) struct ProbeResult {
     /// Users, workspaces and memberships; `None` where users are asked for one by one.
     pub size: Option<(usize, usize, usize)>,
 }
 
 /// Asks once, if there is somebody to ask, and says everything that is wrong.
-pub(super) async fn try_out(live: &ReloadableSettings, faults: &mut Faults) -> Option<Found> {
+pub(super) async fn try_out(live: &ReloadableSettings, faults: &mut Faults) -> Option<ProbeResult> {
     let (source, roles) = (live.membership.as_ref()?, live.rules.roles.as_ref()?);
     if !source.from.is_remote() {
         return None;
@@ -33,7 +33,7 @@ pub(super) async fn try_out(live: &ReloadableSettings, faults: &mut Faults) -> O
         From::Clerk(source) => try_clerk(source, roles, faults).await,
         From::Postgres(database) => {
             let looked = postgres::try_out(database, roles, &live.rules.flags).await;
-            looked.map(|look| Found { size: look.size })
+            looked.map(|look| ProbeResult { size: look.size })
         }
         From::Nobody | From::Token | From::File(_) => return None,
     };
@@ -59,11 +59,11 @@ async fn try_endpoint(
     source: &HttpSource,
     roles: &Roles,
     flags: &Flags,
-) -> Result<Found, Vec<String>> {
+) -> Result<ProbeResult, Vec<String>> {
     let fetcher = Fetcher::new().map_err(|why| vec![why])?;
     http::try_out(source, &fetcher, roles, flags)
         .await
-        .map(|size| Found { size })
+        .map(|size| ProbeResult { size })
         .map_err(|why| why.lines())
 }
 
@@ -71,7 +71,7 @@ async fn try_clerk(
     source: &ClerkSource,
     roles: &Roles,
     faults: &mut Faults,
-) -> Result<Found, Vec<String>> {
+) -> Result<ProbeResult, Vec<String>> {
     let backend = Backends::new(Fetcher::new().map_err(|why| vec![why])?).of(&source.backend);
     let Ok(loaded) = tokio::time::timeout(CLERK_WITHIN, clerk::load(&backend, roles)).await else {
         let what = format!(
@@ -82,7 +82,7 @@ async fn try_clerk(
             Fault::warning(Code::Membership, what)
                 .fix("nothing: a gate takes longer, and is not ready until then"),
         );
-        return Ok(Found { size: None });
+        return Ok(ProbeResult { size: None });
     };
     let loaded = loaded.map_err(|why| vec![why.to_string()])?;
     for line in loaded.roleless.lines() {
@@ -92,16 +92,16 @@ async fn try_clerk(
         );
         faults.push(fault.fix("add the role to `membership.roles`"));
     }
-    Ok(Found {
+    Ok(ProbeResult {
         size: Some(loaded.table.size()),
     })
 }
 
 /// What there is to say of such a source, in one line.
-pub(super) fn told(source: &MembershipSource, found: Option<&Found>) -> String {
+pub(super) fn told(source: &MembershipSource, found: Option<&ProbeResult>) -> String {
     match found {
-        Some(Found { size: Some(size) }) => super::sizes(*size),
-        Some(Found { size: None }) => "asked, and good as far as that goes".to_owned(),
+        Some(ProbeResult { size: Some(size) }) => super::sizes(*size),
+        Some(ProbeResult { size: None }) => "asked, and good as far as that goes".to_owned(),
         None if source.from.is_lookup() => {
             "asked for one user at a time, and not now: --online tries".to_owned()
         }

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::advice::Evidence;
-use crate::cli::offline_gate::Look;
+use crate::cli::offline_gate::KeyFetch;
 use crate::cli::token::inspect;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
@@ -21,7 +21,7 @@ pub(super) struct Facts<'f> {
     /// The token, as far as it can be read; nobody vouches for it.
     pub parts: Option<&'f Parts>,
     pub snapshot: &'f Snapshot,
-    pub looks: &'f [Look],
+    pub looks: &'f [KeyFetch],
     pub now: UnixTime,
     pub headers: &'f HeaderMap,
     /// What the judgement found out about the caller.
