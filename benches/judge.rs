@@ -13,7 +13,7 @@ use bailiff::domain::cors::Cors;
 use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
 use bailiff::domain::ids::{AppUserId, OrgId, RequestId, UserId, WorkspaceId};
-use bailiff::domain::issuer::{Issuer, Kind};
+use bailiff::domain::issuer::{Issuer, IssuerKind};
 use bailiff::domain::judge::{Decision, Outcome, Proofs, Step, judge, reauthorize};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{
@@ -112,7 +112,7 @@ fn snapshot(key: &SigningKey, routes: usize, count: usize) -> Snapshot {
         static_user: None,
         profile: Profile::default(),
         routes: RouteTable::new(table, PathRules::default()).expect("no contradiction"),
-        issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],
+        issuers: vec![Issuer::new("clerk", ISS, IssuerKind::Clerk)],
         roles: Some(roles()),
         services: vec![],
         webhooks: None,

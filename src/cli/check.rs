@@ -15,7 +15,7 @@ use super::exit::{CONFIG, CommandError, Exit, UNREACHABLE, block_on, print, prin
 use super::offline_gate::{self, KeyFetch, OfflineGate};
 use crate::config::faults::{Code, Fault, Faults, Severity};
 use crate::config::settings::{KeySource, Upstream, UpstreamAddress};
-use crate::domain::issuer::Kind;
+use crate::domain::issuer::IssuerKind;
 use crate::domain::routes::{Access, Methods, Mode, Own, Route};
 use crate::domain::service_token::ServiceToken;
 use crate::domain::snapshot::Rules;
@@ -361,7 +361,7 @@ fn as_json(
         json!({
             "name": &*issuer.name,
             "issuer": &*issuer.iss,
-            "kind": match issuer.kind { Kind::Clerk => "clerk", Kind::Oidc => "oidc" },
+            "kind": match issuer.kind { IssuerKind::Clerk => "clerk", IssuerKind::Oidc => "oidc" },
             "jwks_url": match &keys.source {
                 KeySource::Url(url) => Some(url.as_str()),
                 KeySource::Discovery { .. } => look.and_then(|look| look.url.as_deref()),

@@ -150,7 +150,7 @@ fn domain_is_the_issuers(given: &mut Map<String, Value>, domain: &Value) -> Resu
 mod tests {
     use super::*;
     use crate::config::settings::KeySource;
-    use crate::domain::issuer::Kind;
+    use crate::domain::issuer::IssuerKind;
 
     fn read(body: &Value) -> Result<Provider, String> {
         parse_provider(body.to_string().as_bytes())
@@ -175,7 +175,7 @@ mod tests {
                 provider.issuer.kind,
                 provider.issuer.added
             ),
-            ("clerk", Kind::Clerk, true)
+            ("clerk", IssuerKind::Clerk, true)
         );
         assert_eq!(
             &*provider.issuer.iss,
@@ -199,7 +199,7 @@ mod tests {
                 .unwrap();
         assert_eq!(
             (oidc.issuer.kind, &*oidc.issuer.iss),
-            (Kind::Oidc, "https://login.example")
+            (IssuerKind::Oidc, "https://login.example")
         );
         assert!(matches!(&oidc.keys.source, KeySource::Discovery { .. }));
         let two = read(

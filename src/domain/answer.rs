@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// The kinds of answer that bailiff gives in its own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum AnswerKind {
     /// 401 to a request without a token.
     Challenge,
     /// 401 to a request whose token is not good. The body is the same: which check failed is nobody's business outside.
@@ -36,7 +36,7 @@ pub struct Answer {
     pub retry_after: Option<u32>,
 }
 
-impl Kind {
+impl AnswerKind {
     /// The status of this kind.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -94,7 +94,7 @@ impl Answers {
 
     /// The answer of this kind.
     #[must_use]
-    pub fn answer(&self, kind: Kind) -> Answer {
+    pub fn answer(&self, kind: AnswerKind) -> Answer {
         let status = kind.status();
         Answer {
             status,
@@ -105,11 +105,11 @@ impl Answers {
                 .unwrap_or(Bytes::from_static(kind.body().as_bytes())),
             // RFC 6750, 3.1: no error code when the request had no token at all.
             challenge: match kind {
-                Kind::Challenge => Some("Bearer"),
-                Kind::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+                AnswerKind::Challenge => Some("Bearer"),
+                AnswerKind::InvalidToken => Some(r#"Bearer error="invalid_token""#),
                 _ => None,
             },
-            retry_after: (kind == Kind::Unavailable).then_some(5),
+            retry_after: (kind == AnswerKind::Unavailable).then_some(5),
         }
     }
 }
@@ -122,8 +122,8 @@ mod tests {
     fn a_missing_and_a_bad_token_differ_in_nothing_but_the_error_code_of_rfc_6750() {
         let answers = Answers::default();
         let (missing, bad) = (
-            answers.answer(Kind::Challenge),
-            answers.answer(Kind::InvalidToken),
+            answers.answer(AnswerKind::Challenge),
+            answers.answer(AnswerKind::InvalidToken),
         );
         assert_eq!(missing.body, r#"{"detail":"Not authenticated"}"#);
         assert_eq!((missing.status, &missing.body), (bad.status, &bad.body));
@@ -137,10 +137,13 @@ mod tests {
             403,
             Bytes::from_static(b"{\"error\":\"no\"}"),
         )]));
-        assert_eq!(answers.answer(Kind::Forbidden).body, "{\"error\":\"no\"}");
-        assert_eq!(answers.answer(Kind::Forbidden).status, 403);
         assert_eq!(
-            answers.answer(Kind::NotFound).body,
+            answers.answer(AnswerKind::Forbidden).body,
+            "{\"error\":\"no\"}"
+        );
+        assert_eq!(answers.answer(AnswerKind::Forbidden).status, 403);
+        assert_eq!(
+            answers.answer(AnswerKind::NotFound).body,
             r#"{"detail":"Not found"}"#
         );
     }

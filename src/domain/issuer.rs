@@ -10,7 +10,7 @@ pub struct Issuer {
     pub name: Arc<str>,
     /// The `iss` of its tokens, compared byte for byte.
     pub iss: Box<str>,
-    pub kind: Kind,
+    pub kind: IssuerKind,
     /// What is read from where. Shared, as every proof remembers with which names it was read.
     pub claim_names: Arc<ClaimNames>,
     pub claims: ClaimsPolicy,
@@ -23,7 +23,7 @@ pub struct Issuer {
 impl Issuer {
     /// An issuer of this kind with every default.
     #[must_use]
-    pub fn new(name: &str, iss: &str, kind: Kind) -> Self {
+    pub fn new(name: &str, iss: &str, kind: IssuerKind) -> Self {
         Self {
             name: name.into(),
             iss: iss.into(),
@@ -38,7 +38,7 @@ impl Issuer {
 
 /// By whose rules a token is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum IssuerKind {
     /// Clerk's session tokens: `user_…` in a session, `cat`, `sts`, organizations of both token versions.
     Clerk,
     /// ID tokens (OpenID Connect Core, 2) and access tokens (RFC 9068) of any provider, as long as they are signed with RS256.
@@ -49,7 +49,7 @@ pub enum Kind {
 /// names that Auth0 gives to claims are URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// The subject. Of no effect for [`Kind::Clerk`], whose users are in `sub`.
+    /// The subject. Of no effect for [`IssuerKind::Clerk`], whose users are in `sub`.
     pub user_id: Box<str>,
     /// The first that holds an address counts.
     pub email: Vec<Box<str>>,
@@ -57,16 +57,16 @@ pub struct ClaimNames {
     pub name: Vec<Box<str>>,
     /// Where none of `name` is there: these, with a space between. Empty where the config names the claims itself.
     pub name_parts: Vec<Box<str>>,
-    /// The organization. `None`: Clerk's own claims for [`Kind::Clerk`], nothing for [`Kind::Oidc`].
+    /// The organization. `None`: Clerk's own claims for [`IssuerKind::Clerk`], nothing for [`IssuerKind::Oidc`].
     pub tenant: Option<Box<str>>,
 }
 
 impl ClaimNames {
     /// The names that tokens of this kind have by themselves.
     #[must_use]
-    pub fn of(kind: Kind) -> Self {
+    pub fn of(kind: IssuerKind) -> Self {
         let (email, name, parts): (&[&str], &[&str], _) = match kind {
-            Kind::Clerk => (
+            IssuerKind::Clerk => (
                 &[
                     "email",
                     "email_address",
@@ -77,7 +77,7 @@ impl ClaimNames {
                 ["first_name", "last_name"],
             ),
             // OpenID Connect Core, 5.1.
-            Kind::Oidc => (&["email"], &["name"], ["given_name", "family_name"]),
+            IssuerKind::Oidc => (&["email"], &["name"], ["given_name", "family_name"]),
         };
         let owned = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
         Self {

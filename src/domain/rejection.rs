@@ -1,12 +1,12 @@
 //! Why a request is refused: one table of reasons, each with its label, the kind of its answer, what it means, and what to do.
 
-use super::answer::Kind;
+use super::answer::AnswerKind;
 
 /// Builds [`Rejection`] from the table below. Label, kind of answer and fix are total matches without `_`: a new reason does not
 /// compile until someone has decided what the log calls it, what the client may see, and what to do about it.
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])* $name:ident => $label:literal, $kind:ident, $fix:literal;)*) => {
-        /// Why a request does not reach the upstream. The reason goes to log and metrics; the client sees only its [`Kind`].
+        /// Why a request does not reach the upstream. The reason goes to log and metrics; the client sees only its [`AnswerKind`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Rejection { $($(#[doc = $doc])* $name,)* }
 
@@ -22,8 +22,8 @@ macro_rules! reasons {
 
             /// What the client may see of it.
             #[must_use]
-            pub const fn kind(self) -> Kind {
-                match self { $(Self::$name => Kind::$kind,)* }
+            pub const fn kind(self) -> AnswerKind {
+                match self { $(Self::$name => AnswerKind::$kind,)* }
             }
 
             /// What the reason means, for whoever reads a log at night.
@@ -263,7 +263,10 @@ impl Rejection {
     /// Refusals about a token can be mended by the client with a fresh token; the others cannot.
     #[must_use]
     pub fn concerns_token(self) -> bool {
-        matches!(self.kind(), Kind::Challenge | Kind::InvalidToken)
+        matches!(
+            self.kind(),
+            AnswerKind::Challenge | AnswerKind::InvalidToken
+        )
     }
 }
 
@@ -330,7 +333,12 @@ mod tests {
             Rejection::ServiceNetwork,
             Rejection::UndeclaredProxy,
         ] {
-            assert_eq!(reason.kind(), Kind::InvalidToken, "{}", reason.label());
+            assert_eq!(
+                reason.kind(),
+                AnswerKind::InvalidToken,
+                "{}",
+                reason.label()
+            );
         }
     }
 }

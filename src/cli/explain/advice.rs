@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::{browser, services};
 use crate::domain::Rejection;
-use crate::domain::issuer::Kind;
+use crate::domain::issuer::IssuerKind;
 
 /// Why, and what now.
 pub(super) struct Advice {
@@ -65,12 +65,12 @@ fn token(reason: Rejection, facts: &Facts<'_>) -> Option<Evidence> {
         R::WrongParty | R::WrongAudience => facts.party(reason)?,
         R::WrongAlgorithm => (
             format!("the token says alg {}, and only RS256 is accepted", facts.header("alg")),
-            (facts.kind() == Kind::Clerk)
+            (facts.kind() == IssuerKind::Clerk)
                 .then(|| "this is no Clerk session token: send the one that `getToken()` gives".to_owned()),
         ),
         R::WrongTokenType | R::MissingSession => (
             format!("the token has typ {}, cat {}, sub {}, sid {}", facts.header("typ"), facts.header("cat"), facts.claim("sub"), facts.claim("sid")),
-            (facts.kind() == Kind::Oidc)
+            (facts.kind() == IssuerKind::Oidc)
                 .then(|| "send the access token or the ID token of the user".to_owned()),
         ),
         R::SessionPending => (
@@ -81,7 +81,7 @@ fn token(reason: Rejection, facts: &Facts<'_>) -> Option<Evidence> {
             "two Authorization fields, or a session cookie of another user beside the token".to_owned(),
             None,
         ),
-        R::MissingSubject if facts.kind() == Kind::Oidc => (
+        R::MissingSubject if facts.kind() == IssuerKind::Oidc => (
             format!("the token has {}", facts.subject()),
             Some("send the token of a user: one of the client credentials grant is the client's own; `claims: {user_id: …}` names another claim".to_owned()),
         ),

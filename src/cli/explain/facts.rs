@@ -11,7 +11,7 @@ use crate::cli::token::inspect;
 use crate::cli::token::parts::Parts;
 use crate::config::faults::quoted;
 use crate::domain::client::forwarding_header;
-use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::issuer::{Issuer, IssuerKind};
 use crate::domain::judge::Identified;
 use crate::domain::routes::{Access, Condition, Route};
 use crate::domain::{Rejection, Snapshot, UnixTime};
@@ -49,8 +49,9 @@ impl Facts<'_> {
     }
 
     /// By whose rules the token would be read.
-    pub(super) fn kind(&self) -> Kind {
-        self.issuer().map_or(Kind::Clerk, |issuer| issuer.kind)
+    pub(super) fn kind(&self) -> IssuerKind {
+        self.issuer()
+            .map_or(IssuerKind::Clerk, |issuer| issuer.kind)
     }
 
     /// The claim that should name the user, as it is.
@@ -222,7 +223,7 @@ impl Facts<'_> {
             }
         };
         let ended = matches!(reason, Rejection::Expired | Rejection::TokenTooOld);
-        let fix = (ended && self.kind() == Kind::Oidc).then(|| {
+        let fix = (ended && self.kind() == IssuerKind::Oidc).then(|| {
             let clock = Rejection::NotYetValid.fix();
             format!("get a fresh one. If it is fresh, the clock is ahead: {clock}")
         });
@@ -255,7 +256,7 @@ impl Facts<'_> {
             self.claim(claim),
             list.join(", ")
         );
-        let fix = (claim == "aud" && self.kind() == Kind::Oidc).then(|| {
+        let fix = (claim == "aud" && self.kind() == IssuerKind::Oidc).then(|| {
             "ask the provider for a token for your API (an ID token has the client id in `aud`), or add it to `audience` if it is yours".to_owned()
         });
         Some((cause, fix))

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::parts::Parts;
 use crate::domain::ids::Subject;
-use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
+use crate::domain::issuer::{ClaimsPolicy, Issuer, IssuerKind};
 use crate::domain::token::person;
 use crate::domain::{Rejection, UnixTime};
 
@@ -18,7 +18,7 @@ pub(super) struct Finding {
 
 /// What the token says against `issuer`'s policy; without one against Clerk's defaults.
 pub(super) fn check(parts: &Parts, issuer: Option<&Issuer>, now: UnixTime) -> Vec<Finding> {
-    let default = Issuer::new("clerk", "", Kind::Clerk);
+    let default = Issuer::new("clerk", "", IssuerKind::Clerk);
     let issuer = issuer.unwrap_or(&default);
     let policy = &issuer.claims;
     let mut found = Findings(vec![]);
@@ -27,8 +27,8 @@ pub(super) fn check(parts: &Parts, issuer: Option<&Issuer>, now: UnixTime) -> Ve
     party(parts, policy, &mut found);
     audience(parts, policy, &mut found);
     match issuer.kind {
-        Kind::Clerk => session(parts, policy, &mut found),
-        Kind::Oidc => {
+        IssuerKind::Clerk => session(parts, policy, &mut found),
+        IssuerKind::Oidc => {
             client(parts, policy, &mut found);
             user(parts, &issuer.claim_names.user_id, &mut found);
         }
@@ -49,7 +49,7 @@ impl Findings {
     }
 }
 
-fn header(parts: &Parts, kind: Kind, found: &mut Findings) {
+fn header(parts: &Parts, kind: IssuerKind, found: &mut Findings) {
     let alg = parts.header.get("alg").and_then(Value::as_str);
     found.unless(alg == Some("RS256"), Rejection::WrongAlgorithm, || {
         format!(
@@ -60,9 +60,9 @@ fn header(parts: &Parts, kind: Kind, found: &mut Findings) {
     let typ = parts.header.get("typ").map(Value::as_str);
     let (good, expected) = match (kind, typ) {
         (_, None | Some(Some("JWT"))) => (true, ""),
-        (Kind::Oidc, Some(Some("at+jwt" | "application/at+jwt"))) => (true, ""),
-        (Kind::Clerk, _) => (false, "a session token has JWT"),
-        (Kind::Oidc, _) => (false, "an ID token has JWT, an access token at+jwt"),
+        (IssuerKind::Oidc, Some(Some("at+jwt" | "application/at+jwt"))) => (true, ""),
+        (IssuerKind::Clerk, _) => (false, "a session token has JWT"),
+        (IssuerKind::Oidc, _) => (false, "an ID token has JWT, an access token at+jwt"),
     };
     found.unless(good, Rejection::WrongTokenType, || {
         format!("typ is {}, {expected}", parts.shown_header("typ"))

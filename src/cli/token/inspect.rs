@@ -14,7 +14,7 @@ use crate::cli::input;
 use crate::cli::offline_gate::{self, OfflineGate};
 use crate::clock;
 use crate::config::load::Overrides;
-use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::issuer::{Issuer, IssuerKind};
 use crate::domain::token::{UnverifiedToken, VerifiedClaims, person};
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
@@ -127,7 +127,7 @@ fn known(args: &InspectArgs) -> Result<Option<OfflineGate>, CommandError> {
 /// What to do about a provider's token without an e-mail address. That is no fault: nothing is decided by it, but many apps expect one.
 pub(crate) fn no_email(claims: &Map<String, Value>, issuer: Option<&Issuer>) -> Option<String> {
     // Of Clerk's tokens there is more to say: see `missing`.
-    let issuer = issuer.filter(|issuer| issuer.kind == Kind::Oidc)?;
+    let issuer = issuer.filter(|issuer| issuer.kind == IssuerKind::Oidc)?;
     if person::email(claims, issuer).is_some() {
         return None;
     }

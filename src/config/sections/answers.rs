@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-use crate::domain::answer::{Answers, Kind};
+use crate::domain::answer::{AnswerKind, Answers};
 
 use crate::config::reader::{
     Code, Fault, Faulty, Field, Fields, Member, Reading, Shape, all, quoted,
@@ -22,9 +22,9 @@ pub(crate) fn answers(root: &mut Fields<'_>) -> Reading<Answers> {
 
 fn answer(member: &Member<'_>) -> Reading<(u16, Bytes)> {
     let status = member.key.parse().ok();
-    let status = status.filter(|status| Kind::STATUSES.contains(status));
+    let status = status.filter(|status| AnswerKind::STATUSES.contains(status));
     let status = status.ok_or_else(|| {
-        let known: Vec<_> = Kind::STATUSES.iter().map(u16::to_string).collect();
+        let known: Vec<_> = AnswerKind::STATUSES.iter().map(u16::to_string).collect();
         let what = format!("bailiff never answers {}", quoted(member.key));
         let fault = Fault::error(Code::WrongValue, what);
         member.reject(fault.expected(format!("one of {}", known.join(", "))))

@@ -10,7 +10,7 @@ mod oidc;
 use std::sync::Arc;
 
 use crate::domain::ids::{CLERK, is_issuer_name};
-use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::issuer::{Issuer, IssuerKind};
 use crate::domain::static_user::RESERVED;
 
 use crate::config::reader::{Code, Fault, Faulty, Field, Fields, ReadContext, Reading, quoted};
@@ -132,12 +132,12 @@ pub(crate) fn added(fields: Fields<'_>, cx: ReadContext<'_>) -> Reading<(Issuer,
 fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>) -> Reading<One> {
     let outer = given.is_some().then_some(cx);
     let (name, kind) = match given {
-        Some(name) => (Ok(name), Kind::Clerk),
+        Some(name) => (Ok(name), IssuerKind::Clerk),
         None => {
             let field = fields.req("name");
             let kind = fields.opt("kind");
-            let known = [("clerk", Kind::Clerk), ("oidc", Kind::Oidc)];
-            let Ok(kind) = kind.read_or(Kind::Clerk, |kind| kind.choice(&known)) else {
+            let known = [("clerk", IssuerKind::Clerk), ("oidc", IssuerKind::Oidc)];
+            let Ok(kind) = kind.read_or(IssuerKind::Clerk, |kind| kind.choice(&known)) else {
                 // By whose rules should the rest be read? One fault is enough.
                 oidc::EVERY_KEY
                     .iter()
@@ -150,19 +150,19 @@ fn one<'a>(mut fields: Fields<'a>, given: Option<Arc<str>>, cx: ReadContext<'a>)
         }
     };
     let keys = match kind {
-        Kind::Clerk => clerk::keys(&mut fields, outer),
-        Kind::Oidc => oidc::keys(&mut fields).map(|(iss, source)| (iss, source, None)),
+        IssuerKind::Clerk => clerk::keys(&mut fields, outer),
+        IssuerKind::Oidc => oidc::keys(&mut fields).map(|(iss, source)| (iss, source, None)),
     };
     let policy = match kind {
-        Kind::Clerk => claims::policy(&mut fields, outer),
-        Kind::Oidc => oidc::policy(&mut fields),
+        IssuerKind::Clerk => claims::policy(&mut fields, outer),
+        IssuerKind::Oidc => oidc::policy(&mut fields),
     };
     let claim_names = claim_names::claim_names(&mut fields, kind);
     let instance_id = match kind {
-        Kind::Clerk => fields.maybe("instance_id", |f| {
+        IssuerKind::Clerk => fields.maybe("instance_id", |f| {
             f.parse(Code::WrongValue, INSTANCE, instance)
         }),
-        Kind::Oidc => Ok(None),
+        IssuerKind::Oidc => Ok(None),
     };
     fields.finish();
     let (iss, source, backend) = keys?;
@@ -192,8 +192,8 @@ fn name(text: &str) -> Result<Arc<str>, &'static str> {
 }
 
 /// Users of `clerk` go by their bare Clerk id: under that name another provider could call its users what Clerk calls its own.
-fn not_clerks(field: Field<'_>, name: Arc<str>, kind: Kind) -> Reading<Arc<str>> {
-    if kind == Kind::Clerk || *name != *CLERK {
+fn not_clerks(field: Field<'_>, name: Arc<str>, kind: IssuerKind) -> Reading<Arc<str>> {
+    if kind == IssuerKind::Clerk || *name != *CLERK {
         return Ok(name);
     }
     let what =

@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use crate::domain::authority::Host;
-use crate::domain::issuer::Kind;
+use crate::domain::issuer::IssuerKind;
 
 use super::suggest::nearest;
 use super::url::{Url, UrlError};
@@ -61,11 +61,11 @@ fn fetchable(text: &str, plaintext: Plaintext) -> Result<Url, EndpointError> {
 
 /// The `iss` of an issuer, as it is: nothing is normalised, since tokens are compared with it byte for byte. The one of an OIDC
 /// issuer may end with a slash, as Auth0's does.
-pub(crate) fn iss(text: &str, kind: Kind) -> Result<String, EndpointError> {
+pub(crate) fn iss(text: &str, kind: IssuerKind) -> Result<String, EndpointError> {
     let url = fetchable(text, Plaintext::Private)?;
     let host = text.len().saturating_sub(url.path.len() + url.query.len());
     match url {
-        _ if kind == Kind::Clerk && text.ends_with('/') => Err(EndpointError::Slash),
+        _ if kind == IssuerKind::Clerk && text.ends_with('/') => Err(EndpointError::Slash),
         Url { query, .. } if !query.is_empty() => Err(EndpointError::Query),
         _ if text.bytes().take(host).any(|b| b.is_ascii_uppercase()) => Err(EndpointError::Case),
         _ => Ok(text.to_owned()),
@@ -197,17 +197,17 @@ mod tests {
             "https://kc.example/realms/Main",
             "https://login.example/9F/v2.0",
         ] {
-            assert_eq!(iss(good, Kind::Oidc).as_deref(), Ok(good));
+            assert_eq!(iss(good, IssuerKind::Oidc).as_deref(), Ok(good));
         }
         for (bad, expected) in [
             ("https://Login.example/", EndpointError::Case),
             ("https://login.example/?a", EndpointError::Query),
             ("http://login.example/", EndpointError::Plain),
         ] {
-            assert_eq!(iss(bad, Kind::Oidc), Err(expected), "{bad}");
+            assert_eq!(iss(bad, IssuerKind::Oidc), Err(expected), "{bad}");
         }
         assert_eq!(
-            iss("https://clerk.example/", Kind::Clerk),
+            iss("https://clerk.example/", IssuerKind::Clerk),
             Err(EndpointError::Slash)
         );
         for iss in ["https://a.example/x/", "https://a.example/x"] {

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::principal::{Principal, UserProfile};
 use crate::domain::Rejection;
-use crate::domain::answer::{Answer, Answers, Kind};
+use crate::domain::answer::{Answer, AnswerKind, Answers};
 use crate::domain::event::EventTime;
 use crate::domain::membership::{AccessStatus, Details};
 use crate::domain::profile::{Word, object};
@@ -72,16 +72,18 @@ pub(super) fn not_valid(answers: &Answers, reason: Rejection) -> Option<Answer> 
 }
 
 /// The kind of answer, and the word for its reader.
-fn told(reason: Rejection) -> Option<(Kind, &'static str)> {
+fn told(reason: Rejection) -> Option<(AnswerKind, &'static str)> {
     use Rejection as R;
     Some(match (reason, reason.kind()) {
         (R::MissingToken, kind) => (kind, "missing_token"),
         (R::Expired, kind) => (kind, "expired"),
         // Which other check failed is nobody's business outside.
-        (_, kind @ Kind::InvalidToken) => (kind, "invalid_token"),
-        (R::UserDeleted | R::UserBanned | R::Suspended, _) => (Kind::InvalidToken, "user_refused"),
+        (_, kind @ AnswerKind::InvalidToken) => (kind, "invalid_token"),
+        (R::UserDeleted | R::UserBanned | R::Suspended, _) => {
+            (AnswerKind::InvalidToken, "user_refused")
+        }
         (R::KeysUnavailable, kind) => (kind, "issuer unreachable"),
-        (_, kind @ Kind::Unavailable) => (kind, "temporarily unavailable"),
+        (_, kind @ AnswerKind::Unavailable) => (kind, "temporarily unavailable"),
         _ => return None,
     })
 }
@@ -161,7 +163,7 @@ mod tests {
         for reason in Rejection::ALL {
             let Some(answer) = not_valid(&answers, *reason) else {
                 assert!(
-                    !reason.concerns_token() || reason.kind() == Kind::Challenge,
+                    !reason.concerns_token() || reason.kind() == AnswerKind::Challenge,
                     "{}",
                     reason.label()
                 );

@@ -43,7 +43,7 @@ use crate::domain::event::{Change, EventTime, UserChange};
 use crate::domain::head::Incoming;
 use crate::domain::identity::TrustedNames;
 use crate::domain::ids::{AppUserId, OrgId, RequestId, ServiceName, WorkspaceId};
-use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
+use crate::domain::issuer::{ClaimsPolicy, Issuer, IssuerKind};
 use crate::domain::keys::KeySet;
 use crate::domain::membership::{
     AccessStatus, Flags, Members, Policy, Role, Roles, Table, User, Workspace,
@@ -217,7 +217,7 @@ fn service(name: &str, tokens: &[&str], reach: Reach, networks: Networks) -> Ser
 
 /// A snapshot with one issuer, its key, the membership above, a service and a webhook secret.
 fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
-    let issuer = Issuer::new("clerk", ISS, Kind::Clerk);
+    let issuer = Issuer::new("clerk", ISS, IssuerKind::Clerk);
     // From where the requests of these tests come.
     let near = Networks::new(vec!["203.0.113.0/24".parse().expect("a network")], false);
     let rules = Rules {

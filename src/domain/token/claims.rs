@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::Rejection;
 use crate::domain::ids::{ClerkUserId, SessionId, Subject, text_header};
-use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::issuer::{Issuer, IssuerKind};
 
 use super::organization::{self, Organization};
 use super::person;
@@ -51,7 +51,7 @@ impl Claims {
     /// Reads the payload of a token whose signature was good, by the rules of the issuer that signed it.
     pub(super) fn read(all: Map<String, Value>, issuer: &Issuer) -> Read<Self> {
         let names = &*issuer.claim_names;
-        let clerk = issuer.kind == Kind::Clerk;
+        let clerk = issuer.kind == IssuerKind::Clerk;
         let text = |name| optional_text(&all, name);
         // What only Clerk gives a meaning to: in other tokens such a claim is whatever its provider takes it for.
         let of_clerk = |name| if clerk { text(name) } else { Ok(None) };
@@ -108,8 +108,8 @@ fn seconds(all: &Map<String, Value>, name: &str) -> Read<Option<u64>> {
 /// The claim that names the user.
 pub(super) fn subject_name(issuer: &Issuer) -> &str {
     match issuer.kind {
-        Kind::Clerk => "sub",
-        Kind::Oidc => &issuer.claim_names.user_id,
+        IssuerKind::Clerk => "sub",
+        IssuerKind::Oidc => &issuer.claim_names.user_id,
     }
 }
 
@@ -119,7 +119,7 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
     // A number is refused: `1e3` and `1000` would be one user in some parsers and two in others.
     let sub = all.get(name).and_then(Value::as_str).unwrap_or_default();
     match issuer.kind {
-        Kind::Clerk => {
+        IssuerKind::Clerk => {
             let fault = if sub.starts_with("mch_") {
                 Rejection::WrongTokenType
             } else {
@@ -130,7 +130,7 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
                 .and_then(|id| Subject::parse(id.as_str()).ok());
             (user, fault)
         }
-        Kind::Oidc => {
+        IssuerKind::Oidc => {
             // Whoever may write any address into a profile would be anybody. Providers that say nothing of it (Entra ID) leave
             // that to whoever runs a tenant there, which anybody can, so silence is no proof.
             let proven = name != "email" || person::is_proven(all);
@@ -143,13 +143,13 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
 }
 
 /// The session. Clerk's must be well-formed; other providers owe us none, and what they call `sid` may be anything.
-fn session(all: &Map<String, Value>, kind: Kind) -> Read<Option<SessionId>> {
+fn session(all: &Map<String, Value>, kind: IssuerKind) -> Read<Option<SessionId>> {
     match kind {
-        Kind::Clerk => optional_text(all, "sid")?
+        IssuerKind::Clerk => optional_text(all, "sid")?
             .map(SessionId::parse)
             .transpose()
             .map_err(|_| Rejection::MalformedToken),
-        Kind::Oidc => Ok(all
+        IssuerKind::Oidc => Ok(all
             .get("sid")
             .and_then(Value::as_str)
             .and_then(|sid| SessionId::parse(sid).ok())),
@@ -211,7 +211,7 @@ mod tests {
     use crate::domain::ids::OrgId;
 
     fn clerk() -> Issuer {
-        Issuer::new("clerk", "https://clerk.test", Kind::Clerk)
+        Issuer::new("clerk", "https://clerk.test", IssuerKind::Clerk)
     }
 
     fn read(extra: Value) -> Read<Claims> {

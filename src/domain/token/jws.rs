@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::claims::Claims;
 use super::json;
 use crate::domain::Rejection;
-use crate::domain::issuer::{ClaimNames, Issuer, Kind};
+use crate::domain::issuer::{ClaimNames, Issuer, IssuerKind};
 use crate::domain::keys::{Fingerprint, VerifyingKey};
 
 /// A token that is well-formed and nothing more: nobody vouches for a word of it.
@@ -49,7 +49,7 @@ pub struct SignedClaims {
     issuer: Arc<str>,
     key: Fingerprint,
     category: Category,
-    kind: Kind,
+    kind: IssuerKind,
     names: Arc<ClaimNames>,
     claims: Claims,
 }
@@ -100,12 +100,12 @@ impl<'t> UnverifiedToken<'t> {
     pub fn check_kind(&self, issuer: &Issuer) -> Result<(), Rejection> {
         match issuer.kind {
             // Attack A-56: Clerk's OAuth tokens are signed by the key of its session tokens.
-            Kind::Clerk
+            IssuerKind::Clerk
                 if self.header.access_token || self.header.category == Category::Foreign =>
             {
                 Err(Rejection::WrongTokenType)
             }
-            Kind::Clerk | Kind::Oidc => Ok(()),
+            IssuerKind::Clerk | IssuerKind::Oidc => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::Rejection;
 use crate::domain::ids::OrgId;
-use crate::domain::issuer::{Issuer, Kind};
+use crate::domain::issuer::{Issuer, IssuerKind};
 
 use super::claims::{Read, optional_text};
 use super::permissions;
@@ -23,8 +23,8 @@ pub struct Organization {
 pub(super) fn read(all: &Map<String, Value>, issuer: &Issuer) -> Read<Option<Organization>> {
     match (&issuer.claim_names.tenant, issuer.kind) {
         (Some(claim), _) => tenant(all, claim),
-        (None, Kind::Clerk) => of_clerk(all),
-        (None, Kind::Oidc) => Ok(None),
+        (None, IssuerKind::Clerk) => of_clerk(all),
+        (None, IssuerKind::Oidc) => Ok(None),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::issuer::{ClaimNames, Issuer, Kind};
+use crate::domain::issuer::{ClaimNames, Issuer, IssuerKind};
 
 type Members = Map<String, Value>;
 
@@ -10,7 +10,7 @@ type Members = Map<String, Value>;
 #[must_use]
 pub fn email<'a>(all: &'a Members, issuer: &Issuer) -> Option<&'a str> {
     // OpenID Connect Core, 5.1. Clerk's tokens have no such claim, and its addresses are verified.
-    if issuer.kind == Kind::Oidc && !is_verified(all) {
+    if issuer.kind == IssuerKind::Oidc && !is_verified(all) {
         return None;
     }
     issuer
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    fn read(kind: Kind, all: Value) -> (Option<String>, Option<String>) {
+    fn read(kind: IssuerKind, all: Value) -> (Option<String>, Option<String>) {
         let (all, issuer) = (
             all.as_object().expect("claims").clone(),
             Issuer::new("i", "https://i.test", kind),
@@ -97,7 +97,7 @@ mod tests {
         )
     }
 
-    fn address_of(kind: Kind, all: Value) -> Option<String> {
+    fn address_of(kind: IssuerKind, all: Value) -> Option<String> {
         read(kind, all).0
     }
 
@@ -105,33 +105,37 @@ mod tests {
     fn a_name_is_put_together_from_what_is_there() {
         for (kind, all, expected) in [
             (
-                Kind::Clerk,
+                IssuerKind::Clerk,
                 json!({"first_name": "Alex", "last_name": "Chen"}),
                 Some("Alex Chen"),
             ),
-            (Kind::Clerk, json!({"last_name": "Chen"}), Some("Chen")),
             (
-                Kind::Clerk,
+                IssuerKind::Clerk,
+                json!({"last_name": "Chen"}),
+                Some("Chen"),
+            ),
+            (
+                IssuerKind::Clerk,
                 json!({"name": "", "full_name": "Alex"}),
                 Some("Alex"),
             ),
-            (Kind::Clerk, json!({"given_name": "Alex"}), None),
+            (IssuerKind::Clerk, json!({"given_name": "Alex"}), None),
             (
-                Kind::Oidc,
+                IssuerKind::Oidc,
                 json!({"given_name": "Alex", "family_name": "Chen"}),
                 Some("Alex Chen"),
             ),
             (
-                Kind::Oidc,
+                IssuerKind::Oidc,
                 json!({"name": "Alex C.", "given_name": "Alex"}),
                 Some("Alex C."),
             ),
             (
-                Kind::Oidc,
+                IssuerKind::Oidc,
                 json!({"full_name": "Alex", "name": ["Alex"]}),
                 None,
             ),
-            (Kind::Oidc, json!({}), None),
+            (IssuerKind::Oidc, json!({}), None),
         ] {
             assert_eq!(
                 read(kind, all.clone()).1.as_deref(),
@@ -145,14 +149,14 @@ mod tests {
     fn clerk_has_four_claims_for_an_address_and_the_first_with_a_text_counts() {
         for name in ["email", "email_address", "primary_email_address"] {
             assert_eq!(
-                address_of(Kind::Clerk, json!({name: "a@x.test"})).as_deref(),
+                address_of(IssuerKind::Clerk, json!({name: "a@x.test"})).as_deref(),
                 Some("a@x.test"),
                 "{name}"
             );
         }
         let several = json!({"email": "", "email_address": null, "primary_email_address": "a@x.test", "email_addresses": ["b@x.test"]});
         assert_eq!(
-            address_of(Kind::Clerk, several).as_deref(),
+            address_of(IssuerKind::Clerk, several).as_deref(),
             Some("a@x.test")
         );
     }
@@ -220,7 +224,11 @@ mod tests {
             ),
         ] {
             let all = json!({"email_addresses": list, "primary_email_address_id": primary});
-            assert_eq!(address_of(Kind::Clerk, all).as_deref(), expected, "{given}");
+            assert_eq!(
+                address_of(IssuerKind::Clerk, all).as_deref(),
+                expected,
+                "{given}"
+            );
         }
     }
 
@@ -237,13 +245,13 @@ mod tests {
         ] {
             let all = json!({"email": "a@x.test", "email_verified": verified});
             assert_eq!(
-                address_of(Kind::Oidc, all.clone()).is_some(),
+                address_of(IssuerKind::Oidc, all.clone()).is_some(),
                 expected,
                 "{all}"
             );
-            assert!(address_of(Kind::Clerk, all).is_some());
+            assert!(address_of(IssuerKind::Clerk, all).is_some());
         }
-        assert!(address_of(Kind::Oidc, json!({"email": "a@x.test"})).is_some());
-        assert!(address_of(Kind::Oidc, json!({"email_address": "a@x.test"})).is_none());
+        assert!(address_of(IssuerKind::Oidc, json!({"email": "a@x.test"})).is_some());
+        assert!(address_of(IssuerKind::Oidc, json!({"email_address": "a@x.test"})).is_none());
     }
 }

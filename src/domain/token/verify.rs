@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::claims::Claims;
 use super::jws::{Category, SignedClaims};
 use crate::domain::ids::{CLERK, UserId};
-use crate::domain::issuer::{ClaimsPolicy, Issuer, Kind};
+use crate::domain::issuer::{ClaimsPolicy, Issuer, IssuerKind};
 use crate::domain::{Rejection, UnixTime};
 
 /// Claims that passed every check at one second. Holding one is the permission to look up a member; there is no other
@@ -32,17 +32,17 @@ impl VerifiedClaims {
             return Err(Rejection::WrongIssuer);
         }
         // Users of `clerk` go by their bare id, so nobody else may speak under that name. The config refuses it too.
-        if !signed.read_as(issuer) || (issuer.kind == Kind::Oidc && *issuer.name == *CLERK) {
+        if !signed.read_as(issuer) || (issuer.kind == IssuerKind::Oidc && *issuer.name == *CLERK) {
             return Err(Rejection::WrongIssuer);
         }
         check_time(claims, &issuer.claims, now)?;
         match issuer.kind {
-            Kind::Clerk => {
+            IssuerKind::Clerk => {
                 check_party(claims, &issuer.claims)?;
                 check_audience(claims, &issuer.claims)?;
                 check_session(claims, signed.category(), &issuer.claims)?;
             }
-            Kind::Oidc => check_oidc(claims, &issuer.claims)?,
+            IssuerKind::Oidc => check_oidc(claims, &issuer.claims)?,
         }
         let user = claims
             .sub

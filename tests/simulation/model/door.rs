@@ -12,7 +12,7 @@ use bailiff::domain::cors::Cors;
 use bailiff::domain::head::{Incoming, RequestHead};
 use bailiff::domain::identity::TrustedNames;
 use bailiff::domain::ids::{OrgId, RequestId, SessionId, UserId, WorkspaceId};
-use bailiff::domain::issuer::{Issuer, Kind, Leeway};
+use bailiff::domain::issuer::{Issuer, IssuerKind, Leeway};
 use bailiff::domain::judge::{Decision, Outcome, Proofs, Step, judge};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{
@@ -249,7 +249,7 @@ fn rules() -> Rules {
         static_user: None,
         profile: Profile::default(),
         routes: RouteTable::new(routes, PathRules::default()).expect("no contradiction"),
-        issuers: vec![Issuer::new("clerk", ISS, Kind::Clerk)],
+        issuers: vec![Issuer::new("clerk", ISS, IssuerKind::Clerk)],
         roles: Some(roles),
         services: vec![],
         webhooks: None,

@@ -1,6 +1,6 @@
 //! `claims:` of an issuer: which claims of its tokens say who the user is.
 
-use crate::domain::issuer::{ClaimNames, Kind};
+use crate::domain::issuer::{ClaimNames, IssuerKind};
 
 use crate::config::reader::{Code, Field, Fields, Reading, quoted};
 
@@ -39,7 +39,7 @@ const NOT_FOR_EVER: &[&str] = &[
 ];
 
 /// Reads the names, each in the place of the default.
-pub(crate) fn claim_names(fields: &mut Fields<'_>, kind: Kind) -> Reading<ClaimNames> {
+pub(crate) fn claim_names(fields: &mut Fields<'_>, kind: IssuerKind) -> Reading<ClaimNames> {
     let default = ClaimNames::of(kind);
     let Some(mut fields) = fields.section("claims", "the claim names")? else {
         return Ok(default);
@@ -83,26 +83,26 @@ fn several(field: Field<'_>) -> Reading<Vec<Box<str>>> {
 }
 
 /// The claim, if it tells users apart.
-fn names_a_user(field: Field<'_>, claim: Box<str>, kind: Kind) -> Reading<Box<str>> {
+fn names_a_user(field: Field<'_>, claim: Box<str>, kind: IssuerKind) -> Reading<Box<str>> {
     match kind {
-        Kind::Clerk if *claim != *"sub" => {
+        IssuerKind::Clerk if *claim != *"sub" => {
             let what =
                 "`user_id` cannot be another claim than `sub` for an issuer of `kind: clerk`";
             let fix = "remove it: Clerk's users are `sub`, and a custom claim can hold what the user has written";
             return Err(field.refuse(Code::Contradiction, what, fix));
         }
-        Kind::Oidc if NO_USER.contains(&&*claim) => {
+        IssuerKind::Oidc if NO_USER.contains(&&*claim) => {
             let what = format!("is {}, which names no user", quoted(&claim));
             return Err(field.wrongly(Code::WrongValue, what, "`sub`, `oid` or the like"));
         }
-        Kind::Oidc if NOT_FOR_EVER.contains(&&*claim) => {
+        IssuerKind::Oidc if NOT_FOR_EVER.contains(&&*claim) => {
             let what = format!(
                 "users are told apart by {}, which can be changed or pass to somebody else",
                 quoted(&claim)
             );
             field.warn(Code::Contradiction, what, "`user_id: sub`, the default");
         }
-        Kind::Clerk | Kind::Oidc => {}
+        IssuerKind::Clerk | IssuerKind::Oidc => {}
     }
     Ok(claim)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::issuer::Kind;
+use crate::domain::issuer::IssuerKind;
 use crate::domain::keys::KeySet;
 
 use crate::config::reader::{Code, Fault, Faulty, Field, Fields, ReadContext, Reading, quoted};
@@ -55,7 +55,7 @@ pub(super) fn keys<'a>(
         backend.unused();
     }
     let clerk_key = |field: Field<'a>| field.parse(Code::Secret, PUBLISHABLE, str::parse);
-    let clerk_iss = |text: &str| iss(text, Kind::Clerk);
+    let clerk_iss = |text: &str| iss(text, IssuerKind::Clerk);
     let publishable = part(publishable, publishable.maybe(clerk_key));
     let client = part(client, client.maybe(clerk_key));
     let issuer = part(

@@ -1,6 +1,6 @@
 //! An issuer of `kind: oidc`: where its keys come from, and for whom its tokens must be made.
 
-use crate::domain::issuer::{ClaimsPolicy, Kind};
+use crate::domain::issuer::{ClaimsPolicy, IssuerKind};
 
 use crate::config::reader::{Code, Fault, Faulty, Field, Fields, Reading, quoted};
 use crate::config::settings::KeySource;
@@ -66,8 +66,8 @@ pub(crate) fn keys(fields: &mut Fields<'_>) -> Reading<(String, KeySource)> {
         jwks_field(fields),
         fields.opt("jwt_key").hidden(),
     );
-    let read =
-        issuer.maybe(|field| field.parse(Code::WrongValue, ISSUER, |text| iss(text, Kind::Oidc)));
+    let read = issuer
+        .maybe(|field| field.parse(Code::WrongValue, ISSUER, |text| iss(text, IssuerKind::Oidc)));
     let url = jwks_url.maybe(|field| field.parse(Code::WrongValue, JWKS, jwks));
     let set = jwt_key.maybe(pem);
     if !issuer.is_present() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::settings::KeySource;
-use crate::domain::issuer::{ClaimNames, Issuer, Kind};
+use crate::domain::issuer::{ClaimNames, Issuer, IssuerKind};
 
 const KEYS: &str = "jwks_url: \"https://id.example/j\"";
 
@@ -34,9 +34,9 @@ fn an_oidc_issuer_needs_no_more_than_its_name_its_url_and_for_whom_its_tokens_ar
         read("name: b, kind: oidc, issuer: \"https://id.example/realms/x/\", client_id: app-1");
     assert_eq!(
         (&*issuer.name, &*issuer.iss, issuer.kind),
-        ("b", "https://id.example/realms/x/", Kind::Oidc)
+        ("b", "https://id.example/realms/x/", IssuerKind::Oidc)
     );
-    assert_eq!(*issuer.claim_names, ClaimNames::of(Kind::Oidc));
+    assert_eq!(*issuer.claim_names, ClaimNames::of(IssuerKind::Oidc));
     assert_eq!(issuer.claims.client_id.as_deref(), Some("app-1"));
     let KeySource::Discovery { issuer, url } = source else {
         panic!("no discovery: {source:?}")

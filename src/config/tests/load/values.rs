@@ -221,7 +221,7 @@ fn a_body_keeps_the_types_that_it_was_written_with() {
     );
     let body = rules
         .answers
-        .answer(crate::domain::answer::Kind::Forbidden)
+        .answer(crate::domain::answer::AnswerKind::Forbidden)
         .body;
     let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     let expected = serde_json::json!({

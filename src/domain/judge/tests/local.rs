@@ -115,7 +115,7 @@ fn no_token_of_an_issuer_counts_beside_the_shared_one() {
         "reject wrong_local_token"
     );
     // Even if both were configured, which the config refuses.
-    let issuer = Issuer::new("clerk", ISS, Kind::Clerk);
+    let issuer = Issuer::new("clerk", ISS, IssuerKind::Clerk);
     let mut both = ruled(every_word(), |rules| rules.issuers.push(issuer));
     both.keys.insert("clerk".into(), key_set(key()));
     assert_eq!(

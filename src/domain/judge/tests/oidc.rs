@@ -34,7 +34,7 @@ fn routes() -> [Route; 3] {
 /// `clerk` and beside it `partner`, whose tokens must be for [`API`].
 fn gate_with(change: impl FnOnce(&mut Issuer)) -> Snapshot {
     let mut snapshot = ruled(gate(routes()), |rules| {
-        let mut partner = Issuer::new("partner", PARTNER, Kind::Oidc);
+        let mut partner = Issuer::new("partner", PARTNER, IssuerKind::Oidc);
         partner.claims.audience = Some(vec![API.into()]);
         change(&mut partner);
         rules.issuers.push(partner);
@@ -527,7 +527,7 @@ fn a_proof_that_was_read_by_other_rules_is_read_anew() {
     );
     assert_eq!(at(&beside()), "forward partner:a", "and back");
     assert_eq!(
-        at(&gate_with(|partner| partner.kind = Kind::Clerk)),
+        at(&gate_with(|partner| partner.kind = IssuerKind::Clerk)),
         "reject wrong_token_type"
     );
 }
