@@ -21,10 +21,10 @@ use prometheus::{
 };
 
 pub use drift::DriftCounts;
-pub use lookups::{LookupResult, Lookups};
+pub use lookups::{LookupMetrics, LookupResult};
 pub use profiles::{ProfileFetches, ProfileResult};
-pub use shared::{CommitResult, EntryResult, Shared};
-pub use streams::{Open, Streams};
+pub use shared::{CommitResult, EntryResult, ReplicationMetrics};
+pub use streams::{Open, StreamMetrics};
 
 use crate::domain::routes::Route;
 use crate::domain::{Rejection, Rules, Snapshot, UnixTime};
@@ -90,9 +90,9 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     changes: IntCounterVec,
     pub profile_fetches: ProfileFetches,
-    pub lookups: Lookups,
-    pub streams: Streams,
-    pub shared: Shared,
+    pub lookups: LookupMetrics,
+    pub streams: StreamMetrics,
+    pub shared: ReplicationMetrics,
     pub drift: DriftCounts,
     generation: IntGauge,
     auth_disabled: IntGauge,
@@ -216,9 +216,9 @@ impl Metrics {
                 &["result"],
             ),
             profile_fetches: ProfileFetches::new(&registry),
-            lookups: Lookups::new(&registry),
-            streams: Streams::new(&registry),
-            shared: Shared::new(&registry),
+            lookups: LookupMetrics::new(&registry),
+            streams: StreamMetrics::new(&registry),
+            shared: ReplicationMetrics::new(&registry),
             drift: DriftCounts::new(&registry),
             generation: gauge(
                 "bailiff_snapshot_generation",

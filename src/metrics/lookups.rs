@@ -17,7 +17,7 @@ pub enum LookupResult {
 }
 
 /// `bailiff_membership_lookups_total`. Handles are kept: each request of a user counts here.
-pub struct Lookups {
+pub struct LookupMetrics {
     cached: IntCounter,
     found: IntCounter,
     absent: IntCounter,
@@ -25,7 +25,7 @@ pub struct Lookups {
     stale: IntCounter,
 }
 
-impl Lookups {
+impl LookupMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
         let opts = Opts::new(
             "bailiff_membership_lookups_total",

@@ -27,7 +27,7 @@ pub enum CommitResult {
 }
 
 /// The metrics `bailiff_shared_*`.
-pub struct Shared {
+pub struct ReplicationMetrics {
     contact: Gauge,
     position: IntGauge,
     head: IntGauge,
@@ -37,7 +37,7 @@ pub struct Shared {
     commits: IntCounterVec,
 }
 
-impl Shared {
+impl ReplicationMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
         let counters = |name: &str, help: &str, labels: &[&str]| {
             keep(

@@ -7,7 +7,7 @@ use crate::domain::Rejection;
 use crate::domain::judge::STREAM_END_REASONS;
 
 /// `bailiff_streams_open` and `bailiff_streams_closed_total`.
-pub struct Streams {
+pub struct StreamMetrics {
     open: IntGauge,
     closed: IntCounterVec,
 }
@@ -21,7 +21,7 @@ impl Drop for Open {
     }
 }
 
-impl Streams {
+impl StreamMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
         let help = "WebSockets, event streams and gRPC streams of users that end with their users' access.";
         let open = keep(
