@@ -21,7 +21,7 @@ use crate::domain::{Snapshot, UnixTime};
 use crate::keys::KeyKeeper;
 use crate::listen::limits;
 use crate::metrics::Metrics;
-use crate::replication::Shared;
+use crate::replication::ReplicationHandle;
 use crate::snapshot_store::SnapshotStore;
 
 /// Bound: one read, one write, and what is left of a body that nobody asked for.
@@ -34,7 +34,7 @@ pub struct Admin {
     /// Who knows why keys are missing.
     pub keeper: Arc<KeyKeeper>,
     /// Who knows why the shared store was not read.
-    pub shared: Option<Arc<Shared>>,
+    pub shared: Option<Arc<ReplicationHandle>>,
     /// Names under which it may be addressed, beside addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Set when the process is ending: then it is alive, but not ready.

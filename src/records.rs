@@ -24,7 +24,7 @@ use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
 use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::Metrics;
-use crate::replication::{Publisher, Told};
+use crate::replication::{PendingPublish, Publisher};
 use crate::snapshot_store::SnapshotStore;
 use crate::storage::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
 use others::{Parked, SharedRow};
@@ -461,7 +461,7 @@ impl Records {
 struct Published {
     generation: u64,
     written: Option<Result<Written, OpError>>,
-    told: Option<Told>,
+    told: Option<PendingPublish>,
 }
 
 impl Published {

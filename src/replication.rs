@@ -35,13 +35,13 @@ use crate::log_once::LogOnce;
 use crate::metrics::Metrics;
 use crate::random;
 use follow::Follower;
-use tell::Writer;
-use wire::Keys;
+use tell::RedisWriter;
+use wire::StoreKeys;
 
 pub use link::SharedStoreError;
 pub use local::{Learned, LocalFacts};
-pub use tell::{DeliveryClaim, DeliveryClaims, Publisher, Told};
-pub use wire::{Claim, Taken};
+pub use tell::{DeliveryClaim, DeliveryClaims, PendingPublish, Publisher};
+pub use wire::{Claim, CommitOutcome};
 
 /// Bound: positions of commits that the reader has not heard of.
 const MAX_COMMITTED: usize = 10_000;
@@ -56,7 +56,7 @@ pub struct Past {
 }
 
 /// What this replica has of the others, while its [`Replication`] runs.
-pub struct Shared {
+pub struct ReplicationHandle {
     /// `None` for a replica that only listens.
     pub claims: Option<DeliveryClaims>,
     trouble: Arc<LogOnce<String>>,
@@ -72,7 +72,7 @@ pub struct Replication<L> {
     writing: Option<Writing>,
 }
 
-impl Shared {
+impl ReplicationHandle {
     /// What follows the others, and tells them what `local` learns.
     #[must_use]
     pub fn new<L: LocalFacts>(
@@ -85,7 +85,7 @@ impl Shared {
         let unsent = Arc::new(AtomicBool::new(false));
         let writer = settings
             .write
-            .then(|| Writer::new(settings.clone(), metrics.clone()));
+            .then(|| RedisWriter::new(settings.clone(), metrics.clone()));
         let (publisher, writing) = writer
             .as_ref()
             .map(|writer| writer.publisher(told, unsent.clone()))
@@ -96,7 +96,7 @@ impl Shared {
         let trouble = Arc::new(LogOnce::default());
         let follower = Follower {
             settings: settings.clone(),
-            keys: Keys::of(settings),
+            keys: StoreKeys::of(settings),
             local: local.clone(),
             metrics: metrics.clone(),
             reader: Reader::new(),

@@ -10,7 +10,7 @@ use crate::domain::membership::{MAX_CHANGES, Roles};
 use crate::domain::shared::{self, Offered};
 use crate::domain::snapshot::{CannotChange, Rules};
 use crate::domain::{Snapshot, UnixTime};
-use crate::replication::{Learned, LocalFacts, Past, Publisher, Told};
+use crate::replication::{Learned, LocalFacts, Past, PendingPublish, Publisher};
 use crate::storage::{Op, Row};
 
 /// Bound: events that come in force in one step. Whoever else wants to change something waits for one step.
@@ -208,7 +208,7 @@ impl Records {
         &self,
         events: impl Iterator<Item = MembershipEvent>,
         rules: &Rules,
-    ) -> Option<Told> {
+    ) -> Option<PendingPublish> {
         self.publisher.get()?.tell(self.offers(events, rules))
     }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::link::{Link, SharedStoreError};
 use super::local::LocalFacts;
 use super::tell::Publisher;
-use super::wire::{Keys, MAX_COMMIT};
+use super::wire::{MAX_COMMIT, StoreKeys};
 use crate::clock;
 use crate::config::settings::SharedSettings;
 use crate::domain::UnixTime;
@@ -31,7 +31,7 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::f
 
 pub(super) struct Follower<L> {
     pub settings: SharedSettings,
-    pub keys: Keys,
+    pub keys: StoreKeys,
     pub local: Arc<L>,
     pub metrics: Arc<Metrics>,
     pub reader: Reader,

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Link, SharedStoreError};
 use super::nonce;
-use super::wire::{Claim, Keys, MAX_COMMIT, Taken};
+use super::wire::{Claim, CommitOutcome, MAX_COMMIT, StoreKeys};
 use crate::clock;
 use crate::config::settings::SharedSettings;
 use crate::domain::ids::SvixId;
@@ -32,9 +32,9 @@ struct Offer {
 
 /// Facts on their way. Dropping it changes nothing: they are told all the same.
 #[derive(Debug)]
-pub struct Told(oneshot::Receiver<bool>);
+pub struct PendingPublish(oneshot::Receiver<bool>);
 
-impl Told {
+impl PendingPublish {
     /// Waits until the store has them, and not for long: `false` when it does not have them by then. They are told later.
     pub async fn wait(self) -> bool {
         matches!(tokio::time::timeout(PATIENCE, self.0).await, Ok(Ok(true)))
@@ -55,7 +55,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Hands facts over to be told, in the order of the calls. Never blocks. `None` for none.
-    pub fn tell(&self, facts: Vec<Offered>) -> Option<Told> {
+    pub fn tell(&self, facts: Vec<Offered>) -> Option<PendingPublish> {
         if facts.is_empty() {
             return None;
         }
@@ -63,14 +63,14 @@ impl Publisher {
         if self.offers.try_send(Offer { facts, done }).is_err() {
             self.unsent.store(true, Ordering::Relaxed);
         }
-        Some(Told(told))
+        Some(PendingPublish(told))
     }
 }
 
 /// The connection on which is written; opened when it is needed.
-pub(super) struct Writer {
+pub(super) struct RedisWriter {
     settings: SharedSettings,
-    keys: Keys,
+    keys: StoreKeys,
     metrics: Arc<Metrics>,
     open: tokio::sync::Mutex<Option<Link>>,
     /// Until when no connection is tried.
@@ -81,9 +81,9 @@ pub(super) struct Writer {
     refused: AtomicBool,
 }
 
-impl Writer {
+impl RedisWriter {
     pub(super) fn new(settings: SharedSettings, metrics: Arc<Metrics>) -> Arc<Self> {
-        let keys = Keys::of(&settings);
+        let keys = StoreKeys::of(&settings);
         Arc::new(Self {
             settings,
             keys,
@@ -159,7 +159,7 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, facts: &[Offered]) -> Result<Taken, SharedStoreError> {
+    async fn commit(&self, facts: &[Offered]) -> Result<CommitOutcome, SharedStoreError> {
         let committed = match (self.link().await, nonce()) {
             (Ok(link), Some(nonce)) => link.commit(&self.keys, facts, nonce).await,
             (Ok(_), None) => Err(SharedStoreError::Broken(
@@ -263,7 +263,7 @@ fn soon(work: impl Future<Output = ()> + Send + 'static) {
 
 /// Claims of deliveries, so that of two replicas that get the same webhook one passes it on.
 #[derive(Clone)]
-pub struct DeliveryClaims(pub(super) Arc<Writer>);
+pub struct DeliveryClaims(pub(super) Arc<RedisWriter>);
 
 impl std::fmt::Debug for DeliveryClaims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -37,7 +37,7 @@ const DONE: Duration = Duration::from_secs(48 * 3600);
 
 /// The names of our keys. They have one part in braces, so they are in one slot of a cluster and one script may touch them.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(super) struct StoreKeys {
     head: String,
     facts: String,
     forget: String,
@@ -46,7 +46,7 @@ pub(super) struct Keys {
     kept: u64,
 }
 
-impl Keys {
+impl StoreKeys {
     pub(super) fn of(settings: &SharedSettings) -> Self {
         let key = |name: &str| format!("{{{}}}:{name}", settings.namespace);
         let (head, facts, forget, log) = (key("head"), key("facts"), key("forget"), key("log"));
@@ -84,7 +84,7 @@ pub(super) struct Everything {
 
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct CommitOutcome {
     /// Where the store is now.
     pub position: Position,
     /// Facts that were news to it.
@@ -104,14 +104,17 @@ pub enum Claim {
 }
 
 impl Link {
-    pub(super) async fn head(&self, keys: &Keys) -> Result<Option<Position>, SharedStoreError> {
+    pub(super) async fn head(
+        &self,
+        keys: &StoreKeys,
+    ) -> Result<Option<Position>, SharedStoreError> {
         head(self.ask(&ask_head(keys), QUICK).await?)
     }
 
     /// What the log has behind `cursor`; waits for something within `patience`.
     pub(super) async fn tail(
         &self,
-        keys: &Keys,
+        keys: &StoreKeys,
         cursor: Cursor,
         patience: Duration,
     ) -> Result<Vec<Item>, SharedStoreError> {
@@ -129,7 +132,7 @@ impl Link {
     /// Where the store is and what is behind `position`, in one moment.
     pub(super) async fn check(
         &self,
-        keys: &Keys,
+        keys: &StoreKeys,
         position: Position,
     ) -> Result<Checked, SharedStoreError> {
         let mut both = pipe();
@@ -149,7 +152,10 @@ impl Link {
         })
     }
 
-    pub(super) async fn everything(&self, keys: &Keys) -> Result<Everything, SharedStoreError> {
+    pub(super) async fn everything(
+        &self,
+        keys: &StoreKeys,
+    ) -> Result<Everything, SharedStoreError> {
         let before = self.head(keys).await?;
         let (mut facts, mut bytes) = (Vec::new(), 0_usize);
         let mut from = "0".to_owned();
@@ -185,10 +191,10 @@ impl Link {
     /// Writes at most [`MAX_COMMIT`] facts, all at once.
     pub(super) async fn commit(
         &self,
-        keys: &Keys,
+        keys: &StoreKeys,
         facts: &[Offered],
         nonce: Nonce,
-    ) -> Result<Taken, SharedStoreError> {
+    ) -> Result<CommitOutcome, SharedStoreError> {
         let mut command = script(COMMIT, &[&keys.head, &keys.facts, &keys.forget, &keys.log]);
         command
             .arg(written(nonce))
@@ -204,7 +210,7 @@ impl Link {
         let [seq, nonce, taken, full] = list(self.ask(&command, QUICK).await?)?;
         let position = position(&text(seq)?, &text(nonce)?)
             .ok_or(SharedStoreError::Strange("the answer to a commit"))?;
-        Ok(Taken {
+        Ok(CommitOutcome {
             position,
             taken: count(&taken),
             full: count(&full),
@@ -214,7 +220,7 @@ impl Link {
     /// Claims the delivery of a webhook for `owner`.
     pub(super) async fn claim(
         &self,
-        keys: &Keys,
+        keys: &StoreKeys,
         id: &SvixId,
         owner: Nonce,
         within: Duration,
@@ -236,7 +242,7 @@ impl Link {
         })
     }
 
-    pub(super) async fn done(&self, keys: &Keys, id: &SvixId) -> Result<(), SharedStoreError> {
+    pub(super) async fn done(&self, keys: &StoreKeys, id: &SvixId) -> Result<(), SharedStoreError> {
         let mut set = cmd("SET");
         set.arg(keys.claim(id))
             .arg("done")
@@ -247,7 +253,7 @@ impl Link {
 
     pub(super) async fn release(
         &self,
-        keys: &Keys,
+        keys: &StoreKeys,
         id: &SvixId,
         owner: Nonce,
     ) -> Result<(), SharedStoreError> {
@@ -268,13 +274,13 @@ fn script(source: &str, keys: &[&str]) -> Cmd {
     command
 }
 
-fn ask_head(keys: &Keys) -> Cmd {
+fn ask_head(keys: &StoreKeys) -> Cmd {
     let mut command = cmd("HMGET");
     command.arg(&keys.head).arg("fmt").arg("seq").arg("nonce");
     command
 }
 
-fn behind<'c>(command: &'c mut Cmd, keys: &Keys, Cursor(seq, part): Cursor) -> &'c mut Cmd {
+fn behind<'c>(command: &'c mut Cmd, keys: &StoreKeys, Cursor(seq, part): Cursor) -> &'c mut Cmd {
     command
         .arg("COUNT")
         .arg(MAX_ENTRIES)

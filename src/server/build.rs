@@ -29,7 +29,7 @@ use crate::providers::Providers;
 use crate::proxy::{Gate, UpstreamPeer, WebhookMemory};
 use crate::records::{Records, shared_past};
 use crate::reload::{Reloader, tell};
-use crate::replication::{Past, Replication, Shared};
+use crate::replication::{Past, Replication, ReplicationHandle};
 use crate::snapshot_store::SnapshotStore;
 use crate::storage::{Row, Store};
 
@@ -157,9 +157,13 @@ impl Knowledge {
         }
     }
 
-    fn replication(&self, boot: &StaticSettings) -> Option<(Arc<Shared>, Replication<Records>)> {
+    fn replication(
+        &self,
+        boot: &StaticSettings,
+    ) -> Option<(Arc<ReplicationHandle>, Replication<Records>)> {
         let settings = boot.shared.as_ref()?;
-        let (shared, replication) = Shared::new(settings, &self.records, &self.metrics, self.past);
+        let (shared, replication) =
+            ReplicationHandle::new(settings, &self.records, &self.metrics, self.past);
         Some((Arc::new(shared), replication))
     }
 }
@@ -275,7 +279,7 @@ fn gate(
     boot: &StaticSettings,
     knowledge: &Knowledge,
     clients: &Clients,
-    shared: Option<&Arc<Shared>>,
+    shared: Option<&Arc<ReplicationHandle>>,
     draining: &Arc<AtomicBool>,
 ) -> Gate {
     let metrics = &knowledge.metrics;
@@ -301,7 +305,7 @@ fn admin(
     boot: &StaticSettings,
     knowledge: &Knowledge,
     clients: &Clients,
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<ReplicationHandle>>,
     draining: &Arc<AtomicBool>,
 ) -> Admin {
     let tokens = boot.admin_tokens.iter().map(|token| token.hash.clone());
