@@ -14,7 +14,7 @@ use crate::clock;
 use crate::domain::UnixTime;
 use crate::domain::ids::SvixId;
 use crate::replication::{Claim, DeliveryClaim, DeliveryClaims};
-use crate::storage::{Op, OpError, Store, Table};
+use crate::storage::{Op, OpError, Store, StoreTable};
 
 /// Bound: ids remembered.
 const MAX_TAKEN: u64 = 100_000;
@@ -84,7 +84,7 @@ impl Deliveries {
         // What is forgotten here goes out of the store, or it would fill up.
         let forget = move |id: Arc<SvixId>, (), cause| {
             if let (RemovalCause::Expired | RemovalCause::Size, Ok(op)) =
-                (cause, Op::delete(Table::Deliveries, id.as_str()))
+                (cause, Op::delete(StoreTable::Deliveries, id.as_str()))
             {
                 drop(forgets.write(vec![op]));
             }
@@ -98,7 +98,7 @@ impl Deliveries {
                 .unwrap_or(0);
             match SvixId::parse(&id) {
                 Ok(id) if now.since(UnixTime(at)) < REMEMBERED.as_secs() => taken.insert(id, ()),
-                _ => old.extend(Op::delete(Table::Deliveries, id)),
+                _ => old.extend(Op::delete(StoreTable::Deliveries, id)),
             }
         }
         old.chunks(BATCH)
@@ -165,7 +165,7 @@ impl Delivery {
     pub fn taken(&mut self) -> Taken {
         self.deliveries.taken.insert(self.id.clone(), ());
         self.deliveries.keep(Op::put(
-            Table::Deliveries,
+            StoreTable::Deliveries,
             self.id.as_str(),
             clock::now().0.to_string(),
         ));
@@ -195,7 +195,7 @@ impl Taken {
         self.counts = false;
         self.deliveries.taken.invalidate(&self.id);
         self.deliveries
-            .keep(Op::delete(Table::Deliveries, self.id.as_str()));
+            .keep(Op::delete(StoreTable::Deliveries, self.id.as_str()));
         if let Some(claimed) = self.claimed.take() {
             claimed.release();
         }

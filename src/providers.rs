@@ -16,7 +16,7 @@ use crate::domain::snapshot::Rules;
 use crate::fetch::Fetcher;
 use crate::keys::KeyKeeper;
 use crate::keys::discovery::{EndpointLookup, Finder, KeyEndpoint};
-use crate::storage::{Op, OpError, Store, Table, WriteError};
+use crate::storage::{Op, OpError, Store, StoreTable, WriteError};
 
 /// Bound: providers beside those of the config. A token is compared with the `iss` of each.
 pub const MAX_ADDED: usize = 100;
@@ -112,7 +112,11 @@ impl Providers {
         self.state.lock().room_for(&provider)?;
         let keys = self.try_keys(&provider).await?;
         let name = provider.issuer.name.clone();
-        let row = Op::put(Table::Providers, &*name, provider.description.to_string())?;
+        let row = Op::put(
+            StoreTable::Providers,
+            &*name,
+            provider.description.to_string(),
+        )?;
         let (shown, written) = {
             let mut state = self.state.lock();
             // Somebody may have been quicker while the keys were on their way.
@@ -137,7 +141,7 @@ impl Providers {
     /// See [`Refused`].
     pub async fn remove(&self, name: &str) -> Result<(), Refused> {
         let store = self.store.as_ref().ok_or(Refused::NoStore)?;
-        let row = Op::delete(Table::Providers, name)?;
+        let row = Op::delete(StoreTable::Providers, name)?;
         let written = {
             let mut state = self.state.lock();
             let before = state.added.len();

@@ -26,7 +26,9 @@ use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::Metrics;
 use crate::replication::{PendingPublish, Publisher};
 use crate::snapshot_store::SnapshotStore;
-use crate::storage::{Contents, Op, OpError, Row, Store, Table as Kind, WriteError, Written};
+use crate::storage::{
+    Contents, Op, OpError, PendingWrite, Store, StoreTable as Kind, StoredRow, WriteError,
+};
 use others::{Parked, SharedRow};
 use reloads::{Meanwhile, NewTable};
 use rows::{rest_of, row, rows, rows_of};
@@ -66,8 +68,8 @@ pub struct UnreadableRow {
 /// Rows as the store has them, for a membership that is not there (yet).
 #[derive(Debug, Default)]
 pub struct Rows {
-    users: Vec<Row>,
-    orgs: Vec<Row>,
+    users: Vec<StoredRow>,
+    orgs: Vec<StoredRow>,
 }
 
 impl Rows {
@@ -460,7 +462,7 @@ impl Records {
 /// A change that is in force, on its way to the store and to other replicas.
 struct Published {
     generation: u64,
-    written: Option<Result<Written, OpError>>,
+    written: Option<Result<PendingWrite, OpError>>,
     told: Option<PendingPublish>,
 }
 

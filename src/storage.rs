@@ -35,10 +35,10 @@ use crate::metrics::StoreWrites;
 use disk::Disk;
 use file::FileDisk;
 use row::Size;
-use writer::{Job, Shared, Writer};
+use writer::{Job, StoreWriter, WriterState};
 
 pub use error::{OpenError, StillWriting, WriteError};
-pub use row::{Contents, Op, OpError, Row, Table};
+pub use row::{Contents, Op, OpError, StoreTable, StoredRow};
 
 /// Bound: calls that wait to be written.
 pub const MAX_WAITING: usize = 1024;
@@ -54,7 +54,7 @@ const DROP_WAITS: Duration = Duration::from_secs(5);
 
 /// An open store. Its file belongs to this process until it is closed or the process ends.
 pub struct Store {
-    shared: Arc<Shared>,
+    shared: Arc<WriterState>,
     /// `None` once closed. The lock is held while rows are handed over, never while they are written.
     jobs: Mutex<Option<SyncSender<Job>>>,
     /// Nothing is ever sent; the other end is dropped when the file is closed.
@@ -64,9 +64,9 @@ pub struct Store {
 /// Rows on their way. Dropping it changes nothing: they are written all the same.
 #[derive(Debug)]
 #[must_use = "whether the rows are kept is known only after `wait`"]
-pub struct Written(oneshot::Receiver<Result<(), WriteError>>);
+pub struct PendingWrite(oneshot::Receiver<Result<(), WriteError>>);
 
-impl Written {
+impl PendingWrite {
     /// Waits until the rows are on the disk.
     ///
     /// # Errors
@@ -99,8 +99,8 @@ impl Store {
         max: Size,
     ) -> Result<(Self, Contents), OpenError> {
         let (database, contents, size) = open::open(&disk).map_err(|trouble| trouble.at(path))?;
-        let shared = Arc::new(Shared::new(path.display().to_string(), writes));
-        let writer = Writer {
+        let shared = Arc::new(WriterState::new(path.display().to_string(), writes));
+        let writer = StoreWriter {
             disk,
             database: Some(database),
             size,
@@ -128,14 +128,14 @@ impl Store {
 
     /// Hands rows over to be written, all together or none, at the time of the call: of two calls one after the other, also by
     /// different callers under a lock of theirs, the second is written later, and the last write of a key wins. Never blocks.
-    pub fn write(&self, ops: Vec<Op>) -> Written {
+    pub fn write(&self, ops: Vec<Op>) -> PendingWrite {
         let (done, written) = oneshot::channel();
         let bytes = ops.iter().map(Op::bytes).sum();
         if let Err((job, error)) = self.hand_over(Job { ops, bytes, done }) {
             self.shared.writes.failed.inc();
             let _ = job.done.send(Err(error));
         }
-        Written(written)
+        PendingWrite(written)
     }
 
     fn hand_over(&self, job: Job) -> Result<(), (Job, WriteError)> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use bailiff::metrics::Metrics;
-use bailiff::storage::{Contents, Op, OpenError, Store, Table};
+use bailiff::storage::{Contents, Op, OpenError, Store, StoreTable};
 
 /// Names the file to the process that is to be killed.
 const FILE: &str = "STORE_OF_THE_CHILD";
@@ -30,9 +30,9 @@ fn call(n: u64) -> Vec<Op> {
     );
     let put = |table, key: &str, value: &str| Op::put(table, key, value).expect("within bounds");
     vec![
-        put(Table::Users, &key, &value),
-        put(Table::Members, &key, &value),
-        put(Table::Organizations, "last", &key),
+        put(StoreTable::Users, &key, &value),
+        put(StoreTable::Members, &key, &value),
+        put(StoreTable::Organizations, "last", &key),
     ]
 }
 
@@ -40,7 +40,7 @@ fn call(n: u64) -> Vec<Op> {
 fn write_until_killed(path: &Path) {
     let (store, mut contents) = open(path);
     let first = contents
-        .take(Table::Users)
+        .take(StoreTable::Users)
         .last()
         .map_or(0, |(key, _)| key.parse::<u64>().expect("a number") + 1);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -99,7 +99,10 @@ fn kill_after(mut child: Child, lines: u64, kept: &mut BTreeSet<u64>) {
 
 fn check(path: &Path, kept: &BTreeSet<u64>, round: usize) {
     let (_store, mut contents) = open(path);
-    let (users, members) = (contents.take(Table::Users), contents.take(Table::Members));
+    let (users, members) = (
+        contents.take(StoreTable::Users),
+        contents.take(StoreTable::Members),
+    );
     assert_eq!(users, members, "round {round}: a call is whole");
     let there: BTreeSet<u64> = users
         .iter()
@@ -111,7 +114,7 @@ fn check(path: &Path, kept: &BTreeSet<u64>, round: usize) {
         "round {round}: {lost:?} were acknowledged and are not there"
     );
     let last = contents
-        .take(Table::Organizations)
+        .take(StoreTable::Organizations)
         .pop()
         .map(|(_, value)| String::from_utf8(value).expect("a text"));
     assert_eq!(

@@ -11,7 +11,7 @@ use crate::domain::shared::{self, Offered};
 use crate::domain::snapshot::{CannotChange, Rules};
 use crate::domain::{Snapshot, UnixTime};
 use crate::replication::{Learned, LocalFacts, Past, PendingPublish, Publisher};
-use crate::storage::{Op, Row};
+use crate::storage::{Op, StoredRow};
 
 /// Bound: events that come in force in one step. Whoever else wants to change something waits for one step.
 const STEP: usize = 5000;
@@ -280,7 +280,7 @@ fn offered(event: &MembershipEvent, rules: &Rules) -> Option<Offered> {
 
 /// What an earlier life knew of the shared store at this place, by the rows that it left.
 #[must_use]
-pub fn shared_past(rows: &[Row], place: &str) -> Past {
+pub fn shared_past(rows: &[StoredRow], place: &str) -> Past {
     let find = |key: String| {
         rows.iter()
             .find(|(found, _)| *found == key)

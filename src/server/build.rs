@@ -31,7 +31,7 @@ use crate::records::{Records, shared_past};
 use crate::reload::{Reloader, tell};
 use crate::replication::{Past, Replication, ReplicationHandle};
 use crate::snapshot_store::SnapshotStore;
-use crate::storage::{Row, Store};
+use crate::storage::{Store, StoredRow};
 
 /// A gate may start by what an earlier life has read of the shared store, if that is not longer ago. It is noted every ten minutes.
 const PAST_LASTS: Duration = Duration::from_secs(3600);
@@ -112,7 +112,7 @@ struct Knowledge {
     records: Arc<Records>,
     deliveries: Deliveries,
     /// Rows of the providers that were added while an earlier life ran.
-    added_providers: Vec<Row>,
+    added_providers: Vec<StoredRow>,
     /// What an earlier life knew of the shared store.
     past: Past,
 }

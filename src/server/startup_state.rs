@@ -11,7 +11,7 @@ use crate::deliveries::Deliveries;
 use crate::domain::revocation::Revocations;
 use crate::metrics::Metrics;
 use crate::records::{Rows, UnreadableRow, revocations};
-use crate::storage::{Contents, Row, Store, Table};
+use crate::storage::{Contents, Store, StoreTable, StoredRow};
 
 /// How long the end waits for what is still being written.
 const STORE_CLOSES: Duration = Duration::from_secs(5);
@@ -60,9 +60,9 @@ pub(super) struct StartupState {
     pub revocations: Revocations,
     pub deliveries: Deliveries,
     /// Where replicas share something: what an earlier life knew of it.
-    pub shared: Vec<Row>,
+    pub shared: Vec<StoredRow>,
     /// Providers that were added while running.
-    pub added: Vec<Row>,
+    pub added: Vec<StoredRow>,
 }
 
 impl StartupState {
@@ -78,17 +78,17 @@ impl StartupState {
         };
         let deliveries = Deliveries::kept_in(
             store.clone(),
-            contents.take(Table::Deliveries),
+            contents.take(StoreTable::Deliveries),
             clock::now(),
         );
-        let shared = contents.take(Table::Shared);
+        let shared = contents.take(StoreTable::Shared);
         Self {
             store: Some(store),
             rows,
             revocations,
             deliveries,
             shared,
-            added: contents.take(Table::Providers),
+            added: contents.take(StoreTable::Providers),
         }
     }
 }

@@ -12,7 +12,7 @@ use redb::{
 use super::disk::Disk;
 use super::error::StorageError;
 use super::look::ReadOnlyBackend;
-use super::row::{Contents, Size, Table};
+use super::row::{Contents, Size, StoreTable};
 
 /// The version of our own format: which tables there are, and what they are called.
 pub(super) const FORMAT: u64 = 1;
@@ -29,7 +29,7 @@ pub(super) fn initialize(empty: impl StorageBackend) -> Result<(), StorageError>
     let database = builder().create_with_backend(empty)?;
     commit(&database, |transaction| {
         transaction.open_table(META)?.insert(META_FORMAT, FORMAT)?;
-        for table in Table::ALL {
+        for table in StoreTable::ALL {
             transaction.open_table(table.definition())?;
         }
         Ok(())
@@ -119,7 +119,7 @@ fn builder() -> Builder {
 /// Shows every row to `each`, in order.
 fn read(
     database: &Database,
-    mut each: impl FnMut(Table, &str, &[u8]),
+    mut each: impl FnMut(StoreTable, &str, &[u8]),
 ) -> Result<Size, StorageError> {
     let transaction = database.begin_read()?;
     let found = match transaction.open_table(META) {
@@ -143,10 +143,10 @@ fn read(
         None => return Err(StorageError::NotOurs("a redb database of another program")),
     }
     let mut size = Size::default();
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let opened = match transaction.open_table(table.definition()) {
             // The format is the same without it, and the first row that is written makes it.
-            Err(redb::TableError::TableDoesNotExist(_)) if table == Table::Shared => continue,
+            Err(redb::TableError::TableDoesNotExist(_)) if table == StoreTable::Shared => continue,
             opened => opened?,
         };
         for row in opened.iter()? {

@@ -7,7 +7,7 @@ use redb::TableDefinition;
 
 /// A table. The set is closed; another one is another version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Table {
+pub enum StoreTable {
     Users,
     Members,
     Organizations,
@@ -18,7 +18,7 @@ pub enum Table {
     Shared,
 }
 
-impl Table {
+impl StoreTable {
     pub const ALL: [Self; 7] = [
         Self::Users,
         Self::Members,
@@ -49,7 +49,7 @@ impl Table {
 }
 
 /// A key and its value.
-pub type Row = (String, Vec<u8>);
+pub type StoredRow = (String, Vec<u8>);
 
 /// Why a row cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub enum OpError {
 /// One row to write, or to delete.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Op {
-    table: Table,
+    table: StoreTable,
     key: String,
     value: Option<Vec<u8>>,
 }
@@ -79,7 +79,7 @@ impl Op {
     /// # Errors
     /// When the key is empty or longer than [`Op::MAX_KEY`], or the value longer than [`Op::MAX_VALUE`].
     pub fn put(
-        table: Table,
+        table: StoreTable,
         key: impl Into<String>,
         value: impl Into<Vec<u8>>,
     ) -> Result<Self, OpError> {
@@ -98,7 +98,7 @@ impl Op {
     ///
     /// # Errors
     /// When the key is empty or longer than [`Op::MAX_KEY`].
-    pub fn delete(table: Table, key: impl Into<String>) -> Result<Self, OpError> {
+    pub fn delete(table: StoreTable, key: impl Into<String>) -> Result<Self, OpError> {
         Ok(Self {
             table,
             key: bounded(key.into())?,
@@ -106,7 +106,7 @@ impl Op {
         })
     }
 
-    pub(super) fn table(&self) -> Table {
+    pub(super) fn table(&self) -> StoreTable {
         self.table
     }
 
@@ -188,12 +188,12 @@ impl Size {
 
 /// Every row of every table, as it was when the store was opened.
 #[derive(Default)]
-pub struct Contents(BTreeMap<Table, Vec<Row>>);
+pub struct Contents(BTreeMap<StoreTable, Vec<StoredRow>>);
 
 impl Contents {
     /// The rows of `table`, sorted by the bytes of their keys. They are given away: a second call gives none.
     #[must_use]
-    pub fn take(&mut self, table: Table) -> Vec<Row> {
+    pub fn take(&mut self, table: StoreTable) -> Vec<StoredRow> {
         self.0.remove(&table).unwrap_or_default()
     }
 
@@ -208,7 +208,7 @@ impl Contents {
         self.len() == 0
     }
 
-    pub(super) fn push(&mut self, table: Table, key: &str, value: &[u8]) {
+    pub(super) fn push(&mut self, table: StoreTable, key: &str, value: &[u8]) {
         self.0
             .entry(table)
             .or_default()

@@ -36,11 +36,11 @@ fn refusal(path: &Path) -> OpenError {
         .expect_err("the store must be refused")
 }
 
-fn put(table: Table, key: &str, value: &str) -> Op {
+fn put(table: StoreTable, key: &str, value: &str) -> Op {
     Op::put(table, key, value).unwrap()
 }
 
-fn wait(written: Written) -> Result<(), WriteError> {
+fn wait(written: PendingWrite) -> Result<(), WriteError> {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
@@ -55,7 +55,7 @@ fn keep(store: &Store, ops: Vec<Op>) {
 /// Every row, as `table/key=value`.
 fn listing(mut contents: Contents) -> Vec<String> {
     let mut rows = vec![];
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         for (key, value) in contents.take(table) {
             rows.push(format!(
                 "{}/{key}={}",
@@ -78,7 +78,7 @@ fn rows_come_back_after_a_restart_sorted_and_in_their_tables() {
     assert!(contents.is_empty());
     keep(
         &store,
-        Table::ALL
+        StoreTable::ALL
             .iter()
             .flat_map(|table| [put(*table, "b", "2"), put(*table, "a", table.name())])
             .collect(),
@@ -111,20 +111,23 @@ fn rows_come_back_after_a_restart_sorted_and_in_their_tables() {
 fn the_last_write_of_a_key_wins_within_a_call_and_between_calls() {
     let place = place();
     let (store, _) = open(&place.path);
-    let users = |key: &str, value: &str| put(Table::Users, key, value);
+    let users = |key: &str, value: &str| put(StoreTable::Users, key, value);
     let calls: Vec<_> = (0..200)
         .map(|n| store.write(vec![users("a", &n.to_string())]))
         .collect();
     let last = store.write(vec![
         users("b", "1"),
-        Op::delete(Table::Users, "a").unwrap(),
+        Op::delete(StoreTable::Users, "a").unwrap(),
         users("b", "2"),
     ]);
     for call in calls {
         wait(call).unwrap();
     }
     wait(last).unwrap();
-    keep(&store, vec![Op::delete(Table::Users, "not there").unwrap()]);
+    keep(
+        &store,
+        vec![Op::delete(StoreTable::Users, "not there").unwrap()],
+    );
     drop(store);
     assert_eq!(reopened(&place.path), ["users/b=2"]);
 }
@@ -134,7 +137,7 @@ fn rows_that_nobody_waited_for_are_there_after_a_close() {
     let place = place();
     let (store, _) = open(&place.path);
     for n in 0..500 {
-        drop(store.write(vec![put(Table::Deliveries, &format!("{n:03}"), "")]));
+        drop(store.write(vec![put(StoreTable::Deliveries, &format!("{n:03}"), "")]));
     }
     store.close(Duration::from_secs(60)).unwrap();
     assert_eq!(wait(store.write(vec![])), Err(WriteError::Closed));
@@ -153,7 +156,7 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
         said.contains("a.store is in use") && said.contains("end that one"),
         "{said}"
     );
-    keep(&store, vec![put(Table::Users, "a", "1")]);
+    keep(&store, vec![put(StoreTable::Users, "a", "1")]);
     drop(store);
     assert_eq!(reopened(&place.path), ["users/a=1"]);
 }
@@ -193,7 +196,7 @@ fn many_that_make_the_store_at_once_end_with_one_store_of_one_of_them() {
     }
     drop(opened);
     let (store, _) = open(&place.path);
-    keep(&store, vec![put(Table::Users, "a", "1")]);
+    keep(&store, vec![put(StoreTable::Users, "a", "1")]);
 }
 
 #[test]
@@ -218,39 +221,39 @@ fn a_store_without_a_folder_is_refused_with_what_to_do() {
 fn keys_values_and_calls_have_bounds() {
     let [longest, longer] = [Op::MAX_KEY, Op::MAX_KEY + 1].map(|len| "k".repeat(len));
     assert_eq!(
-        Op::put(Table::Users, longer.as_str(), ""),
+        Op::put(StoreTable::Users, longer.as_str(), ""),
         Err(OpError::Key(1025))
     );
-    assert_eq!(Op::delete(Table::Users, ""), Err(OpError::Key(0)));
+    assert_eq!(Op::delete(StoreTable::Users, ""), Err(OpError::Key(0)));
     assert_eq!(
-        Op::put(Table::Users, "a", vec![0; Op::MAX_VALUE + 1]),
+        Op::put(StoreTable::Users, "a", vec![0; Op::MAX_VALUE + 1]),
         Err(OpError::Value(65_537))
     );
     let place = place();
     let (store, _) = open(&place.path);
     keep(
         &store,
-        vec![Op::put(Table::Users, longest.as_str(), vec![7; Op::MAX_VALUE]).unwrap()],
+        vec![Op::put(StoreTable::Users, longest.as_str(), vec![7; Op::MAX_VALUE]).unwrap()],
     );
     assert_eq!(
-        wait(store.write(vec![put(Table::Users, "a", ""); MAX_OPS + 1])),
+        wait(store.write(vec![put(StoreTable::Users, "a", ""); MAX_OPS + 1])),
         Err(WriteError::TooMany)
     );
-    let large = vec![Op::put(Table::Users, "a", vec![0; Op::MAX_VALUE]).unwrap(); 256];
+    let large = vec![Op::put(StoreTable::Users, "a", vec![0; Op::MAX_VALUE]).unwrap(); 256];
     assert_eq!(wait(store.write(large)), Err(WriteError::TooMany));
     drop(store);
     let mut contents = open(&place.path).1;
     assert_eq!(
-        contents.take(Table::Users),
+        contents.take(StoreTable::Users),
         [(longest, vec![7; Op::MAX_VALUE])]
     );
 }
 
 #[test]
 fn what_is_kept_is_not_printed() {
-    let op = put(Table::Providers, "idp_1", "hunter2");
+    let op = put(StoreTable::Providers, "idp_1", "hunter2");
     let mut contents = Contents::default();
-    contents.push(Table::Providers, "idp_1", b"hunter2");
+    contents.push(StoreTable::Providers, "idp_1", b"hunter2");
     let printed = format!("{op:?} {contents:?}");
     assert!(
         !printed.contains("hunter2") && !printed.contains("104, 117"),
@@ -272,7 +275,10 @@ fn writes_are_counted_and_the_series_are_there_from_the_start() {
     assert_eq!(counted(), (0, 0));
     keep(
         &store,
-        vec![put(Table::Users, "a", ""), put(Table::Users, "b", "")],
+        vec![
+            put(StoreTable::Users, "a", ""),
+            put(StoreTable::Users, "b", ""),
+        ],
     );
     store.close(Duration::from_secs(60)).unwrap();
     assert_eq!(wait(store.write(vec![])), Err(WriteError::Closed));
@@ -296,7 +302,7 @@ proptest! {
         for (rows, restart) in calls {
             let mut ops = vec![];
             for (table, key, value) in rows {
-                let table = Table::ALL[table];
+                let table = StoreTable::ALL[table];
                 ops.push(match &value {
                     Some(value) => put(table, &key, value),
                     None => Op::delete(table, key.as_str()).unwrap(),

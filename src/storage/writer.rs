@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::disk::Disk;
 use super::error::{StorageError, WriteError};
 use super::open::{commit, guarded, reopen};
-use super::row::{Op, Size, Table};
+use super::row::{Op, Size, StoreTable};
 use crate::log_once::LogOnce;
 use crate::metrics::StoreWrites;
 
@@ -27,7 +27,7 @@ pub(super) struct Job {
 }
 
 /// What the writer and its callers both see.
-pub(super) struct Shared {
+pub(super) struct WriterState {
     pub(super) path: String,
     /// Bytes of all jobs that are not done.
     pub(super) waiting: AtomicUsize,
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) full: LogOnce,
 }
 
-impl Shared {
+impl WriterState {
     pub(super) fn new(path: String, writes: StoreWrites) -> Self {
         Self {
             path,
@@ -51,17 +51,17 @@ impl Shared {
 }
 
 /// What the thread works with.
-pub(super) struct Writer<D> {
+pub(super) struct StoreWriter<D> {
     pub(super) disk: D,
     /// `None` after a fault: redb wants to be opened again after one.
     pub(super) database: Option<Database>,
     pub(super) size: Size,
     /// [`Size::MAX`], but in tests.
     pub(super) max: Size,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WriterState>,
 }
 
-impl<D: Disk> Writer<D> {
+impl<D: Disk> StoreWriter<D> {
     /// Writes until nobody can send any more and all is done. `_ended` is dropped last, which tells that the file is closed.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, _ended: Sender<()>) {
         while let Ok(first) = jobs.recv() {
@@ -158,7 +158,7 @@ fn fill(
     jobs: &[Job],
     mut size: Size,
 ) -> Result<Size, StorageError> {
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let mut ops = jobs
             .iter()
             .flat_map(|job| &job.ops)

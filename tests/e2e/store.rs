@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use bailiff::metrics::Metrics;
-use bailiff::storage::{Op, Store, Table};
+use bailiff::storage::{Op, Store, StoreTable};
 use redb::{Database, TableDefinition};
 use serde_json::json;
 
@@ -199,7 +199,7 @@ fn used(folder: &Path) -> Vec<u8> {
     let (store, _) = Store::open(&path, Metrics::new().store_writes.clone())
         .unwrap_or_else(|why| panic!("{why}"));
     let rows = (0..200)
-        .map(|n| Op::put(Table::Users, format!("user_{n}"), "{}").expect("a row"))
+        .map(|n| Op::put(StoreTable::Users, format!("user_{n}"), "{}").expect("a row"))
         .collect();
     let written = store.write(rows);
     drop(store);
@@ -321,7 +321,7 @@ fn a_row_that_is_not_understood_refuses_the_start_and_stays_as_it_is() {
         |path: &Path| Store::open(path, Metrics::new().store_writes.clone()).expect("a store");
     let launch = plan().launch();
     let path = launch.path("bailiff.store");
-    let later = Op::put(Table::Users, "user_later", r#"{"later": 1}"#).expect("a row");
+    let later = Op::put(StoreTable::Users, "user_later", r#"{"later": 1}"#).expect("a row");
     drop(open(&path).0.write(vec![later]));
 
     let (ended, folder) = launch.run_in_its_folder();
@@ -338,7 +338,7 @@ fn a_row_that_is_not_understood_refuses_the_start_and_stays_as_it_is() {
         "{}",
         ended.stderr
     );
-    let kept = open(&path).1.take(Table::Users);
+    let kept = open(&path).1.take(StoreTable::Users);
     assert_eq!(
         kept,
         [("user_later".to_owned(), br#"{"later": 1}"#.to_vec())]

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::records::Rows;
 
 use crate::snapshot_store::SnapshotStore;
-use crate::storage::{Store, Table as Kind};
+use crate::storage::{Store, StoreTable as Kind};
 
 const CONFIG: &str = "\
 upstream: http://127.0.0.1:9

@@ -25,12 +25,12 @@ fn images() -> &'static Images {
         for n in 0..40 {
             let key = format!("{n:03}");
             let value = "value ".repeat(n);
-            let ops = Table::ALL.map(|table| put(table, &key, &value));
+            let ops = StoreTable::ALL.map(|table| put(table, &key, &value));
             keep(&store, ops.into());
             if n % 5 == 4 {
                 keep(
                     &store,
-                    vec![Op::delete(Table::Users, format!("{:03}", n - 2)).unwrap()],
+                    vec![Op::delete(StoreTable::Users, format!("{:03}", n - 2)).unwrap()],
                 );
             }
         }
@@ -354,7 +354,7 @@ fn a_store_from_before_there_was_a_table_for_what_is_shared_opens_and_takes_rows
     let less = changed(|transaction| {
         assert!(
             transaction
-                .delete_table(Table::Shared.definition())
+                .delete_table(StoreTable::Shared.definition())
                 .unwrap()
         );
     });
@@ -363,14 +363,14 @@ fn a_store_from_before_there_was_a_table_for_what_is_shared_opens_and_takes_rows
     let (store, mut contents) = open(&place.path);
     assert_eq!(
         (
-            contents.take(Table::Users).len(),
-            contents.take(Table::Shared).len()
+            contents.take(StoreTable::Users).len(),
+            contents.take(StoreTable::Shared).len()
         ),
         (32, 0)
     );
-    keep(&store, vec![put(Table::Shared, "read bailiff", "1")]);
+    keep(&store, vec![put(StoreTable::Shared, "read bailiff", "1")]);
     drop(store);
-    assert_eq!(open(&place.path).1.take(Table::Shared).len(), 1);
+    assert_eq!(open(&place.path).1.take(StoreTable::Shared).len(), 1);
 }
 
 #[test]
@@ -378,7 +378,7 @@ fn a_store_that_lacks_a_table_is_damaged() {
     let less = changed(|transaction| {
         assert!(
             transaction
-                .delete_table(Table::Revocations.definition())
+                .delete_table(StoreTable::Revocations.definition())
                 .unwrap()
         );
     });

@@ -127,12 +127,12 @@ fn faulty(path: &Path, max: Size) -> (Store, Arc<Faults>) {
 fn pair(n: u64) -> Vec<Op> {
     let value = "x".repeat(3000);
     vec![
-        put(Table::Users, &format!("{n:05}"), &value),
-        put(Table::Members, &format!("{n:05}"), &value),
+        put(StoreTable::Users, &format!("{n:05}"), &value),
+        put(StoreTable::Members, &format!("{n:05}"), &value),
     ]
 }
 
-fn keys(contents: &mut Contents, table: Table) -> Vec<String> {
+fn keys(contents: &mut Contents, table: StoreTable) -> Vec<String> {
     contents
         .take(table)
         .into_iter()
@@ -170,10 +170,10 @@ fn check(image: &[u8], kept: &[String], round: u64) {
     let place = place();
     fs::write(&place.path, image).unwrap();
     let (_store, mut contents) = open(&place.path);
-    let users = keys(&mut contents, Table::Users);
+    let users = keys(&mut contents, StoreTable::Users);
     assert_eq!(
         users,
-        keys(&mut contents, Table::Members),
+        keys(&mut contents, StoreTable::Members),
         "a half call after round {round}"
     );
     for key in kept {
@@ -210,10 +210,10 @@ fn a_panic_within_the_database_is_a_failed_write_and_no_more() {
 fn while_the_disk_is_full_each_write_fails_by_itself_and_says_why() {
     let place = place();
     let (store, faults) = faulty(&place.path, Size::MAX);
-    keep(&store, vec![put(Table::Users, "a", "1")]);
+    keep(&store, vec![put(StoreTable::Users, "a", "1")]);
     faults.room.store(0, Ordering::SeqCst);
     for _ in 0..5 {
-        let failed = wait(store.write(vec![put(Table::Users, "a", "2")]))
+        let failed = wait(store.write(vec![put(StoreTable::Users, "a", "2")]))
             .unwrap_err()
             .to_string();
         assert!(
@@ -223,7 +223,7 @@ fn while_the_disk_is_full_each_write_fails_by_itself_and_says_why() {
     }
     assert_eq!(store.shared.writes.failed.get(), 5);
     faults.heal();
-    keep(&store, vec![put(Table::Users, "b", "3")]);
+    keep(&store, vec![put(StoreTable::Users, "b", "3")]);
     store.close(Duration::from_secs(60)).unwrap();
     assert!(reopened(&place.path).contains(&"users/b=3".to_owned()));
 }
@@ -233,7 +233,7 @@ fn a_store_whose_file_was_replaced_is_not_mixed_with_the_other_one() {
     let (place, other) = (place(), place());
     drop(open(&other.path));
     let (store, faults) = faulty(&place.path, Size::MAX);
-    keep(&store, vec![put(Table::Users, "a", "1")]);
+    keep(&store, vec![put(StoreTable::Users, "a", "1")]);
     faults.room.store(0, Ordering::SeqCst);
     wait(store.write(pair(1))).unwrap_err();
     faults.heal();
@@ -251,7 +251,7 @@ fn a_store_whose_file_was_replaced_is_not_mixed_with_the_other_one() {
         "{failed}"
     );
     fs::rename(&aside, &place.path).unwrap();
-    keep(&store, vec![put(Table::Users, "b", "2")]);
+    keep(&store, vec![put(StoreTable::Users, "b", "2")]);
     drop(store);
     assert_eq!(
         reopened(&place.path)
@@ -270,7 +270,7 @@ fn when_too_much_waits_a_write_is_refused_at_once_and_what_waits_is_kept() {
     let mut waiting = vec![];
     // One batch is with the writer, and the channel is full.
     for n in 0..=2 * MAX_WAITING + 1 {
-        waiting.push(store.write(vec![put(Table::Deliveries, &format!("{n:05}"), "")]));
+        waiting.push(store.write(vec![put(StoreTable::Deliveries, &format!("{n:05}"), "")]));
     }
     assert_eq!(store.close(Duration::ZERO), Err(StillWriting));
     drop(hung);
@@ -297,7 +297,7 @@ fn what_waits_has_a_bound_in_bytes_too() {
     let place = place();
     let (store, faults) = faulty(&place.path, Size::MAX);
     let hung = faults.gate.lock();
-    let large = || vec![Op::put(Table::Users, "a", vec![0; Op::MAX_VALUE]).unwrap(); 240];
+    let large = || vec![Op::put(StoreTable::Users, "a", vec![0; Op::MAX_VALUE]).unwrap(); 240];
     let waiting: Vec<_> = (0..5).map(|_| store.write(large())).collect();
     drop(hung);
     let results: Vec<_> = waiting.into_iter().map(wait).collect();
@@ -310,7 +310,7 @@ fn what_waits_has_a_bound_in_bytes_too() {
 fn a_store_never_grows_beyond_what_the_next_start_reads() {
     let place = place();
     let (store, _) = faulty(&place.path, Size { rows: 3, bytes: 40 });
-    let row = |key: &str, value: &str| put(Table::Users, key, value);
+    let row = |key: &str, value: &str| put(StoreTable::Users, key, value);
     keep(&store, vec![row("a", "1"), row("b", "1")]);
     assert_eq!(
         wait(store.write(vec![row("c", "1"), row("d", "1")])),
@@ -328,7 +328,7 @@ fn a_store_never_grows_beyond_what_the_next_start_reads() {
     keep(
         &store,
         ["a", "b"]
-            .map(|key| Op::delete(Table::Users, key).unwrap())
+            .map(|key| Op::delete(StoreTable::Users, key).unwrap())
             .into(),
     );
     keep(&store, vec![row("d", "1")]);
