@@ -20,7 +20,7 @@ use crate::log_once::LogOnce;
 use crate::metrics::{Metrics, Part};
 use crate::providers::Providers;
 use crate::records::Records;
-use print::{Print, Prints};
+use print::{FilesDigest, Prints};
 use watch::Watch;
 
 /// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
@@ -40,8 +40,8 @@ pub struct Reloader {
     files: Vec<PathBuf>,
     prints: Prints,
     /// What config and membership said when they were last read.
-    config_print: Print,
-    members_print: Print,
+    config_print: FilesDigest,
+    members_print: FilesDigest,
     /// Looks in a row in which a file was still being written.
     unsteady: u8,
     /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
@@ -61,13 +61,13 @@ enum Taken {
 
 /// What the files said at the start. Taken before the membership is read: waiting for the first keys can take minutes, and a
 /// change in that time must not be lost.
-pub struct Seen {
+pub struct StartupFiles {
     prints: Prints,
-    config: Print,
-    members: Print,
+    config: FilesDigest,
+    members: FilesDigest,
 }
 
-impl Seen {
+impl StartupFiles {
     #[must_use]
     pub fn now(loaded: &Loaded) -> Self {
         let mut prints = Prints::default();
@@ -110,12 +110,12 @@ impl Reloader {
         metrics: Arc<Metrics>,
         path: Option<PathBuf>,
         overrides: Overrides,
-        (loaded, seen): (Loaded, Seen),
+        (loaded, seen): (Loaded, StartupFiles),
     ) -> Self {
         let Loaded {
             settings, files, ..
         } = loaded;
-        let Seen {
+        let StartupFiles {
             prints,
             config: config_print,
             members: members_print,
@@ -196,7 +196,7 @@ impl Reloader {
     }
 
     /// The print of `files`, if it is another one than `last` and stays so for a moment.
-    async fn changed(&mut self, files: &[PathBuf], last: Print) -> Option<Print> {
+    async fn changed(&mut self, files: &[PathBuf], last: FilesDigest) -> Option<FilesDigest> {
         let paths = || files.iter().map(PathBuf::as_path);
         let first = self.prints.of(paths());
         if first == last {

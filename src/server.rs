@@ -18,7 +18,7 @@ use crate::domain::membership::Table;
 use crate::fetch::Fetcher;
 use crate::listen;
 use crate::metrics::Metrics;
-use crate::reload::{Seen, read_membership};
+use crate::reload::{StartupFiles, read_membership};
 use bound::Bound;
 use build::build;
 use ending::Signals;
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A gate that is ready to run: every file was read and every address is bound, so nothing of that can fail any more.
 pub struct Server {
     loaded: Loaded,
-    seen: Seen,
+    seen: StartupFiles,
     path: Option<PathBuf>,
     overrides: Overrides,
     members: Option<(Table, Faults)>,
@@ -49,7 +49,7 @@ impl Server {
         overrides: Overrides,
     ) -> Result<Self, Faults> {
         let mut faults = Faults::new();
-        let seen = Seen::now(&loaded);
+        let seen = StartupFiles::now(&loaded);
         let members = read_membership(&loaded.settings.reloadable).unwrap_or_else(|more| {
             faults.merge(more);
             None

@@ -21,7 +21,7 @@ use crate::domain::membership::{Said, drift};
 use crate::domain::retry::Polling;
 use crate::metrics::Metrics;
 use crate::random::chance;
-pub(crate) use load::{Loaded, load};
+pub(crate) use load::{LoadedTable, load};
 
 /// Loads until the task is dropped.
 pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sink) {
@@ -44,8 +44,8 @@ pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sin
 
 /// Puts a load in force, and says what it repaired. The first one repairs nothing: before it there was nothing, or the word of
 /// another source.
-async fn take(loaded: Loaded, sink: &Sink, every: Duration, repairs: bool) -> bool {
-    let Loaded {
+async fn take(loaded: LoadedTable, sink: &Sink, every: Duration, repairs: bool) -> bool {
+    let LoadedTable {
         table,
         began_ms,
         roleless,

@@ -22,7 +22,7 @@ use crate::config::postgres::{PostgresMode, PostgresSource};
 use crate::domain::membership::{Flags, Roles, Said};
 use crate::domain::retry::{Backoff, Polling};
 use crate::random::chance;
-use load::{Loaded, Print, PrintKeys, load};
+use load::{LoadedRows, PrintKeys, RowsDigest, load};
 use session::{PostgresError, Session};
 
 /// Between two connections that were tried.
@@ -41,7 +41,7 @@ struct Follower {
     allow_empty: bool,
     keys: PrintKeys,
     /// Of the table in force, if this task has put it there.
-    last: Option<Print>,
+    last: Option<RowsDigest>,
 }
 
 /// Keeps the membership in force what the database says, until the task is dropped.
@@ -138,7 +138,7 @@ impl Follower {
 
     /// Loads once, and puts in force what has changed.
     async fn load(&mut self, session: &Session) -> Result<(), PostgresError> {
-        let Loaded {
+        let LoadedRows {
             table,
             print,
             asked,
@@ -187,7 +187,7 @@ pub async fn try_out(
     let tried = async {
         let session = Session::open(source).await?;
         if source.is_lookup() {
-            directory::Prepared::new(session, source).await?;
+            directory::PreparedConnection::new(session, source).await?;
             return Ok(ProbeReport { size: None });
         }
         let loaded = load(&session, source, &words, &PrintKeys::default()).await?;

@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use crate::clock;
 
 /// SHA-256 over what files say.
-pub type Print = [u8; 32];
+pub type FilesDigest = [u8; 32];
 
 /// A file that was written within so many seconds before it was read may have been written again since, within the grain of
 /// its time stamp.
@@ -18,7 +18,7 @@ const GRAIN: i64 = 3;
 
 /// Prints of files, remembered as long as their metadata stay as they were.
 #[derive(Debug, Default)]
-pub struct Prints(HashMap<PathBuf, (FilesLook, Print)>);
+pub struct Prints(HashMap<PathBuf, (FilesLook, FilesDigest)>);
 
 /// What the file system says of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl FilesLook {
 
 impl Prints {
     /// The print of all `files` together. A file that cannot be read has a print too: that of its absence.
-    pub fn of<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> Print {
+    pub fn of<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> FilesDigest {
         let mut all = digest::Context::new(&digest::SHA256);
         files
             .into_iter()
@@ -56,7 +56,7 @@ impl Prints {
         finish(all)
     }
 
-    fn one(&mut self, file: &Path) -> Print {
+    fn one(&mut self, file: &Path) -> FilesDigest {
         // The look is taken before the file is read: a change in between shows in the next look.
         let look = std::fs::metadata(file).map(|meta| FilesLook::of(&meta));
         if let (Ok(look), Some((known, print))) = (&look, self.0.get(file))
@@ -78,7 +78,7 @@ impl Prints {
     }
 }
 
-fn finish(context: digest::Context) -> Print {
+fn finish(context: digest::Context) -> FilesDigest {
     let mut print = [0; 32];
     print.copy_from_slice(context.finish().as_ref());
     print

@@ -66,7 +66,7 @@ impl From<LoadError> for Stop {
 }
 
 /// What a load gave.
-pub(crate) struct Loaded {
+pub(crate) struct LoadedTable {
     pub table: Table,
     /// When it began, in milliseconds: what it says holds from then on.
     pub began_ms: u64,
@@ -78,13 +78,13 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 /// See [`LoadError`].
-pub(crate) async fn load(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadError> {
+pub(crate) async fn load(backend: &Arc<Backend>, roles: &Roles) -> Result<LoadedTable, LoadError> {
     tokio::time::timeout(LOAD_WITHIN, attempts(backend, roles))
         .await
         .unwrap_or(Err(LoadError::Late))
 }
 
-async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadError> {
+async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<LoadedTable, LoadError> {
     let mut attempt = 1;
     let mut stumbles = Stumbles::default();
     loop {
@@ -110,7 +110,7 @@ async fn attempts(backend: &Arc<Backend>, roles: &Roles) -> Result<Loaded, LoadE
                     .await
                     .map_err(|_| LoadError::Abnormal)?
                     .map_err(LoadError::Rows)?;
-                return Ok(Loaded {
+                return Ok(LoadedTable {
                     table,
                     began_ms,
                     roleless,

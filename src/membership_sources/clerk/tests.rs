@@ -69,7 +69,7 @@ impl Clerk {
         }
     }
 
-    async fn load(&self) -> Result<Loaded, load::LoadError> {
+    async fn load(&self) -> Result<LoadedTable, load::LoadError> {
         load(&self.backend, &roles()).await
     }
 
@@ -86,7 +86,7 @@ impl Clerk {
     }
 }
 
-fn members(loaded: Loaded) -> Members {
+fn members(loaded: LoadedTable) -> Members {
     Members::new(loaded.table, Policy::default())
 }
 

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use serde::de::{DeserializeSeed as _, IgnoredAny, MapAccess};
 
-use super::node::{Depth, Each, Members};
+use super::node::{Depth, Each, MemberSink};
 use super::rows::{Work, key};
 use crate::background::Throttle;
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
@@ -109,7 +109,7 @@ struct Root<'w> {
     workspaces: bool,
 }
 
-impl Members for Root<'_> {
+impl MemberSink for Root<'_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -145,7 +145,7 @@ impl Members for Root<'_> {
 
 struct Users<'a, 'w>(&'a mut Work<'w>);
 
-impl Members for Users<'_, '_> {
+impl MemberSink for Users<'_, '_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -166,7 +166,7 @@ struct Workspaces<'a, 'w> {
     seen: HashSet<WorkspaceId>,
 }
 
-impl Members for Workspaces<'_, '_> {
+impl MemberSink for Workspaces<'_, '_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -209,7 +209,7 @@ struct OneWorkspace<'a, 'w> {
     keys: &'a mut (bool, bool),
 }
 
-impl Members for OneWorkspace<'_, '_> {
+impl MemberSink for OneWorkspace<'_, '_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -255,7 +255,7 @@ struct Roster<'a, 'w> {
     id: Option<&'a WorkspaceId>,
 }
 
-impl Members for Roster<'_, '_> {
+impl MemberSink for Roster<'_, '_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -294,7 +294,7 @@ struct One<'w> {
     workspaces: bool,
 }
 
-impl Members for One<'_> {
+impl MemberSink for One<'_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -339,7 +339,7 @@ struct Memberships<'a, 'w> {
     seen: HashSet<WorkspaceId>,
 }
 
-impl Members for Memberships<'_, '_> {
+impl MemberSink for Memberships<'_, '_> {
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
         name: String,
@@ -348,7 +348,7 @@ impl Members for Memberships<'_, '_> {
         let path = format!("workspaces.{}", key(&name));
         let node = access.next_value_seed(Depth(1))?;
         let id = self.work.workspace_id(&path, &name);
-        let super::node::Node::Map(members) = &node else {
+        let super::node::JsonNode::Map(members) = &node else {
             no_object(self.work, &path, node.kind());
             return Ok(());
         };

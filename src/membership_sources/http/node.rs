@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Bound: members of one small object. More are read over and [`Node::Many`] remains.
+/// Bound: members of one small object. More are read over and [`JsonNode::Many`] remains.
 const MOST: usize = 64;
 
 /// A value. Of objects below the asked depth, and of lists in lists, nothing is kept.
 #[derive(Debug, PartialEq)]
-pub(super) enum Node {
+pub(super) enum JsonNode {
     Null,
     Bool(bool),
     Whole(i128),
@@ -21,7 +21,7 @@ pub(super) enum Node {
     Many,
 }
 
-impl Node {
+impl JsonNode {
     /// What it is, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -57,14 +57,14 @@ impl Node {
     }
 }
 
-/// Reads a [`Node`] with objects down to this depth.
+/// Reads a [`JsonNode`] with objects down to this depth.
 #[derive(Clone, Copy)]
 pub(super) struct Depth(pub u8);
 
 impl<'de> DeserializeSeed<'de> for Depth {
-    type Value = Node;
+    type Value = JsonNode;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Node, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<JsonNode, D::Error> {
         from.deserialize_any(self)
     }
 }
@@ -76,73 +76,73 @@ impl Depth {
 }
 
 impl<'de> Visitor<'de> for Depth {
-    type Value = Node;
+    type Value = JsonNode;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    fn visit_unit<E>(self) -> Result<JsonNode, E> {
+        Ok(JsonNode::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonNode, E> {
+        Ok(JsonNode::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Whole(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonNode, E> {
+        Ok(JsonNode::Whole(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Whole(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<JsonNode, E> {
+        Ok(JsonNode::Whole(value.into()))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<JsonNode, E> {
         // Written as 1e3 or 1.50, it would come out in another spelling.
-        Ok(Node::Fraction)
+        Ok(JsonNode::Fraction)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<JsonNode, E> {
+        Ok(JsonNode::Text(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        Ok(Node::Text(value))
+    fn visit_string<E>(self, value: String) -> Result<JsonNode, E> {
+        Ok(JsonNode::Text(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<JsonNode, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = access.next_element_seed(Self(0))? {
             if items.len() == MOST {
                 while access.next_element::<IgnoredAny>()?.is_some() {}
-                return Ok(Node::Many);
+                return Ok(JsonNode::Many);
             }
             items.push(item);
         }
-        Ok(Node::List(items))
+        Ok(JsonNode::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<JsonNode, A::Error> {
         let Some(below) = self.below() else {
             while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(Node::Map(Vec::new()));
+            return Ok(JsonNode::Map(Vec::new()));
         };
         let mut members = Vec::new();
         while let Some(name) = access.next_key::<String>()? {
             if members.len() == MOST {
                 access.next_value::<IgnoredAny>()?;
                 while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                return Ok(Node::Many);
+                return Ok(JsonNode::Many);
             }
             members.push((name, access.next_value_seed(below)?));
         }
-        Ok(Node::Map(members))
+        Ok(JsonNode::Map(members))
     }
 }
 
 /// Takes the members of an object one by one, so that the object is never in memory as a whole.
-pub(super) trait Members {
+pub(super) trait MemberSink {
     /// Reads the value of `name` from `access`.
     fn member<'de, A: MapAccess<'de>>(
         &mut self,
@@ -154,10 +154,10 @@ pub(super) trait Members {
     fn other(&mut self, kind: &'static str);
 }
 
-/// Reads an object into [`Members`].
+/// Reads an object into [`MemberSink`].
 pub(super) struct Each<'m, M>(pub &'m mut M);
 
-impl<'de, M: Members> DeserializeSeed<'de> for Each<'_, M> {
+impl<'de, M: MemberSink> DeserializeSeed<'de> for Each<'_, M> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -165,14 +165,14 @@ impl<'de, M: Members> DeserializeSeed<'de> for Each<'_, M> {
     }
 }
 
-impl<M: Members> Each<'_, M> {
-    fn other<E>(self, node: &Node) -> Result<(), E> {
+impl<M: MemberSink> Each<'_, M> {
+    fn other<E>(self, node: &JsonNode) -> Result<(), E> {
         self.0.other(node.kind());
         Ok(())
     }
 }
 
-impl<'de, M: Members> Visitor<'de> for Each<'_, M> {
+impl<'de, M: MemberSink> Visitor<'de> for Each<'_, M> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,31 +187,31 @@ impl<'de, M: Members> Visitor<'de> for Each<'_, M> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.other(&Node::Null)
+        self.other(&JsonNode::Null)
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.other(&Node::Bool(value))
+        self.other(&JsonNode::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.other(&Node::Fraction)
+        self.other(&JsonNode::Fraction)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.other(&Node::Fraction)
+        self.other(&JsonNode::Fraction)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.other(&Node::Fraction)
+        self.other(&JsonNode::Fraction)
     }
 
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.other(&Node::Text(String::new()))
+        self.other(&JsonNode::Text(String::new()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         while access.next_element::<IgnoredAny>()?.is_some() {}
-        self.other(&Node::List(Vec::new()))
+        self.other(&JsonNode::List(Vec::new()))
     }
 }

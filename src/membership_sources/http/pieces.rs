@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::background::Throttle;
 
 /// What the body was, beside what was read from it.
-pub(super) struct Seen {
+pub(super) struct BodySummary {
     pub digest: Digest,
     /// Whether it began as a web page does.
     pub page: bool,
@@ -35,8 +35,8 @@ impl Pieces {
         }
     }
 
-    pub(super) fn seen(self) -> Seen {
-        Seen {
+    pub(super) fn seen(self) -> BodySummary {
+        BodySummary {
             digest: self.digest.finish(),
             page: self.page.unwrap_or(false),
         }

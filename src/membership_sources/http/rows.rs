@@ -1,6 +1,6 @@
 //! One user, one role, one organization of a document: the same keys, meanings and bounds as in the membership file.
 
-use super::node::Node;
+use super::node::JsonNode;
 use crate::config::faults::quoted;
 use crate::domain::ids::{IdError, OrgId, UserId, WorkspaceId};
 use crate::domain::membership::{
@@ -36,7 +36,7 @@ impl<'w> Work<'w> {
     }
 
     /// Adds the user with this key.
-    pub(super) fn user(&mut self, path: &str, key: &str, node: &Node) -> Option<UserId> {
+    pub(super) fn user(&mut self, path: &str, key: &str, node: &JsonNode) -> Option<UserId> {
         let id = self.take(path, UserId::parse(key));
         let user = self.read_user(path, node);
         let (id, user) = (id?, user?);
@@ -46,9 +46,9 @@ impl<'w> Work<'w> {
     }
 
     /// The described user; `None` after a fault.
-    pub(super) fn read_user(&mut self, path: &str, node: &Node) -> Option<User> {
+    pub(super) fn read_user(&mut self, path: &str, node: &JsonNode) -> Option<User> {
         let members = match node {
-            Node::Map(members) => members,
+            JsonNode::Map(members) => members,
             other => {
                 return self.take(
                     path,
@@ -74,7 +74,7 @@ impl<'w> Work<'w> {
         good.then(|| row.user())
     }
 
-    pub(super) fn org(&mut self, path: &str, node: &Node) -> Option<OrgId> {
+    pub(super) fn org(&mut self, path: &str, node: &JsonNode) -> Option<OrgId> {
         let read = node.text().and_then(|text| {
             OrgId::parse_clerk(&text).map_err(|why| match why {
                 IdError::Prefix(_) => format!(
@@ -88,14 +88,14 @@ impl<'w> Work<'w> {
     }
 
     /// The role, if it is one; without a copy, as there may be a million.
-    pub(super) fn find_role(&self, node: &Node) -> Option<Role> {
+    pub(super) fn find_role(&self, node: &JsonNode) -> Option<Role> {
         match node {
-            Node::Text(name) => self.roles.find(name),
+            JsonNode::Text(name) => self.roles.find(name),
             other => self.roles.find(&other.text().ok()?),
         }
     }
 
-    pub(super) fn role(&mut self, path: &str, node: &Node) -> Option<Role> {
+    pub(super) fn role(&mut self, path: &str, node: &JsonNode) -> Option<Role> {
         let read = node.text().and_then(|name| {
             self.roles.find(&name).ok_or_else(|| {
                 let known: Vec<_> = self.roles.names().map(quoted).collect();
@@ -132,7 +132,7 @@ pub(super) fn key(name: &str) -> String {
 }
 
 /// Hands one member of a user's object over to the row.
-fn field(row: &mut UserRow<'_>, name: &str, value: &Node) -> Result<(), String> {
+fn field(row: &mut UserRow<'_>, name: &str, value: &JsonNode) -> Result<(), String> {
     let plain = |read: Result<(), UserRowError>| read.map_err(|why| why.to_string());
     match name {
         "id" => plain(row.id(&value.text()?)),
@@ -168,13 +168,13 @@ fn field(row: &mut UserRow<'_>, name: &str, value: &Node) -> Result<(), String> 
     }
 }
 
-fn flags(row: &mut UserRow<'_>, value: &Node) -> Result<(), String> {
-    let Node::List(items) = value else {
+fn flags(row: &mut UserRow<'_>, value: &JsonNode) -> Result<(), String> {
+    let JsonNode::List(items) = value else {
         return Err(format!("is {}, and must be a list", value.kind()));
     };
     let names: Vec<String> = items
         .iter()
-        .map(Node::text)
+        .map(JsonNode::text)
         .collect::<Result<_, _>>()
         .map_err(|why| format!("an item {why}"))?;
     row.flags(names.iter().map(String::as_str))
@@ -187,10 +187,10 @@ fn flags(row: &mut UserRow<'_>, value: &Node) -> Result<(), String> {
         })
 }
 
-fn attributes(row: &mut UserRow<'_>, value: &Node) -> Result<(), String> {
+fn attributes(row: &mut UserRow<'_>, value: &JsonNode) -> Result<(), String> {
     let members = match value {
-        Node::Map(members) => members,
-        Node::Many => return Err(format!("has more than {MAX_ATTRIBUTES} members")),
+        JsonNode::Map(members) => members,
+        JsonNode::Many => return Err(format!("has more than {MAX_ATTRIBUTES} members")),
         other => {
             return Err(format!(
                 "is {}, and must be an object of texts",

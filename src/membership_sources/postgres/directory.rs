@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
 
-use super::load::{Builder, member_columns, user_columns};
-use super::rows::{MemberColumns, Query, UserColumns, Words};
+use super::load::{TableLoader, member_columns, user_columns};
+use super::rows::{MemberColumns, QueryName, UserColumns, Words};
 use super::session::{PostgresError, Session};
 use crate::clock;
 use crate::config::postgres::PostgresSource;
@@ -35,24 +35,24 @@ const BEGIN: &str =
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A connection with its questions.
-pub(super) struct Prepared {
+pub(super) struct PreparedConnection {
     session: Session,
     users: (Statement, UserColumns),
     members: Option<(Statement, MemberColumns)>,
 }
 
-impl Prepared {
+impl PreparedConnection {
     /// # Errors
     /// When the queries cannot be asked like that.
     pub(super) async fn new(
         session: Session,
         source: &PostgresSource,
     ) -> Result<Self, PostgresError> {
-        let users = prepare(&session, Query::Users, &source.users).await?;
+        let users = prepare(&session, QueryName::Users, &source.users).await?;
         let users = (users.clone(), user_columns(&users)?);
         let members = match &source.members {
             Some(sql) => {
-                let members = prepare(&session, Query::Members, sql).await?;
+                let members = prepare(&session, QueryName::Members, sql).await?;
                 let columns = member_columns(&members)?;
                 Some((members, columns))
             }
@@ -89,17 +89,17 @@ impl Prepared {
             client.batch_execute("COMMIT"),
         };
         begun.map_err(|error| self.session.ended(&error))?;
-        let users = users.map_err(|error| self.session.failed(Query::Users, &error))?;
-        let members = members.map_err(|error| self.session.failed(Query::Members, &error))?;
+        let users = users.map_err(|error| self.session.failed(QueryName::Users, &error))?;
+        let members = members.map_err(|error| self.session.failed(QueryName::Members, &error))?;
         ended.map_err(|error| self.session.ended(&error))?;
         if users.len() + members.len() > MAX_ROWS {
             let why = format!("it gives more than {MAX_ROWS} rows for one user");
-            return Err(PostgresError::Query {
-                query: Query::Members,
+            return Err(PostgresError::QueryName {
+                query: QueryName::Members,
                 why,
             });
         }
-        let mut builder = Builder::of_one(user.clone(), words.clone());
+        let mut builder = TableLoader::of_one(user.clone(), words.clone());
         for (row, number) in users.iter().zip(1..) {
             builder.user(&self.users.1, number, row, row.len());
         }
@@ -113,7 +113,11 @@ impl Prepared {
     }
 }
 
-async fn prepare(session: &Session, query: Query, sql: &str) -> Result<Statement, PostgresError> {
+async fn prepare(
+    session: &Session,
+    query: QueryName,
+    sql: &str,
+) -> Result<Statement, PostgresError> {
     let prepared = session.client.prepare_typed(sql, &[Type::TEXT]);
     let prepared = tokio::time::timeout(ANSWER, prepared)
         .await
@@ -121,7 +125,7 @@ async fn prepare(session: &Session, query: Query, sql: &str) -> Result<Statement
     let statement = prepared.map_err(|error| session.failed(query, &error))?;
     match statement.params() {
         [one] if *one == Type::TEXT => Ok(statement),
-        _ => Err(PostgresError::Query {
+        _ => Err(PostgresError::QueryName {
             query,
             why: "it must take the user's id as `$1`, and nothing else".to_owned(),
         }),
@@ -138,7 +142,7 @@ struct Pause {
 pub(in crate::membership_sources) struct PostgresDirectory {
     source: Arc<PostgresSource>,
     words: Words,
-    idle: Mutex<Vec<Prepared>>,
+    idle: Mutex<Vec<PreparedConnection>>,
     room: Semaphore,
     pause: Mutex<Pause>,
 }
@@ -161,15 +165,16 @@ impl PostgresDirectory {
     }
 
     /// A connection that was used before, or a new one; and whether it is new.
-    async fn connection(&self) -> Result<(Prepared, bool), PostgresError> {
+    async fn connection(&self) -> Result<(PreparedConnection, bool), PostgresError> {
         while let Some(idle) = self.take() {
             if !idle.session.client.is_closed() {
                 return Ok((idle, false));
             }
         }
         self.may_connect()?;
-        let opened =
-            async { Prepared::new(Session::open(&self.source).await?, &self.source).await };
+        let opened = async {
+            PreparedConnection::new(Session::open(&self.source).await?, &self.source).await
+        };
         let opened = opened.await;
         let mut pause = self.pause.lock();
         match &opened {
@@ -185,7 +190,7 @@ impl PostgresDirectory {
         opened.map(|prepared| (prepared, true))
     }
 
-    fn take(&self) -> Option<Prepared> {
+    fn take(&self) -> Option<PreparedConnection> {
         self.idle.lock().pop()
     }
 

@@ -10,7 +10,7 @@ use tokio_postgres::{Row, Statement};
 
 use super::super::RowFaults;
 use super::cell::Cells;
-use super::rows::{BadRow, MemberColumns, MemberRow, Query, UserColumns, Words};
+use super::rows::{BadRow, MemberColumns, MemberRow, QueryName, UserColumns, Words};
 use super::session::{PostgresError, Session};
 use crate::background::{BackgroundError, Throttle, background};
 use crate::clock;
@@ -34,26 +34,26 @@ const MAX_ROWS: usize = 20_000_000;
 /// A fingerprint of all rows of a load in any order: the sum of what a keyed hash says of each. Nobody who writes rows knows the
 /// key, so nobody can write two tables that look the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Print(u64, u64);
+pub(super) struct RowsDigest(u64, u64);
 
-/// The keys of [`Print`].
+/// The keys of [`RowsDigest`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct PrintKeys(RandomState, RandomState);
 
 impl PrintKeys {
-    fn add(&self, print: &mut Print, item: impl Fn(&mut dyn Hasher)) {
+    fn add(&self, print: &mut RowsDigest, item: impl Fn(&mut dyn Hasher)) {
         let one = |key: &RandomState| {
             let mut hasher = key.build_hasher();
             item(&mut hasher);
             hasher.finish()
         };
-        *print = Print(
+        *print = RowsDigest(
             print.0.wrapping_add(one(&self.0)),
             print.1.wrapping_add(one(&self.1)),
         );
     }
 
-    fn row(&self, print: &mut Print, query: Query, row: &impl Cells, columns: usize) {
+    fn row(&self, print: &mut RowsDigest, query: QueryName, row: &impl Cells, columns: usize) {
         self.add(print, |mut hasher| {
             query.hash(&mut hasher);
             (0..columns).for_each(|column| row.cell(column).hash(&mut hasher));
@@ -63,9 +63,9 @@ impl PrintKeys {
 
 /// What a load gives.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadedRows {
     pub(super) table: Table,
-    pub(super) print: Print,
+    pub(super) print: RowsDigest,
     /// When the database was asked.
     pub(super) asked: UnixTime,
 }
@@ -88,10 +88,10 @@ pub(super) async fn load(
     source: &PostgresSource,
     words: &Words,
     keys: &PrintKeys,
-) -> Result<Loaded, PostgresError> {
+) -> Result<LoadedRows, PostgresError> {
     let asked = clock::now();
     let (parts, receiver) = mpsc::channel(WAITING);
-    let builder = Builder::new(words.clone(), keys.clone());
+    let builder = TableLoader::new(words.clone(), keys.clone());
     let mut building = pin!(background(move || builder.run(receiver)));
     let reading = async move {
         let read = transaction(session, source, &parts).await;
@@ -109,7 +109,7 @@ pub(super) async fn load(
         // The builder stops at the first row too many, and then nobody takes what is read.
         Err(PostgresError::Abnormal) => Err(built.err().unwrap_or(PostgresError::Abnormal)),
         Err(why) => Err(why),
-        Ok(()) => built.map(|(table, print)| Loaded {
+        Ok(()) => built.map(|(table, print)| LoadedRows {
             table,
             print,
             asked,
@@ -118,8 +118,8 @@ pub(super) async fn load(
 }
 
 fn whole(
-    built: Result<Result<Option<(Table, Print)>, RowFaults>, BackgroundError>,
-) -> Result<(Table, Print), PostgresError> {
+    built: Result<Result<Option<(Table, RowsDigest)>, RowFaults>, BackgroundError>,
+) -> Result<(Table, RowsDigest), PostgresError> {
     match built {
         Ok(Ok(Some(built))) => Ok(built),
         Ok(Err(faults)) => Err(PostgresError::Rows(faults)),
@@ -143,9 +143,9 @@ async fn transaction(
     };
     simple(BEGIN).await?;
     let read = async {
-        read(session, Query::Users, &source.users, parts).await?;
+        read(session, QueryName::Users, &source.users, parts).await?;
         if let Some(members) = &source.members {
-            read(session, Query::Members, members, parts).await?;
+            read(session, QueryName::Members, members, parts).await?;
         }
         Ok(())
     };
@@ -165,7 +165,7 @@ async fn transaction(
 
 async fn read(
     session: &Session,
-    query: Query,
+    query: QueryName,
     sql: &str,
     parts: &mpsc::Sender<Part>,
 ) -> Result<(), PostgresError> {
@@ -177,11 +177,11 @@ async fn read(
         .map_err(failed)?;
     if !statement.params().is_empty() {
         let why = "it has a parameter, which only `mode: lookup` fills in".to_owned();
-        return Err(PostgresError::Query { query, why });
+        return Err(PostgresError::QueryName { query, why });
     }
     let head = match query {
-        Query::Users => user_columns(&statement).map(Part::Users),
-        Query::Members => member_columns(&statement).map(Part::Members),
+        QueryName::Users => user_columns(&statement).map(Part::Users),
+        QueryName::Members => member_columns(&statement).map(Part::Members),
     }?;
     hand(parts, head).await?;
     let rows = session
@@ -219,8 +219,8 @@ pub(super) fn user_columns(statement: &Statement) -> Result<UserColumns, Postgre
         .columns()
         .iter()
         .map(|column| (column.name(), column.type_()));
-    UserColumns::of(columns).map_err(|faults| PostgresError::Query {
-        query: Query::Users,
+    UserColumns::of(columns).map_err(|faults| PostgresError::QueryName {
+        query: QueryName::Users,
         why: faults.join("; "),
     })
 }
@@ -232,26 +232,26 @@ pub(super) fn member_columns(statement: &Statement) -> Result<MemberColumns, Pos
         .columns()
         .iter()
         .map(|column| (column.name(), column.type_()));
-    MemberColumns::of(columns).map_err(|faults| PostgresError::Query {
-        query: Query::Members,
+    MemberColumns::of(columns).map_err(|faults| PostgresError::QueryName {
+        query: QueryName::Members,
         why: faults.join("; "),
     })
 }
 
 /// Makes a table of rows, on a thread of its own.
-pub(super) struct Builder {
+pub(super) struct TableLoader {
     words: Words,
     keys: PrintKeys,
     table: TableBuilder,
-    print: Print,
+    print: RowsDigest,
     faults: RowFaults,
     /// Whose rows alone may come.
     only: Option<UserId>,
 }
 
-impl Builder {
+impl TableLoader {
     pub(super) fn new(words: Words, keys: PrintKeys) -> Self {
-        let (print, faults) = (Print::default(), RowFaults::default());
+        let (print, faults) = (RowsDigest::default(), RowFaults::default());
         Self {
             words,
             keys,
@@ -271,7 +271,10 @@ impl Builder {
     }
 
     /// `None` when the parts ended before the end.
-    fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Result<Option<(Table, Print)>, RowFaults> {
+    fn run(
+        mut self,
+        mut parts: mpsc::Receiver<Part>,
+    ) -> Result<Option<(Table, RowsDigest)>, RowFaults> {
         let mut columns = None;
         let mut number = 0;
         let mut throttle = Throttle::default();
@@ -312,16 +315,16 @@ impl Builder {
         row: &impl Cells,
         width: usize,
     ) {
-        self.keys.row(&mut self.print, Query::Users, row, width);
+        self.keys.row(&mut self.print, QueryName::Users, row, width);
         match columns.user(row, &self.words) {
-            Err(bad) => self.bad(Query::Users, number, &bad),
+            Err(bad) => self.bad(QueryName::Users, number, &bad),
             Ok((id, user)) => {
                 let added = self
                     .asked_for(&id)
                     .and_then(|()| self.table.user(&id, &user).map_err(|why| why.to_string()));
                 if let Err(why) = added {
                     self.bad(
-                        Query::Users,
+                        QueryName::Users,
                         number,
                         &BadRow {
                             user: Some(id),
@@ -341,9 +344,10 @@ impl Builder {
         row: &impl Cells,
         width: usize,
     ) {
-        self.keys.row(&mut self.print, Query::Members, row, width);
+        self.keys
+            .row(&mut self.print, QueryName::Members, row, width);
         match columns.member(row, &self.words) {
-            Err(bad) => self.bad(Query::Members, number, &bad),
+            Err(bad) => self.bad(QueryName::Members, number, &bad),
             Ok(MemberRow {
                 workspace,
                 org,
@@ -357,7 +361,7 @@ impl Builder {
                 let added = add().map_err(|why| why.to_string());
                 if let Err(why) = self.asked_for(&user).and(added) {
                     self.bad(
-                        Query::Members,
+                        QueryName::Members,
                         number,
                         &BadRow {
                             user: Some(user),
@@ -376,7 +380,7 @@ impl Builder {
         }
     }
 
-    fn bad(&mut self, query: Query, number: usize, BadRow { user, why }: &BadRow) {
+    fn bad(&mut self, query: QueryName, number: usize, BadRow { user, why }: &BadRow) {
         match user {
             Some(user) => self
                 .faults
@@ -389,7 +393,7 @@ impl Builder {
     ///
     /// # Errors
     /// Every row that is wrong, within a bound.
-    pub(super) fn end(self, rest: impl FnMut()) -> Result<(Table, Print), RowFaults> {
+    pub(super) fn end(self, rest: impl FnMut()) -> Result<(Table, RowsDigest), RowFaults> {
         let Self {
             table,
             print,

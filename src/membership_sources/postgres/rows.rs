@@ -20,12 +20,12 @@ pub(in crate::membership_sources) struct Words {
 
 /// Which query, as messages name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::membership_sources) enum Query {
+pub(in crate::membership_sources) enum QueryName {
     Users,
     Members,
 }
 
-impl fmt::Display for Query {
+impl fmt::Display for QueryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Users => "users",

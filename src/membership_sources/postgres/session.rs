@@ -12,7 +12,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::super::RowFaults;
-use super::rows::Query;
+use super::rows::QueryName;
 use crate::config::postgres::PostgresSource;
 
 /// For connection, TLS and password together; the driver bounds the first alone.
@@ -30,7 +30,7 @@ pub(in crate::membership_sources) enum PostgresError {
     #[error("{place} was silent for {} s", .after.as_secs())]
     Silent { place: String, after: Duration },
     #[error("`{query}` cannot be asked: {why}")]
-    Query { query: Query, why: String },
+    QueryName { query: QueryName, why: String },
     #[error("the rows are not taken: {0}")]
     Rows(RowFaults),
     #[error("there are no users any more; set `allow_empty: true` if that is right")]
@@ -112,13 +112,13 @@ impl Session {
     }
 
     /// What an error means that a query got.
-    pub(super) fn failed(&self, query: Query, error: &Error) -> PostgresError {
+    pub(super) fn failed(&self, query: QueryName, error: &Error) -> PostgresError {
         // Whatever the server says by itself, it says over a connection; unless it says that it ends it (class 57P).
         let said = error
             .code()
             .is_some_and(|code| !code.code().starts_with("57P"));
         if said && !self.client.is_closed() {
-            PostgresError::Query {
+            PostgresError::QueryName {
                 query,
                 why: told(error),
             }

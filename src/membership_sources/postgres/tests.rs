@@ -3,7 +3,7 @@
 use tokio_postgres::types::Type;
 
 use super::cell::{Cells, Form};
-use super::load::Builder;
+use super::load::TableLoader;
 use super::rows::{MemberColumns, UserColumns, Words};
 use crate::domain::ids::UserId;
 use crate::domain::membership::{AccessStatus, Flags, Roles};
@@ -248,7 +248,7 @@ fn bytes_that_are_no_text_are_a_fault_and_no_panic() {
 fn what_was_asked_of_one_user_is_answered_about_no_other() {
     let columns = users(&[("user", Type::TEXT)]).unwrap();
     let build = |user: &'static str| {
-        let mut builder = Builder::of_one(UserId::parse("user_a").unwrap(), words());
+        let mut builder = TableLoader::of_one(UserId::parse("user_a").unwrap(), words());
         builder.user(&columns, 1, &vec![Some(user.as_bytes())], 1);
         builder
             .end(|| ())
@@ -272,7 +272,7 @@ fn a_table_is_known_again_in_any_order_and_not_with_one_row_changed() {
     ])
     .unwrap();
     let print = |rows: &[[&'static str; 3]]| {
-        let mut builder = Builder::new(words(), keys.clone());
+        let mut builder = TableLoader::new(words(), keys.clone());
         for row in rows {
             builder.member(
                 &columns,
