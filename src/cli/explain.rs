@@ -18,7 +18,7 @@ use super::ConfigArgs;
 use super::exit::{CommandError, Exit, FAILED, block_on, print, print_json, talk};
 use super::input::{self, MAX_BODY};
 use super::offline_gate::{self, KeyFetch, OfflineGate};
-use super::token::parts::Parts;
+use super::token::parts::TokenParts;
 use crate::clock;
 use crate::domain::event::{Meaning, meaning};
 use crate::domain::head::Incoming;
@@ -230,7 +230,7 @@ fn judge(
         .headers
         .get(AUTHORIZATION)
         .and_then(|field| field.to_str().ok()?.split_once(' '));
-    let parts = token.and_then(|(_, token)| Parts::read(token).ok());
+    let parts = token.and_then(|(_, token)| TokenParts::read(token).ok());
     let (who, route) = match &judged {
         Judged::Decided(decision) => (decision.subject.clone(), decision.route.clone()),
         Judged::Webhook(webhook) => (

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 use super::advice::Evidence;
 use crate::cli::offline_gate::KeyFetch;
 use crate::cli::token::inspect;
-use crate::cli::token::parts::Parts;
+use crate::cli::token::parts::TokenParts;
 use crate::config::faults::quoted;
 use crate::domain::client::forwarding_header;
 use crate::domain::issuer::{Issuer, IssuerKind};
@@ -19,7 +19,7 @@ use crate::domain::{Rejection, Snapshot, UnixTime};
 /// What a piece of advice may look at.
 pub(super) struct Facts<'f> {
     /// The token, as far as it can be read; nobody vouches for it.
-    pub parts: Option<&'f Parts>,
+    pub parts: Option<&'f TokenParts>,
     pub snapshot: &'f Snapshot,
     pub looks: &'f [KeyFetch],
     pub now: UnixTime,
@@ -142,7 +142,7 @@ impl Facts<'_> {
             .get(AUTHORIZATION)
             .and_then(|field| field.to_str().ok());
         match field.and_then(|field| field.split_once(' ')) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => match Parts::read(token) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => match TokenParts::read(token) {
                 Err(why) => why,
                 Ok(_) => "a member of the token has a form that it must not have; `bailiff token inspect` lists what"
                     .to_owned(),

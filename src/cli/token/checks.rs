@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::parts::Parts;
+use super::parts::TokenParts;
 use crate::domain::ids::Subject;
 use crate::domain::issuer::{ClaimsPolicy, Issuer, IssuerKind};
 use crate::domain::token::person;
@@ -17,7 +17,7 @@ pub(super) struct Finding {
 }
 
 /// What the token says against `issuer`'s policy; without one against Clerk's defaults.
-pub(super) fn check(parts: &Parts, issuer: Option<&Issuer>, now: UnixTime) -> Vec<Finding> {
+pub(super) fn check(parts: &TokenParts, issuer: Option<&Issuer>, now: UnixTime) -> Vec<Finding> {
     let default = Issuer::new("clerk", "", IssuerKind::Clerk);
     let issuer = issuer.unwrap_or(&default);
     let policy = &issuer.claims;
@@ -49,7 +49,7 @@ impl Findings {
     }
 }
 
-fn header(parts: &Parts, kind: IssuerKind, found: &mut Findings) {
+fn header(parts: &TokenParts, kind: IssuerKind, found: &mut Findings) {
     let alg = parts.header.get("alg").and_then(Value::as_str);
     found.unless(alg == Some("RS256"), Rejection::WrongAlgorithm, || {
         format!(
@@ -80,7 +80,7 @@ fn header(parts: &Parts, kind: IssuerKind, found: &mut Findings) {
     );
 }
 
-fn times(parts: &Parts, policy: &ClaimsPolicy, UnixTime(now): UnixTime, found: &mut Findings) {
+fn times(parts: &TokenParts, policy: &ClaimsPolicy, UnixTime(now): UnixTime, found: &mut Findings) {
     for name in ["exp", "nbf", "iat"] {
         let present = parts.claims.contains_key(name);
         let needed = name == "exp" || (name == "iat" && policy.verify_iat);
@@ -138,7 +138,7 @@ fn times(parts: &Parts, policy: &ClaimsPolicy, UnixTime(now): UnixTime, found: &
     }
 }
 
-fn party(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+fn party(parts: &TokenParts, policy: &ClaimsPolicy, found: &mut Findings) {
     if let Some(parties) = &policy.authorized_parties {
         let good = match parts.text("azp") {
             Some(azp) => parties.iter().any(|party| **party == *azp),
@@ -154,7 +154,7 @@ fn party(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
     }
 }
 
-fn audience(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+fn audience(parts: &TokenParts, policy: &ClaimsPolicy, found: &mut Findings) {
     if let Some(audience) = &policy.audience {
         let is_ours = |value: &Value| {
             value
@@ -176,7 +176,7 @@ fn audience(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
     }
 }
 
-fn session(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+fn session(parts: &TokenParts, policy: &ClaimsPolicy, found: &mut Findings) {
     let sub = parts.text("sub").unwrap_or_default();
     found.unless(
         sub.len() > 5 && sub.starts_with("user_"),
@@ -202,7 +202,7 @@ fn session(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
     );
 }
 
-fn client(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
+fn client(parts: &TokenParts, policy: &ClaimsPolicy, found: &mut Findings) {
     let Some(client) = policy.client_id.as_deref() else {
         return;
     };
@@ -221,7 +221,7 @@ fn client(parts: &Parts, policy: &ClaimsPolicy, found: &mut Findings) {
     });
 }
 
-fn user(parts: &Parts, claim: &str, found: &mut Findings) {
+fn user(parts: &TokenParts, claim: &str, found: &mut Findings) {
     let good = parts
         .text(claim)
         .is_some_and(|sub| Subject::parse(sub).is_ok());

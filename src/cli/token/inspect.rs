@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::checks::{self, Finding};
 use super::missing;
-use super::parts::Parts;
+use super::parts::TokenParts;
 use crate::cli::ConfigArgs;
 use crate::cli::exit::{CommandError, Exit, FAILED, block_on, print, print_json, talk};
 use crate::cli::input;
@@ -48,7 +48,7 @@ enum Signature {
 
 pub(crate) fn run(args: &InspectArgs) -> Exit {
     let token = input::token(&args.token)?;
-    let parts = match Parts::read(&token) {
+    let parts = match TokenParts::read(&token) {
         Ok(parts) => parts,
         Err(why) => {
             if args.json {
@@ -145,7 +145,7 @@ pub(crate) fn no_email(claims: &Map<String, Value>, issuer: Option<&Issuer>) -> 
 
 fn judge(
     token: &str,
-    parts: &Parts,
+    parts: &TokenParts,
     snapshot: Option<&Snapshot>,
     now: UnixTime,
 ) -> (Signature, Vec<Finding>) {
@@ -232,7 +232,7 @@ fn judge(
     (signature, findings)
 }
 
-fn text(parts: &Parts, signature: &Signature, findings: &[Finding], now: UnixTime) -> String {
+fn text(parts: &TokenParts, signature: &Signature, findings: &[Finding], now: UnixTime) -> String {
     let mut text = format!("{}\n\n", parts.kind());
     for (name, part) in [("header", &parts.header), ("claims", &parts.claims)] {
         let _ = writeln!(text, "{name} {:#}", Value::Object(part.clone()));
@@ -272,7 +272,7 @@ fn relative(at: u64, UnixTime(now): UnixTime) -> String {
 }
 
 fn as_json(
-    parts: &Parts,
+    parts: &TokenParts,
     signature: &Signature,
     findings: &[Finding],
     note: Option<&str>,

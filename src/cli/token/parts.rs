@@ -9,12 +9,12 @@ use crate::domain::token::{bearer, json};
 
 /// Header and claims. The signature is not kept: nobody has to see it.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct TokenParts {
     pub header: Map<String, Value>,
     pub claims: Map<String, Value>,
 }
 
-impl Parts {
+impl TokenParts {
     /// # Errors
     /// What is wrong with the form, without a byte of the token.
     pub(crate) fn read(token: &str) -> Result<Self, String> {
@@ -127,7 +127,7 @@ mod tests {
             ("e30.!.c2ln", "payload is not base64url"),
             ("W10.e30.c2ln", "header is not one JSON object"),
         ] {
-            let why = Parts::read(given).expect_err(given);
+            let why = TokenParts::read(given).expect_err(given);
             assert!(why.contains(expected), "{given}: {why}");
             assert!(!why.contains("abcdef"), "{why}");
         }

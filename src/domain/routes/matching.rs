@@ -40,7 +40,7 @@ pub(super) enum Match {
 }
 
 /// A path taken apart once, for all routes.
-pub(super) struct Parts<'p> {
+pub(super) struct PathParts<'p> {
     /// At most one more than a pattern can have.
     segments: Vec<PathSegment<'p>>,
     trailing_slash: bool,
@@ -49,7 +49,7 @@ pub(super) struct Parts<'p> {
     rules: PathRules,
 }
 
-impl<'p> Parts<'p> {
+impl<'p> PathParts<'p> {
     pub(super) fn of(path: &'p CleanPath<'_>, rules: PathRules) -> Self {
         Self {
             segments: path.segments().take(MAX_SEGMENTS + 1).collect(),

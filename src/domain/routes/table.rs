@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::matching::{Match, Parts, PathRules};
+use super::matching::{Match, PathParts, PathRules};
 use super::{Access, Methods, Pattern, Route, WorkspaceSource};
 use crate::domain::path::{Alias, CleanPath};
 
@@ -125,7 +125,7 @@ impl RouteTable {
         method: &Method,
         path: &'t CleanPath<'t>,
     ) -> Option<(Option<Readings<'t>>, bool)> {
-        let parts = Parts::of(path, self.rules);
+        let parts = PathParts::of(path, self.rules);
         let (mut found, mut covered): (Option<Readings<'t>>, bool) = (None, false);
         let mut webhook: Option<&Pattern> = None;
         for route in &self.routes {
