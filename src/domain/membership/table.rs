@@ -20,7 +20,7 @@ use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 use index::Index;
 use register::Names;
 use row::{Seat, height_in, is_described, length_of_person, name_of, org_of, place_of, seats_of};
-use text::{Room, Text};
+use text::{PackedText, UuidBuffer};
 
 pub use builder::TableBuilder;
 pub use row::Row;
@@ -111,8 +111,8 @@ impl Table {
         if seats.len() > FEW {
             return self.role_at(seats, self.workspace(workspace)?);
         }
-        let mut room = Room::default();
-        let name = Some(Text::of(workspace.as_str().as_bytes(), &mut room));
+        let mut room = UuidBuffer::default();
+        let name = Some(PackedText::of(workspace.as_str().as_bytes(), &mut room));
         let seat = seats
             .iter()
             .find(|seat| name_of(self.rows.workspaces.row(place_of(seat))) == name)?;
@@ -206,14 +206,18 @@ impl Table {
     fn person(&self, user: &UserId) -> Option<&[u8]> {
         let people = &self.rows.people;
         people
-            .find(Text::of(user.as_str().as_bytes(), &mut Room::default()))
+            .find(PackedText::of(
+                user.as_str().as_bytes(),
+                &mut UuidBuffer::default(),
+            ))
             .map(|place| people.row(place))
     }
 
     fn workspace(&self, id: &WorkspaceId) -> Option<u32> {
-        self.rows
-            .workspaces
-            .find(Text::of(id.as_str().as_bytes(), &mut Room::default()))
+        self.rows.workspaces.find(PackedText::of(
+            id.as_str().as_bytes(),
+            &mut UuidBuffer::default(),
+        ))
     }
 
     fn workspace_at(&self, place: u32) -> Option<WorkspaceId> {
@@ -224,8 +228,8 @@ impl Table {
         let Rows {
             workspaces, by_org, ..
         } = &*self.rows;
-        let mut room = Room::default();
-        let org = Text::of(org.as_str().as_bytes(), &mut room);
+        let mut room = UuidBuffer::default();
+        let org = PackedText::of(org.as_str().as_bytes(), &mut room);
         by_org.find(workspaces.hash(org), |place| {
             org_of(workspaces.row(place)) == Some(org)
         })

@@ -12,7 +12,7 @@ use super::row::{
     Row, is_described, name_of, org_of, place_of, seat, write_again, write_brief, write_seated,
     write_user, write_workspace,
 };
-use super::text::{Room, Text};
+use super::text::{PackedText, UuidBuffer};
 use super::{RowFault, Rows, Table};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 
@@ -50,8 +50,8 @@ impl TableBuilder {
     /// # Errors
     /// When the user is there already, their app's own id is somebody else's, or there is no room.
     pub fn user(&mut self, id: &UserId, user: &User) -> Result<(), RowFault> {
-        let (mut room, mut own_room) = (Room::default(), Room::default());
-        let name = Text::of(id.as_str().as_bytes(), &mut room);
+        let (mut room, mut own_room) = (UuidBuffer::default(), UuidBuffer::default());
+        let name = PackedText::of(id.as_str().as_bytes(), &mut room);
         let known = self.people.find(name);
         if known.is_some_and(|person| is_described(self.people.row(person))) {
             return Err(RowFault::SameUser(id.clone()));
@@ -59,7 +59,7 @@ impl TableBuilder {
         let own = user
             .id
             .as_ref()
-            .map(|own| Text::of(own.as_str().as_bytes(), &mut own_room));
+            .map(|own| PackedText::of(own.as_str().as_bytes(), &mut own_room));
         if let Some(other) = own.and_then(|own| self.holder_of(own)) {
             let other = name_of(self.people.row(other)).and_then(|name| name.parse(UserId::parse));
             return Err(RowFault::SameId(
@@ -95,9 +95,9 @@ impl TableBuilder {
     /// # Errors
     /// When it was described otherwise before, its organization is another workspace, or there is no room.
     pub fn workspace(&mut self, id: &WorkspaceId, org: Option<&OrgId>) -> Result<(), RowFault> {
-        let (mut room, mut org_room) = (Room::default(), Room::default());
-        let name = Text::of(id.as_str().as_bytes(), &mut room);
-        let org = org.map(|org| Text::of(org.as_str().as_bytes(), &mut org_room));
+        let (mut room, mut org_room) = (UuidBuffer::default(), UuidBuffer::default());
+        let name = PackedText::of(id.as_str().as_bytes(), &mut room);
+        let org = org.map(|org| PackedText::of(org.as_str().as_bytes(), &mut org_room));
         let workspaces = &self.workspaces;
         let known = workspaces.find(name);
         if let Some(row) = known
@@ -147,9 +147,9 @@ impl TableBuilder {
         role: Role,
     ) -> Result<(), RowFault> {
         let number = u32::try_from(self.links.len()).map_err(|_| RowFault::TooMany)?;
-        let (mut room, mut user_room) = (Room::default(), Room::default());
-        let place = Text::of(workspace.as_str().as_bytes(), &mut room);
-        let person = Text::of(user.as_str().as_bytes(), &mut user_room);
+        let (mut room, mut user_room) = (UuidBuffer::default(), UuidBuffer::default());
+        let place = PackedText::of(workspace.as_str().as_bytes(), &mut room);
+        let person = PackedText::of(user.as_str().as_bytes(), &mut user_room);
         let known = (self.workspaces.find(place), self.people.find(person));
         if let (Some(place), Some(person)) = known
             && self.is_member(person, place)
@@ -232,14 +232,14 @@ impl TableBuilder {
     }
 
     /// Who has this as their app's own id.
-    fn holder_of(&self, own: Text<'_>) -> Option<u32> {
+    fn holder_of(&self, own: PackedText<'_>) -> Option<u32> {
         let has_it = |person: &u32| {
             Row::read(self.people.row(*person), &self.sets).and_then(Row::id) == Some(own)
         };
         self.by_id.find(self.people.hash(own), has_it).copied()
     }
 
-    fn workspace_of(&self, org: Text<'_>) -> Option<u32> {
+    fn workspace_of(&self, org: PackedText<'_>) -> Option<u32> {
         let is_it = |number: &u32| org_of(self.workspaces.row(*number)) == Some(org);
         self.by_org.find(self.workspaces.hash(org), is_it).copied()
     }
@@ -283,7 +283,7 @@ fn settled(by_org: &HashTable<u32>, workspaces: &Names, places: &[u32]) -> Index
 /// The number of a name, which need not be described.
 fn named(
     register: &mut Register,
-    name: Text<'_>,
+    name: PackedText<'_>,
     known: Option<u32>,
     row: &mut Vec<u8>,
 ) -> Result<u32, RowFault> {

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::arena::Arena;
 use super::index::Index;
 use super::row::{SEAT, name_of};
-use super::text::Text;
+use super::text::PackedText;
 
 /// Names with their rows, each of which begins as [`name_of`] reads it.
 ///
@@ -34,7 +34,7 @@ const STRETCH: usize = 128;
 
 impl Register {
     /// The number of a name.
-    pub fn find(&self, name: Text<'_>) -> Option<u32> {
+    pub fn find(&self, name: PackedText<'_>) -> Option<u32> {
         let is_it = |number: &u32| name_of(self.row(*number)) == Some(name);
         self.by_name.find(self.hash(name), is_it).copied()
     }
@@ -50,14 +50,19 @@ impl Register {
     }
 
     /// Adds a name of which only `row` is said so far. `None` when there is no room.
-    pub fn add_brief(&mut self, name: Text<'_>, row: &[u8]) -> Option<u32> {
+    pub fn add_brief(&mut self, name: PackedText<'_>, row: &[u8]) -> Option<u32> {
         self.bytes = self.with_more(row.len() + MORE)?;
         let place = self.brief.push(row).filter(|place| place & BRIEF == 0)?;
         self.add(name, place | BRIEF)
     }
 
     /// Says all of a name, which has the number `known` if it has one. `None` when there is no room.
-    pub fn describe(&mut self, name: Text<'_>, known: Option<u32>, row: &[u8]) -> Option<u32> {
+    pub fn describe(
+        &mut self,
+        name: PackedText<'_>,
+        known: Option<u32>,
+        row: &[u8],
+    ) -> Option<u32> {
         self.bytes = self
             .with_more(row.len() + MORE)
             .filter(|_| row.len() <= Arena::MAX_ROW)?;
@@ -82,7 +87,7 @@ impl Register {
             .filter(|bytes| *bytes <= Arena::MAX_BYTES)
     }
 
-    fn add(&mut self, name: Text<'_>, place: u32) -> Option<u32> {
+    fn add(&mut self, name: PackedText<'_>, place: u32) -> Option<u32> {
         let number = u32::try_from(self.places.len()).ok()?;
         self.places.push(place);
         let Self {
@@ -172,7 +177,7 @@ pub struct Names {
 
 impl Names {
     /// Where the row of a name is.
-    pub fn find(&self, name: Text<'_>) -> Option<u32> {
+    pub fn find(&self, name: PackedText<'_>) -> Option<u32> {
         self.index.find(self.hash(name), |place| {
             name_of(self.row(place)) == Some(name)
         })

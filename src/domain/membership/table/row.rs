@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 
 use super::super::{AccessStatus, Details, Flags, User};
-use super::text::{Text, push_number, push_text, take_number};
+use super::text::{PackedText, push_number, push_text, take_number};
 use crate::domain::ids::AppUserId;
 
 /// The lowest bits of the first byte of a row: this, when nothing is said but the name; else the access, in the row of a person.
@@ -47,7 +47,7 @@ pub fn height_in(seat: &Seat) -> u8 {
 /// What every row begins with: a byte, the name, and seats, sorted by place. Only people have these, and only in a finished table.
 struct Opened<'t> {
     head: u8,
-    name: Text<'t>,
+    name: PackedText<'t>,
     seats: &'t [Seat],
     /// What follows.
     rest: &'t [u8],
@@ -55,7 +55,7 @@ struct Opened<'t> {
 
 fn open(row: &[u8]) -> Option<Opened<'_>> {
     let (&head, mut rest) = row.split_first()?;
-    let name = Text::take(&mut rest)?;
+    let name = PackedText::take(&mut rest)?;
     let seats = take_number(&mut rest)?;
     let (seats, rest) = rest.split_at_checked(seats.checked_mul(SEAT)?)?;
     Some(Opened {
@@ -67,7 +67,7 @@ fn open(row: &[u8]) -> Option<Opened<'_>> {
 }
 
 /// Writes the row of a user whose flags are set number `flags`.
-pub fn write_user(id: Text<'_>, user: &User, flags: Option<usize>, row: &mut Vec<u8>) {
+pub fn write_user(id: PackedText<'_>, user: &User, flags: Option<usize>, row: &mut Vec<u8>) {
     let access = match user.access {
         AccessStatus::Pending => 0,
         AccessStatus::Active => 1,
@@ -106,17 +106,17 @@ pub fn write_user(id: Text<'_>, user: &User, flags: Option<usize>, row: &mut Vec
 }
 
 /// Writes the row of a workspace.
-pub fn write_workspace(id: Text<'_>, org: Option<Text<'_>>, row: &mut Vec<u8>) {
+pub fn write_workspace(id: PackedText<'_>, org: Option<PackedText<'_>>, row: &mut Vec<u8>) {
     begin(if org.is_some() { HAS_ORG } else { 0 }, id, row);
     org.into_iter().for_each(|org| org.push_to(row));
 }
 
 /// Writes the row of a person or workspace of which nothing is said but the name.
-pub fn write_brief(name: Text<'_>, row: &mut Vec<u8>) {
+pub fn write_brief(name: PackedText<'_>, row: &mut Vec<u8>) {
     begin(BRIEF, name, row);
 }
 
-fn begin(head: u8, name: Text<'_>, row: &mut Vec<u8>) {
+fn begin(head: u8, name: PackedText<'_>, row: &mut Vec<u8>) {
     row.push(head);
     name.push_to(row);
     push_number(0, row);
@@ -170,8 +170,8 @@ fn end_of_user(head: u8, mut rest: &[u8]) -> Option<&[u8]> {
     .parts()
     .attributes;
     while attributes > 0 {
-        Text::take(&mut end)?;
-        Text::take(&mut end)?;
+        PackedText::take(&mut end)?;
+        PackedText::take(&mut end)?;
         attributes -= 1;
     }
     Some(end)
@@ -183,14 +183,14 @@ pub fn length_of_workspace(row: &[u8]) -> usize {
         return 0;
     };
     if head & HAS_ORG != 0 {
-        let _org = Text::take(&mut rest);
+        let _org = PackedText::take(&mut rest);
     }
     row.len() - rest.len()
 }
 
 /// Whose row it is.
-pub fn name_of(row: &[u8]) -> Option<Text<'_>> {
-    Text::take(&mut row.get(1..)?)
+pub fn name_of(row: &[u8]) -> Option<PackedText<'_>> {
+    PackedText::take(&mut row.get(1..)?)
 }
 
 /// Where a person is a member.
@@ -199,12 +199,12 @@ pub fn seats_of(row: &[u8]) -> &[Seat] {
 }
 
 /// The organization of a workspace's row.
-pub fn org_of(row: &[u8]) -> Option<Text<'_>> {
+pub fn org_of(row: &[u8]) -> Option<PackedText<'_>> {
     let Opened { head, mut rest, .. } = open(row)?;
     if head & HAS_ORG == 0 {
         None
     } else {
-        Text::take(&mut rest)
+        PackedText::take(&mut rest)
     }
 }
 
@@ -224,10 +224,10 @@ pub struct Row<'t> {
 
 /// The texts of a row.
 struct Parts<'t> {
-    id: Option<Text<'t>>,
-    email: Option<Text<'t>>,
-    name: Option<Text<'t>>,
-    activated_at: Option<Text<'t>>,
+    id: Option<PackedText<'t>>,
+    email: Option<PackedText<'t>>,
+    name: Option<PackedText<'t>>,
+    activated_at: Option<PackedText<'t>>,
     /// How many attributes there are, and where they begin.
     attributes: (usize, &'t [u8]),
 }
@@ -268,7 +268,7 @@ impl<'t> Row<'t> {
     }
 
     /// The app's own id, still packed.
-    pub fn id(self) -> Option<Text<'t>> {
+    pub fn id(self) -> Option<PackedText<'t>> {
         self.parts().id
     }
 
@@ -284,13 +284,18 @@ impl<'t> Row<'t> {
         if self.head & HAS_DETAILS == 0 {
             return None;
         }
-        let text = |text: Text<'_>| text.parse(|text| Ok::<Box<str>, ()>(text.into()));
+        let text = |text: PackedText<'_>| text.parse(|text| Ok::<Box<str>, ()>(text.into()));
         let Parts {
             activated_at,
             attributes: (count, mut rest),
             ..
         } = self.parts();
-        let pair = |_| Some((text(Text::take(&mut rest)?)?, text(Text::take(&mut rest)?)?));
+        let pair = |_| {
+            Some((
+                text(PackedText::take(&mut rest)?)?,
+                text(PackedText::take(&mut rest)?)?,
+            ))
+        };
         Some(Details {
             activated_at: activated_at.and_then(text),
             attributes: (0..count).map_while(pair).collect(),
@@ -313,7 +318,7 @@ impl<'t> Row<'t> {
             if self.head & bit == 0 {
                 None
             } else {
-                Text::take(&mut rest)
+                PackedText::take(&mut rest)
             }
         };
         let (id, email, name) = (next(HAS_ID), next(HAS_EMAIL), next(HAS_NAME));
@@ -326,7 +331,7 @@ impl<'t> Row<'t> {
         let activated_at = if of_details % 2 == 0 {
             None
         } else {
-            Text::take(&mut rest)
+            PackedText::take(&mut rest)
         };
         Parts {
             id,

@@ -11,7 +11,7 @@ use http::HeaderValue;
 
 /// A text, as it is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text<'t> {
+pub struct PackedText<'t> {
     form: Form,
     bytes: &'t [u8],
 }
@@ -37,18 +37,18 @@ const UUID_TEXT: usize = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
 /// Where the bytes of a UUID are put while its text is looked for.
-pub type Room = [u8; UUID];
+pub type UuidBuffer = [u8; UUID];
 
-impl Hash for Text<'_> {
+impl Hash for PackedText<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.bytes);
         state.write_u8(self.form as u8);
     }
 }
 
-impl<'t> Text<'t> {
+impl<'t> PackedText<'t> {
     /// How `text` is packed. `room` is used if it is a UUID.
-    pub fn of(text: &'t [u8], room: &'t mut Room) -> Self {
+    pub fn of(text: &'t [u8], room: &'t mut UuidBuffer) -> Self {
         if pack_uuid(text, room) {
             return Self {
                 form: Form::Uuid,
@@ -118,7 +118,7 @@ impl<'t> Text<'t> {
 
 /// Adds a text.
 pub fn push_text(text: &[u8], packed: &mut Vec<u8>) {
-    Text::of(text, &mut Room::default()).push_to(packed);
+    PackedText::of(text, &mut UuidBuffer::default()).push_to(packed);
 }
 
 /// Adds a number: seven bits a byte, the lowest first; all but the last byte have the highest bit set.
@@ -149,7 +149,7 @@ pub fn take_number(packed: &mut &[u8]) -> Option<usize> {
 }
 
 /// Whether `text` is a UUID as it is usually written; then `room` has its bytes.
-fn pack_uuid(text: &[u8], room: &mut Room) -> bool {
+fn pack_uuid(text: &[u8], room: &mut UuidBuffer) -> bool {
     if text.len() != UUID_TEXT {
         return false;
     }
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn bytes_that_were_never_packed_are_no_text() {
         for mut bytes in [&[][..], &[0x80], &[8], &[9, 1], &[0xff; 20]] {
-            assert_eq!(Text::take(&mut bytes), None);
+            assert_eq!(PackedText::take(&mut bytes), None);
         }
     }
 
@@ -241,9 +241,9 @@ mod tests {
             let all: Vec<u8> = texts.iter().flat_map(|text| packed(text)).collect();
             let mut rest = &all[..];
             for text in &texts {
-                let taken = Text::take(&mut rest).expect("a text");
-                let mut room = Room::default();
-                prop_assert_eq!(taken, Text::of(text.as_bytes(), &mut room));
+                let taken = PackedText::take(&mut rest).expect("a text");
+                let mut room = UuidBuffer::default();
+                prop_assert_eq!(taken, PackedText::of(text.as_bytes(), &mut room));
                 prop_assert_eq!(taken.unpack().into_owned(), text.as_bytes());
             }
             prop_assert!(rest.is_empty());
