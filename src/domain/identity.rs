@@ -61,14 +61,14 @@ pub mod name {
 
 /// The name of one trusted header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum TrustedName {
     /// One of [`name`]: lower case, known to the compiler.
     Fixed(&'static str),
     /// From the config.
     Configured(HeaderName),
 }
 
-impl Name {
+impl TrustedName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -88,7 +88,7 @@ pub struct TrustedHeaders {
     names: Arc<TrustedNames>,
     trusted_peer: bool,
     drop_authorization: bool,
-    values: Vec<(Name, HeaderValue)>,
+    values: Vec<(TrustedName, HeaderValue)>,
 }
 
 /// A header block that can be edited: `http::HeaderMap` in tests and fuzzing, Pingora's own type in the gate.
@@ -97,7 +97,7 @@ pub trait Headers {
     /// Removes all fields of this name.
     fn remove(&mut self, name: &HeaderName);
     /// Writes one field in the place of all fields of this name.
-    fn set(&mut self, name: &Name, value: &HeaderValue);
+    fn set(&mut self, name: &TrustedName, value: &HeaderValue);
 }
 
 impl TrustedHeaders {
@@ -119,7 +119,7 @@ impl TrustedHeaders {
     }
 
     pub(super) fn say(&mut self, name: &'static str, value: HeaderValue) {
-        self.values.push((Name::Fixed(name), value));
+        self.values.push((TrustedName::Fixed(name), value));
     }
 
     pub(super) fn say_if(&mut self, name: &'static str, value: Option<HeaderValue>) {
@@ -129,13 +129,13 @@ impl TrustedHeaders {
     }
 
     pub(super) fn say_configured(&mut self, name: HeaderName, value: HeaderValue) {
-        self.values.push((Name::Configured(name), value));
+        self.values.push((TrustedName::Configured(name), value));
     }
 
     /// Whether every header of `other` is also here, with the same value. `x-auth-kind: none` counts as absent.
     pub(super) fn includes(&self, other: &Self) -> bool {
         let nobody = (
-            &Name::Fixed(name::AUTH_KIND),
+            &TrustedName::Fixed(name::AUTH_KIND),
             &HeaderValue::from_static(name::NOBODY),
         );
         other
@@ -177,10 +177,10 @@ impl Headers for http::HeaderMap {
         self.remove(name);
     }
 
-    fn set(&mut self, name: &Name, value: &HeaderValue) {
+    fn set(&mut self, name: &TrustedName, value: &HeaderValue) {
         let name = match name {
-            Name::Fixed(name) => HeaderName::from_static(name),
-            Name::Configured(name) => name.clone(),
+            TrustedName::Fixed(name) => HeaderName::from_static(name),
+            TrustedName::Configured(name) => name.clone(),
         };
         self.insert(name, value.clone());
     }

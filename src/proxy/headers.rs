@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
 use crate::domain::Headers;
-use crate::domain::identity::Name;
+use crate::domain::identity::TrustedName;
 
 /// Pingora keeps a second map with the case of the names, so a header is edited through its own methods only.
 pub struct UpstreamHeaders<'r>(pub &'r mut RequestHeader);
@@ -18,10 +18,10 @@ impl Headers for UpstreamHeaders<'_> {
         self.0.remove_header(name);
     }
 
-    fn set(&mut self, name: &Name, value: &HeaderValue) {
+    fn set(&mut self, name: &TrustedName, value: &HeaderValue) {
         let written = match name {
-            Name::Fixed(name) => self.0.insert_header(*name, value.clone()),
-            Name::Configured(name) => self.0.insert_header(name.clone(), value.clone()),
+            TrustedName::Fixed(name) => self.0.insert_header(*name, value.clone()),
+            TrustedName::Configured(name) => self.0.insert_header(name.clone(), value.clone()),
         };
         // Both are a checked name and a checked value already. Fail closed all the same: a header that cannot be written must
         // not leave the client's in its place, and it was stripped before.
