@@ -15,7 +15,7 @@ use super::document::interpolate::Env;
 use super::document::source::Source;
 use super::document::yaml::{Bounds, Node};
 use super::reader::environment::{Environment, ReadContext};
-use super::reader::{Ctx, Faulty, Fields, Keys, Reading, secrets};
+use super::reader::{Faulty, Fields, Keys, ReaderContext, Reading, secrets};
 use super::sections::headers::HeaderRules;
 use super::sections::issuers::Issuers;
 use super::sections::membership::Membership;
@@ -44,7 +44,7 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result
         env,
         files: RefCell::default(),
     };
-    let ctx = Ctx::new(&recorder);
+    let ctx = ReaderContext::new(&recorder);
     let environment = Environment::read(overrides, &recorder, &ctx);
     let root = match path {
         Some(path) => ctx.load(path, Bounds::default()),
@@ -64,7 +64,7 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: &dyn Env) -> Result
 /// All keys that a config may have, and whether `source` uses them.
 #[must_use]
 pub fn known_keys(source: &Source, env: &dyn Env) -> Keys {
-    let ctx = Ctx::new(env);
+    let ctx = ReaderContext::new(env);
     let environment = Environment::read(&Overrides::default(), env, &ctx);
     if let Ok(root) = ctx.parse(source, Bounds::default()) {
         let _ = settings(&root, Path::new(""), ReadContext::new(&ctx, &environment));

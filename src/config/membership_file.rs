@@ -13,7 +13,9 @@ use crate::domain::membership::{
 use super::document::faults::Faults;
 use super::document::source::Source;
 use super::document::yaml::{Bounds, Node};
-use super::reader::{Code, Ctx, Fault, Faulty, Field, Fields, Member, Reading, all, quoted};
+use super::reader::{
+    Code, Fault, Faulty, Field, Fields, Member, ReaderContext, Reading, all, quoted,
+};
 use super::sections::membership::flag;
 
 /// Bound on the file: 64 MiB and 8 million values, which is enough for some 500,000 users.
@@ -46,13 +48,13 @@ pub fn parse_membership(
     roles: &Roles,
     flags: &Flags,
 ) -> Result<(Table, Faults), Faults> {
-    let ctx = Ctx::literal();
+    let ctx = ReaderContext::literal();
     let root = ctx.parse(source, BOUNDS);
     let table = root.and_then(|root| table(&root, roles, flags, &ctx));
     ctx.into_faults().judge(table.ok())
 }
 
-fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &Ctx<'_>) -> Reading<Table> {
+fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &ReaderContext<'_>) -> Reading<Table> {
     let mut fields = Fields::of(root, "the membership file", ctx)?;
     let mut table = TableBuilder::new();
     let users = users(fields.req("users"), flags, &mut table);
@@ -241,7 +243,7 @@ fn key<T, E: std::fmt::Display>(
 }
 
 /// Members who are not among `users`: they pass routes that ask for a token only, which may be a mistake.
-fn strangers(users: &HashSet<&str>, members: &[Member<'_>], ctx: &Ctx<'_>) {
+fn strangers(users: &HashSet<&str>, members: &[Member<'_>], ctx: &ReaderContext<'_>) {
     let mut told = HashSet::new();
     let mut more = 0_usize;
     for member in members.iter().filter(|member| !users.contains(member.key)) {

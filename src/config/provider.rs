@@ -11,7 +11,7 @@ use super::document::faults::Faults;
 use super::document::source::Source;
 use super::document::yaml::Bounds;
 use super::reader::environment::Environment;
-use super::reader::{Code, Ctx, Fault, Fields, ReadContext, quoted};
+use super::reader::{Code, Fault, Fields, ReadContext, ReaderContext, quoted};
 use super::sections::issuers;
 use super::settings::IssuerKeys;
 use super::values::url::Url;
@@ -62,7 +62,7 @@ pub fn parse_provider(body: &[u8]) -> Result<(Provider, Faults), Faults> {
     let description = Value::Object(given.clone());
     translate(&mut given)?;
     let text = Value::Object(given).to_string();
-    let ctx = Ctx::literal();
+    let ctx = ReaderContext::literal();
     let environment = Environment::nothing();
     let cx = ReadContext::new(&ctx, &environment);
     let root = ctx.parse(&Source::new("provider", &text), BOUNDS);

@@ -66,7 +66,7 @@ pub(crate) mod secrets;
 
 pub(crate) use crate::config::document::faults::{Code, Fault, quoted};
 pub(crate) use context::Name;
-pub use context::{Ctx, Faulty, Keys, Reading};
+pub use context::{Faulty, Keys, ReaderContext, Reading};
 pub(crate) use environment::ReadContext;
 pub use field::{Field, Shape};
 pub use fields::{Fields, Member};

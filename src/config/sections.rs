@@ -42,7 +42,7 @@ use self::headers::HeaderRules;
 use self::issuers::Issuers;
 use self::membership::Membership;
 use self::paths::Paths;
-use self::routes::Lines;
+use self::routes::RouteLines;
 use self::service_tokens::Service;
 use self::static_users::{AuthMode, Choice};
 use super::reader::{Field, Fields, ReadContext, Reading};
@@ -65,7 +65,7 @@ pub(crate) struct Sections<'a> {
     pub(crate) keep_revocations: Reading<Duration>,
     pub(crate) profile: Reading<Profile>,
     pub(crate) paths: Reading<Paths>,
-    pub(crate) routes: Reading<Lines<'a>>,
+    pub(crate) routes: Reading<RouteLines<'a>>,
     /// Where each comes from: what to point at when no route uses it.
     pub(crate) webhooks_at: Field<'a>,
     pub(crate) services_at: Field<'a>,

@@ -7,11 +7,11 @@ use crate::domain::routes::{Methods, Route, RouteTable};
 
 use crate::config::reader::{Code, Fault, quoted};
 use crate::config::sections::paths::Paths;
-use crate::config::sections::routes::Line;
+use crate::config::sections::routes::RouteLine;
 
 /// Warns where a variant of a guarded path is covered by open routes alone, and the config does not state whether the app tells the
 /// two apart: to Express `/ADMIN` is `/admin`, to Rails `/admin.json` is.
-pub(super) fn warn_of_open_variants(paths: Paths, table: &RouteTable, lines: &[Line<'_>]) {
+pub(super) fn warn_of_open_variants(paths: Paths, table: &RouteTable, lines: &[RouteLine<'_>]) {
     if paths.case.is_none() {
         let fix = "`paths: {case: insensitive}` for Express, NestJS, Koa, React Router and ASP.NET; `paths: {case: sensitive}` for Flask, FastAPI, \
                    Django and Rails";
@@ -64,7 +64,7 @@ fn other_cases(path: &str) -> Vec<String> {
 
 fn warn(
     table: &RouteTable,
-    lines: &[Line<'_>],
+    lines: &[RouteLine<'_>],
     variants: fn(&str) -> Vec<String>,
     expected: &str,
     fix: &str,

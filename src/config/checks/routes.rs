@@ -11,7 +11,7 @@ use crate::config::reader::{Code, Fault, Faulty, Field, ReadContext, Reading, qu
 use crate::config::sections::Sections;
 use crate::config::sections::membership::Membership;
 use crate::config::sections::paths::Paths;
-use crate::config::sections::routes::{Line, Lines};
+use crate::config::sections::routes::{RouteLine, RouteLines};
 use crate::config::sections::static_users::AuthMode;
 use crate::config::values::suggest::nearest;
 
@@ -29,12 +29,12 @@ struct Rest<'r> {
 
 /// Checks every route against the rest and against each other, and sorts them.
 pub(super) fn table(
-    read: &Lines<'_>,
+    read: &RouteLines<'_>,
     sections: &Sections<'_>,
     services: Option<&[BoundService<'_>]>,
     cx: ReadContext<'_>,
 ) -> Reading<RouteTable> {
-    let Lines { lines, all } = read;
+    let RouteLines { lines, all } = read;
     let rest = &Rest { sections, services };
     let mut good = *all && sections.paths.is_ok();
     let paths = sections.paths.unwrap_or_default();
@@ -56,7 +56,7 @@ pub(super) fn table(
 }
 
 /// Warns about secrets that no route asks for: either a route is missing, or the secret is not needed any more.
-fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
+fn unused(lines: &[RouteLine<'_>], rest: &Rest<'_>) {
     let warn = |field: Field<'_>, what: String, fix: String| {
         field.warn(Code::Route, what, fix);
     };
@@ -101,7 +101,7 @@ fn unused(lines: &[Line<'_>], rest: &Rest<'_>) {
 
 /// Warns about a guarded route whose other methods meet an open route: a config that guards `POST /a/admin` rarely means
 /// `GET /a/admin` to be public.
-fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
+fn fallen_through(table: &RouteTable, lines: &[RouteLine<'_>]) {
     for line in lines {
         let route = &line.route;
         if matches!(route.methods, Methods::Usual)
@@ -148,7 +148,7 @@ fn fallen_through(table: &RouteTable, lines: &[Line<'_>]) {
     }
 }
 
-fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
+fn has_what_it_asks(line: &RouteLine<'_>, rest: &Rest<'_>) -> bool {
     let mut good = true;
     let mut refuse = |field: Field<'_>, what: String, fix: &str| {
         field.refuse(Code::Route, what, fix);
@@ -219,7 +219,7 @@ fn has_what_it_asks(line: &Line<'_>, rest: &Rest<'_>) -> bool {
     good & knows_issuers(line, rest.sections)
 }
 
-fn knows_issuers(line: &Line<'_>, sections: &Sections<'_>) -> bool {
+fn knows_issuers(line: &RouteLine<'_>, sections: &Sections<'_>) -> bool {
     let Ok(issuers) = &sections.issuers else {
         return true;
     };
@@ -258,7 +258,7 @@ fn knows_issuers(line: &Line<'_>, sections: &Sections<'_>) -> bool {
 }
 
 /// Somebody must be able to sign what the routes ask for.
-fn has_issuer(lines: &[Line<'_>], sections: &Sections<'_>, cx: ReadContext<'_>) -> bool {
+fn has_issuer(lines: &[RouteLine<'_>], sections: &Sections<'_>, cx: ReadContext<'_>) -> bool {
     let asks = |route: &Route| {
         matches!(
             route.access,
@@ -310,7 +310,7 @@ fn twin(cx: ReadContext<'_>) -> Option<String> {
 }
 
 /// Finds every pair of routes for the same requests.
-fn distinct(lines: &[Line<'_>], paths: Paths) -> Reading<RouteTable> {
+fn distinct(lines: &[RouteLine<'_>], paths: Paths) -> Reading<RouteTable> {
     // Bound: each round takes one route out.
     const MOST: usize = 20;
     let mut distinct = Ok(());
@@ -334,7 +334,7 @@ fn distinct(lines: &[Line<'_>], paths: Paths) -> Reading<RouteTable> {
     Err(Faulty)
 }
 
-fn report_pair(earlier: &Line<'_>, later: &Line<'_>) -> Faulty {
+fn report_pair(earlier: &RouteLine<'_>, later: &RouteLine<'_>) -> Faulty {
     let what = format!(
         "the route {} is for requests that another one is for",
         quoted(later.route.pattern.text())
@@ -351,7 +351,7 @@ fn report_pair(earlier: &Line<'_>, later: &Line<'_>) -> Faulty {
 }
 
 /// Warns about a shape that no route gives.
-fn unused_profile(lines: &[Line<'_>], profile: Field<'_>) {
+fn unused_profile(lines: &[RouteLine<'_>], profile: Field<'_>) {
     if profile.is_present()
         && !lines
             .iter()

@@ -8,13 +8,13 @@ use crate::domain::routes::{Methods, Route};
 use crate::domain::service_token::{NotForServices, Reach, ServiceRoute, ServiceToken};
 
 use crate::config::reader::{Code, Fault, Faulty, Field, Reading, all, quoted};
-use crate::config::sections::routes::{Line, Lines};
-use crate::config::sections::service_tokens::{Place, Service, Wanted};
+use crate::config::sections::routes::{RouteLine, RouteLines};
+use crate::config::sections::service_tokens::{NetworkItem, Service, Wanted};
 
 /// Puts every service together with the field that it was read from. `proxies` are the trusted ones.
 pub(crate) fn bind<'a>(
     read: &[Service<'a>],
-    lines: &Lines<'_>,
+    lines: &RouteLines<'_>,
     proxies: &[IpNet],
 ) -> Reading<Vec<(Field<'a>, ServiceToken)>> {
     all(read.iter().map(|service| bind_one(service, lines, proxies)))
@@ -22,7 +22,7 @@ pub(crate) fn bind<'a>(
 
 fn bind_one<'a>(
     service: &Service<'a>,
-    lines: &Lines<'_>,
+    lines: &RouteLines<'_>,
     proxies: &[IpNet],
 ) -> Reading<(Field<'a>, ServiceToken)> {
     let Service {
@@ -44,7 +44,7 @@ fn bind_one<'a>(
     Ok((*item, service.ok_or(Faulty)?))
 }
 
-fn reach(wanted: &[Wanted<'_>], lines: &Lines<'_>) -> Reading<Reach> {
+fn reach(wanted: &[Wanted<'_>], lines: &RouteLines<'_>) -> Reading<Reach> {
     let found: Reading<Vec<_>> = all(wanted.iter().map(|wanted| listed(wanted, lines)));
     let mut distinct = Ok(());
     for (i, one) in wanted.iter().enumerate() {
@@ -64,7 +64,7 @@ fn reach(wanted: &[Wanted<'_>], lines: &Lines<'_>) -> Reading<Reach> {
 }
 
 /// The routes that one item means: every one with this path, or the one that covers the method.
-fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Reading<Vec<ServiceRoute>> {
+fn listed(wanted: &Wanted<'_>, lines: &RouteLines<'_>) -> Reading<Vec<ServiceRoute>> {
     let with_path: Vec<_> = lines
         .lines
         .iter()
@@ -88,13 +88,13 @@ fn listed(wanted: &Wanted<'_>, lines: &Lines<'_>) -> Reading<Vec<ServiceRoute>> 
 }
 
 /// Of several routes with one path, the one that names the method goes before the one that names none.
-fn covering<'l, 'a>(with_path: &[&'l Line<'a>], method: &Method) -> Option<&'l Line<'a>> {
-    let covers = |line: &&&'l Line<'a>| line.route.methods.cover(method);
-    let unnamed = |line: &&&'l Line<'a>| matches!(line.route.methods, Methods::Usual);
+fn covering<'l, 'a>(with_path: &[&'l RouteLine<'a>], method: &Method) -> Option<&'l RouteLine<'a>> {
+    let covers = |line: &&&'l RouteLine<'a>| line.route.methods.cover(method);
+    let unnamed = |line: &&&'l RouteLine<'a>| matches!(line.route.methods, Methods::Usual);
     with_path.iter().filter(covers).min_by_key(unnamed).copied()
 }
 
-fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Reading<ServiceRoute> {
+fn for_services(wanted: &Wanted<'_>, line: &RouteLine<'_>) -> Reading<ServiceRoute> {
     let error = match ServiceRoute::new(&line.route, wanted.method.clone()) {
         Ok(listed) => return Ok(listed),
         Err(error) => error,
@@ -126,7 +126,7 @@ fn for_services(wanted: &Wanted<'_>, line: &Line<'_>) -> Reading<ServiceRoute> {
     }))
 }
 
-fn unknown_path(wanted: &Wanted<'_>, lines: &Lines<'_>) {
+fn unknown_path(wanted: &Wanted<'_>, lines: &RouteLines<'_>) {
     let paths = lines.lines.iter().map(|line| &**line.route.pattern.text());
     let what = format!("{} is the `path` of no route", wanted.item.name);
     let (fault, expected) = (
@@ -141,7 +141,7 @@ fn unknown_path(wanted: &Wanted<'_>, lines: &Lines<'_>) {
 fn uncovered<T>(
     wanted: &Wanted<'_>,
     method: &Method,
-    with_path: &[&Line<'_>],
+    with_path: &[&RouteLine<'_>],
     all: bool,
 ) -> Reading<T> {
     if all {
@@ -173,13 +173,13 @@ fn methods(route: &Route) -> String {
         .join(", ")
 }
 
-fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Reading<Networks> {
+fn networks(places: &[(Field<'_>, NetworkItem)], proxies: &[IpNet]) -> Reading<Networks> {
     let (mut nets, mut unix, mut good) = (vec![], false, Ok(()));
     for (item, place) in places {
         match place {
-            Place::Unix => unix = true,
+            NetworkItem::Unix => unix = true,
             // A rule that can never hold: what a trusted proxy sends is not from that proxy.
-            Place::Net(net) if proxies.iter().any(|proxy| proxy.contains(net)) => {
+            NetworkItem::Net(net) if proxies.iter().any(|proxy| proxy.contains(net)) => {
                 let what = format!(
                     "{} lies within `trusted_proxies`, so no service can call from there",
                     item.name
@@ -187,7 +187,7 @@ fn networks(places: &[(Field<'_>, Place)], proxies: &[IpNet]) -> Reading<Network
                 let fix = "let `trusted_proxies` name the proxies alone, and `networks` where the service runs";
                 good = Err(item.refuse(Code::Contradiction, what, fix));
             }
-            Place::Net(net) => nets.push(*net),
+            NetworkItem::Net(net) => nets.push(*net),
         }
     }
     good.map(|()| Networks::new(nets, unix))

@@ -19,7 +19,7 @@ pub struct Faulty;
 pub type Reading<T> = Result<T, Faulty>;
 
 /// What a whole run of reading shares: the outside world and the faults found so far.
-pub struct Ctx<'e> {
+pub struct ReaderContext<'e> {
     /// `None` where nothing is replaced.
     pub(crate) env: Option<&'e dyn Env>,
     // Borrowed within one method at a time, never across a call of foreign code.
@@ -30,7 +30,7 @@ pub struct Ctx<'e> {
 /// For each kind of mapping ("a route"): the keys that it may have, and whether the texts of this run use them.
 pub type Keys = BTreeMap<String, BTreeMap<&'static str, bool>>;
 
-impl<'e> Ctx<'e> {
+impl<'e> ReaderContext<'e> {
     /// A run without faults.
     #[must_use]
     pub fn new(env: &'e dyn Env) -> Self {

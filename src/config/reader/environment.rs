@@ -9,7 +9,7 @@ use crate::config::document::interpolate::Env;
 use crate::config::document::source::{Source, Span, small};
 use crate::config::document::yaml::{Node, Style};
 
-use super::context::{Ctx, Faulty, Name, Reading};
+use super::context::{Faulty, Name, ReaderContext, Reading};
 use super::field::Field;
 use super::fields::Fields;
 
@@ -63,7 +63,7 @@ struct Variable {
 
 impl Environment {
     /// Reads every flag and variable. One that is set to nothing counts as not set, as with `${NAME:-default}`.
-    pub(crate) fn read(overrides: &Overrides, env: &dyn Env, ctx: &Ctx<'_>) -> Self {
+    pub(crate) fn read(overrides: &Overrides, env: &dyn Env, ctx: &ReaderContext<'_>) -> Self {
         let flags = [
             ("--upstream", &overrides.upstream),
             ("--listen", &overrides.listen),
@@ -104,7 +104,7 @@ fn flag(key: &'static str, value: &str) -> Variable {
     }
 }
 
-fn variable(key: &'static str, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Variable> {
+fn variable(key: &'static str, env: &dyn Env, ctx: &ReaderContext<'_>) -> Option<Variable> {
     let file_key = format!("{key}_FILE");
     let set = |name: &str| env.var(name).filter(|value| !value.is_empty());
     let (value, file) = (set(key), set(&file_key));
@@ -126,12 +126,12 @@ fn variable(key: &'static str, env: &dyn Env, ctx: &Ctx<'_>) -> Option<Variable>
 /// What every part of the config is read with.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadContext<'a> {
-    pub(crate) ctx: &'a Ctx<'a>,
+    pub(crate) ctx: &'a ReaderContext<'a>,
     environment: &'a Environment,
 }
 
 impl<'a> ReadContext<'a> {
-    pub(crate) fn new(ctx: &'a Ctx<'a>, environment: &'a Environment) -> Self {
+    pub(crate) fn new(ctx: &'a ReaderContext<'a>, environment: &'a Environment) -> Self {
         Self { ctx, environment }
     }
 

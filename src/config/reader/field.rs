@@ -8,14 +8,14 @@ use crate::config::document::interpolate::{Origin, Resolved, Unresolved, resolve
 use crate::config::document::source::{Place, Span};
 use crate::config::document::yaml::{Kind, Node, Style};
 
-use super::context::{Ctx, Faulty, Name, Reading};
+use super::context::{Faulty, Name, ReaderContext, Reading};
 
 /// One value that may be read as any type. It may also be absent: then every method gives an error
 /// (for a required key the fault comes from [`finish`](super::Fields::finish)).
 #[derive(Clone, Copy)]
 #[must_use = "a field that is not read is not checked"]
 pub struct Field<'a> {
-    pub(crate) ctx: &'a Ctx<'a>,
+    pub(crate) ctx: &'a ReaderContext<'a>,
     pub(crate) name: Name<'a>,
     pub(crate) key: Option<Span>,
     pub(crate) node: Option<&'a Node>,
@@ -42,7 +42,7 @@ pub(crate) struct Text<'a> {
 
 impl<'a> Field<'a> {
     /// The root of a tree, named `what` in messages: "the config".
-    pub fn root(node: &'a Node, what: &'a str, ctx: &'a Ctx<'a>) -> Self {
+    pub fn root(node: &'a Node, what: &'a str, ctx: &'a ReaderContext<'a>) -> Self {
         let name = Name::Root(what);
         Self {
             ctx,

@@ -5,7 +5,7 @@ use crate::config::document::source::{Place, Span};
 use crate::config::document::yaml::{Entry, Kind, Node};
 use crate::config::values::suggest::nearest;
 
-use super::context::{Ctx, Faulty, Name, Reading};
+use super::context::{Faulty, Name, ReaderContext, Reading};
 use super::field::{Field, Shape};
 
 impl<'a> Field<'a> {
@@ -73,7 +73,7 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The mapping at the root of a tree, called `what` in messages: "the config".
-    pub fn of(node: &'a Node, what: &'a str, ctx: &'a Ctx<'a>) -> Reading<Self> {
+    pub fn of(node: &'a Node, what: &'a str, ctx: &'a ReaderContext<'a>) -> Reading<Self> {
         Field::root(node, what, ctx).fields(what)
     }
 

@@ -3,7 +3,7 @@
 use crate::config::document::yaml::{Kind, Node};
 use crate::config::values::suggest::nearest;
 
-use super::context::Ctx;
+use super::context::ReaderContext;
 
 /// Keys whose values are secret.
 const SECRETS: &[&str] = &[
@@ -20,7 +20,7 @@ const SECRETS: &[&str] = &[
 const HOLDERS: &[&str] = &["webhooks", "service_tokens", "local", "shared"];
 
 /// Hides a value, or the values of a list, that stand where a mapping belongs.
-fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
+fn hide_bare(node: &Node, ctx: &ReaderContext<'_>) {
     match node.kind() {
         Kind::List(items) => items.iter().for_each(|item| hide_bare(item, ctx)),
         Kind::Scalar { .. } => ctx.hide(node),
@@ -29,7 +29,7 @@ fn hide_bare(node: &Node, ctx: &Ctx<'_>) {
 }
 
 /// Hides the address in such a mapping, or what stands in its place.
-fn hide_address(node: &Node, ctx: &Ctx<'_>) {
+fn hide_address(node: &Node, ctx: &ReaderContext<'_>) {
     hide_bare(node, ctx);
     if let Kind::Map(entries) = node.kind() {
         entries
@@ -41,7 +41,7 @@ fn hide_address(node: &Node, ctx: &Ctx<'_>) {
 
 /// Hides what stands under such a key, or under a misspelling of one, wherever that is: a fault can keep a part of the config
 /// from being read, and its line is printed all the same.
-pub(crate) fn hide(node: &Node, ctx: &Ctx<'_>) {
+pub(crate) fn hide(node: &Node, ctx: &ReaderContext<'_>) {
     match node.kind() {
         Kind::List(items) => items.iter().for_each(|item| hide(item, ctx)),
         Kind::Map(entries) => {

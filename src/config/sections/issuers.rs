@@ -16,7 +16,7 @@ use crate::domain::static_user::RESERVED;
 use crate::config::reader::{Code, Fault, Faulty, Field, Fields, ReadContext, Reading, quoted};
 use crate::config::settings::{BackendSettings, IssuerKeys};
 
-use self::backend::Backend;
+use self::backend::BackendKeys;
 
 /// Everybody who may sign tokens.
 #[derive(Default)]
@@ -56,7 +56,7 @@ pub(crate) fn issuers<'a>(root: &mut Fields<'a>, cx: ReadContext<'a>) -> Reading
     }
     // The variables are checked even where they have no effect.
     let alone = if found.is_empty() {
-        Backend::from_environment(cx).read()
+        BackendKeys::from_environment(cx).read()
     } else {
         Ok(None)
     };

@@ -51,10 +51,14 @@ impl Membership {
 }
 
 /// The Backend API as `clerk:` configures it.
-type Backend<'b> = Reading<Option<&'b BackendSettings>>;
+type BackendKeys<'b> = Reading<Option<&'b BackendSettings>>;
 
 /// Reads the section. The path of the table is relative to `folder`, where the config is.
-pub(crate) fn membership(root: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membership {
+pub(crate) fn membership(
+    root: &mut Fields<'_>,
+    folder: &Path,
+    backend: BackendKeys<'_>,
+) -> Membership {
     let field = root.opt("membership");
     if !field.is_present() {
         return Membership::None;
@@ -65,7 +69,7 @@ pub(crate) fn membership(root: &mut Fields<'_>, folder: &Path, backend: Backend<
     }
 }
 
-fn section(mut fields: Fields<'_>, folder: &Path, backend: Backend<'_>) -> Membership {
+fn section(mut fields: Fields<'_>, folder: &Path, backend: BackendKeys<'_>) -> Membership {
     let from = from(&mut fields, folder, backend);
     let roles = roles(fields.opt("roles"));
     let flags = flags(fields.opt("flags"));
@@ -162,7 +166,7 @@ pub(crate) fn flag(field: Field<'_>, known: &Flags) -> Reading<Box<str>> {
 }
 
 /// The one source, of several that there can be.
-fn from(fields: &mut Fields<'_>, folder: &Path, backend: Backend<'_>) -> Reading<From> {
+fn from(fields: &mut Fields<'_>, folder: &Path, backend: BackendKeys<'_>) -> Reading<From> {
     let named = ["file", "token", "http", "clerk", "postgres"].map(|key| (fields.opt(key), key));
     let present: Vec<_> = named
         .iter()

@@ -17,7 +17,7 @@ use super::membership::{ACCESS_WORDS, Membership, known_role};
 use super::{conditions, headers, local_answer};
 
 /// A route and the fields that later checks point at.
-pub(crate) struct Line<'a> {
+pub(crate) struct RouteLine<'a> {
     pub(crate) route: Route,
     pub(crate) item: Field<'a>,
     pub(crate) access: Field<'a>,
@@ -25,7 +25,7 @@ pub(crate) struct Line<'a> {
     pub(crate) issuers: Vec<Field<'a>>,
 }
 
-impl Line<'_> {
+impl RouteLine<'_> {
     /// Where the route stands.
     pub(crate) fn place(&self) -> Option<Place> {
         self.item.place()
@@ -33,13 +33,16 @@ impl Line<'_> {
 }
 
 /// All routes that could be read, and whether that is all that there are.
-pub(crate) struct Lines<'a> {
-    pub(crate) lines: Vec<Line<'a>>,
+pub(crate) struct RouteLines<'a> {
+    pub(crate) lines: Vec<RouteLine<'a>>,
     pub(crate) all: bool,
 }
 
 /// Reads all routes. Without the key there is one, which lets in users only.
-pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Reading<Lines<'a>> {
+pub(crate) fn routes<'a>(
+    root: &mut Fields<'a>,
+    membership: &Membership,
+) -> Reading<RouteLines<'a>> {
     let field = root.opt("routes");
     if !field.is_present() {
         let route = Route {
@@ -56,14 +59,14 @@ pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Read
             allow_suspended: false,
             answer: None,
         };
-        let line = Line {
+        let line = RouteLine {
             route,
             item: field,
             access: field,
             require: field,
             issuers: vec![],
         };
-        return Ok(Lines {
+        return Ok(RouteLines {
             lines: vec![line],
             all: true,
         });
@@ -74,13 +77,13 @@ pub(crate) fn routes<'a>(root: &mut Fields<'a>, membership: &Membership) -> Read
         .map(|item| line(item, membership))
         .collect();
     let all = read.iter().all(Result::is_ok);
-    Ok(Lines {
+    Ok(RouteLines {
         lines: read.into_iter().flatten().collect(),
         all,
     })
 }
 
-fn line<'a>(item: Field<'a>, membership: &Membership) -> Reading<Line<'a>> {
+fn line<'a>(item: Field<'a>, membership: &Membership) -> Reading<RouteLine<'a>> {
     let mut fields = item.fields("a route")?;
     let path = fields.req("path").parse(
         Code::Route,
@@ -151,7 +154,7 @@ fn line<'a>(item: Field<'a>, membership: &Membership) -> Reading<Line<'a>> {
     };
     let good =
         good & own?.is_none_or(|own| local_answer::fits(own, &route, answer, methods, &onward));
-    let line = Line {
+    let line = RouteLine {
         route,
         item,
         access,

@@ -24,7 +24,7 @@ pub(crate) struct Service<'a> {
     /// `None`: every route with `access: service`.
     pub(crate) routes: Option<Vec<Wanted<'a>>>,
     /// `None`: private networks.
-    pub(crate) networks: Option<Vec<(Field<'a>, Place)>>,
+    pub(crate) networks: Option<Vec<(Field<'a>, NetworkItem)>>,
 }
 
 /// An item of `routes`.
@@ -36,7 +36,7 @@ pub(crate) struct Wanted<'a> {
 
 /// An item of `networks`.
 #[derive(Clone, Copy)]
-pub(crate) enum Place {
+pub(crate) enum NetworkItem {
     Net(IpNet),
     Unix,
 }
@@ -164,13 +164,13 @@ fn wanted(item: Field<'_>) -> Reading<Wanted<'_>> {
     })
 }
 
-fn place(item: Field<'_>) -> Reading<(Field<'_>, Place)> {
+fn place(item: Field<'_>) -> Reading<(Field<'_>, NetworkItem)> {
     let expected = "an address, a network such as 10.0.0.0/8, or `unix`";
     let place = item.parse(Code::WrongValue, expected, |text| match text {
-        "unix" => Ok(Place::Unix),
-        text => network(text).map(Place::Net),
+        "unix" => Ok(NetworkItem::Unix),
+        text => network(text).map(NetworkItem::Net),
     })?;
-    if let Place::Net(net) = place
+    if let NetworkItem::Net(net) = place
         && net.prefix_len() == 0
     {
         let what = format!(

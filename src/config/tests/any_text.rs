@@ -8,7 +8,7 @@ use crate::clock::monotonic;
 
 use crate::config::faults::Faults;
 use crate::config::interpolate::FakeEnv;
-use crate::config::reader::{Ctx, Field, Fields, Shape};
+use crate::config::reader::{Field, Fields, ReaderContext, Shape};
 use crate::config::source::Source;
 use crate::config::yaml::{Bounds, parse};
 
@@ -32,7 +32,7 @@ routes:
 /// Reads everything as everything, and prints.
 fn exhaust(bytes: &[u8]) -> String {
     let env = FakeEnv::new().with_var("A", "a");
-    let ctx = Ctx::new(&env);
+    let ctx = ReaderContext::new(&env);
     let source = match Source::from_bytes("any.yaml", bytes) {
         Ok(source) => source,
         Err(faults) => {
@@ -181,7 +181,7 @@ fn a_hundred_thousand_rows_are_read_in_a_moment() {
             &format!("  user_{row}: {{id: {row}, email: a{row}@example.com, access: active}}\n");
     }
     let env = FakeEnv::new();
-    let ctx = Ctx::new(&env);
+    let ctx = ReaderContext::new(&env);
     let start = monotonic();
     let root = ctx
         .parse(&Source::new("membership.yaml", &text), Bounds::default())

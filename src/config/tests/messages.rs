@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{assert_text, complaint, read};
 use crate::config::faults::{Code, Fault, Faults, Severity, quoted};
 use crate::config::interpolate::FakeEnv;
-use crate::config::reader::{Ctx, Field, Fields, Reading};
+use crate::config::reader::{Field, Fields, ReaderContext, Reading};
 use crate::config::source::Source;
 use crate::config::yaml::{Bounds, parse};
 
@@ -308,7 +308,7 @@ fn texts_that_are_no_config_say_so() {
 #[test]
 fn a_program_gets_the_same_as_json() {
     let env = FakeEnv::new();
-    let ctx = Ctx::new(&env);
+    let ctx = ReaderContext::new(&env);
     let root = ctx
         .parse(&Source::new("b.yaml", "leway: 10s\n"), Bounds::default())
         .expect("a tree");
@@ -325,7 +325,7 @@ fn a_program_gets_the_same_as_json() {
 #[test]
 fn forgetting_to_finish_is_a_fault() {
     let env = FakeEnv::new();
-    let ctx = Ctx::new(&env);
+    let ctx = ReaderContext::new(&env);
     let root = ctx
         .parse(&Source::new("b.yaml", "a: 1\n"), Bounds::default())
         .expect("a tree");

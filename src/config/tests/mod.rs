@@ -6,7 +6,7 @@ mod secrecy;
 mod values;
 
 use super::interpolate::FakeEnv;
-use super::reader::{Ctx, Field, Fields, Reading};
+use super::reader::{Field, Fields, ReaderContext, Reading};
 use super::source::Source;
 use super::yaml::Bounds;
 
@@ -16,7 +16,7 @@ fn read<T>(
     env: &FakeEnv,
     read: impl FnOnce(&mut Fields<'_>) -> Reading<T>,
 ) -> (Option<T>, String) {
-    let ctx = Ctx::new(env);
+    let ctx = ReaderContext::new(env);
     let value = ctx
         .parse(&Source::new("bailiff.yaml", text), Bounds::default())
         .and_then(|root| {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::read;
 use crate::config::interpolate::FakeEnv;
-use crate::config::reader::{Ctx, Faulty, Field, Fields, Reading, Shape};
+use crate::config::reader::{Faulty, Field, Fields, ReaderContext, Reading, Shape};
 use crate::config::source::Source;
 use crate::config::yaml::Bounds;
 
@@ -195,7 +195,7 @@ fn mappings_with_keys_of_the_users_own_keep_places_and_order() {
 #[test]
 fn a_mark_at_the_start_does_not_shift_columns_and_anchors_repeat() {
     let env = FakeEnv::new();
-    let ctx = Ctx::new(&env);
+    let ctx = ReaderContext::new(&env);
     let source =
         Source::from_bytes("b.yaml", "\u{feff}k: &a x\r\nl: *a\r\n".as_bytes()).expect("UTF-8");
     let root = ctx.parse(&source, Bounds::default()).expect("a tree");

@@ -12,12 +12,12 @@ const API: &str = "https://api.clerk.com, or another https URL without a path";
 
 /// The two keys of an issuer that lead to the Backend API.
 #[derive(Clone, Copy)]
-pub(crate) struct Backend<'a> {
+pub(crate) struct BackendKeys<'a> {
     pub(crate) secret: Field<'a>,
     api_url: Field<'a>,
 }
 
-impl<'a> Backend<'a> {
+impl<'a> BackendKeys<'a> {
     /// Of an issuer. With `outer`, variables fill what the file leaves out.
     pub(crate) fn of(fields: &mut Fields<'a>, outer: Option<ReadContext<'a>>) -> Self {
         let mut filled = |key, variable| match outer {

@@ -11,7 +11,7 @@ use crate::config::values::clerk_keys::{PUBLISHABLE, Publishable};
 use crate::config::values::endpoint_url::{iss, jwks};
 use crate::config::values::url::Url;
 
-use super::backend::Backend;
+use super::backend::BackendKeys;
 use super::key_source::{JWKS, jwks_field, pem};
 
 const ISSUER: &str = "the Frontend API's URL, such as https://clerk.example.com";
@@ -50,7 +50,7 @@ pub(super) fn keys<'a>(
         outer,
     );
     let jwt_key = unless(jwks_url, fields, "jwt_key", "CLERK_JWT_KEY", outer).hidden();
-    let backend = Backend::of(fields, outer);
+    let backend = BackendKeys::of(fields, outer);
     if outer.is_none() {
         backend.unused();
     }
