@@ -24,7 +24,7 @@ pub use flags::{Flags, MAX_FLAGS};
 pub use known::{Known, Standing};
 pub use members::{Kept, Members, TokenMembership};
 pub use policy::Policy;
-pub use record::{Entry, OrgEntry, Record, Seen};
+pub use record::{InitialAccess, OrgEntry, Record, Seen};
 pub use reload::{MARKS_LAST, Reloaded, Said};
 pub use table::{RowFault, Table, TableBuilder, Workspace};
 pub use user_row::{MAX_ATTRIBUTES, MAX_DETAIL, UserRow, UserRowError};

@@ -22,7 +22,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Cursor, Entry, Nonce, Position, ResyncReason};
+pub use chain::{Cursor, LogEntry, Nonce, Position, ResyncReason};
 pub use known::{SILENT_AFTER, everything, may_push, unshared};
 pub use log::{Committed, Log, Offered};
 pub use reader::{Heard, Item, Owed, Reader};

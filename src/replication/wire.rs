@@ -8,7 +8,7 @@ use super::link::{Link, SharedStoreError};
 use crate::config::settings::SharedSettings;
 use crate::domain::event::EncodedEvent;
 use crate::domain::ids::SvixId;
-use crate::domain::shared::{Cursor, Entry, Item, Nonce, Offered, Position};
+use crate::domain::shared::{Cursor, Item, LogEntry, Nonce, Offered, Position};
 
 /// The version of keys and values. Another one is another namespace for us.
 const VERSION: &str = "1";
@@ -339,11 +339,11 @@ fn item(element: Value) -> Result<Item, SharedStoreError> {
         return Err(SharedStoreError::Strange("the log"));
     };
     let entry = if part == 0 { entry(seq, fields) } else { None };
-    Ok(entry.map_or(Item::InvalidEntry(Cursor(seq, part)), Item::Entry))
+    Ok(entry.map_or(Item::InvalidEntry(Cursor(seq, part)), Item::LogEntry))
 }
 
 /// `p` and the nonce of the entry before, `n` and its own, then keys and values of facts. `None` for anything else.
-fn entry(seq: u64, fields: Value) -> Option<Entry> {
+fn entry(seq: u64, fields: Value) -> Option<LogEntry> {
     let mut fields = several(fields)
         .ok()?
         .into_iter()
@@ -365,7 +365,7 @@ fn entry(seq: u64, fields: Value) -> Option<Entry> {
             value: fields.next()??.into(),
         });
     }
-    Some(Entry {
+    Some(LogEntry {
         seq,
         previous,
         nonce,

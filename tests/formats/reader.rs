@@ -12,7 +12,7 @@ pub struct UserRow {
     #[serde(default)]
     seen: Option<Seen>,
     #[serde(default)]
-    entry: Option<Entry>,
+    entry: Option<InitialAccess>,
     #[serde(default)]
     orgs: BTreeMap<String, Member>,
 }
@@ -41,7 +41,7 @@ struct Seen {
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct InitialAccess {
     at: u64,
     access: String,
     #[serde(default)]

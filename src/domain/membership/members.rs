@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::bounds::{Load, TooManyChanges};
 use super::{
-    AccessStatus, Entry, Flags, Known, OrgEntry, Policy, Record, Role, Roles, Standing, Table,
+    AccessStatus, Flags, InitialAccess, Known, OrgEntry, Policy, Record, Role, Roles, Standing,
+    Table,
 };
 use crate::domain::UnixTime;
 use crate::domain::event::{
@@ -235,7 +236,7 @@ impl Members {
         let takes = event.takes_access();
         let MembershipEvent { change, at } = event;
         let mut next = self.clone();
-        let newcomer = Entry {
+        let newcomer = InitialAccess {
             at,
             access: self.policy.access,
             flags: self.policy.flags.clone(),

@@ -15,7 +15,7 @@ pub struct Record {
     /// What tokens said of a user of whom Clerk did not say it.
     pub seen: Option<Seen>,
     /// The access of a user who is in no table, given once.
-    pub entry: Option<Entry>,
+    pub entry: Option<InitialAccess>,
     /// Memberships of organizations, sorted by organization.
     pub orgs: Vec<OrgEntry>,
 }
@@ -31,7 +31,7 @@ pub struct Seen {
 
 /// The access that a user got when they were first heard of. It does not change with the config.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct InitialAccess {
     pub at: EventTime,
     pub access: AccessStatus,
     pub flags: Flags,
@@ -87,7 +87,7 @@ impl Record {
         &mut self,
         change: UserChange,
         at: EventTime,
-        newcomer: &Entry,
+        newcomer: &InitialAccess,
         keep_deleted: bool,
     ) {
         if !self.is_news_of_user(&change, at) {
@@ -111,7 +111,7 @@ impl Record {
     /// the first name that was heard stays.
     ///
     /// Makes nobody known by itself: that takes a `newcomer`'s entry.
-    pub(super) fn see(&mut self, seen: Seen, newcomer: Option<&Entry>) {
+    pub(super) fn see(&mut self, seen: Seen, newcomer: Option<&InitialAccess>) {
         if self.deleted() {
             return;
         }
@@ -213,7 +213,7 @@ impl Record {
         self.orgs.get(place)
     }
 
-    fn enter(&mut self, newcomer: &Entry) {
+    fn enter(&mut self, newcomer: &InitialAccess) {
         match &mut self.entry {
             None => self.entry = Some(newcomer.clone()),
             Some(entry) => entry.at = entry.at.min(newcomer.at),

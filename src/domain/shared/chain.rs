@@ -24,7 +24,7 @@ impl Position {
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     pub seq: u64,
     /// The nonce of the entry before it, or that of [`Position::START`] in a store that had none.
     pub previous: Nonce,
@@ -33,7 +33,7 @@ pub struct Entry {
     pub facts: Vec<EncodedEvent>,
 }
 
-impl Entry {
+impl LogEntry {
     #[must_use]
     pub fn position(&self) -> Position {
         Position {

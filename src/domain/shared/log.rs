@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{Cursor, Entry, Nonce, Position};
+use super::{Cursor, LogEntry, Nonce, Position};
 use crate::domain::event::{Change, EncodedEvent, MembershipEvent};
 use crate::domain::membership::Roles;
 
@@ -48,7 +48,7 @@ pub struct Log {
     head: Option<Position>,
     /// By their keys, and until when.
     facts: BTreeMap<Box<str>, (EncodedEvent, Option<u64>)>,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<LogEntry>,
 }
 
 impl Log {
@@ -76,7 +76,7 @@ impl Log {
             let seq = before.map_or(now.max(1), |head| head.seq + 1);
             let previous = before.unwrap_or(Position::START).nonce;
             self.head = Some(Position { seq, nonce });
-            self.entries.push_back(Entry {
+            self.entries.push_back(LogEntry {
                 seq,
                 previous,
                 nonce,
@@ -107,7 +107,7 @@ impl Log {
 
     /// At most `max` entries behind `cursor`.
     #[must_use]
-    pub fn after(&self, cursor: Cursor, max: usize) -> Vec<Entry> {
+    pub fn after(&self, cursor: Cursor, max: usize) -> Vec<LogEntry> {
         let behind = self
             .entries
             .iter()

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Cursor, Entry, Nonce, Position, ResyncReason};
+use super::{Cursor, LogEntry, Nonce, Position, ResyncReason};
 use crate::domain::event::EncodedEvent;
 
 /// Checks in a row that find nothing amiss, until a gap is the first one again.
@@ -16,7 +16,7 @@ const MAX_READ: usize = 1024;
 /// An element of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    Entry(Entry),
+    LogEntry(LogEntry),
     /// Something at this place that is no entry: passed over.
     InvalidEntry(Cursor),
 }
@@ -147,7 +147,7 @@ impl Reader {
                     heard.poisoned += 1;
                     self.cursor = self.cursor.max(place);
                 }
-                Item::Entry(entry) => self.take(entry, &mut heard),
+                Item::LogEntry(entry) => self.take(entry, &mut heard),
             }
         }
         heard
@@ -215,7 +215,7 @@ impl Reader {
         heard
     }
 
-    fn take(&mut self, entry: Entry, heard: &mut Heard) {
+    fn take(&mut self, entry: LogEntry, heard: &mut Heard) {
         let position = entry.position();
         let ahead = self.expected.split_off(&position.seq.saturating_add(1));
         let mut due = std::mem::replace(&mut self.expected, ahead);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bailiff::domain::event::EncodedEvent;
-use bailiff::domain::shared::{Committed, Cursor, Entry, Log, Nonce, Offered, Position};
+use bailiff::domain::shared::{Committed, Cursor, Log, LogEntry, Nonce, Offered, Position};
 use proptest::prelude::*;
 use redis::Connection;
 
@@ -68,7 +68,7 @@ fn facts(store: &mut Connection) -> Vec<EncodedEvent> {
 
 type Stream = Vec<(String, Vec<(String, String)>)>;
 
-fn entries(store: &mut Connection) -> Vec<Entry> {
+fn entries(store: &mut Connection) -> Vec<LogEntry> {
     let stream: Stream = redis::cmd("XRANGE")
         .arg(&keys()[3])
         .arg("-")
@@ -90,7 +90,7 @@ fn entries(store: &mut Connection) -> Vec<Entry> {
             .strip_suffix("-0")
             .and_then(|seq| seq.parse().ok())
             .expect("the store answers in our words");
-        Entry {
+        LogEntry {
             seq,
             previous: nonce(previous),
             nonce: nonce(own),

@@ -70,7 +70,7 @@ impl Store {
         self.log
             .after(cursor, AT_ONCE)
             .into_iter()
-            .map(Item::Entry)
+            .map(Item::LogEntry)
             .collect()
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Body, DecodeError};
 use crate::domain::event::{EventTime, OrgChange};
 use crate::domain::ids::{OrgId, SessionId, UserId};
-use crate::domain::membership::{AccessStatus, Entry, Flags, OrgEntry, Record, Roles};
+use crate::domain::membership::{AccessStatus, Flags, InitialAccess, OrgEntry, Record, Roles};
 use crate::domain::revocation::Revoked;
 
 /// Bound on a row, in bytes. [`crate::domain::membership::TooManyChanges`] keeps every record within it.
@@ -41,7 +41,7 @@ struct EntryBody {
 /// A user's record as bytes; roles go by their names.
 #[must_use]
 pub fn encode_user(record: &Record, roles: &Roles) -> Vec<u8> {
-    let entry = |entry: &Entry| EntryBody {
+    let entry = |entry: &InitialAccess| EntryBody {
         at: entry.at.0,
         access: entry.access.name().to_owned(),
         flags: entry.flags.names().map(str::to_owned).collect(),
@@ -89,10 +89,10 @@ pub fn decode_user(
     Ok((UserId::parse(key)?, record))
 }
 
-fn entry(body: EntryBody) -> Result<Entry, DecodeError> {
+fn entry(body: EntryBody) -> Result<InitialAccess, DecodeError> {
     let access = AccessStatus::find(&body.access).ok_or(DecodeError::Word(body.access))?;
     let flags = Flags::new(body.flags.iter().map(String::as_str));
-    Ok(Entry {
+    Ok(InitialAccess {
         at: EventTime(body.at),
         access,
         flags: flags.ok_or_else(|| DecodeError::Word(body.flags.join(",")))?,

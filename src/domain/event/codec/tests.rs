@@ -9,7 +9,7 @@ use crate::domain::event::tests::{NAMES, any_event, org, roles, user};
 use crate::domain::event::{Change, EventTime, MembershipEvent};
 use crate::domain::ids::text_header;
 use crate::domain::membership::{
-    AccessStatus, Entry, Flags, Kept, Members, OrgEntry, Policy, Record, Table,
+    AccessStatus, Flags, InitialAccess, Kept, Members, OrgEntry, Policy, Record, Table,
 };
 use crate::domain::revocation::Revoked;
 
@@ -207,7 +207,7 @@ fn full(names: &Roles) -> Record {
             email: text_header("b@x.test"),
             name: None,
         }),
-        entry: Some(Entry {
+        entry: Some(InitialAccess {
             at: EventTime(1),
             access: AccessStatus::Pending,
             flags: Flags::new(["is_active"]).unwrap(),

@@ -88,7 +88,7 @@ impl Fleet {
             let whole = items.len() < 2;
             let heard = replica.reader.check(
                 self.log.head(),
-                items.into_iter().map(Item::Entry).collect(),
+                items.into_iter().map(Item::LogEntry).collect(),
                 whole,
             );
             replica.apply(heard);
@@ -173,7 +173,7 @@ fn committed(log: &mut Log, nonce: u64) {
 fn entries(log: &Log, reader: &Reader) -> Vec<Item> {
     log.after(reader.cursor(), 100)
         .into_iter()
-        .map(Item::Entry)
+        .map(Item::LogEntry)
         .collect()
 }
 
@@ -268,7 +268,7 @@ fn what_somebody_else_put_into_the_log_is_passed_over_and_hides_nothing() {
     let mut items: Vec<_> = log
         .after(reader.position().into(), 9)
         .into_iter()
-        .map(Item::Entry)
+        .map(Item::LogEntry)
         .collect();
     items.push(Item::InvalidEntry(far));
     let heard = reader.check(log.head(), items, true);

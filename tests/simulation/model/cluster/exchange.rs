@@ -243,7 +243,7 @@ impl Cluster {
         if self.mutant == Some(Mutant::NoChain) {
             let mut position = self.gate(gate).reader.position();
             for item in &mut items {
-                if let Item::Entry(entry) = item {
+                if let Item::LogEntry(entry) = item {
                     entry.previous = position.nonce;
                     if position != Position::START {
                         entry.seq = position.seq + 1;
@@ -253,7 +253,7 @@ impl Cluster {
             }
         }
         for item in &items {
-            if let Item::Entry(entry) = item {
+            if let Item::LogEntry(entry) = item {
                 self.told(gate, &entry.facts);
             }
         }
@@ -262,7 +262,7 @@ impl Cluster {
 
     fn last(&mut self, gate: usize, items: &[Item]) -> Position {
         let last = items.iter().rev().find_map(|item| match item {
-            Item::Entry(entry) => Some(entry.position()),
+            Item::LogEntry(entry) => Some(entry.position()),
             Item::InvalidEntry(_) => None,
         });
         last.unwrap_or(self.gate(gate).reader.position())
