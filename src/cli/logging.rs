@@ -15,12 +15,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 const WAITING_LINES: usize = 64 * 1024;
 
 /// Writes out what waits when it is dropped.
-pub struct Log {
+pub struct LogGuard {
     _writer: WorkerGuard,
     lost: ErrorCounter,
 }
 
-impl Log {
+impl LogGuard {
     fn on_stderr() -> (NonBlocking, Self) {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES)
@@ -44,8 +44,8 @@ impl Log {
 }
 
 /// Starts the log as JSON lines. `BAILIFF_LOG` (error, warn, info, debug, trace) sets how much bailiff says.
-pub fn json() -> Log {
-    let (writer, log) = Log::on_stderr();
+pub fn json() -> LogGuard {
+    let (writer, log) = LogGuard::on_stderr();
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -59,12 +59,12 @@ pub fn json() -> Log {
 }
 
 /// Starts the log as lines for somebody who watches.
-pub fn lines() -> Log {
-    let (writer, log) = Log::on_stderr();
+pub fn lines() -> LogGuard {
+    let (writer, log) = LogGuard::on_stderr();
     let colours = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let lines = tracing_subscriber::fmt::layer()
-        .event_format(lines::Lines { colours })
+        .event_format(lines::LineFormat { colours })
         .with_writer(writer)
         .with_filter(lines::filter());
     tracing_subscriber::registry().with(lines).init();

@@ -12,7 +12,7 @@
 //! - After reading all, a replica writes what it knows and the store does not ([`unshared`]). So what it learned while the store
 //!   was away is not lost, and a store that was emptied is filled again by whoever is left. An empty store takes nothing away.
 //!
-//! Nothing here talks to a store: `replication` does, the simulation has its own, and [`Log`] says what a store must do.
+//! Nothing here talks to a store: `replication` does, the simulation has its own, and [`StoreLog`] says what a store must do.
 
 mod chain;
 mod known;
@@ -24,5 +24,5 @@ mod tests;
 
 pub use chain::{Cursor, LogEntry, Nonce, Position, ResyncReason};
 pub use known::{SILENT_AFTER, everything, may_push, unshared};
-pub use log::{Committed, Log, Offered};
+pub use log::{Committed, Offered, StoreLog};
 pub use reader::{Heard, Item, Owed, Reader};

@@ -30,11 +30,11 @@ pub(super) fn filter() -> Targets {
 }
 
 /// Writes events as lines.
-pub(super) struct Lines {
+pub(super) struct LineFormat {
     pub colours: bool,
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

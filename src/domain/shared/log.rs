@@ -42,16 +42,16 @@ pub struct Committed {
     pub position: Position,
 }
 
-/// A store in memory. A copy is a replica of it; what [`Log::default`] gives is one that was emptied.
+/// A store in memory. A copy is a replica of it; what [`StoreLog::default`] gives is one that was emptied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Log {
+pub struct StoreLog {
     head: Option<Position>,
     /// By their keys, and until when.
     facts: BTreeMap<Box<str>, (EncodedEvent, Option<u64>)>,
     entries: VecDeque<LogEntry>,
 }
 
-impl Log {
+impl StoreLog {
     /// Takes those of `offered` whose rank is larger than that of what is there, at once, as one entry that keeps their order; and keeps the last
     /// `max` entries. `now` is the store's own clock, in milliseconds: only it says when something is forgotten.
     ///

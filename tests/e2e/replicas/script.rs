@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bailiff::domain::event::EncodedEvent;
-use bailiff::domain::shared::{Committed, Cursor, Log, LogEntry, Nonce, Offered, Position};
+use bailiff::domain::shared::{Committed, Cursor, LogEntry, Nonce, Offered, Position, StoreLog};
 use proptest::prelude::*;
 use redis::Connection;
 
@@ -122,7 +122,7 @@ proptest! {
         let mut store = redis.connect();
         for ops in all {
             let _: () = redis::cmd("FLUSHALL").query(&mut store).unwrap();
-            let mut log = Log::default();
+            let mut log = StoreLog::default();
             let mut nonces = 0;
             for op in ops {
                 match op {
@@ -148,7 +148,7 @@ proptest! {
                     }
                     Op::Empty => {
                         let _: () = redis::cmd("FLUSHALL").query(&mut store).unwrap();
-                        log = Log::default();
+                        log = StoreLog::default();
                     }
                     Op::Trim => {
                         let _: i64 = redis::cmd("XTRIM").arg(&keys()[3]).arg("MAXLEN").arg(2).query(&mut store).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bailiff::domain::event::EncodedEvent;
-use bailiff::domain::shared::{Committed, Cursor, Item, Log, Nonce, Offered, Position};
+use bailiff::domain::shared::{Committed, Cursor, Item, Nonce, Offered, Position, StoreLog};
 
 use super::clerk::EPOCH;
 use super::mutant::Mutant;
@@ -29,11 +29,11 @@ pub struct Waiting {
 
 #[derive(Default)]
 pub struct Store {
-    log: Log,
+    log: StoreLog,
     pub stopped: bool,
     pub waiting: BTreeMap<usize, Waiting>,
     /// What the store was, and until when.
-    past: VecDeque<(u64, Log)>,
+    past: VecDeque<(u64, StoreLog)>,
     mutant: Option<Mutant>,
     /// What a wrong store has in the place of what counts.
     instead: BTreeMap<Box<str>, EncodedEvent>,
@@ -95,7 +95,7 @@ impl Store {
     }
 
     pub fn flush(&mut self) {
-        self.log = Log::default();
+        self.log = StoreLog::default();
     }
 
     /// The copy as it was at `then` takes over.

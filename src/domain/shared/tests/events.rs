@@ -82,7 +82,7 @@ fn a_ban_that_was_lifted_still_ends_the_tokens_from_before_it() {
             },
         )
     };
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     for (change, at) in [(told(true), 5), (told(false), 9)] {
         let events = change.at(EventTime(at)).shared();
         let offered: Vec<_> = events.iter().map(|event| for_ever(event, None)).collect();

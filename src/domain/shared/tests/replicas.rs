@@ -12,8 +12,8 @@ struct Replica {
 
 /// The store, a copy of it that lags behind, and who uses it.
 struct Fleet {
-    log: Log,
-    copy: Log,
+    log: StoreLog,
+    copy: StoreLog,
     replicas: Vec<Replica>,
     nonces: u64,
 }
@@ -38,8 +38,8 @@ impl Fleet {
             cut_off: false,
         };
         Self {
-            log: Log::default(),
-            copy: Log::default(),
+            log: StoreLog::default(),
+            copy: StoreLog::default(),
             replicas: vec![replica; count],
             nonces: 0,
         }
@@ -102,7 +102,7 @@ impl Fleet {
             Op::CutOff(who, yes) => self.replicas[*who].cut_off = *yes,
             Op::Copy => self.copy = self.log.clone(),
             Op::FailOver => self.log = self.copy.clone(),
-            Op::Empty => self.log = Log::default(),
+            Op::Empty => self.log = StoreLog::default(),
             Op::Trim => self.log.trim(1),
             Op::Restart(who) => self.replicas[*who].reader = Reader::new(),
         }
@@ -165,12 +165,12 @@ fn revoked(n: u64) -> MembershipEvent {
     Change::Revoked(Revoked::Session(session)).at(EventTime(n))
 }
 
-fn committed(log: &mut Log, nonce: u64) {
+fn committed(log: &mut StoreLog, nonce: u64) {
     let offered = [for_ever(&revoked(nonce), None)];
     assert_eq!(log.commit(&offered, Nonce(nonce), 50, 100).taken, 1);
 }
 
-fn entries(log: &Log, reader: &Reader) -> Vec<Item> {
+fn entries(log: &StoreLog, reader: &Reader) -> Vec<Item> {
     log.after(reader.cursor(), 100)
         .into_iter()
         .map(Item::LogEntry)
@@ -179,7 +179,7 @@ fn entries(log: &Log, reader: &Reader) -> Vec<Item> {
 
 #[test]
 fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     committed(&mut log, 1);
     let mut copy = log.clone();
     committed(&mut log, 2);
@@ -197,7 +197,7 @@ fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
         Some(ResyncReason::Forked)
     );
     // Without another entry it is found by asking.
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     committed(&mut log, 9);
     let heard = reader.check(log.head(), entries(&log, &reader), true);
     assert!(!reader.is_caught_up() && heard.gap.is_some());
@@ -205,7 +205,7 @@ fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
 
 #[test]
 fn a_commit_to_a_primary_that_is_none_any_more_is_found_though_its_number_was_read_long_ago() {
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     committed(&mut log, 1);
     let mut reader = Reader::new();
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
@@ -224,7 +224,7 @@ fn a_commit_to_a_primary_that_is_none_any_more_is_found_though_its_number_was_re
 
 #[test]
 fn an_emptied_store_is_found_by_asking_and_entries_that_are_gone_by_what_follows() {
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     (1..5).for_each(|n| committed(&mut log, n));
     let mut reader = Reader::new();
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
@@ -251,7 +251,7 @@ fn an_emptied_store_is_found_by_asking_and_entries_that_are_gone_by_what_follows
 
 #[test]
 fn what_somebody_else_put_into_the_log_is_passed_over_and_hides_nothing() {
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     committed(&mut log, 1);
     let mut reader = Reader::new();
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
@@ -279,7 +279,7 @@ fn what_somebody_else_put_into_the_log_is_passed_over_and_hides_nothing() {
 #[test]
 fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
     let mut reader = Reader::new();
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     committed(&mut log, 1);
     assert_eq!(
         reader.needs_resync(),
@@ -318,7 +318,7 @@ fn a_gap_that_comes_again_and_again_is_waited_for_longer_and_longer() {
 
 #[test]
 fn a_revocation_is_forgotten_by_the_clock_of_the_store() {
-    let mut log = Log::default();
+    let mut log = StoreLog::default();
     let offered = Offered::of(&revoked(7), None, Duration::from_secs(60)).unwrap();
     let lasts = offered.lasts.unwrap();
     assert!(lasts > Duration::from_secs(60), "clocks differ");
