@@ -33,7 +33,7 @@ use others::{Parked, SharedRow};
 use reloads::{Meanwhile, NewTable};
 use rows::{rest_of, row, rows, rows_of};
 
-pub use asked::{Asked, Taken};
+pub use asked::{Asked, TableInForce};
 pub use others::shared_past;
 
 /// Nothing is forgotten when it is longer ago that everything was known that replicas share.

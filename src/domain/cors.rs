@@ -17,13 +17,13 @@ pub struct Cors {
 }
 
 /// Header fields to write.
-pub type Fields = Vec<(HeaderName, HeaderValue)>;
+pub type ResponseFields = Vec<(HeaderName, HeaderValue)>;
 
 impl Cors {
     /// The answer to a preflight (Fetch standard, 4.8) of a listed origin: status 204 and these fields. Anything that is
     /// less than a whole preflight goes the way of every request, so OPTIONS opens no door (attack A-120).
     #[must_use]
-    pub fn preflight(&self, head: &RequestHead) -> Option<Fields> {
+    pub fn preflight(&self, head: &RequestHead) -> Option<ResponseFields> {
         if *head.method != Method::OPTIONS || self.origins.is_empty() || has_body(head.headers) {
             return None;
         }
@@ -78,7 +78,7 @@ impl Cors {
 
     /// The fields that let a listed origin read a refusal, or another answer of our own; a browser hides the 401 from the page otherwise.
     #[must_use]
-    pub fn on_refusal(&self, headers: &HeaderMap) -> Fields {
+    pub fn on_refusal(&self, headers: &HeaderMap) -> ResponseFields {
         if self.origins.is_empty() {
             return vec![];
         }
@@ -107,7 +107,7 @@ impl Cors {
             .any(|o| o.as_bytes() == origin.as_bytes())
     }
 
-    fn allow(&self, origin: &HeaderValue) -> Fields {
+    fn allow(&self, origin: &HeaderValue) -> ResponseFields {
         let mut fields = vec![
             (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
             (header::VARY, HeaderValue::from_static("Origin")),
@@ -158,7 +158,7 @@ mod tests {
         headers
     }
 
-    fn told(fields: Fields) -> Vec<String> {
+    fn told(fields: ResponseFields) -> Vec<String> {
         fields
             .iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")))

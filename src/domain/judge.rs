@@ -34,7 +34,7 @@ pub use webhook::{UnverifiedWebhook, VerifiedWebhook};
 use super::head::RequestHead;
 use super::ids::UserId;
 use super::path::PathSegment;
-use super::routes::{Access, Mode, Own, Reading, Route};
+use super::routes::{Access, Mode, Own, Route, RouteReading};
 use super::snapshot::Snapshot;
 use super::token::SignedClaims;
 use super::{Rejection, UnixTime};
@@ -190,9 +190,9 @@ fn judge_reading(
     now: UnixTime,
     proofs: &impl Proofs,
     trace: &mut impl Trace,
-    reading: Reading<'_>,
+    reading: RouteReading<'_>,
 ) -> Step {
-    let Reading { route, path } = reading;
+    let RouteReading { route, path } = reading;
     trace.step(|| {
         format!(
             "route {} asks for {}",

@@ -12,7 +12,7 @@ mod matching;
 mod table;
 
 pub use matching::{LetterCase, PathRules, Suffix};
-pub use table::{Reading, Readings, RouteTable};
+pub use table::{Readings, RouteReading, RouteTable};
 
 /// One line of `routes:`.
 #[derive(Clone, Debug)]

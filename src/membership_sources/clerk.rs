@@ -10,7 +10,7 @@ mod walk;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Sink, Taken};
+use super::{Sink, TableInForce};
 use crate::background::background;
 use crate::clerk_api::Backend;
 use crate::clock;
@@ -92,7 +92,7 @@ fn warn_of_slowness(sink: &Sink, took: u64, every: Duration) {
 }
 
 /// How much access was other than it is now: what webhooks have missed.
-fn say_drift(taken: &Taken, metrics: &Metrics) {
+fn say_drift(taken: &TableInForce, metrics: &Metrics) {
     let (Some(before), Some(after)) = (&taken.before, &taken.after) else {
         return;
     };

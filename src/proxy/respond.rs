@@ -8,7 +8,7 @@ use pingora::proxy::Session;
 use super::ctx::Ctx;
 use crate::domain::Rejection;
 use crate::domain::answer::Answer;
-use crate::domain::cors::Fields;
+use crate::domain::cors::ResponseFields;
 use crate::domain::identity::name;
 
 /// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them. A client that has gone
@@ -48,7 +48,11 @@ pub async fn local(session: &mut Session, ctx: &Ctx, answer: &Answer) -> pingora
 }
 
 /// Answers a preflight of a listed origin.
-pub async fn preflight(session: &mut Session, ctx: &Ctx, fields: &Fields) -> pingora::Result<()> {
+pub async fn preflight(
+    session: &mut Session,
+    ctx: &Ctx,
+    fields: &ResponseFields,
+) -> pingora::Result<()> {
     write(session, ctx, 204, fields, Bytes::new()).await
 }
 
@@ -70,7 +74,7 @@ async fn write(
     session: &mut Session,
     ctx: &Ctx,
     status: u16,
-    fields: &Fields,
+    fields: &ResponseFields,
     body: Bytes,
 ) -> pingora::Result<()> {
     let mut head = ResponseHeader::build(status, Some(fields.len() + 4))?;

@@ -21,7 +21,7 @@ pub struct Asked<'a> {
 
 /// A table that is in force now.
 #[derive(Debug)]
-pub struct Taken {
+pub struct TableInForce {
     pub generation: u64,
     pub before: Option<Members>,
     pub after: Option<Members>,
@@ -30,7 +30,7 @@ pub struct Taken {
 impl Records {
     /// As [`Records::reload_at`], of a source that was asked while the config could change. `None` if it has: the source is another one,
     /// or the table was read by other words, whose first role may now be the second.
-    pub fn take(&self, asked: Asked<'_>) -> Option<Taken> {
+    pub fn take(&self, asked: Asked<'_>) -> Option<TableInForce> {
         let Asked {
             table,
             said,

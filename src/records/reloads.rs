@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{BATCH, Records, Taken, row};
+use super::{BATCH, Records, TableInForce, row};
 use crate::config::settings::MembershipSource;
 use crate::domain::event::{Change, MembershipEvent};
 use crate::domain::membership::{Members, Reloaded, Roles, Said, Table};
@@ -93,7 +93,7 @@ impl Records {
         &self,
         new: &NewTable<'_>,
         wanted: impl Fn(&Snapshot) -> bool,
-    ) -> Option<Taken> {
+    ) -> Option<TableInForce> {
         let _one_at_a_time = self.reloading.lock();
         for _ in 0..ATTEMPTS {
             match self.publish_table(new, self.prepare(new), &wanted) {
@@ -125,7 +125,7 @@ impl Records {
         new: &NewTable<'_>,
         prepared: Option<Prepared>,
         wanted: impl Fn(&Snapshot) -> bool,
-    ) -> Result<Taken, NotPublished> {
+    ) -> Result<TableInForce, NotPublished> {
         let (mut before, mut after) = (None, None);
         let generation = self.snapshots.publish(|now| {
             let meanwhile = self.meanwhile.end();
@@ -151,7 +151,7 @@ impl Records {
                 ..now.clone()
             })
         })?;
-        Ok(Taken {
+        Ok(TableInForce {
             generation,
             before,
             after,

@@ -67,7 +67,7 @@ impl StoreKeys {
 
 /// Where the store is, and what its log has behind some place.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(super) struct StoreCheck {
     pub head: Option<Position>,
     pub items: Vec<Item>,
     /// That is all there is.
@@ -134,7 +134,7 @@ impl Link {
         &self,
         keys: &StoreKeys,
         position: Position,
-    ) -> Result<Checked, SharedStoreError> {
+    ) -> Result<StoreCheck, SharedStoreError> {
         let mut both = pipe();
         let mut read = cmd("XREAD");
         behind(&mut read, keys, position.into());
@@ -145,7 +145,7 @@ impl Link {
         };
         let items = items(read)?;
         let whole = items.len() < MAX_ENTRIES;
-        Ok(Checked {
+        Ok(StoreCheck {
             head: head(at)?,
             items,
             whole,

@@ -26,7 +26,7 @@ pub(super) struct Judgement<'j, P, T> {
     pub proofs: &'j P,
     pub trace: &'j mut T,
     pub route: &'j Arc<Route>,
-    /// See [`crate::domain::routes::Reading::path`].
+    /// See [`crate::domain::routes::RouteReading::path`].
     pub path: &'j CleanPath<'j>,
     pub who: Identified,
     /// News about a user who is refused because nobody has let them in yet.

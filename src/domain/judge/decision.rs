@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Grant, SideEffects};
 use crate::domain::Rejection;
 use crate::domain::answer::Answer;
-use crate::domain::cors::Fields;
+use crate::domain::cors::ResponseFields;
 use crate::domain::ids::{ServiceName, UserId, WorkspaceId};
 use crate::domain::routes::Route;
 
@@ -33,7 +33,7 @@ pub enum Outcome {
         reason: Option<Rejection>,
     },
     /// A preflight of a listed origin: 204 with these fields.
-    Preflight(Fields),
+    Preflight(ResponseFields),
     Refuse(Rejection),
 }
 

@@ -12,7 +12,7 @@ use crate::domain::routes::{PathRules, Route, Suffix, WorkspaceSource};
 pub(super) struct NamedWorkspace<'a> {
     pub head: &'a RequestHead<'a>,
     pub route: &'a Route,
-    /// See [`crate::domain::routes::Reading::path`].
+    /// See [`crate::domain::routes::RouteReading::path`].
     pub path: &'a CleanPath<'a>,
     pub principal: &'a Principal,
     /// How the app reads paths.

@@ -17,7 +17,7 @@ pub struct RouteTable {
 
 /// A route at which some app server arrives with a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading<'t> {
+pub struct RouteReading<'t> {
     pub route: &'t Arc<Route>,
     /// The path as this app server has it: that of the request, or one of [`CleanPath::aliases`].
     pub path: &'t CleanPath<'t>,
@@ -28,29 +28,29 @@ pub struct Reading<'t> {
 /// A request is admitted only if it is under every one of them. Which of them the app is, the gate does not know.
 #[derive(Clone, Debug)]
 pub struct Readings<'t> {
-    first: Reading<'t>,
-    further: Vec<Reading<'t>>,
+    first: RouteReading<'t>,
+    further: Vec<RouteReading<'t>>,
 }
 
 impl<'t> Readings<'t> {
     /// The most specific one.
     #[must_use]
-    pub fn first(&self) -> Reading<'t> {
+    pub fn first(&self) -> RouteReading<'t> {
         self.first
     }
 
     /// All others. Empty for nearly every request: app servers agree about what honest clients send.
     #[must_use]
-    pub fn further(&self) -> &[Reading<'t>] {
+    pub fn further(&self) -> &[RouteReading<'t>] {
         &self.further
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Reading<'t>> {
+    pub fn iter(&self) -> impl Iterator<Item = RouteReading<'t>> {
         std::iter::once(self.first).chain(self.further.iter().copied())
     }
 
     /// Adds a reading, unless its route is judged already and looks at nothing of the path.
-    fn add(&mut self, reading: Reading<'t>) {
+    fn add(&mut self, reading: RouteReading<'t>) {
         let from_path = |source: &WorkspaceSource| matches!(source, WorkspaceSource::Segment(_));
         let known = self
             .iter()
@@ -144,7 +144,7 @@ impl RouteTable {
                 };
                 continue;
             }
-            let reading = Reading { route, path };
+            let reading = RouteReading { route, path };
             match &mut found {
                 None => {
                     found = Some(Readings {
