@@ -303,7 +303,7 @@ fn looking_up(c: &mut Criterion) {
             b.iter(|| {
                 (
                     members.role(black_box(&workspace), black_box(&user), None),
-                    members.standing(black_box(&user)),
+                    members.user_state(black_box(&user)),
                 )
             });
         });

@@ -269,7 +269,7 @@ fn look(members: &Members, user: &UserId, workspace: &WorkspaceId) {
             .role(black_box(workspace), black_box(user), None)
             .is_some()
     );
-    black_box(members.standing(black_box(user)));
+    black_box(members.user_state(black_box(user)));
 }
 
 /// Nanoseconds of `look`, which is told how many came before, a user and their workspace.

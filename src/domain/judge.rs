@@ -15,9 +15,9 @@ mod principal;
 mod readings;
 mod reauthorize;
 mod service;
-mod standing;
 #[cfg(test)]
 mod tests;
+mod user_state;
 mod webhook;
 mod workspace;
 

@@ -21,7 +21,7 @@ use super::ids::{AppUserId, text_header};
 pub use bounds::{MAX_CHANGED_BYTES, MAX_CHANGES, TooManyChanges};
 pub use drift::{Drift, drift};
 pub use flags::{Flags, MAX_FLAGS};
-pub use known::{Known, Standing};
+pub use known::{UserState, UserView};
 pub use members::{Kept, Members, TokenMembership};
 pub use policy::Policy;
 pub use record::{InitialAccess, OrgEntry, Record, Seen};

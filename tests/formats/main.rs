@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use bailiff::deliveries::Deliveries;
 use bailiff::domain::event::EventTime;
 use bailiff::domain::ids::{OrgId, SessionId, SvixId, UserId, WorkspaceId};
-use bailiff::domain::membership::Standing;
+use bailiff::domain::membership::UserState;
 use bailiff::domain::revocation::Revoked;
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::records::shared_past;
@@ -33,13 +33,13 @@ fn user(id: &str) -> UserId {
 }
 
 /// Where a user stands, and in how many words the app hears of them.
-fn standing(snapshot: &Snapshot, id: &str) -> String {
+fn user_state(snapshot: &Snapshot, id: &str) -> String {
     let members = snapshot.members.as_ref().expect("a membership");
-    match members.standing(&user(id)) {
-        Standing::Unknown => "unknown".to_owned(),
-        Standing::Deleted => "deleted".to_owned(),
-        Standing::Banned => "banned".to_owned(),
-        Standing::Known(known) => {
+    match members.user_state(&user(id)) {
+        UserState::Unknown => "unknown".to_owned(),
+        UserState::Deleted => "deleted".to_owned(),
+        UserState::Banned => "banned".to_owned(),
+        UserState::Known(known) => {
             let text = |value: Option<http::HeaderValue>| {
                 value.map_or("-".to_owned(), |value| {
                     value.to_str().expect("visible ASCII").to_owned()
@@ -80,7 +80,7 @@ fn means_the_same(snapshot: &Snapshot) {
         ("user_restored", "pending - - since 0, flags is_active"),
         ("partner:42", "banned"),
     ] {
-        assert_eq!(standing(snapshot, id), expected, "{id}");
+        assert_eq!(user_state(snapshot, id), expected, "{id}");
     }
     for (workspace, id, expected) in [
         ("org_1", "user_described", Some("admin")),
@@ -129,7 +129,7 @@ fn means_the_same_of_tokens(snapshot: &Snapshot) {
             "pending later@x.test Both since 1500, flags is_active",
         ),
     ] {
-        assert_eq!(standing(snapshot, id), expected, "{id}");
+        assert_eq!(user_state(snapshot, id), expected, "{id}");
     }
 }
 

@@ -108,7 +108,7 @@ fn access(reason: Rejection, facts: &Facts<'_>) -> Option<Evidence> {
         R::NoRoute => "the routes are all there is; there is no default".to_owned(),
         R::UnknownUser | R::NotAMember | R::RoleTooLow | R::Suspended | R::NotActive => {
             let fix = format!("{}{NOT_SEEN}", reason.fix());
-            return Some((facts.standing(reason), Some(fix)));
+            return Some((facts.user_state(reason), Some(fix)));
         }
         R::MembersUnavailable => {
             "the membership is in a database or with another service, which this command does not ask".to_owned()

@@ -67,7 +67,7 @@ impl Facts<'_> {
         inspect::no_email(&self.parts?.claims, self.issuer())
     }
 
-    pub(super) fn standing(&self, reason: Rejection) -> String {
+    pub(super) fn user_state(&self, reason: Rejection) -> String {
         let user = self
             .who
             .user

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::access::{Joined, Stop};
 use super::conditions::Scope;
-use super::{Principal, Trace, standing};
+use super::{Principal, Trace, user_state};
 use crate::domain::ids::WorkspaceId;
-use crate::domain::membership::{Members, Role, Roles, Standing};
+use crate::domain::membership::{Members, Role, Roles, UserState};
 use crate::domain::routes::{Access, Condition, Route};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
@@ -70,9 +70,9 @@ impl<'a> Authorization<'a> {
                 });
                 return Err(Stop::NeedMember(principal.user().clone()));
             }
-            let standing = members.standing(principal.user());
-            trace_standing(&standing, trace);
-            standing::admits(route, &standing, principal.is_static())?;
+            let user_state = members.user_state(principal.user());
+            trace_standing(&user_state, trace);
+            user_state::admits(route, &user_state, principal.is_static())?;
         }
         // After what the membership says of the user: a ban has a reason of its own, and says more than this.
         if let Some(claims) = principal.claims() {
@@ -203,8 +203,8 @@ fn name_of(role: Role, roles: Option<&Roles>) -> &str {
     roles.map_or("?", |roles| roles.name(role))
 }
 
-fn trace_standing(standing: &Standing, trace: &mut impl Trace) {
-    if let Standing::Known(known) = standing {
+fn trace_standing(user_state: &UserState, trace: &mut impl Trace) {
+    if let UserState::Known(known) = user_state {
         let (access, founder) = (known.access, known.founder);
         trace.step(|| {
             format!(

@@ -1,6 +1,6 @@
 //! The lines of `require:`. Every one must hold, and what cannot be told does not hold (Clerk CVE-2026-42349).
 
-use crate::domain::membership::{Members, Standing};
+use crate::domain::membership::{Members, UserState};
 use crate::domain::routes::Condition;
 use crate::domain::token::{Claims, Organization, VerifiedClaims};
 use crate::domain::{Rejection, UnixTime};
@@ -71,9 +71,9 @@ impl Scope<'_> {
     fn has_flag(&self, wanted: &str) -> bool {
         match self
             .members
-            .map(|members| members.standing(self.principal.user()))
+            .map(|members| members.user_state(self.principal.user()))
         {
-            Some(Standing::Known(known)) => known.flags.has(wanted),
+            Some(UserState::Known(known)) => known.flags.has(wanted),
             _ => false,
         }
     }

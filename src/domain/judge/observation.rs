@@ -5,7 +5,7 @@ use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::identity::name;
 use crate::domain::ids::{ClerkUserId, UserId};
-use crate::domain::membership::{Members, Seen, Standing};
+use crate::domain::membership::{Members, Seen, UserState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
 
@@ -55,7 +55,7 @@ impl SideEffects {
         let has = |wanted: &str| grant.headers().values().any(|(header, _)| header == wanted);
         let complete = has(name::USER_EMAIL) && has(name::USER_NAME);
         // Of a user whom the membership does not know, nothing could be recorded.
-        let known = || matches!(members.standing(user), Standing::Known(_));
+        let known = || matches!(members.user_state(user), UserState::Known(_));
         let missing_profile = if complete || !known() {
             None
         } else {

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
 use crate::domain::ids::{CLERK, OrgId, UserId};
-use crate::domain::membership::{AccessStatus, Flags, Known, Roles, Standing, TokenMembership};
+use crate::domain::membership::{AccessStatus, Flags, Roles, TokenMembership, UserState, UserView};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::static_user::{AdmittedStaticUser, DEV_USER};
 use crate::domain::token::{Claims, VerifiedClaims};
@@ -93,7 +93,7 @@ pub(super) struct UserProfile<'p> {
     pub founder: bool,
     pub flags: &'p Flags,
     /// What the membership knows, where more is to be told than all of the above.
-    pub known: Option<Known<'p>>,
+    pub known: Option<UserView<'p>>,
     /// When the person was heard of first, where that is why they are known.
     pub since: Option<EventTime>,
     pub claims: Option<&'p Claims>,
@@ -177,10 +177,10 @@ impl<'p> UserProfile<'p> {
                 ..user_profile
             };
         }
-        if let Some(Standing::Known(known)) = snapshot
+        if let Some(UserState::Known(known)) = snapshot
             .members
             .as_ref()
-            .map(|members| members.standing(user))
+            .map(|members| members.user_state(user))
         {
             user_profile.know(known, principal.is_static());
         }
@@ -188,7 +188,7 @@ impl<'p> UserProfile<'p> {
     }
 
     /// Adds what the membership knows, which counts more than the token.
-    fn know(&mut self, known: Known<'p>, is_static: bool) {
+    fn know(&mut self, known: UserView<'p>, is_static: bool) {
         if let Some(own) = known.id() {
             self.user_id = own;
         }

@@ -1,6 +1,6 @@
 //! By how much two memberships differ in what they let anybody do.
 
-use super::{AccessStatus, Members, Role, Standing};
+use super::{AccessStatus, Members, Role, UserState};
 use crate::domain::ids::{UserId, WorkspaceId};
 
 /// Bound: differences that are told in full; further ones are counted.
@@ -105,10 +105,10 @@ fn pairs(members: &Members) -> impl Iterator<Item = (WorkspaceId, UserId)> {
 }
 
 fn access(members: &Members, user: &UserId) -> Access {
-    match members.standing(user) {
-        Standing::Unknown | Standing::Deleted => None,
+    match members.user_state(user) {
+        UserState::Unknown | UserState::Deleted => None,
         // By a webhook or by a row: it is the same to the user.
-        Standing::Banned => Some((AccessStatus::Suspended, false)),
-        Standing::Known(known) => Some((known.access, known.founder)),
+        UserState::Banned => Some((AccessStatus::Suspended, false)),
+        UserState::Known(known) => Some((known.access, known.founder)),
     }
 }

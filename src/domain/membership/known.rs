@@ -8,19 +8,19 @@ use crate::domain::event::{EventTime, UserChange};
 
 /// What is known of a user.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing<'m> {
+pub enum UserState<'m> {
     Unknown,
     Deleted,
     /// Banned or locked at Clerk.
     Banned,
-    Known(Known<'m>),
+    Known(UserView<'m>),
 }
 
 /// A user who is neither deleted nor banned.
 ///
 /// Most judgements ask for nothing but the access, so texts are copied out of the table when somebody wants them.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'m> {
+pub struct UserView<'m> {
     pub access: AccessStatus,
     pub founder: bool,
     pub flags: &'m Flags,
@@ -30,7 +30,7 @@ pub struct Known<'m> {
     pub(super) record: Option<&'m Record>,
 }
 
-impl Known<'_> {
+impl UserView<'_> {
     /// The app's own id.
     #[must_use]
     pub fn id(&self) -> Option<HeaderValue> {
@@ -78,7 +78,7 @@ impl Known<'_> {
     }
 }
 
-impl PartialEq for Known<'_> {
+impl PartialEq for UserView<'_> {
     fn eq(&self, other: &Self) -> bool {
         let said = |known: &Self| (known.access, known.founder, known.since, known.details());
         let texts = |known: &Self| (known.id(), known.email(), known.name());

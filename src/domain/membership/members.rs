@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::bounds::{Load, TooManyChanges};
 use super::{
-    AccessStatus, Flags, InitialAccess, Known, OrgEntry, Policy, Record, Role, Roles, Standing,
-    Table,
+    AccessStatus, Flags, InitialAccess, OrgEntry, Policy, Record, Role, Roles, Table, UserState,
+    UserView,
 };
 use crate::domain::UnixTime;
 use crate::domain::event::{
@@ -329,14 +329,14 @@ impl Members {
 
     /// What is known of `user`.
     #[must_use]
-    pub fn standing(&self, user: &UserId) -> Standing<'_> {
+    pub fn user_state(&self, user: &UserId) -> UserState<'_> {
         static NO_FLAGS: Flags = Flags::NONE;
         let (row, record) = (self.table.user(user), self.users.get(user));
         let told = record.and_then(|record| record.told.as_ref());
         let deactivated = match told {
-            Some((_, UserChange::Deleted)) if !self.policy.deactivate => return Standing::Deleted,
+            Some((_, UserChange::Deleted)) if !self.policy.deactivate => return UserState::Deleted,
             Some((_, UserChange::Deleted)) => true,
-            Some((_, UserChange::Described { banned: true, .. })) => return Standing::Banned,
+            Some((_, UserChange::Described { banned: true, .. })) => return UserState::Banned,
             _ => false,
         };
         let entry = record.and_then(|record| record.entry.as_ref());
@@ -355,9 +355,9 @@ impl Members {
             (None, None) if deactivated || self.policy.first_sight || by_token => {
                 (self.policy.access, &self.policy.flags)
             }
-            (None, None) => return Standing::Unknown,
+            (None, None) => return UserState::Unknown,
         };
-        Standing::Known(Known {
+        UserState::Known(UserView {
             access: if deactivated {
                 AccessStatus::Suspended
             } else {

@@ -110,12 +110,12 @@ fn role_in(members: &Members, workspace: &str, id: &str) -> Option<String> {
         .map(|role| roles().name(role).to_owned())
 }
 
-fn standing(members: &Members, id: &str) -> String {
-    match members.standing(&user(id)) {
-        Standing::Unknown => "unknown".into(),
-        Standing::Deleted => "deleted".into(),
-        Standing::Banned => "banned".into(),
-        Standing::Known(known) => {
+fn user_state(members: &Members, id: &str) -> String {
+    match members.user_state(&user(id)) {
+        UserState::Unknown => "unknown".into(),
+        UserState::Deleted => "deleted".into(),
+        UserState::Banned => "banned".into(),
+        UserState::Known(known) => {
             let name = known.name().map_or(String::new(), |name| {
                 name.to_str().expect("ASCII").to_owned()
             });
@@ -143,14 +143,14 @@ fn a_webhook_stands_above_the_table_that_was_loaded_before_it() {
         Some("admin"),
         "a workspace that is no organization"
     );
-    assert_eq!(standing(&now, "a"), "active Alex");
-    assert_eq!(standing(&now, "b"), "banned");
+    assert_eq!(user_state(&now, "a"), "active Alex");
+    assert_eq!(user_state(&now, "b"), "banned");
     assert_eq!(
-        standing(&now, "c"),
+        user_state(&now, "c"),
         "pending Cem",
         "the status of new users"
     );
-    assert_eq!(standing(&now, "x"), "unknown");
+    assert_eq!(user_state(&now, "x"), "unknown");
     assert_eq!(now.size(), (2, 2, 3, 4));
 }
 
@@ -169,7 +169,7 @@ fn an_older_event_never_undoes_a_newer_one() {
         ],
     );
     assert_eq!(role_in(&now, "ws_1", "a"), None);
-    assert_eq!(standing(&now, "b"), "deleted");
+    assert_eq!(user_state(&now, "b"), "deleted");
     assert_eq!(role_in(&now, "org_9", "a"), None);
     let lifted = after(
         members(acme()),
@@ -266,7 +266,7 @@ fn a_reload_takes_back_only_what_it_says_anew() {
     assert_eq!(role_in(&same, "ws_1", "a").as_deref(), Some("member"));
     assert_eq!(role_in(&same, "ws_1", "b"), None);
     assert_eq!(
-        (standing(&same, "a"), standing(&same, "b")),
+        (user_state(&same, "a"), user_state(&same, "b")),
         ("active Alexandra".into(), "banned".into())
     );
 
@@ -280,14 +280,14 @@ fn a_reload_takes_back_only_what_it_says_anew() {
     assert_eq!(role_in(&overruled, "ws_1", "a").as_deref(), Some("admin"));
     assert_eq!(role_in(&overruled, "ws_1", "b").as_deref(), Some("admin"));
     assert_eq!(
-        (standing(&overruled, "a"), standing(&overruled, "b")),
+        (user_state(&overruled, "a"), user_state(&overruled, "b")),
         ("suspended Alex".into(), "banned".into())
     );
     let given_anew = overruled
         .reloaded(written(ACTIVE), Policy::default(), Said::WhenChanged)
         .members;
     assert_eq!(
-        standing(&given_anew, "b"),
+        user_state(&given_anew, "b"),
         "active Bo",
         "the operator has the last word"
     );
@@ -331,8 +331,8 @@ fn an_app_that_follows_a_ban_or_deletion_in_its_own_table_does_not_undo_it() {
             .members;
         assert_eq!(
             (
-                standing(&reloaded, "a").as_str(),
-                standing(&reloaded, "b").as_str()
+                user_state(&reloaded, "a").as_str(),
+                user_state(&reloaded, "b").as_str()
             ),
             ("deleted", *b),
             "{given}"
@@ -431,7 +431,7 @@ proptest! {
     ) {
         let (one, other) = (after(members(acme()), &events), after(members(acme()), &shuffled));
         for id in ["a", "b", "c"] {
-            prop_assert_eq!(standing(&one, id), standing(&other, id));
+            prop_assert_eq!(user_state(&one, id), user_state(&other, id));
             for workspace in ["ws_1", "ws_2", "org_7"] {
                 prop_assert_eq!(role_in(&one, workspace, id), role_in(&other, workspace, id));
             }

@@ -6,7 +6,7 @@ use crate::config::secret::Secret;
 use crate::config::settings::BackendSettings;
 use crate::dev::issuer::{DevIssuer, DevUser, ListBehaviour, Org};
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
-use crate::domain::membership::{AccessStatus, Members, Policy, Roles, Standing};
+use crate::domain::membership::{AccessStatus, Members, Policy, Roles, UserState};
 use crate::fetch::Fetcher;
 use crate::listen;
 
@@ -111,7 +111,7 @@ async fn an_instance_of_many_pages_is_read_whole() {
     assert_eq!(role(&members, 123, 1230).as_deref(), Some("admin"));
     assert_eq!(role(&members, 123, 1233).as_deref(), Some("member"));
     assert_eq!(role(&members, 122, 1233), None);
-    let Standing::Known(known) = members.standing(&user(777)) else {
+    let UserState::Known(known) = members.user_state(&user(777)) else {
         panic!("a user")
     };
     assert_eq!(known.access, AccessStatus::Active);
@@ -139,7 +139,7 @@ async fn whoever_is_banned_is_suspended_and_a_role_that_nobody_knows_is_none() {
         loaded.roleless
     );
     let members = members(loaded);
-    let Standing::Known(known) = members.standing(&user(1)) else {
+    let UserState::Known(known) = members.user_state(&user(1)) else {
         panic!("a user")
     };
     assert_eq!(known.access, AccessStatus::Suspended);

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::document::{read_all, read_one};
 use super::*;
 use crate::domain::ids::WorkspaceId;
-use crate::domain::membership::{AccessStatus, Members, Policy, Standing};
+use crate::domain::membership::{AccessStatus, Members, Policy, UserState};
 
 fn roles() -> Roles {
     Roles::new(&["member", "admin"].map(str::to_owned)).unwrap()
@@ -43,7 +43,7 @@ fn a_document_says_what_a_file_says() {
     .unwrap();
     assert_eq!(table.size(), (2, 2, 2));
     let members = members(table);
-    let Standing::Known(known) = members.standing(&user("user_1")) else {
+    let UserState::Known(known) = members.user_state(&user("user_1")) else {
         panic!("a user")
     };
     assert_eq!(known.id().unwrap(), "17");
@@ -52,7 +52,7 @@ fn a_document_says_what_a_file_says() {
     assert_eq!(known.name().unwrap(), "Alex");
     assert!(known.flags.has("beta"));
     assert_eq!(&*known.details().unwrap().attributes["level"], "3");
-    let Standing::Known(known) = members.standing(&user("partner:7")) else {
+    let UserState::Known(known) = members.user_state(&user("partner:7")) else {
         panic!("a user")
     };
     assert_eq!(

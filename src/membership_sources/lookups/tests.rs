@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::domain::membership::{AccessStatus, Members, Policy, Standing, TableBuilder, User};
+use crate::domain::membership::{AccessStatus, Members, Policy, TableBuilder, User, UserState};
 
 /// Knows everybody but `user_nobody`, and counts who asks.
 #[derive(Clone, Default)]
@@ -64,7 +64,7 @@ fn user(id: &str) -> UserId {
 }
 
 /// What is known of the user, or why nothing is.
-async fn standing(lookups: &Lookups, id: &str) -> String {
+async fn user_state(lookups: &Lookups, id: &str) -> String {
     let answer = match lookups.answer(&user(id)).await {
         Ok(answer) => answer,
         Err(why) => return why.to_string(),
@@ -73,8 +73,8 @@ async fn standing(lookups: &Lookups, id: &str) -> String {
     assert!(members.must_ask(&user(id)));
     let members = members.answered(user(id), answer.rows, answer.at);
     assert!(!members.must_ask(&user(id)) && members.must_ask(&user("user_other")));
-    match members.standing(&user(id)) {
-        Standing::Known(known) => known.access.name().to_owned(),
+    match members.user_state(&user(id)) {
+        UserState::Known(known) => known.access.name().to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -83,8 +83,8 @@ async fn standing(lookups: &Lookups, id: &str) -> String {
 async fn a_user_is_asked_about_once_and_so_is_one_whom_the_source_does_not_know() {
     let (source, lookups) = lookups(TIMES);
     for _ in 0..3 {
-        assert_eq!(standing(&lookups, "user_a").await, "active");
-        assert_eq!(standing(&lookups, "user_nobody").await, "Unknown");
+        assert_eq!(user_state(&lookups, "user_a").await, "active");
+        assert_eq!(user_state(&lookups, "user_nobody").await, "Unknown");
     }
     assert_eq!(source.asked(), 2);
 }
@@ -96,7 +96,7 @@ async fn all_who_wait_for_one_user_share_one_question() {
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let l = lookups.clone();
-            tokio::spawn(async move { standing(&l, "user_a").await })
+            tokio::spawn(async move { user_state(&l, "user_a").await })
         })
         .collect();
     while source.asked() == 0 {
@@ -113,14 +113,14 @@ async fn all_who_wait_for_one_user_share_one_question() {
 #[tokio::test]
 async fn while_the_source_fails_the_last_answer_counts_and_nobody_new_gets_in() {
     let (source, lookups) = lookups(TIMES);
-    assert_eq!(standing(&lookups, "user_a").await, "active");
+    assert_eq!(user_state(&lookups, "user_a").await, "active");
     source.0.down.store(true, Ordering::SeqCst);
     lookups.forget_all();
-    assert_eq!(standing(&lookups, "user_a").await, "active");
-    assert_eq!(standing(&lookups, "user_b").await, "down");
+    assert_eq!(user_state(&lookups, "user_a").await, "active");
+    assert_eq!(user_state(&lookups, "user_b").await, "down");
     // Failures are not remembered: the first question after the end of the outage is answered.
     source.0.down.store(false, Ordering::SeqCst);
-    assert_eq!(standing(&lookups, "user_b").await, "active");
+    assert_eq!(user_state(&lookups, "user_b").await, "active");
 }
 
 #[tokio::test]
@@ -129,22 +129,22 @@ async fn the_last_answer_does_not_count_for_ever() {
         max_age: Duration::ZERO,
         ..TIMES
     });
-    assert_eq!(standing(&lookups, "user_a").await, "active");
+    assert_eq!(user_state(&lookups, "user_a").await, "active");
     source.0.down.store(true, Ordering::SeqCst);
     lookups.forget_all();
-    assert_eq!(standing(&lookups, "user_a").await, "down");
+    assert_eq!(user_state(&lookups, "user_a").await, "down");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_does_not_wait_for_a_slow_source_and_a_later_one_finds_its_answer() {
     let (source, lookups) = lookups(TIMES);
     source.0.held.store(true, Ordering::SeqCst);
-    assert_eq!(standing(&lookups, "user_a").await, "no answer within 2 s");
+    assert_eq!(user_state(&lookups, "user_a").await, "no answer within 2 s");
     source.0.go.notify_one();
     while lookups.0.fresh.get(&(0, user("user_a"))).await.is_none() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(standing(&lookups, "user_a").await, "active");
+    assert_eq!(user_state(&lookups, "user_a").await, "active");
     assert_eq!(source.asked(), 1);
 }
 
@@ -153,7 +153,7 @@ async fn answers_are_kept_within_a_bound_of_rows_and_not_of_users() {
     let source = Source::default();
     let lookups = Lookups::keeping(12, source.clone(), TIMES, Metrics::new());
     for n in 0..20 {
-        assert_eq!(standing(&lookups, &format!("user_{n}")).await, "active");
+        assert_eq!(user_state(&lookups, &format!("user_{n}")).await, "active");
     }
     let Inner { fresh, last, .. } = &*lookups.0;
     fresh.run_pending_tasks().await;

@@ -10,7 +10,7 @@ use crate::config::settings::ReloadableSettings;
 use crate::domain::event::row::decode_user;
 use crate::domain::event::{EventTime, UserChange};
 use crate::domain::ids::{UserId, WorkspaceId};
-use crate::domain::membership::{AccessStatus, Standing, TableBuilder, User};
+use crate::domain::membership::{AccessStatus, TableBuilder, User, UserState};
 use crate::metrics::Metrics;
 use crate::records::Rows;
 
@@ -120,7 +120,7 @@ impl Gate {
     fn is_banned(&self, user: usize) -> bool {
         let now = self.snapshots.load();
         let members = now.members.as_ref().unwrap();
-        matches!(members.standing(&user_id(user)), Standing::Banned)
+        matches!(members.user_state(&user_id(user)), UserState::Banned)
     }
 
     fn users(&self) -> usize {

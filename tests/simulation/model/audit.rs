@@ -315,8 +315,8 @@ pub fn answers(world: &bailiff::domain::Snapshot, cluster: &Cluster) -> Vec<Stri
                 .map(|role| roles.name(role).to_owned());
             all.push(format!("user {user} in organization {org}: {role:?}"));
         }
-        let name = match members.standing(&id) {
-            bailiff::domain::membership::Standing::Known(known) => format!("{:?}", known.name()),
+        let name = match members.user_state(&id) {
+            bailiff::domain::membership::UserState::Known(known) => format!("{:?}", known.name()),
             other => format!("{other:?}"),
         };
         all.push(format!("user {user}: {name}"));

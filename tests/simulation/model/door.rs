@@ -16,7 +16,7 @@ use bailiff::domain::issuer::{Issuer, IssuerKind, Leeway};
 use bailiff::domain::judge::{Decision, Outcome, Proofs, Step, judge};
 use bailiff::domain::keys::KeySet;
 use bailiff::domain::membership::{
-    AccessStatus, Flags, Members, Policy, Roles, Standing, Table, TableBuilder,
+    AccessStatus, Flags, Members, Policy, Roles, Table, TableBuilder, UserState,
 };
 use bailiff::domain::profile::Profile;
 use bailiff::domain::routes::{
@@ -144,9 +144,9 @@ pub fn admits(
         .members
         .as_ref()
         .ok_or(Rejection::MembersUnavailable)?;
-    match members.standing(&user) {
-        Standing::Deleted => return Err(Rejection::UserDeleted),
-        Standing::Banned => return Err(Rejection::UserBanned),
+    match members.user_state(&user) {
+        UserState::Deleted => return Err(Rejection::UserDeleted),
+        UserState::Banned => return Err(Rejection::UserBanned),
         _ => {}
     }
     let session = SessionId::parse(&session_id(token.session)).expect("a session id");

@@ -2,7 +2,7 @@ use super::*;
 use crate::config::membership_file::parse_membership;
 use crate::config::source::Source;
 use crate::domain::ids::{UserId, WorkspaceId};
-use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Standing, Table};
+use crate::domain::membership::{AccessStatus, Flags, Members, Policy, Roles, Table, UserState};
 
 fn roles() -> Roles {
     Roles::new(&["member", "admin", "owner"].map(str::to_owned)).expect("roles")
@@ -42,8 +42,8 @@ workspaces:
     assert!(warnings.is_empty(), "{warnings}");
     assert_eq!(table.size(), (3, 1, 2));
     let members = Members::new(table, Policy::default());
-    let known = |id: &str| match members.standing(&UserId::parse(id).expect("an id")) {
-        Standing::Known(known) => (
+    let known = |id: &str| match members.user_state(&UserId::parse(id).expect("an id")) {
+        UserState::Known(known) => (
             known.access,
             known.founder,
             known.name().map(|name| name.to_str().unwrap().to_owned()),

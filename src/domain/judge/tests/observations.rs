@@ -1,7 +1,7 @@
 //! What a request brings to light about its user, whatever is decided on it.
 
 use super::*;
-use crate::domain::membership::{Said, Standing};
+use crate::domain::membership::{Said, UserState};
 
 /// `snapshot` with this access for users whom nobody knows.
 fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
@@ -85,7 +85,7 @@ fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
         .members;
 
     assert!(
-        matches!(members.standing(&user), Standing::Known(known) if known.access == AccessStatus::Pending)
+        matches!(members.user_state(&user), UserState::Known(known) if known.access == AccessStatus::Pending)
     );
     let later = Snapshot {
         members: Some(members),

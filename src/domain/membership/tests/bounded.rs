@@ -50,7 +50,7 @@ fn whoever_makes_many_users_known_leaves_room_for_the_ban_of_somebody_else() {
             &user_change("b", described(true, "Bo")).at(EventTime(6)),
         )
         .expect("room for a ban");
-    assert_eq!(standing(&banned, "b"), "banned");
+    assert_eq!(user_state(&banned, "b"), "banned");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn long_names_of_many_users_leave_room_for_a_ban_too() {
         let banned = now
             .changed_within(max, &user_change(id, ban.clone()).at(EventTime(7)))
             .expect("room for a ban");
-        assert_eq!(standing(&banned, id), "banned");
+        assert_eq!(user_state(&banned, id), "banned");
     }
 }
 
@@ -121,7 +121,7 @@ fn somebody_who_founds_and_leaves_organizations_for_ever_has_a_record_that_can_b
             .sum::<usize>()
             <= record::MAX_ORG_BYTES
     );
-    assert_eq!(standing(&now, "b"), "banned");
+    assert_eq!(user_state(&now, "b"), "banned");
     assert_eq!(
         role_in(&now, "org_7", "b").as_deref(),
         Some("admin"),

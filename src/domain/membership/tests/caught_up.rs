@@ -68,7 +68,7 @@ proptest! {
         let now = after(before, &[(change.clone(), 9)]);
         let learned = vec![change.at(EventTime(9))];
         let caught_up = reloaded.caught_up(&now, learned).expect("room");
-        let stands = caught_up.standing(&user(who));
-        prop_assert!(matches!(stands, Standing::Banned | Standing::Deleted), "{stands:?}");
+        let stands = caught_up.user_state(&user(who));
+        prop_assert!(matches!(stands, UserState::Banned | UserState::Deleted), "{stands:?}");
     }
 }

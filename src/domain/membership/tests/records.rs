@@ -32,9 +32,9 @@ pub(super) fn welcoming(access: AccessStatus) -> Members {
     )
 }
 
-fn known<'m>(members: &'m Members, id: &str) -> Known<'m> {
-    match members.standing(&user(id)) {
-        Standing::Known(known) => known,
+fn known<'m>(members: &'m Members, id: &str) -> UserView<'m> {
+    match members.user_state(&user(id)) {
+        UserState::Known(known) => known,
         other => panic!("{id} is {other:?}"),
     }
 }
@@ -69,7 +69,7 @@ fn somebody_who_is_seen_for_the_first_time_is_known_from_that_request_on() {
         .members;
     assert_eq!(known(&stricter, "n").access, ACTIVE);
     assert_eq!(
-        standing(&members(acme()), "n"),
+        user_state(&members(acme()), "n"),
         "unknown",
         "without first sight"
     );
@@ -108,7 +108,7 @@ fn a_token_never_lifts_what_clerk_has_said_since() {
             sighting("n", Some("n@x.test"), None, 9),
         ],
     );
-    assert_eq!(standing(&banned, "n"), "banned");
+    assert_eq!(user_state(&banned, "n"), "banned");
     let deleted = after(
         welcoming(ACTIVE),
         &[
@@ -116,7 +116,7 @@ fn a_token_never_lifts_what_clerk_has_said_since() {
             sighting("n", Some("n@x.test"), None, 9),
         ],
     );
-    assert_eq!(standing(&deleted, "n"), "deleted");
+    assert_eq!(user_state(&deleted, "n"), "deleted");
     assert!(
         !deleted.is_news(&user("n"), &seen(Some("n@x.test"), None, 9)),
         "nothing is written for a deleted user"
@@ -136,7 +136,7 @@ fn a_deletion_is_final_and_takes_everything_of_the_user_along() {
         ],
     );
     assert_eq!(
-        standing(&gone, "n"),
+        user_state(&gone, "n"),
         "deleted",
         "whenever the deletion was sent"
     );
@@ -215,7 +215,7 @@ fn what_is_kept_comes_back_after_a_restart() {
     }
     let again = welcoming(ACTIVE).remembering(users, orgs);
     for id in ["a", "b", "n"] {
-        assert_eq!(again.standing(&user(id)), now.standing(&user(id)));
+        assert_eq!(again.user_state(&user(id)), now.user_state(&user(id)));
         assert_eq!(role_in(&again, "ws_1", id), role_in(&now, "ws_1", id));
     }
     assert_eq!(again.size(), now.size());

@@ -300,7 +300,7 @@ fn the_access_of_a_user_is_what_the_last_to_speak_said_and_is_not_given_back_by_
         ),
     ];
     for (given, words, expected) in cases {
-        assert_eq!(standing(&heard(words), "b"), *expected, "{given}");
+        assert_eq!(user_state(&heard(words), "b"), *expected, "{given}");
     }
 }
 
@@ -326,7 +326,7 @@ fn a_load_and_older_events_give_the_same_whichever_comes_first() {
             ("c", "banned", None),
         ] {
             assert_eq!(
-                standing(&members, id),
+                user_state(&members, id),
                 expected,
                 "{id}, {split} before the load"
             );
@@ -380,7 +380,7 @@ fn another_source_lifts_no_ban_and_brings_nobody_back() {
         let now = members
             .reloaded(acme(), policy.clone(), Said::WhenChanged)
             .members;
-        assert_eq!(standing(&now, "b"), "banned", "{given}");
+        assert_eq!(user_state(&now, "b"), "banned", "{given}");
         assert_eq!(role_in(&now, "ws_1", "a"), None, "{given}");
         let lifted = now
             .reloaded(b_is(SUSPENDED), policy.clone(), Said::WhenChanged)
@@ -389,7 +389,7 @@ fn another_source_lifts_no_ban_and_brings_nobody_back() {
             .reloaded(b_is(ACTIVE), policy.clone(), Said::WhenChanged)
             .members;
         assert_eq!(
-            standing(&lifted, "b"),
+            user_state(&lifted, "b"),
             "active Bo",
             "{given}: a row of its own that changes"
         );
@@ -441,8 +441,8 @@ fn a_webhook_stands_above_every_answer_of_a_source_that_is_asked_user_by_user() 
     };
     assert_eq!(
         (
-            standing(&answered(&asking), "b"),
-            standing(&answered(&banned), "b")
+            user_state(&answered(&asking), "b"),
+            user_state(&answered(&banned), "b")
         ),
         ("active Bo".into(), "banned".into())
     );

@@ -20,10 +20,10 @@ proptest! {
         prop_assert_eq!(knows(&all), knows(&won));
         let (all_members, won_members) = (all.members.as_ref().unwrap(), won.members.as_ref().unwrap());
         for id in ["a", "b"] {
-            let standing = |members: &Members| format!("{:?}", members.standing(&user(id)));
+            let user_state = |members: &Members| format!("{:?}", members.user_state(&user(id)));
             // When somebody was heard of first is each gate's own.
             let timeless = |text: String| text.split("since").next().unwrap_or_default().to_owned();
-            prop_assert_eq!(timeless(standing(all_members)), timeless(standing(won_members)));
+            prop_assert_eq!(timeless(user_state(all_members)), timeless(user_state(won_members)));
             for workspace in ["ws_1", "org_7"] {
                 let workspace = crate::domain::ids::WorkspaceId::parse(workspace).unwrap();
                 prop_assert_eq!(

@@ -1,18 +1,22 @@
 //! What the membership says of a user, and whether that is enough for a route.
 
 use crate::domain::Rejection;
-use crate::domain::membership::{AccessStatus, Standing};
+use crate::domain::membership::{AccessStatus, UserState};
 use crate::domain::routes::{Access, Route};
 
 /// Whether a user of this standing may use the route.
-pub(super) fn admits(route: &Route, standing: &Standing, is_static: bool) -> Result<(), Rejection> {
+pub(super) fn admits(
+    route: &Route,
+    user_state: &UserState,
+    is_static: bool,
+) -> Result<(), Rejection> {
     let token_only = matches!(route.access, Access::User | Access::Optional);
-    match standing {
-        Standing::Deleted => Err(Rejection::UserDeleted),
-        Standing::Banned => Err(Rejection::UserBanned),
-        Standing::Unknown if token_only || is_static => Ok(()),
-        Standing::Unknown => Err(Rejection::UnknownUser),
-        Standing::Known(known) => match known.access {
+    match user_state {
+        UserState::Deleted => Err(Rejection::UserDeleted),
+        UserState::Banned => Err(Rejection::UserBanned),
+        UserState::Unknown if token_only || is_static => Ok(()),
+        UserState::Unknown => Err(Rejection::UnknownUser),
+        UserState::Known(known) => match known.access {
             _ if known.founder => Ok(()),
             AccessStatus::Active => Ok(()),
             AccessStatus::Suspended if token_only && route.allow_suspended => Ok(()),
