@@ -22,7 +22,7 @@ use crate::clerk_api::Backends;
 use crate::config::postgres::PostgresMode;
 use crate::config::settings::{From, HttpMode, MembershipSource, ReloadableSettings};
 use crate::domain::UnixTime;
-use crate::domain::membership::{Flags, Roles, Said, Table};
+use crate::domain::membership::{Flags, Roles, Table, TableTime};
 use crate::fetch::Fetcher;
 use crate::metrics::{Metrics, Part};
 use crate::records::{Asked, Records, TableInForce};
@@ -46,7 +46,7 @@ pub struct Sink {
 impl Sink {
     /// Puts a whole table in force, which was asked for at `asked`; `None` if the config has changed meanwhile, and it is not. Goes
     /// through everything that was learned, so for many users it belongs on a thread that serves no requests.
-    pub fn loaded(&self, table: Table, said: Said, asked: UnixTime) -> Option<TableInForce> {
+    pub fn loaded(&self, table: Table, said: TableTime, asked: UnixTime) -> Option<TableInForce> {
         let (users, workspaces, members) = table.size();
         let (source, roles, flags) = (&self.source, &self.roles, &self.flags);
         let taken = self.records.take(Asked {

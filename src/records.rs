@@ -18,7 +18,7 @@ use crate::domain::event::row::{
     decode_organization, decode_revocation, decode_user, revocation_key,
 };
 use crate::domain::event::{Change, DecodeError, MembershipEvent};
-use crate::domain::membership::{MARKS_LAST, Members, Roles, Said, Table};
+use crate::domain::membership::{MARKS_LAST, Members, Roles, Table, TableTime};
 use crate::domain::revocation::Revocations;
 use crate::domain::snapshot::CannotChange;
 use crate::domain::snapshot::Rules;
@@ -319,7 +319,7 @@ impl Records {
         };
         Some(match members {
             Some(members) => {
-                let (said, at) = (Said::WhenChanged, clock::now());
+                let (said, at) = (TableTime::WhenChanged, clock::now());
                 let new = NewTable {
                     table,
                     source,
@@ -333,7 +333,7 @@ impl Records {
     }
 
     /// Puts `table` in force, which was read from `source`; what was learned stays on top of it, as `said` says.
-    pub fn reload(&self, table: Table, source: &MembershipSource, said: Said) -> u64 {
+    pub fn reload(&self, table: Table, source: &MembershipSource, said: TableTime) -> u64 {
         self.reload_at(table, source, said, clock::now())
     }
 
@@ -342,7 +342,7 @@ impl Records {
         &self,
         table: Table,
         source: &MembershipSource,
-        said: Said,
+        said: TableTime,
         at: UnixTime,
     ) -> u64 {
         let new = NewTable {

@@ -15,7 +15,7 @@ use crate::config::load::{Loaded, Overrides, load};
 use crate::config::membership_file::{BOUNDS, parse_membership};
 use crate::config::settings::{MembershipSource, ReloadableSettings, Settings};
 use crate::config::source::Source;
-use crate::domain::membership::{Said, Table};
+use crate::domain::membership::{Table, TableTime};
 use crate::log_once::LogOnce;
 use crate::metrics::{Metrics, Part};
 use crate::providers::Providers;
@@ -283,7 +283,7 @@ async fn reload_membership(records: Arc<Records>, live: ReloadableSettings) -> b
             return Ok(false);
         };
         tell(&warnings);
-        let generation = records.reload(table, source, Said::WhenChanged);
+        let generation = records.reload(table, source, TableTime::WhenChanged);
         tracing::info!(
             part = "membership",
             generation,

@@ -11,7 +11,7 @@ use bailiff::config::load::{Overrides, load};
 use bailiff::config::settings::ReloadableSettings;
 use bailiff::domain::event::{Change, EventTime, UserChange};
 use bailiff::domain::ids::{UserId, WorkspaceId};
-use bailiff::domain::membership::{Members, Role, Said, Table, TableBuilder};
+use bailiff::domain::membership::{Members, Role, Table, TableBuilder, TableTime};
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::metrics::Metrics;
 use bailiff::records::{Records, Rows};
@@ -85,8 +85,12 @@ impl Gate {
     /// Puts a table in force.
     fn put(&self, table: Table) {
         let source = self.live.membership.as_ref().expect("a membership");
-        self.records
-            .reload_at(table, source, Said::WhenChanged, UnixTime(1_800_000_000));
+        self.records.reload_at(
+            table,
+            source,
+            TableTime::WhenChanged,
+            UnixTime(1_800_000_000),
+        );
     }
 
     /// Puts a table in force while webhooks come; gives the longest time that one of them took, and how long it took in all.

@@ -72,7 +72,7 @@ pub enum UserChange {
     },
     /// What was said until then is overruled by the source: its row counts. `deleted`: what was overruled is a deletion, after which
     /// Clerk has nothing more to say of the user.
-    Overruled {
+    Superseded {
         deleted: bool,
     },
 }
@@ -82,7 +82,7 @@ pub enum MemberChange {
     Role(Role),
     Removed,
     /// What was said until then is overruled by the source.
-    Overruled,
+    Superseded,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub enum OrgChange {
     Exists,
     Deleted,
     /// What was said until then is overruled by the source.
-    Overruled,
+    Superseded,
 }
 
 impl MembershipEvent {
@@ -153,9 +153,9 @@ impl Change {
     pub fn origin(&self) -> EventOrigin {
         match self {
             Self::Seen(..) => EventOrigin::Token,
-            Self::User(_, UserChange::Overruled { .. })
-            | Self::Member(_, _, MemberChange::Overruled)
-            | Self::Organization(_, OrgChange::Overruled) => EventOrigin::Source,
+            Self::User(_, UserChange::Superseded { .. })
+            | Self::Member(_, _, MemberChange::Superseded)
+            | Self::Organization(_, OrgChange::Superseded) => EventOrigin::Source,
             Self::User(..) | Self::Member(..) | Self::Organization(..) | Self::Revoked(_) => {
                 EventOrigin::Clerk
             }
@@ -176,13 +176,13 @@ impl Change {
 
 impl UserChange {
     pub(super) fn is_overruled(&self) -> bool {
-        matches!(self, Self::Overruled { .. })
+        matches!(self, Self::Superseded { .. })
     }
 
     /// Whether whatever else is said of the user, another deletion aside, was said before, however late it arrives: Clerk never gives
     /// an id a second time.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Deleted | Self::Overruled { deleted: true })
+        matches!(self, Self::Deleted | Self::Superseded { deleted: true })
     }
 
     pub(super) fn takes_access(&self) -> bool {
@@ -199,7 +199,7 @@ impl std::fmt::Display for Change {
                 write!(f, "{user} is banned or locked")
             }
             Self::User(user, UserChange::Described { .. }) => write!(f, "{user} is described anew"),
-            Self::User(user, UserChange::Overruled { .. }) => {
+            Self::User(user, UserChange::Superseded { .. }) => {
                 write!(f, "{user} is as the source says")
             }
             Self::Seen(user, _) => write!(f, "{user} is seen"),
@@ -209,12 +209,12 @@ impl std::fmt::Display for Change {
             Self::Member(org, user, MemberChange::Role(_)) => {
                 write!(f, "{user} has a new role in {org}")
             }
-            Self::Member(org, user, MemberChange::Overruled) => {
+            Self::Member(org, user, MemberChange::Superseded) => {
                 write!(f, "{user} has the role in {org} that the source says")
             }
             Self::Organization(org, OrgChange::Exists) => write!(f, "{org} is there"),
             Self::Organization(org, OrgChange::Deleted) => write!(f, "{org} is deleted"),
-            Self::Organization(org, OrgChange::Overruled) => {
+            Self::Organization(org, OrgChange::Superseded) => {
                 write!(f, "{org} is as the source says")
             }
             Self::Revoked(revoked) => write!(f, "{revoked} is revoked"),

@@ -25,7 +25,7 @@ pub use known::{UserState, UserView};
 pub use members::{Kept, Members, TokenMembership};
 pub use policy::Policy;
 pub use record::{InitialAccess, OrgEntry, Record, Seen};
-pub use reload::{MARKS_LAST, Reloaded, Said};
+pub use reload::{MARKS_LAST, Reloaded, TableTime};
 pub use table::{RowFault, Table, TableBuilder, Workspace};
 pub use user_row::{MAX_ATTRIBUTES, MAX_DETAIL, UserRow, UserRowError};
 

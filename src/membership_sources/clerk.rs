@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config::settings::ClerkSource;
 use crate::domain::UnixTime;
 use crate::domain::event::EventTime;
-use crate::domain::membership::{Said, drift};
+use crate::domain::membership::{TableTime, drift};
 use crate::domain::retry::Polling;
 use crate::metrics::Metrics;
 use crate::random::chance;
@@ -65,7 +65,7 @@ async fn take(loaded: LoadedTable, sink: &Sink, every: Duration, repairs: bool) 
     let taken = background(move || {
         let taken = sink.loaded(
             table,
-            Said::At(EventTime(began_ms)),
+            TableTime::At(EventTime(began_ms)),
             UnixTime(began_ms / 1000),
         )?;
         if repairs {

@@ -25,7 +25,7 @@ use crate::background::background;
 use crate::clock;
 use crate::config::settings::{HttpMode, HttpSource};
 use crate::domain::ids::UserId;
-use crate::domain::membership::{Flags, Roles, Said, Table};
+use crate::domain::membership::{Flags, Roles, Table, TableTime};
 use crate::domain::retry::Polling;
 use crate::fetch::{DownloadRequest, Fetcher, SEGMENT};
 use crate::membership_sources::lookups::{LookupError, MemberDirectory};
@@ -79,7 +79,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
                 let sink = sink.clone();
                 let put = move || {
                     warn_of_strangers(&table);
-                    sink.loaded(table, Said::WhenChanged, asked).is_some()
+                    sink.loaded(table, TableTime::WhenChanged, asked).is_some()
                 };
                 if background(put).await.unwrap_or(false) {
                     last = found;

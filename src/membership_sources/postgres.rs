@@ -19,7 +19,7 @@ use super::Sink;
 use crate::background::background;
 use crate::clock;
 use crate::config::postgres::{PostgresMode, PostgresSource};
-use crate::domain::membership::{Flags, Roles, Said};
+use crate::domain::membership::{Flags, Roles, TableTime};
 use crate::domain::retry::{Backoff, Polling};
 use crate::random::chance;
 use load::{LoadedRows, PrintKeys, RowsDigest, load};
@@ -155,7 +155,7 @@ impl Follower {
             tracing::warn!(source = %self.source, "the query for users gives none");
         }
         let sink = self.sink.clone();
-        let put = background(move || sink.loaded(table, Said::WhenChanged, asked).is_some());
+        let put = background(move || sink.loaded(table, TableTime::WhenChanged, asked).is_some());
         // Not put in force: the config is another one by now, and this task about to end.
         if put.await.map_err(|_| PostgresError::Abnormal)? {
             self.last = Some(print);

@@ -5,13 +5,13 @@ use super::reloads::NewTable;
 use crate::clock;
 use crate::config::settings::MembershipSource;
 use crate::domain::UnixTime;
-use crate::domain::membership::{Flags, Members, Roles, Said, Table};
+use crate::domain::membership::{Flags, Members, Roles, Table, TableTime};
 
 /// A table that was asked for, and the words by which it was read.
 #[derive(Debug)]
 pub struct Asked<'a> {
     pub table: Table,
-    pub said: Said,
+    pub said: TableTime,
     /// When it was asked for.
     pub at: UnixTime,
     pub source: &'a MembershipSource,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{BATCH, Records, TableInForce, row};
 use crate::config::settings::MembershipSource;
 use crate::domain::event::{Change, MembershipEvent};
-use crate::domain::membership::{Members, Reloaded, Roles, Said, Table};
+use crate::domain::membership::{Members, Reloaded, Roles, Table, TableTime};
 use crate::domain::shared::Offered;
 use crate::domain::snapshot::Rules;
 use crate::domain::{Snapshot, UnixTime};
@@ -31,7 +31,7 @@ const MAX_MEANWHILE: usize = 10_000;
 pub(super) struct NewTable<'a> {
     pub table: Table,
     pub source: &'a MembershipSource,
-    pub said: Said,
+    pub said: TableTime,
     /// When the source was asked.
     pub at: UnixTime,
 }
@@ -40,14 +40,14 @@ pub(super) struct NewTable<'a> {
 #[derive(Debug)]
 struct Prepared {
     members: Members,
-    overruled: Overruled,
+    overruled: Superseded,
     /// The rules of that moment. Under others a role may have another rank.
     rules: Arc<Rules>,
 }
 
 /// What was overruled, for the store and for other replicas.
 #[derive(Debug)]
-struct Overruled {
+struct Superseded {
     batches: Vec<Vec<Op>>,
     offers: Vec<Offered>,
 }
@@ -187,9 +187,9 @@ impl Records {
     fn first_table(&self, new: &NewTable<'_>, roles: &Roles, rules: &Rules) -> Members {
         let (table, policy) = (new.table.clone(), new.source.policy.clone());
         match new.said {
-            Said::WhenChanged => self.first(Members::new(table, policy), roles),
+            TableTime::WhenChanged => self.first(Members::new(table, policy), roles),
             // What was kept is older than the table, and overruled by it.
-            Said::At(_) => {
+            TableTime::At(_) => {
                 let kept = self.first(Members::new(Table::default(), policy), roles);
                 self.reloaded(&kept, new, rules)
             }
@@ -204,17 +204,17 @@ impl Records {
         reloaded.members
     }
 
-    fn overruled(&self, Reloaded { members, overruled }: &Reloaded, rules: &Rules) -> Overruled {
+    fn overruled(&self, Reloaded { members, overruled }: &Reloaded, rules: &Rules) -> Superseded {
         let offers = self.offers(overruled.iter().flat_map(MembershipEvent::shared), rules);
         let roles = rules.roles.as_ref().filter(|_| self.store.is_some());
         let changes = overruled.iter().map(|event| &event.change);
-        Overruled {
+        Superseded {
             batches: roles.map_or(vec![], |roles| batches(members, changes, roles)),
             offers,
         }
     }
 
-    fn send(&self, Overruled { batches, offers }: Overruled) {
+    fn send(&self, Superseded { batches, offers }: Superseded) {
         if let Some(publisher) = self.publisher.get() {
             // Not waited for: what is not told now is told after everything was read again.
             drop(publisher.tell(offers));

@@ -16,7 +16,7 @@ use crate::config::faults::Faults;
 use crate::config::settings::{ReloadableSettings, Settings, StaticSettings};
 use crate::deliveries::Deliveries;
 use crate::domain::Snapshot;
-use crate::domain::membership::{Said, Table};
+use crate::domain::membership::{Table, TableTime};
 use crate::domain::revocation::Revocations;
 use crate::fetch::Fetcher;
 use crate::hints::Hints;
@@ -202,7 +202,7 @@ fn begin_membership(
     };
     if let Some((table, warnings)) = members {
         tell(&warnings);
-        records.reload(table, source, Said::WhenChanged);
+        records.reload(table, source, TableTime::WhenChanged);
     }
     if source.from.is_lookup() {
         records.ask_for_each(source);

@@ -10,7 +10,7 @@ use bailiff::domain::event::{
     Change, EncodedEvent, EventTime, MemberChange, OrgChange, UserChange,
 };
 use bailiff::domain::ids::{OrgId, SessionId, UserId, text_header};
-use bailiff::domain::membership::{Said, Seen, Table as Members};
+use bailiff::domain::membership::{Seen, Table as Members, TableTime};
 use bailiff::domain::revocation::Revoked;
 use bailiff::domain::shared::everything;
 use bailiff::domain::{Snapshot, UnixTime};
@@ -99,7 +99,7 @@ impl Gate {
         let records = Arc::new(Records::new(snapshots.clone(), metrics, kept, rows));
         let source = live.membership.as_ref().expect("a membership");
         let at = UnixTime(1_800_000_000);
-        records.reload_at(Members::default(), source, Said::WhenChanged, at);
+        records.reload_at(Members::default(), source, TableTime::WhenChanged, at);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");
@@ -193,7 +193,7 @@ pub fn happened(gate: &Gate) {
         Change::Member(OrgId::parse(org).expect("an id"), user(id), change)
     };
     let org = |id: &str, change| Change::Organization(OrgId::parse(id).expect("an id"), change);
-    let superseded = |deleted| UserChange::Overruled { deleted };
+    let superseded = |deleted| UserChange::Superseded { deleted };
     for (change, at) in [
         (
             described(
@@ -221,7 +221,7 @@ pub fn happened(gate: &Gate) {
             1002,
         ),
         (
-            member("org_3", "user_described", MemberChange::Overruled),
+            member("org_3", "user_described", MemberChange::Superseded),
             1003,
         ),
         (member("org_4", "user_described", role("member")), 1004),
@@ -229,7 +229,7 @@ pub fn happened(gate: &Gate) {
         (member("org_1", "user_restored", role("member")), 5001),
         (org("org_1", OrgChange::Exists), 8000),
         (org("org_deleted", OrgChange::Deleted), 8001),
-        (org("org_superseded", OrgChange::Overruled), 8002),
+        (org("org_superseded", OrgChange::Superseded), 8002),
         (
             Change::Revoked(Revoked::Session(
                 SessionId::parse("sess_1").expect("a session id"),

@@ -82,7 +82,7 @@ impl Body {
                 email,
                 name,
             } => (*banned, owned(email), owned(name)),
-            UserChange::Deleted | UserChange::Overruled { .. } => (false, None, None),
+            UserChange::Deleted | UserChange::Superseded { .. } => (false, None, None),
         };
         Self {
             overruled: change.is_overruled(),
@@ -99,10 +99,10 @@ impl Body {
         let name = |role| roles.map_or("", |roles| roles.name(role)).to_owned();
         let role = match change {
             MemberChange::Role(role) => Some(name(role)),
-            MemberChange::Removed | MemberChange::Overruled => None,
+            MemberChange::Removed | MemberChange::Superseded => None,
         };
         Self {
-            overruled: change == MemberChange::Overruled,
+            overruled: change == MemberChange::Superseded,
             deleted: change == MemberChange::Removed,
             role,
             ..Self::of_time(at)
@@ -112,7 +112,7 @@ impl Body {
     fn of_organization(change: OrgChange, at: EventTime) -> Self {
         Self {
             deleted: change == OrgChange::Deleted,
-            overruled: change == OrgChange::Overruled,
+            overruled: change == OrgChange::Superseded,
             ..Self::of_time(at)
         }
     }
@@ -133,7 +133,7 @@ impl Body {
         let described = self.banned || self.email.is_some() || self.name.is_some();
         match (self.overruled, self.deleted, described) {
             _ if self.role.is_some() || self.exists.is_some() => Err(DecodeError::Contradiction),
-            (true, deleted, false) => Ok(UserChange::Overruled { deleted }),
+            (true, deleted, false) => Ok(UserChange::Superseded { deleted }),
             (false, true, false) => Ok(UserChange::Deleted),
             (false, false, _) => Ok(UserChange::Described {
                 banned: self.banned,
@@ -147,7 +147,7 @@ impl Body {
     /// A role that `roles` does not name is no role, and whoever has it is no member.
     fn member(mut self, roles: Option<&Roles>) -> Result<MemberChange, DecodeError> {
         match (self.role.take(), self.flags()?) {
-            (None, (true, false)) => Ok(MemberChange::Overruled),
+            (None, (true, false)) => Ok(MemberChange::Superseded),
             (None, (false, true)) => Ok(MemberChange::Removed),
             (Some(name), (false, false)) => {
                 let role = roles.and_then(|roles| roles.find(&name));
@@ -159,7 +159,7 @@ impl Body {
 
     fn organization(self) -> Result<OrgChange, DecodeError> {
         match self.flags()? {
-            (true, false) => Ok(OrgChange::Overruled),
+            (true, false) => Ok(OrgChange::Superseded),
             (false, true) => Ok(OrgChange::Deleted),
             (false, false) => Ok(OrgChange::Exists),
             (true, true) => Err(DecodeError::Contradiction),

@@ -51,7 +51,7 @@ impl MembershipEvent {
 impl UserChange {
     pub(in crate::domain) fn rank(&self, at: EventTime) -> Rank<'_> {
         let (weight, texts) = match self {
-            Self::Overruled { .. } => (3, [None; 2]),
+            Self::Superseded { .. } => (3, [None; 2]),
             Self::Deleted => (2, [None; 2]),
             Self::Described {
                 banned,
@@ -66,7 +66,7 @@ impl UserChange {
 impl MemberChange {
     pub(in crate::domain) fn rank(self, at: EventTime) -> Rank<'static> {
         match self {
-            Self::Overruled => Rank::Member(at, 2, None),
+            Self::Superseded => Rank::Member(at, 2, None),
             Self::Removed => Rank::Member(at, 1, None),
             Self::Role(role) => Rank::Member(at, 0, Some(Reverse(role))),
         }
@@ -78,7 +78,7 @@ impl OrgChange {
         match self {
             Self::Exists => Rank::Organization(at, 0),
             Self::Deleted => Rank::Organization(at, 1),
-            Self::Overruled => Rank::Organization(at, 2),
+            Self::Superseded => Rank::Organization(at, 2),
         }
     }
 }

@@ -31,11 +31,11 @@ fn any_change() -> impl Strategy<Value = Change> {
         4 => (who(), any::<bool>(), text(), text())
             .prop_map(|(who, banned, email, name)| Change::User(who, UserChange::Described { banned, email, name })),
         1 => who().prop_map(|who| Change::User(who, UserChange::Deleted)),
-        1 => (who(), any::<bool>()).prop_map(|(who, deleted)| Change::User(who, UserChange::Overruled { deleted })),
+        1 => (who(), any::<bool>()).prop_map(|(who, deleted)| Change::User(who, UserChange::Superseded { deleted })),
         4 => (of(), who(), role).prop_map(|(of, who, role)| Change::Member(of, who, MemberChange::Role(role))),
         2 => (of(), who()).prop_map(|(of, who)| Change::Member(of, who, MemberChange::Removed)),
-        1 => (of(), who()).prop_map(|(of, who)| Change::Member(of, who, MemberChange::Overruled)),
-        2 => (of(), prop::sample::select(&[OrgChange::Exists, OrgChange::Deleted, OrgChange::Overruled][..]))
+        1 => (of(), who()).prop_map(|(of, who)| Change::Member(of, who, MemberChange::Superseded)),
+        2 => (of(), prop::sample::select(&[OrgChange::Exists, OrgChange::Deleted, OrgChange::Superseded][..]))
             .prop_map(|(of, change)| Change::Organization(of, change)),
         1 => who().prop_map(|who| Change::Revoked(Revoked::User(who))),
         1 => Just(Change::Revoked(Revoked::Session(SessionId::parse("sess_1").expect("a session id")))),

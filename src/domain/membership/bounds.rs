@@ -44,7 +44,7 @@ impl Load {
         }
         let told = match &record.told {
             Some((_, UserChange::Described { email, name, .. })) => [email.as_ref(), name.as_ref()],
-            Some((_, UserChange::Deleted | UserChange::Overruled { .. })) | None => [None; 2],
+            Some((_, UserChange::Deleted | UserChange::Superseded { .. })) | None => [None; 2],
         };
         let seen = record
             .seen

@@ -34,7 +34,7 @@ pub struct Members {
     pub(super) unspoken: bool,
     /// When the source last said that the table holds.
     pub(super) confirmed: Option<UnixTime>,
-    /// Until when the table knows better than whatever was said: see [`super::Said::At`].
+    /// Until when the table knows better than whatever was said: see [`super::TableTime::At`].
     pub(super) since: Option<EventTime>,
     pub(super) users: imbl::HashMap<UserId, Record>,
     pub(super) orgs: imbl::HashMap<OrgId, (EventTime, OrgChange)>,

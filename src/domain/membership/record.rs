@@ -102,7 +102,7 @@ impl Record {
             UserChange::Described { .. } => self.enter(newcomer),
             // That they were known before counts no more; whether they are known now, the source says. A replica that hears of
             // nothing but this does not know them either.
-            UserChange::Overruled { .. } => self.entry = None,
+            UserChange::Superseded { .. } => self.entry = None,
         }
         self.told = Some((at, change));
     }
@@ -233,7 +233,7 @@ impl OrgEntry {
         match self.change {
             MemberChange::Role(role) => Some(Some(role)),
             MemberChange::Removed => Some(None),
-            MemberChange::Overruled => None,
+            MemberChange::Superseded => None,
         }
     }
 

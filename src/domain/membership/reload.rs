@@ -21,7 +21,7 @@ const LAG: Duration = Duration::from_secs(60);
 
 /// From when a whole table speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum TableTime {
     /// Its rows have no time: each stands from when it changed.
     WhenChanged,
     /// It is what Clerk knew at this moment: all that was said before is overruled, also where the table does not change.
@@ -39,11 +39,11 @@ pub struct Reloaded {
 impl Members {
     /// The membership after the source was read again: what was learned stays, except in rows of which the source has spoken since.
     #[must_use]
-    pub fn reloaded(&self, table: Table, policy: Policy, said: Said) -> Reloaded {
+    pub fn reloaded(&self, table: Table, policy: Policy, said: TableTime) -> Reloaded {
         let overruled = self.overruled_by(&table, said);
         let since = match said {
-            Said::WhenChanged => None,
-            Said::At(began) => Some(earlier(began)),
+            TableTime::WhenChanged => None,
+            TableTime::At(began) => Some(earlier(began)),
         };
         let members = Self {
             table: Arc::new(table),
@@ -78,14 +78,16 @@ impl Members {
     }
 
     /// The words that a new table overrules.
-    pub(super) fn overruled_by(&self, table: &Table, said: Said) -> Vec<MembershipEvent> {
+    pub(super) fn overruled_by(&self, table: &Table, said: TableTime) -> Vec<MembershipEvent> {
         let mut overruled = Vec::new();
         for (user, record) in &self.users {
             match said {
                 // Fail closed: that another source says something else is no change of a row, and lifts no ban.
-                Said::WhenChanged if self.unspoken => {}
-                Said::WhenChanged => self.overrule_changed(user, record, table, &mut overruled),
-                Said::At(began) => {
+                TableTime::WhenChanged if self.unspoken => {}
+                TableTime::WhenChanged => {
+                    self.overrule_changed(user, record, table, &mut overruled)
+                }
+                TableTime::At(began) => {
                     overrule_before(user, record, table, earlier(began), &mut overruled)
                 }
             }
@@ -93,15 +95,15 @@ impl Members {
         for (org, (at, change)) in &self.orgs {
             let (before, after) = (self.table.has_org(org), table.has_org(org));
             let stays = match said {
-                Said::WhenChanged => {
+                TableTime::WhenChanged => {
                     self.unspoken || before == after || (*change == OrgChange::Deleted && !after)
                 }
-                Said::At(began) => {
+                TableTime::At(began) => {
                     *at > earlier(began) || (*change == OrgChange::Deleted && !after)
                 }
             };
-            if !stays && *change != OrgChange::Overruled {
-                overruled.push(Change::Organization(org.clone(), OrgChange::Overruled).at(*at));
+            if !stays && *change != OrgChange::Superseded {
+                overruled.push(Change::Organization(org.clone(), OrgChange::Superseded).at(*at));
             }
         }
         overruled
@@ -131,14 +133,14 @@ impl Members {
                 }
             }
             Change::Member(org, user, change)
-                if user.clerk().is_some() && *change != MemberChange::Overruled =>
+                if user.clerk().is_some() && *change != MemberChange::Superseded =>
             {
                 overruled_member(org, user, at)
             }
             Change::Organization(org, change)
                 if *change == OrgChange::Exists || self.table.workspace_of(org).is_some() =>
             {
-                Change::Organization(org.clone(), OrgChange::Overruled).at(at)
+                Change::Organization(org.clone(), OrgChange::Superseded).at(at)
             }
             _ => event.clone(),
         }
@@ -168,7 +170,7 @@ impl Members {
             );
             let stays =
                 before == after || (entry.change == MemberChange::Removed && after.is_none());
-            if !stays && entry.change != MemberChange::Overruled {
+            if !stays && entry.change != MemberChange::Superseded {
                 all.push(overruled_member(&entry.org, user, entry.at));
             }
         }
@@ -233,23 +235,23 @@ impl Members {
             let Some(before) = earlier.users.get(user) else {
                 continue;
             };
-            if let Some((at, told @ UserChange::Overruled { .. })) = &record.told
+            if let Some((at, told @ UserChange::Superseded { .. })) = &record.told
                 && old(*at)
                 && before.told == record.told
             {
                 marks.push(Change::User(user.clone(), told.clone()));
             }
             let is_old = |e: &&OrgEntry| {
-                e.change == MemberChange::Overruled && old(e.at) && before.orgs.contains(*e)
+                e.change == MemberChange::Superseded && old(e.at) && before.orgs.contains(*e)
             };
             let members = record.orgs.iter().filter(is_old);
-            marks.extend(
-                members
-                    .map(|e| Change::Member(e.org.clone(), user.clone(), MemberChange::Overruled)),
-            );
+            marks
+                .extend(members.map(|e| {
+                    Change::Member(e.org.clone(), user.clone(), MemberChange::Superseded)
+                }));
         }
         let is_old = |org: &OrgId, at: EventTime, change: OrgChange| {
-            change == OrgChange::Overruled
+            change == OrgChange::Superseded
                 && old(at)
                 && earlier.orgs.get(org) == Some(&(at, change))
         };
@@ -257,7 +259,7 @@ impl Members {
             .orgs
             .iter()
             .filter(|(org, (at, change))| is_old(org, *at, *change));
-        marks.extend(orgs.map(|(org, _)| Change::Organization(org.clone(), OrgChange::Overruled)));
+        marks.extend(orgs.map(|(org, _)| Change::Organization(org.clone(), OrgChange::Superseded)));
         marks
     }
 
@@ -341,7 +343,7 @@ fn overrule_before(
     let members = record
         .orgs
         .iter()
-        .filter(|e| e.at <= then && e.change != MemberChange::Overruled);
+        .filter(|e| e.at <= then && e.change != MemberChange::Superseded);
     all.extend(members.map(|entry| overruled_member(&entry.org, user, entry.at)));
 }
 
@@ -359,11 +361,11 @@ fn gone(user: UserId) -> Change {
 }
 
 fn overruled_user(user: &UserId, deleted: bool, at: EventTime) -> MembershipEvent {
-    Change::User(user.clone(), UserChange::Overruled { deleted }).at(at)
+    Change::User(user.clone(), UserChange::Superseded { deleted }).at(at)
 }
 
 fn overruled_member(org: &OrgId, user: &UserId, at: EventTime) -> MembershipEvent {
-    Change::Member(org.clone(), user.clone(), MemberChange::Overruled).at(at)
+    Change::Member(org.clone(), user.clone(), MemberChange::Superseded).at(at)
 }
 
 fn earlier(EventTime(began): EventTime) -> EventTime {

@@ -222,7 +222,7 @@ fn a_deleted_organization_has_no_members_whatever_the_table_and_late_events_say(
         .reloaded(
             table(&[("a", ACTIVE, "Alex")], &[]),
             Policy::default(),
-            Said::WhenChanged,
+            TableTime::WhenChanged,
         )
         .members;
     assert_eq!(
@@ -261,7 +261,7 @@ fn a_reload_takes_back_only_what_it_says_anew() {
     ];
     let before = after(members(acme()), &events);
     let same = before
-        .reloaded(acme(), Policy::default(), Said::WhenChanged)
+        .reloaded(acme(), Policy::default(), TableTime::WhenChanged)
         .members;
     assert_eq!(role_in(&same, "ws_1", "a").as_deref(), Some("member"));
     assert_eq!(role_in(&same, "ws_1", "b"), None);
@@ -275,7 +275,11 @@ fn a_reload_takes_back_only_what_it_says_anew() {
         table(&[("a", SUSPENDED, "Alex"), ("b", b, "Bo")], workspaces)
     };
     let overruled = before
-        .reloaded(written(SUSPENDED), Policy::default(), Said::WhenChanged)
+        .reloaded(
+            written(SUSPENDED),
+            Policy::default(),
+            TableTime::WhenChanged,
+        )
         .members;
     assert_eq!(role_in(&overruled, "ws_1", "a").as_deref(), Some("admin"));
     assert_eq!(role_in(&overruled, "ws_1", "b").as_deref(), Some("admin"));
@@ -284,7 +288,7 @@ fn a_reload_takes_back_only_what_it_says_anew() {
         ("suspended Alex".into(), "banned".into())
     );
     let given_anew = overruled
-        .reloaded(written(ACTIVE), Policy::default(), Said::WhenChanged)
+        .reloaded(written(ACTIVE), Policy::default(), TableTime::WhenChanged)
         .members;
     assert_eq!(
         user_state(&given_anew, "b"),
@@ -326,7 +330,7 @@ fn an_app_that_follows_a_ban_or_deletion_in_its_own_table_does_not_undo_it() {
             .reloaded(
                 table(users, &[("ws_1", Some("1"), &[])]),
                 Policy::default(),
-                Said::WhenChanged,
+                TableTime::WhenChanged,
             )
             .members;
         assert_eq!(
@@ -413,13 +417,13 @@ fn any_change() -> impl Strategy<Value = Change> {
             prop_oneof![
                 Just(OrgChange::Exists),
                 Just(OrgChange::Deleted),
-                Just(OrgChange::Overruled)
+                Just(OrgChange::Superseded)
             ]
         )
             .prop_map(|(of, change)| Change::Organization(org(of), change)),
         (id.clone(), any::<bool>())
-            .prop_map(|(id, deleted)| user_change(id, UserChange::Overruled { deleted })),
-        (of, id).prop_map(|(of, id)| Change::Member(org(of), user(id), MemberChange::Overruled)),
+            .prop_map(|(id, deleted)| user_change(id, UserChange::Superseded { deleted })),
+        (of, id).prop_map(|(of, id)| Change::Member(org(of), user(id), MemberChange::Superseded)),
     ]
 }
 

@@ -112,7 +112,7 @@ impl Gate {
         NewTable {
             table: table(users, version),
             source: self.live.membership.as_ref().unwrap(),
-            said: Said::WhenChanged,
+            said: TableTime::WhenChanged,
             at: UnixTime(1_800_000_000),
         }
     }

@@ -2,7 +2,7 @@
 
 use bailiff::domain::event::{EncodedEvent, EventOrigin, EventTime, MembershipEvent, OrgChange};
 use bailiff::domain::ids::{OrgId, UserId};
-use bailiff::domain::membership::{Kept, MARKS_LAST, Members, Policy, Record, Said};
+use bailiff::domain::membership::{Kept, MARKS_LAST, Members, Policy, Record, TableTime};
 use bailiff::domain::revocation::Revocations;
 use bailiff::domain::shared::{Heard, Offered, Position, Reader, ResyncReason, may_push, unshared};
 use bailiff::domain::{Snapshot, UnixTime};
@@ -209,7 +209,7 @@ impl Gate {
         let reloaded = members.reloaded(
             table(self.users, version),
             Policy::default(),
-            Said::WhenChanged,
+            TableTime::WhenChanged,
         );
         self.world.members = Some(reloaded.members);
         reloaded.overruled

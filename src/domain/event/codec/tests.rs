@@ -215,7 +215,7 @@ fn full(names: &Roles) -> Record {
         orgs: vec![
             member("1", MemberChange::Role(names.find("admin").unwrap())),
             member("2", MemberChange::Removed),
-            member("3", MemberChange::Overruled),
+            member("3", MemberChange::Superseded),
         ],
     }
 }
@@ -228,8 +228,8 @@ fn a_record_comes_back_as_it_was_written() {
         ..Record::default()
     };
     let deleted = told(UserChange::Deleted);
-    let back = told(UserChange::Overruled { deleted: true });
-    let described = told(UserChange::Overruled { deleted: false });
+    let back = told(UserChange::Superseded { deleted: true });
+    let described = told(UserChange::Superseded { deleted: false });
     for record in [full(&names), deleted, back, described, Record::default()] {
         let (user, back) = decode_user("user_a", &encode_user(&record, &names), &names).unwrap();
         assert_eq!((user.as_str(), back), ("user_a", record));

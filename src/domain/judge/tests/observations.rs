@@ -1,7 +1,7 @@
 //! What a request brings to light about its user, whatever is decided on it.
 
 use super::*;
-use crate::domain::membership::{Said, UserState};
+use crate::domain::membership::{TableTime, UserState};
 
 /// `snapshot` with this access for users whom nobody knows.
 fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
@@ -12,7 +12,7 @@ fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
     };
     snapshot.members = Some(
         members()
-            .reloaded(Table::default(), policy, Said::WhenChanged)
+            .reloaded(Table::default(), policy, TableTime::WhenChanged)
             .members,
     );
     snapshot
@@ -81,7 +81,7 @@ fn a_user_who_had_to_wait_still_waits_when_newcomers_need_not() {
         ..Policy::default()
     };
     let members = members
-        .reloaded(Table::default(), generous, Said::WhenChanged)
+        .reloaded(Table::default(), generous, TableTime::WhenChanged)
         .members;
 
     assert!(

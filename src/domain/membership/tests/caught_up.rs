@@ -29,7 +29,7 @@ proptest! {
     fn what_is_learned_while_a_table_is_worked_out_stands_above_it(
         events in any_events(),
         new in any_table(),
-        said in prop_oneof![Just(Said::WhenChanged), Just(Said::At(EventTime(60_002)))],
+        said in prop_oneof![Just(TableTime::WhenChanged), Just(TableTime::At(EventTime(60_002)))],
         meanwhile in any_events(),
         confirmed in proptest::option::of(Just(UnixTime(7))),
     ) {
@@ -61,7 +61,7 @@ proptest! {
         // After a deletion nothing but another deletion counts.
         let told = before.users.get(&user(who)).and_then(|record| record.told.as_ref());
         prop_assume!(deleted || !told.is_some_and(|(_, told)| told.is_final()));
-        let reloaded = before.reloaded(new, Policy::default(), Said::WhenChanged).members;
+        let reloaded = before.reloaded(new, Policy::default(), TableTime::WhenChanged).members;
         let banned = UserChange::Described { banned: true, email: None, name: None };
         let change = if deleted { UserChange::Deleted } else { banned };
         let change = Change::User(user(who), change);

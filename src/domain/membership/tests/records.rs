@@ -64,7 +64,7 @@ fn somebody_who_is_seen_for_the_first_time_is_known_from_that_request_on() {
                 first_sight: true,
                 ..Policy::default()
             },
-            Said::WhenChanged,
+            TableTime::WhenChanged,
         )
         .members;
     assert_eq!(known(&stricter, "n").access, ACTIVE);

@@ -25,10 +25,14 @@ fn hear(members: &Members, word: &Word) -> Members {
     let policy = Policy::default();
     match word.clone() {
         Told(change, at) => members.changed(&change.at(EventTime(at))).expect("room"),
-        Rows(table) => members.reloaded(table, policy, Said::WhenChanged).members,
+        Rows(table) => {
+            members
+                .reloaded(table, policy, TableTime::WhenChanged)
+                .members
+        }
         Api(table, began) => {
             members
-                .reloaded(table, policy, Said::At(EventTime(began)))
+                .reloaded(table, policy, TableTime::At(EventTime(began)))
                 .members
         }
     }
@@ -378,15 +382,15 @@ fn another_source_lifts_no_ban_and_brings_nobody_back() {
         ("the same table", after(table, &said)),
     ] {
         let now = members
-            .reloaded(acme(), policy.clone(), Said::WhenChanged)
+            .reloaded(acme(), policy.clone(), TableTime::WhenChanged)
             .members;
         assert_eq!(user_state(&now, "b"), "banned", "{given}");
         assert_eq!(role_in(&now, "ws_1", "a"), None, "{given}");
         let lifted = now
-            .reloaded(b_is(SUSPENDED), policy.clone(), Said::WhenChanged)
+            .reloaded(b_is(SUSPENDED), policy.clone(), TableTime::WhenChanged)
             .members;
         let lifted = lifted
-            .reloaded(b_is(ACTIVE), policy.clone(), Said::WhenChanged)
+            .reloaded(b_is(ACTIVE), policy.clone(), TableTime::WhenChanged)
             .members;
         assert_eq!(
             user_state(&lifted, "b"),
@@ -614,7 +618,7 @@ fn a_mark_is_kept_for_a_week_from_when_it_was_made_and_not_from_what_it_overrule
         vec![Change::Member(
             OrgId::parse("org_1").unwrap(),
             user("b"),
-            MemberChange::Overruled
+            MemberChange::Superseded
         )]
     );
     let forgotten = heard.without_marks(&marks);

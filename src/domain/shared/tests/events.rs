@@ -133,7 +133,7 @@ fn whoever_was_away_for_long_holds_back_roles_of_before_and_nothing_else() {
     };
     for change in [
         member(MemberChange::Removed),
-        member(MemberChange::Overruled),
+        member(MemberChange::Superseded),
         Change::User(user("a"), banned),
     ] {
         assert!(may(change.clone(), 1), "{change}");
