@@ -31,7 +31,7 @@ pub struct Members {
     /// Where the source answers for one user at a time.
     pub(super) lookup: Option<Lookup>,
     /// Whether the source has not spoken yet: the table is that of another one, or empty.
-    pub(super) unspoken: bool,
+    pub(super) awaiting_source: bool,
     /// When the source last said that the table holds.
     pub(super) confirmed: Option<UnixTime>,
     /// Until when the table knows better than whatever was said: see [`super::TableTime::At`].
@@ -72,7 +72,7 @@ impl Members {
     pub fn by_lookup(policy: Policy) -> Self {
         Self {
             lookup: Some(Lookup::default()),
-            unspoken: true,
+            awaiting_source: true,
             policy,
             ..Self::default()
         }

@@ -49,7 +49,7 @@ impl Members {
             table: Arc::new(table),
             policy,
             lookup: None,
-            unspoken: false,
+            awaiting_source: false,
             since,
             ..self.clone()
         };
@@ -83,7 +83,7 @@ impl Members {
         for (user, record) in &self.users {
             match said {
                 // Fail closed: that another source says something else is no change of a row, and lifts no ban.
-                TableTime::WhenChanged if self.unspoken => {}
+                TableTime::WhenChanged if self.awaiting_source => {}
                 TableTime::WhenChanged => {
                     self.overrule_changed(user, record, table, &mut overruled)
                 }
@@ -96,7 +96,9 @@ impl Members {
             let (before, after) = (self.table.has_org(org), table.has_org(org));
             let stays = match said {
                 TableTime::WhenChanged => {
-                    self.unspoken || before == after || (*change == OrgChange::Deleted && !after)
+                    self.awaiting_source
+                        || before == after
+                        || (*change == OrgChange::Deleted && !after)
                 }
                 TableTime::At(began) => {
                     *at > earlier(began) || (*change == OrgChange::Deleted && !after)
@@ -208,7 +210,7 @@ impl Members {
     #[must_use]
     pub fn of_another_source(&self) -> Self {
         Self {
-            unspoken: true,
+            awaiting_source: true,
             ..self.clone()
         }
     }
