@@ -158,8 +158,8 @@ impl Members {
     ) {
         if let Some((at, told)) = &record.told {
             let (before, after) = (self.table.user(user), table.user(user));
-            let stays = before == after
-                || (told.takes_access() && Row::height(after) <= Row::height(before));
+            let stays =
+                before == after || (told.takes_access() && Row::rank(after) <= Row::rank(before));
             if !stays && !told.is_overruled() {
                 let deleted = *told == UserChange::Deleted;
                 all.push(overruled_user(user, deleted, *at));

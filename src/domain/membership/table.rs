@@ -113,10 +113,10 @@ impl Table {
         }
         let mut room = UuidBuffer::default();
         let name = Some(PackedText::of(workspace.as_str().as_bytes(), &mut room));
-        let seat = seats
+        let membership = seats
             .iter()
-            .find(|seat| name_of(self.rows.workspaces.row(place_of(seat))) == name)?;
-        self.role_of(seat)
+            .find(|membership| name_of(self.rows.workspaces.row(place_of(membership))) == name)?;
+        self.role_of(membership)
     }
 
     /// The role of a user in an organization: in the workspace that is said to be it, else in the one with its id.
@@ -155,8 +155,8 @@ impl Table {
 
     /// The same table in the words of other roles. `renamed` gives the new role, or none: then the member is out.
     pub(super) fn with_roles(&self, renamed: impl Fn(Role) -> Option<Role>) -> Self {
-        let heights = std::array::from_fn(|height| u8::try_from(height).ok());
-        let roles = heights.map(|height| self.role_now(height?).and_then(&renamed));
+        let heights = std::array::from_fn(|rank| u8::try_from(rank).ok());
+        let roles = heights.map(|rank| self.role_now(rank?).and_then(&renamed));
         let mut table = Self {
             roles: Some(Arc::new(roles)),
             ..self.clone()
@@ -180,15 +180,21 @@ impl Table {
 
     /// Every membership.
     pub(super) fn members(&self) -> impl Iterator<Item = (WorkspaceId, UserId, Role)> {
-        self.links().filter_map(|(row, seat, role)| {
-            Some((self.workspace_at(place_of(seat))?, user_of(row)?, role))
+        self.links().filter_map(|(row, membership, role)| {
+            Some((
+                self.workspace_at(place_of(membership))?,
+                user_of(row)?,
+                role,
+            ))
         })
     }
 
     /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
     pub fn strangers(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
         let links = self.links().filter(|(row, ..)| !is_described(row));
-        links.filter_map(|(row, seat, _)| Some((self.workspace_at(place_of(seat))?, user_of(row)?)))
+        links.filter_map(|(row, membership, _)| {
+            Some((self.workspace_at(place_of(membership))?, user_of(row)?))
+        })
     }
 
     fn people(&self) -> impl Iterator<Item = &[u8]> {
@@ -197,9 +203,9 @@ impl Table {
 
     fn links(&self) -> impl Iterator<Item = (&[u8], &Seat, Role)> {
         self.people().flat_map(move |row| {
-            seats_of(row)
-                .iter()
-                .filter_map(move |seat| self.role_of(seat).map(|role| (row, seat, role)))
+            seats_of(row).iter().filter_map(move |membership| {
+                self.role_of(membership).map(|role| (row, membership, role))
+            })
         })
     }
 
@@ -240,14 +246,14 @@ impl Table {
         self.role_of(seats.get(found)?)
     }
 
-    fn role_of(&self, seat: &Seat) -> Option<Role> {
-        self.role_now(height_in(seat))
+    fn role_of(&self, membership: &Seat) -> Option<Role> {
+        self.role_now(height_in(membership))
     }
 
-    fn role_now(&self, height: u8) -> Option<Role> {
+    fn role_now(&self, rank: u8) -> Option<Role> {
         match &self.roles {
-            None => Some(Role(height)),
-            Some(roles) => *roles.get(usize::from(height))?,
+            None => Some(Role(rank)),
+            Some(roles) => *roles.get(usize::from(rank))?,
         }
     }
 }

@@ -9,8 +9,8 @@ use super::super::{Flags, Role, User};
 use super::index::Index;
 use super::register::{Names, Register};
 use super::row::{
-    Row, is_described, name_of, org_of, place_of, seat, write_again, write_brief, write_seated,
-    write_user, write_workspace,
+    Row, is_described, membership, name_of, org_of, place_of, write_again, write_brief,
+    write_seated, write_user, write_workspace,
 };
 use super::text::{PackedText, UuidBuffer};
 use super::{RowFault, Rows, Table};
@@ -212,7 +212,9 @@ impl TableBuilder {
                 .take_while(|(who, ..)| *who == person);
             seats.clear();
             seats.extend(mine.filter_map(|(_, at, role)| {
-                places.get(*at as usize).map(|place| seat(*place, *role))
+                places
+                    .get(*at as usize)
+                    .map(|place| membership(*place, *role))
             }));
             seats.sort_unstable_by_key(place_of);
             write_seated(row, &seats, out);

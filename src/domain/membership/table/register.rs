@@ -18,7 +18,7 @@ pub struct Register {
     hasher: RandomState,
     rows: Arena,
     /// Rows of names of which nothing more has been said so far. Most get another one, so they stand where they can be thrown away.
-    brief: Arena,
+    stub: Arena,
     /// What all of them will take in the end, or more.
     bytes: usize,
     places: Vec<u32>,
@@ -41,7 +41,7 @@ impl Register {
 
     /// The row with a number.
     pub fn row(&self, number: u32) -> &[u8] {
-        row(&self.rows, &self.brief, self.places.get(number as usize))
+        row(&self.rows, &self.stub, self.places.get(number as usize))
     }
 
     /// A hash with the seed of this register.
@@ -52,7 +52,7 @@ impl Register {
     /// Adds a name of which only `row` is said so far. `None` when there is no room.
     pub fn add_brief(&mut self, name: PackedText<'_>, row: &[u8]) -> Option<u32> {
         self.bytes = self.with_more(row.len() + MORE)?;
-        let place = self.brief.push(row).filter(|place| place & BRIEF == 0)?;
+        let place = self.stub.push(row).filter(|place| place & BRIEF == 0)?;
         self.add(name, place | BRIEF)
     }
 
@@ -93,13 +93,13 @@ impl Register {
         let Self {
             hasher,
             rows,
-            brief,
+            stub,
             places,
             by_name,
             ..
         } = self;
         let rehash = |number: &u32| {
-            let row = row(rows, brief, places.get(*number as usize));
+            let row = row(rows, stub, places.get(*number as usize));
             name_of(row).map_or(0, |name| hasher.hash_one(name))
         };
         by_name.insert_unique(hasher.hash_one(name), number, rehash);
@@ -116,7 +116,7 @@ impl Register {
         let Self {
             hasher,
             mut rows,
-            brief,
+            stub,
             mut places,
             by_name,
             ..
@@ -135,7 +135,7 @@ impl Register {
                 continue;
             };
             buffer.clear();
-            write(number, row(&rows, &brief, Some(place)), &mut buffer);
+            write(number, row(&rows, &stub, Some(place)), &mut buffer);
             if *place & BRIEF == 0 {
                 rows.forget_before(*place);
             }
@@ -158,9 +158,9 @@ impl Register {
     }
 }
 
-fn row<'r>(rows: &'r Arena, brief: &'r Arena, place: Option<&u32>) -> &'r [u8] {
+fn row<'r>(rows: &'r Arena, stub: &'r Arena, place: Option<&u32>) -> &'r [u8] {
     match place {
-        Some(place) if place & BRIEF != 0 => brief.at(place & !BRIEF),
+        Some(place) if place & BRIEF != 0 => stub.at(place & !BRIEF),
         Some(place) => rows.at(*place),
         None => &[],
     }

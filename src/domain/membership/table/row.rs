@@ -27,20 +27,20 @@ pub const SEAT: usize = 5;
 pub type Seat = [u8; SEAT];
 
 /// A seat in the workspace whose row is at `place`, in the role of this height.
-pub fn seat(place: u32, role: u8) -> Seat {
+pub fn membership(place: u32, role: u8) -> Seat {
     let [a, b, c, d] = place.to_le_bytes();
     [a, b, c, d, role]
 }
 
 /// Where the row of the workspace is.
-pub fn place_of(seat: &Seat) -> u32 {
-    let [a, b, c, d, _] = *seat;
+pub fn place_of(membership: &Seat) -> u32 {
+    let [a, b, c, d, _] = *membership;
     u32::from_le_bytes([a, b, c, d])
 }
 
 /// The height of the role.
-pub fn height_in(seat: &Seat) -> u8 {
-    let [.., role] = *seat;
+pub fn height_in(membership: &Seat) -> u8 {
+    let [.., role] = *membership;
     role
 }
 
@@ -303,7 +303,7 @@ impl<'t> Row<'t> {
     }
 
     /// How much access the row of a user gives: none, some while pending, that of an active user, that of a founder.
-    pub fn height(row: Option<Self>) -> u8 {
+    pub fn rank(row: Option<Self>) -> u8 {
         match row.map(|row| (row.founder(), row.access())) {
             None | Some((false, AccessStatus::Suspended)) => 0,
             Some((false, AccessStatus::Pending)) => 1,

@@ -129,8 +129,8 @@ fn orgs() -> Vec<OrgId> {
         .collect()
 }
 
-fn role(height: u8) -> Role {
-    Role(height)
+fn role(rank: u8) -> Role {
+    Role(rank)
 }
 
 fn text() -> impl Strategy<Value = Option<String>> {
