@@ -63,7 +63,7 @@ fn table(root: &Node, roles: &Roles, flags: &Flags, ctx: &ReaderContext<'_>) -> 
     });
     fields.finish();
     let (users, members) = (users?, members?);
-    strangers(&users, &members, ctx);
+    unlisted_members(&users, &members, ctx);
     Ok(table.build())
 }
 
@@ -243,7 +243,7 @@ fn key<T, E: std::fmt::Display>(
 }
 
 /// Members who are not among `users`: they pass routes that ask for a token only, which may be a mistake.
-fn strangers(users: &HashSet<&str>, members: &[Member<'_>], ctx: &ReaderContext<'_>) {
+fn unlisted_members(users: &HashSet<&str>, members: &[Member<'_>], ctx: &ReaderContext<'_>) {
     let mut told = HashSet::new();
     let mut more = 0_usize;
     for member in members.iter().filter(|member| !users.contains(member.key)) {

@@ -98,7 +98,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
 /// As with a file, this is no fault.
 fn warn_of_strangers(table: &Table) {
     let first: Vec<String> = table
-        .strangers()
+        .unlisted_members()
         .take(STRANGERS_TOLD)
         .map(|(workspace, user)| format!("{user} in {workspace}"))
         .collect();

@@ -190,7 +190,7 @@ impl Table {
     }
 
     /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
-    pub fn strangers(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
+    pub fn unlisted_members(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
         let links = self.links().filter(|(row, ..)| !is_described(row));
         links.filter_map(|(row, membership, _)| {
             Some((self.workspace_at(place_of(membership))?, user_of(row)?))

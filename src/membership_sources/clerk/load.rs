@@ -154,7 +154,7 @@ impl Load<'_> {
             .into());
         }
         self.rows
-            .strangers()
+            .unlisted_members()
             .map_or(Ok(()), |torn| Err(torn.into()))
     }
 
@@ -368,7 +368,7 @@ impl Rows {
     }
 
     /// A membership that names nobody we know, or nothing.
-    fn strangers(&self) -> Option<Torn> {
+    fn unlisted_members(&self) -> Option<Torn> {
         let stranger = self
             .members
             .iter()

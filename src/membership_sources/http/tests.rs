@@ -265,11 +265,11 @@ fn members_without_a_user_are_taken_and_told() {
         r#"{"users": {"user_1": {}}, "workspaces": {"ws_1": {"members": {"user_1": "admin", "user_2": "member"}}}}"#,
     )
     .unwrap();
-    let strangers: Vec<_> = table
-        .strangers()
+    let unlisted_members: Vec<_> = table
+        .unlisted_members()
         .map(|(workspace, user)| format!("{user} in {workspace}"))
         .collect();
-    assert_eq!(strangers, ["user_2 in ws_1"]);
+    assert_eq!(unlisted_members, ["user_2 in ws_1"]);
 }
 
 /// Something of the kind of a document.

@@ -232,7 +232,7 @@ fn assert_same(table: &Table, model: &Model) {
         .collect();
     assert_eq!(members, model.members);
     assert_eq!(
-        pairs(table.strangers().collect()),
+        pairs(table.unlisted_members().collect()),
         pairs(
             model
                 .members
