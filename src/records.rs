@@ -213,7 +213,7 @@ impl Records {
     ///
     /// # Errors
     /// See [`NotKept`].
-    pub fn put(&self, event: &MembershipEvent) -> Result<u64, NotKept> {
+    pub fn apply_detached(&self, event: &MembershipEvent) -> Result<u64, NotKept> {
         self.publish(event, None)
             .map(|published| published.generation)
     }

@@ -31,7 +31,7 @@ impl ConfigFollowers {
     fn profiles_by(&self, settings: &BackendSettings) -> Profiles {
         let records = self.records.clone();
         let apply = move |event: MembershipEvent| {
-            if let Err(why) = records.put(&event.as_profile()) {
+            if let Err(why) = records.apply_detached(&event.as_profile()) {
                 tracing::warn!(%why, change = %event.change, "what Clerk said of a user is not kept");
             }
         };

@@ -142,11 +142,17 @@ impl Gate {
 #[test]
 fn what_is_learned_while_a_table_is_worked_out_stands_above_it_here_and_in_the_store() {
     let gate = Gate::new();
-    gate.records.put(&welcome(0).at(EventTime(1))).unwrap();
+    gate.records
+        .apply_detached(&welcome(0).at(EventTime(1)))
+        .unwrap();
     let new = gate.new_table(50, 1);
     let prepared = gate.records.prepare(&new);
-    gate.records.put(&ban(0).at(EventTime(2))).unwrap();
-    gate.records.put(&ban(7).at(EventTime(2))).unwrap();
+    gate.records
+        .apply_detached(&ban(0).at(EventTime(2)))
+        .unwrap();
+    gate.records
+        .apply_detached(&ban(7).at(EventTime(2)))
+        .unwrap();
     let taken = gate
         .records
         .publish_table(&new, prepared, |_| true)
@@ -263,7 +269,7 @@ fn no_change_is_lost_among_tables() {
     let newest = std::sync::atomic::AtomicU64::new(0);
     let change = |at: u64| {
         gate.records
-            .put(&ban(at as usize % 500).at(EventTime(at)))
+            .apply_detached(&ban(at as usize % 500).at(EventTime(at)))
             .unwrap();
         newest.store(at, Ordering::SeqCst);
     };
