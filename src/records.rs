@@ -2,8 +2,8 @@
 //! where there are some.
 
 mod asked;
-mod others;
 mod reloads;
+mod replicated;
 mod rows;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,12 +29,12 @@ use crate::snapshot_store::SnapshotStore;
 use crate::storage::{
     Contents, Op, OpError, PendingWrite, Store, StoreTable as Kind, StoredRow, WriteError,
 };
-use others::{Parked, SharedRow};
 use reloads::{Meanwhile, NewTable};
+use replicated::{Parked, SharedRow};
 use rows::{rest_of, row, rows, rows_of};
 
 pub use asked::{Asked, TableInForce};
-pub use others::shared_past;
+pub use replicated::shared_past;
 
 /// Nothing is forgotten when it is longer ago that everything was known that replicas share.
 const MARKS_WAIT: Duration = Duration::from_secs(3600);
@@ -236,7 +236,7 @@ impl Records {
             }
             let shared = event.shared().into_iter();
             let news = shared.filter(|event| now.is_news(event));
-            told = self.tell(news, &next.rules);
+            told = self.publish_to_replicas(news, &next.rules);
             Ok(next)
         })?;
         if !matches!(event.change, Change::Revoked(_)) {

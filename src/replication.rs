@@ -91,7 +91,7 @@ impl ReplicationHandle {
             .map(|writer| writer.publisher(told, unsent.clone()))
             .unzip();
         if let Some(publisher) = &publisher {
-            local.tell_others(publisher.clone());
+            local.set_publisher(publisher.clone());
         }
         let trouble = Arc::new(LogOnce::default());
         let follower = Follower {

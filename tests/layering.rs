@@ -539,7 +539,7 @@ fn a_circle_is_found_however_long_it_is() {
     let tree = [
         file("keys.rs", "use crate::records::Records;"),
         file(
-            "records/others.rs",
+            "records/replicated.rs",
             "use crate::{domain, replication::Told};",
         ),
         file(

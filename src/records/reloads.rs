@@ -217,7 +217,7 @@ impl Records {
     fn send(&self, Superseded { batches, offers }: Superseded) {
         if let Some(publisher) = self.publisher.get() {
             // Not waited for: what is not told now is told after everything was read again.
-            drop(publisher.tell(offers));
+            drop(publisher.publish_to_replicas(offers));
         }
         if let Some(store) = &self.store {
             for batch in batches {

@@ -204,7 +204,7 @@ impl<L: LocalFacts> Follower<L> {
             }
             for batch in unshared.chunks(MAX_COMMIT) {
                 // The teller has noted what could not be told; the rest would fare no better.
-                if let Some(told) = publisher.tell(batch.to_vec())
+                if let Some(told) = publisher.publish_to_replicas(batch.to_vec())
                     && !told.whole().await
                 {
                     break;

@@ -9,7 +9,7 @@ use super::Publisher;
 /// The facts of this replica: those of the others go in, its own come out.
 pub trait LocalFacts: Send + Sync + 'static {
     /// From now on, `publisher` tells other replicas what is learned here. The first one counts.
-    fn tell_others(&self, publisher: Publisher);
+    fn set_publisher(&self, publisher: Publisher);
 
     /// Puts in force what is new of `facts`, what takes access away first. None of it is sent back to the other replicas. Takes a
     /// while for many.

@@ -55,7 +55,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Hands facts over to be told, in the order of the calls. Never blocks. `None` for none.
-    pub fn tell(&self, facts: Vec<Offered>) -> Option<PendingPublish> {
+    pub fn publish_to_replicas(&self, facts: Vec<Offered>) -> Option<PendingPublish> {
         if facts.is_empty() {
             return None;
         }

@@ -110,7 +110,7 @@ impl LocalFacts for Records {
             .collect()
     }
 
-    fn tell_others(&self, publisher: Publisher) {
+    fn set_publisher(&self, publisher: Publisher) {
         let _ = self.publisher.set(publisher);
     }
 
@@ -204,12 +204,14 @@ impl Records {
         }
     }
 
-    pub(super) fn tell(
+    pub(super) fn publish_to_replicas(
         &self,
         events: impl Iterator<Item = MembershipEvent>,
         rules: &Rules,
     ) -> Option<PendingPublish> {
-        self.publisher.get()?.tell(self.offers(events, rules))
+        self.publisher
+            .get()?
+            .publish_to_replicas(self.offers(events, rules))
     }
 
     /// The events as others are told of them; none where there are no others.
