@@ -150,7 +150,7 @@ fn hear_of(records: &Records, user: usize, at: u64) {
         name: None,
     };
     records
-        .put(&Change::User(user_id(user), told).at(EventTime(at)))
+        .apply_detached(&Change::User(user_id(user), told).at(EventTime(at)))
         .expect("room");
 }
 
