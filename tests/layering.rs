@@ -3,6 +3,8 @@
 
 #[path = "layering/circles.rs"]
 mod circles;
+#[path = "layering/names.rs"]
+mod names;
 #[path = "layering/parts.rs"]
 mod parts;
 #[path = "layering/scan.rs"]

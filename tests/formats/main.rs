@@ -16,7 +16,7 @@ use bailiff::domain::revocation::Revoked;
 use bailiff::domain::{Snapshot, UnixTime};
 use bailiff::records::shared_past;
 use bailiff::replication::Past;
-use bailiff::storage::{Contents, Table};
+use bailiff::storage::{Contents, StoreTable};
 
 use reader::{OrganizationRow, UserRow, of_organization, of_user};
 use scene::{Gate, PLACE, happened, seen};
@@ -151,7 +151,7 @@ fn a_store_of_version_0_1_is_read_and_means_the_same() {
     );
     let deliveries = Deliveries::kept_in(
         gate.store.clone(),
-        rest.take(Table::Deliveries),
+        rest.take(StoreTable::Deliveries),
         // Before it was taken, so that it is never too old.
         UnixTime(1_700_000_000),
     );
@@ -160,8 +160,8 @@ fn a_store_of_version_0_1_is_read_and_means_the_same() {
         heard_at: Some(UnixTime(1_800_000_000)),
         silent: Some(UnixTime(1_700_000_000)),
     };
-    assert_eq!(shared_past(&rest.take(Table::Shared), PLACE), past);
-    let providers = rest.take(Table::Providers);
+    assert_eq!(shared_past(&rest.take(StoreTable::Shared), PLACE), past);
+    let providers = rest.take(StoreTable::Providers);
     let [(name, description)] = providers.as_slice() else {
         panic!("one provider: {providers:?}")
     };
@@ -213,13 +213,13 @@ fn read_by_version_0_1(mut contents: Contents) -> Read {
     };
     let mut rows = |table| contents.take(table).into_iter();
     Read {
-        users: rows(Table::Users)
+        users: rows(StoreTable::Users)
             .map(|(key, value)| (key, of_user(&value)))
             .collect(),
-        orgs: rows(Table::Organizations)
+        orgs: rows(StoreTable::Organizations)
             .map(|(key, value)| (key, of_organization(&value)))
             .collect(),
-        revocations: rows(Table::Revocations)
+        revocations: rows(StoreTable::Revocations)
             .map(|(key, value)| (key, revocation(value)))
             .collect(),
     }
