@@ -63,7 +63,7 @@ reasons! {
         "send the session token that `getToken()` gives without a template, or set `allow_jwt_templates: true`";
     /// no configured issuer has the key that the token names: usually a token of another Clerk instance
     UnknownKey => "unknown_key", InvalidToken,
-        "one Clerk application on both sides: the publishable key here (CLERK_PUBLISHABLE_KEY) and the one in the frontend must be of it, both pk_test_ or both pk_live_; a second instance is listed under `issuers:`";
+        "use the publishable key of the Clerk instance that signed the user in: one Clerk application on both sides, so the publishable key here (CLERK_PUBLISHABLE_KEY) and the one in the frontend must be of the same, both pk_test_ or both pk_live_; a second instance is listed under `issuers:`";
     /// the signature does not match
     BadSignature => "bad_signature", InvalidToken,
         "get a fresh token, as it was given; if `jwt_key` (CLERK_JWT_KEY) is set, compare it with the dashboard (API keys, JWKS public key): it changes when Clerk rotates the key; without it, the keys are fetched";
@@ -81,7 +81,7 @@ reasons! {
         "a fresh token, or a larger `max_token_age`";
     /// the token's `iss` is no configured issuer
     WrongIssuer => "wrong_issuer", InvalidToken,
-        "one Clerk application on both sides: the publishable key here (CLERK_PUBLISHABLE_KEY) and the one in the frontend must be of it, both pk_test_ or both pk_live_; a second instance is listed under `issuers:`";
+        "use the publishable key of the Clerk instance that signed the user in: one Clerk application on both sides, so the publishable key here (CLERK_PUBLISHABLE_KEY) and the one in the frontend must be of the same, both pk_test_ or both pk_live_; a second instance is listed under `issuers:`";
     /// the token was made for another party: its `azp` is not in `authorized_parties`, or it is not for `client_id`
     WrongParty => "wrong_party", InvalidToken,
         "add the origin to `authorized_parties` if it is yours, or set `azp: optional` for native apps, whose tokens have none";
