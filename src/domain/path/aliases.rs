@@ -68,25 +68,30 @@ impl CleanPath<'_> {
             return Ok(Vec::new());
         }
         let segments: Vec<_> = self.segments().collect();
-        let mut found = Vec::new();
-        for at in 0..segments.len() {
-            found.extend(behind_script(&segments, at).map(|page| (page, at)));
-            if found.len() > MAX_ALIASES {
-                return Err(Rejection::AmbiguousPath);
+        let mut found: Vec<Alias> = Vec::new();
+        let mut add = |pages: Vec<Vec<String>>, named_at| {
+            for page in pages {
+                let path = self.alias(page)?;
+                if found.iter().all(|alias| alias.path != path) {
+                    found.push(Alias { path, named_at });
+                }
+                if found.len() > MAX_ALIASES {
+                    return Err(Rejection::AmbiguousPath);
+                }
             }
-        }
-        let last = segments.len().saturating_sub(1);
-        found.extend(data_of(&segments).into_iter().map(|page| (page, last)));
-        if found.len() > MAX_ALIASES {
-            return Err(Rejection::AmbiguousPath);
-        }
-        let alias = |(page, named_at)| {
-            Ok(Alias {
-                path: self.alias(page)?,
-                named_at,
-            })
+            Ok(())
         };
-        found.into_iter().map(alias).collect()
+        for at in 0..segments.len() {
+            let Some(page) = behind_script(&segments, at) else {
+                continue;
+            };
+            // What the script gets may name the data of a page in turn: `/index.php/a.data` is `/a`.
+            let behind = self.alias(page.clone())?;
+            let pages = data_of(&behind.segments().collect::<Vec<_>>());
+            add([vec![page], pages].concat(), at)?;
+        }
+        add(data_of(&segments), segments.len().saturating_sub(1))?;
+        Ok(found)
     }
 
     /// A path of these raw segments, with a slash at the end if this one has it.
@@ -218,13 +223,16 @@ mod tests {
             ("/sub/INDEX.PHP/%61dmin/", "/%61dmin/"),
             ("/index.ph%70/admin", "/admin"),
             ("/index.php./admin", "/admin"),
-            ("/index.php", "/ /"),
+            ("/index.php", "/"),
             ("/sub/index.php", "/ /sub"),
+            ("/index.php/a.data", "/a.data /a /index.php/a"),
+            ("/index.php/a/__data.json", "/a/__data.json /a /index.php/a"),
+            ("/index.phpa.data", "/a.data /a /index.phpa"),
             ("/style.php", ""),
             ("/users/jan@wp.pl", ""),
             ("/index.phpadmin/x", "/admin/x"),
             ("/a/i%6Edex.PHPadm%69n", "/admin"),
-            ("/index.php/", "/ /"),
+            ("/index.php/", "/"),
             ("/sec/index.html", "/sec"),
             ("/sec/.data", "/sec"),
             ("/a.php/b.cgi/c", "/b.cgi/c /c"),

@@ -56,6 +56,7 @@ fn a_request_is_let_in_only_where_every_reading_lets_it_in() {
         ),
         ("/%61dmin", "reject denied", "reject denied"),
         ("/index.php/admin", "reject denied", "reject denied"),
+        ("/index.php/admin.data", "reject denied", "reject denied"),
         ("/%66iles", "reject missing_token", "forward user_member"),
         ("/me", "reject missing_token", "answer 200"),
         ("/me/", "reject missing_token", "answer 200"),
