@@ -1,4 +1,4 @@
-//! Who belongs to which workspace in which role: a table from a source, and on top of it what was learned since.
+//! Which user belongs to which workspace in which role: a table from a source, and the changes that were learned after it.
 
 mod bounds;
 mod drift;
@@ -29,18 +29,18 @@ pub use reload::{MARKS_LAST, Reloaded, TableTime};
 pub use table::{RowFault, Table, TableBuilder, Workspace};
 pub use user_row::{MAX_ATTRIBUTES, MAX_DETAIL, UserRow, UserRowError};
 
-/// A role by its height: index into [`Roles`]. Higher ones contain the lower.
+/// A role by its height: an index into [`Roles`]. A higher role includes all lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(u8);
 
 impl Role {
-    /// Its place among the roles of the config; the lowest has 0.
+    /// Its index among the roles of the config. The lowest role has 0.
     pub(super) fn place(self) -> u8 {
         self.0
     }
 }
 
-/// The roles of `membership.roles`, rising. Cheap to clone: each grant in a workspace has them.
+/// The roles of `membership.roles`, lowest first. Cheap to clone: each grant in a workspace has a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles(Arc<[(Box<str>, HeaderValue)]>);
 
@@ -74,7 +74,7 @@ impl Roles {
         }
     }
 
-    /// The role with this name; `org:admin` means `admin`. Otherwise the names must be the same to the letter (attack A-64).
+    /// The role with this name; `org:admin` means `admin`. Upper and lower case differ (attack A-64).
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Role> {
         let name = name.strip_prefix("org:").unwrap_or(name);
@@ -100,7 +100,7 @@ impl Roles {
         Role(0)
     }
 
-    /// The highest role.
+    /// The lowest role. Every member has at least this one.
     #[must_use]
     pub fn highest(&self) -> Role {
         Role(u8::try_from(self.0.len().saturating_sub(1)).unwrap_or(0))
@@ -149,19 +149,19 @@ pub struct User {
     pub email: Option<HeaderValue>,
     pub name: Option<HeaderValue>,
     pub access: AccessStatus,
-    /// Counts as active whatever `access` says.
+    /// Whether the user counts as active, whatever `access` is.
     pub founder: bool,
     pub flags: Flags,
-    /// What only the profile tells; most users have none.
+    /// Data that only the profile shows. Most users have none.
     pub details: Option<Box<Details>>,
 }
 
-/// What a profile tells beside what headers say.
+/// Data that the profile shows and the headers do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// When the user gained access to the product, as the source writes it.
     pub activated_at: Option<Box<str>>,
-    /// Whatever else the app wants to find in the profile, by name.
+    /// Further values that the app wants in the profile, by name.
     pub attributes: BTreeMap<Box<str>, Box<str>>,
 }
 

@@ -1,4 +1,4 @@
-//! The membership in force: the table, and on top of it one record per user of whom something was learned since.
+//! The membership in force: the table, and above it one record for each user about whom something was learned later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,42 +14,44 @@ use crate::domain::event::{
 };
 use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 
-/// The membership in force. Cheap to clone and to change by one event: the table is shared, the records are a persistent map.
+/// The membership in force. It is cheap to clone and to change by one event: the table is shared, and the records are a
+/// persistent map.
 ///
-/// **Who wins:** for each user and each membership, the last to speak. A webhook stands above the table that was loaded
-/// before it; a reloaded table takes back only the rows that it changed itself. So editing one row of a file does not undo
-/// the ban of another user, and an operator can always overrule a webhook by writing the row.
+/// **Which statement counts:** for each user and each membership, the latest one. A webhook event counts more than the table that
+/// was loaded before it. A reloaded table supersedes events only in rows that changed in it. So editing one row of a file does
+/// not undo the ban of another user, and an operator can always supersede a webhook event by changing the row.
 ///
-/// What takes access away falls only to a row that gives more access than before. An app that follows a deletion by removing its
-/// row, that suspends a banned user as well, or that writes down their new name, gives nobody access back by that.
+/// An event that takes access away is superseded only by a row that gives more access than the row before. Suppose an app reacts
+/// to a deletion by removing its row, or suspends a banned user as well, or stores their new name. None of these gives access
+/// back.
 ///
-/// What is overruled leaves a mark with its time, for [`MARKS_LAST`](super::MARKS_LAST): an older event that is delivered later still finds the newer
-/// one, and a replica that has not seen the row change yet learns that it was overruled.
+/// A superseded event leaves a tombstone with its time, for [`MARKS_LAST`](super::MARKS_LAST). An older event that is delivered
+/// later then still meets the newer one. A replica that has not seen the row change yet learns that the event is superseded.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     pub(super) table: Arc<Table>,
-    /// Where the source answers for one user at a time.
+    /// Set where the source is asked for one user at a time.
     pub(super) lookup: Option<Lookup>,
-    /// Whether the source has not spoken yet: the table is that of another one, or empty.
+    /// Whether the source has not answered yet. Until then the table is empty, or is that of another source.
     pub(super) awaiting_source: bool,
-    /// When the source last said that the table holds.
+    /// When the source last confirmed the table.
     pub(super) confirmed: Option<UnixTime>,
-    /// Until when the table knows better than whatever was said: see [`super::TableTime::At`].
+    /// The table supersedes events up to this time: see [`super::TableTime::At`].
     pub(super) since: Option<EventTime>,
     pub(super) users: imbl::HashMap<UserId, Record>,
     pub(super) orgs: imbl::HashMap<OrgId, (EventTime, OrgChange)>,
-    /// What `users` and `orgs` are together.
+    /// The number and size of `users` and `orgs` together.
     pub(super) changes: Load,
     pub(super) policy: Policy,
 }
 
-/// Of whom the source was asked: the table holds that user's rows and no others.
+/// The user for whom the source was asked. The table holds the rows of this user and no others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lookup {
     asked: Option<UserId>,
 }
 
-/// Something that a restart must not forget.
+/// A row that must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept<'m> {
     User(&'m UserId, &'m Record),
@@ -57,7 +59,7 @@ pub enum Kept<'m> {
 }
 
 impl Members {
-    /// The membership as the table says.
+    /// The membership with `table` and no changes.
     #[must_use]
     pub fn new(table: Table, policy: Policy) -> Self {
         Self {
@@ -78,7 +80,7 @@ impl Members {
         }
     }
 
-    /// The same membership with what was kept before a restart.
+    /// The same membership with the rows that were stored before a restart.
     #[must_use]
     pub fn remembering(
         mut self,
@@ -94,7 +96,7 @@ impl Members {
         self
     }
 
-    /// Whether nothing can be said of `user` before the source was asked about them.
+    /// Whether the source must be asked about `user` before the user can be judged.
     #[must_use]
     pub fn must_ask(&self, user: &UserId) -> bool {
         self.lookup
@@ -102,8 +104,8 @@ impl Members {
             .is_some_and(|lookup| lookup.asked.as_ref() != Some(user))
     }
 
-    /// The same membership with what the source says of `user`: their rows and nobody else's. What was learned of them stands
-    /// above it, as rows have no history.
+    /// The same membership with the source's answer for `user`: only their rows. The user's record still counts more than the
+    /// rows, because rows have no history.
     #[must_use]
     pub fn answered(&self, user: UserId, rows: Arc<Table>, confirmed: UnixTime) -> Self {
         let lookup = Some(Lookup { asked: Some(user) });
@@ -115,13 +117,13 @@ impl Members {
         }
     }
 
-    /// Whether the source answers for one user at a time.
+    /// Whether the source is asked for one user at a time.
     #[must_use]
     pub fn is_lookup(&self) -> bool {
         self.lookup.is_some()
     }
 
-    /// The same membership, of which the source says at `at` that it holds.
+    /// The same membership after the source has confirmed it at `at`.
     #[must_use]
     pub fn confirmed(&self, at: UnixTime) -> Self {
         Self {
@@ -130,7 +132,8 @@ impl Members {
         }
     }
 
-    /// Whether the source has been silent for longer than its word counts. Fail closed: also one that has never spoken.
+    /// Whether the last confirmation by the source is older than the policy allows. Fail closed: a source that has never answered
+    /// is too old.
     #[must_use]
     pub fn too_old(&self, now: UnixTime) -> bool {
         let silent = |max: Duration| {
@@ -140,13 +143,13 @@ impl Members {
         self.policy.max_age.is_some_and(silent)
     }
 
-    /// The table below all that was learned since.
+    /// The table, without the changes above it.
     #[must_use]
     pub fn table(&self) -> Arc<Table> {
         self.table.clone()
     }
 
-    /// What is kept of the user or organization that `change` concerns.
+    /// What is stored about the user or organization that `change` concerns.
     #[must_use]
     pub fn kept(&self, change: &Change) -> Option<Kept<'_>> {
         match change {
@@ -162,7 +165,7 @@ impl Members {
         }
     }
 
-    /// Everything that is kept.
+    /// Everything that is stored above the table.
     pub fn all_kept(&self) -> impl Iterator<Item = Kept<'_>> {
         let users = self
             .users
@@ -175,8 +178,8 @@ impl Members {
         )
     }
 
-    /// The same membership in the words of other roles: a role keeps its name, not its height. One whose name is gone is no role,
-    /// so its holder is out.
+    /// The same membership under another list of roles. A role keeps its name, not its height. If the name is gone, the holder of
+    /// the role loses the membership.
     #[must_use]
     pub fn with_roles(&self, old: &Roles, new: &Roles) -> Self {
         if old == new {
@@ -201,16 +204,16 @@ impl Members {
     }
 
     /// The membership after `event`. An older event never undoes a newer one (attack A-114): then nothing changes. Of two
-    /// events with the same time the one that takes more access away wins, so that no order of delivery matters.
+    /// events with the same time, the one that takes more access away counts, so the order of delivery does not matter.
     ///
     /// # Errors
-    /// When it cannot be kept; then nothing has changed.
+    /// When there is no room for the change; then nothing has changed.
     pub fn changed(&self, event: &MembershipEvent) -> Result<Self, TooManyChanges> {
         self.changed_within(Load::MAX, event)
     }
 
-    /// Whether `event` ranks above what is known of the same thing. Where it does not, it changes nothing. What a token says has another
-    /// question: [`Members::is_news`].
+    /// Whether `event` ranks above the known event about the same thing. If it does not, it changes nothing. For events from
+    /// tokens, ask [`Members::is_news`] instead.
     #[must_use]
     pub fn would_change(&self, event: &MembershipEvent) -> bool {
         let at = event.at;
@@ -252,7 +255,7 @@ impl Members {
                 record.tell(change.clone(), at, &newcomer, self.policy.deactivate)
             }),
             Change::Seen(user, seen) => {
-                // Fail closed: a name that was learned makes nobody known, where first sight does not.
+                // Fail closed: without `first_sight`, a name from a token does not make the user known.
                 let newcomer = Some(&newcomer).filter(|_| self.policy.first_sight);
                 edit(user, &mut |record| record.see(seen.clone(), newcomer))
             }
@@ -277,7 +280,7 @@ impl Members {
                 }
                 (before, load)
             }
-            // Whose tokens count no more is no matter of membership.
+            // Revoked tokens are kept in `Revocations`, not here.
             Change::Revoked(_) => (Load::default(), Load::default()),
         };
         next.changes = self.changes.plus(after).minus(before);
@@ -304,19 +307,20 @@ impl Members {
             .fold(Load::default(), Load::plus)
     }
 
-    /// Whether nobody would get in if `entry` were forgotten: it only says that somebody is out who would be out anyway.
+    /// Whether forgetting `entry` would let no user in: the entry refuses a user whom the organization or the table refuses
+    /// anyway.
     fn is_needless(&self, user: &UserId, entry: &OrgEntry) -> bool {
         let gone = self
             .orgs
             .get(&entry.org)
             .is_some_and(|(_, change)| *change == OrgChange::Deleted);
-        // Where users are asked for one by one, nobody knows here what the source says of them.
+        // Where the source is asked user by user, the table does not show what the source would answer for this user.
         let out =
             |org: &OrgId| self.lookup.is_none() && self.table.role_in_org(org, user).is_none();
         gone || (entry.change == MemberChange::Removed && out(&entry.org))
     }
 
-    /// Whether what a token says of its user is news.
+    /// Whether a token contains something new about its user.
     #[must_use]
     pub fn is_news(&self, user: &UserId, seen: &super::Seen) -> bool {
         if !self.policy.first_sight {
@@ -340,10 +344,11 @@ impl Members {
             _ => false,
         };
         let entry = record.and_then(|record| record.entry.as_ref());
-        // Clerk says nothing of the organizations of other issuers' users.
+        // Clerk does not know which organizations the users of other issuers belong to.
         let by_token = self.policy.by_token && user.clerk().is_some();
         let (access, flags) = match (row, entry) {
-            // Clerk's own table, and a later word of Clerk: the ban in the table was lifted.
+            // The table is Clerk's own, and a later event from Clerk describes the user as not banned: the ban in the table was
+            // lifted.
             (Some(row), _)
                 if self.since.is_some()
                     && matches!(told, Some((_, UserChange::Described { .. }))) =>
@@ -364,7 +369,7 @@ impl Members {
                 access
             },
             founder: !deactivated && row.is_some_and(|row| row.founder()),
-            // What a user was allowed before is not what a deactivated one is.
+            // A deactivated user loses all flags.
             flags: if deactivated { &NO_FLAGS } else { flags },
             row,
             record,
@@ -372,7 +377,7 @@ impl Members {
         })
     }
 
-    /// The role of `user` in `workspace`. `claim` is what their token says of its organization, if it may say that.
+    /// The role of `user` in `workspace`. `claim` is the membership that their token contains, if tokens may state one.
     #[must_use]
     pub fn role(
         &self,
@@ -385,7 +390,7 @@ impl Members {
             return None;
         }
         let claim = claim.filter(|_| self.policy.by_token);
-        // The usual case: nobody but the source has said anything that could count, so which organization it is does not matter.
+        // The usual case: only the table can decide, so the organization of the workspace does not matter.
         if claim.is_none()
             && self.orgs.is_empty()
             && record.is_none_or(|record| record.orgs.is_empty())
@@ -395,7 +400,7 @@ impl Members {
         let Some(org) = self.org_of(workspace) else {
             return self.table.role(workspace, user);
         };
-        // A deleted organization has no members, whatever the table, a token and late events say of them.
+        // A deleted organization has no members, even if the table, a token or a late event lists some.
         if self
             .orgs
             .get(&org)
@@ -406,7 +411,8 @@ impl Members {
         let told = record.and_then(|record| record.entry_of(&org));
         let claim = claim.filter(|claim| *claim.org == org);
         match (told, claim) {
-            // Tokens count in seconds: one from the second of the event may be from before it. Fail closed.
+            // Token times are in seconds, so a token from the second of the event may be older than the event. Fail closed: the
+            // event counts.
             (Some(told), Some(claim))
                 if claim
                     .issued
@@ -423,13 +429,13 @@ impl Members {
         }
     }
 
-    /// The organization that `workspace` is. One of which only webhooks have spoken is its own workspace.
+    /// The Clerk organization of `workspace`. An organization that only webhooks have named is its own workspace.
     #[must_use]
     pub fn org_of(&self, workspace: &WorkspaceId) -> Option<OrgId> {
         match self.table.org_of(workspace) {
             Some(Some(org)) => Some(org),
-            // One that has the id of an organization is that organization, also where its source does not say so: or the webhook
-            // that takes a member out of it would not.
+            // A workspace with the id of an organization is that organization, even if its source does not state it. Otherwise a
+            // webhook that removes a member from the organization would not remove them from this workspace.
             Some(None) if !workspace.as_str().starts_with("org_") => None,
             Some(None) | None => OrgId::parse(workspace.as_str())
                 .ok()
@@ -437,7 +443,7 @@ impl Members {
         }
     }
 
-    /// The workspace that `org` is.
+    /// The workspace of `org`.
     #[must_use]
     pub fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
         self.table
@@ -445,7 +451,7 @@ impl Members {
             .or_else(|| WorkspaceId::parse(org.as_str()).ok())
     }
 
-    /// Users, workspaces and members of the table; changes on top of it.
+    /// The numbers of users, workspaces and members in the table, and of changes above it.
     #[must_use]
     pub fn size(&self) -> (usize, usize, usize, usize) {
         let (users, workspaces, members) = self.table.size();
@@ -453,7 +459,7 @@ impl Members {
     }
 }
 
-/// What a token says of the organization that is active in it.
+/// The membership in a token: the organization that is active in it, and the role there.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenMembership<'c> {
     pub org: &'c OrgId,

@@ -1,28 +1,28 @@
-//! What the config says of users beside the table.
+//! What the config sets for users beside the table.
 
 use std::time::Duration;
 
 use super::{AccessStatus, Flags};
 
-/// What happens with users who are in no table.
+/// How users are treated who are in no table, and for how long the source counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The status of a user who is heard of for the first time.
+    /// The status of a user who appears for the first time.
     pub access: AccessStatus,
     /// The flags of such a user.
     pub flags: Flags,
-    /// Whether a good token of an unknown user is a reason to make a record.
+    /// Whether a valid token of an unknown user makes a record of them.
     pub first_sight: bool,
-    /// Whether a deletion at Clerk suspends the user here, and keeps what is known of them.
+    /// Whether a deletion at Clerk suspends the user here and keeps their data.
     pub deactivate: bool,
-    /// Whether the organization of a token of `clerk` says who is a member of it, in which role.
+    /// Whether a token of `clerk` decides that its user is a member of the organization in it, and in which role.
     pub by_token: bool,
-    /// How long what the source said counts when it says nothing any more; `None` for one that is never too old.
+    /// How long the source's last answer counts when no further one comes; `None` where it never becomes too old.
     pub max_age: Option<Duration>,
 }
 
 impl Default for Policy {
-    /// Of somebody who is in no table nobody has decided anything yet.
+    /// Users who are in no table are pending by default.
     fn default() -> Self {
         Self {
             access: AccessStatus::Pending,

@@ -1,5 +1,5 @@
-//! What is kept of one user on top of the table: what Clerk said, what the user's own tokens said, and the access that was given
-//! at first sight.
+//! What is stored about one user above the table: events from Clerk, the contents of the user's own tokens, and the access that
+//! the user got at first sight.
 
 use http::HeaderValue;
 
@@ -7,29 +7,29 @@ use super::{AccessStatus, Flags, Role};
 use crate::domain::event::{EventTime, MemberChange, UserChange};
 use crate::domain::ids::OrgId;
 
-/// One user. The order in which things are learned makes no difference to what is kept in the end, so that replicas agree.
+/// One user. The same events in any order give the same record, so replicas agree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The last that Clerk said of the user: by webhook, or when asked.
+    /// The last event from Clerk about the user, from a webhook or from Clerk's answer to a request.
     pub told: Option<(EventTime, UserChange)>,
-    /// What tokens said of a user of whom Clerk did not say it.
+    /// E-mail address and name from the user's tokens, where Clerk did not give them.
     pub seen: Option<Seen>,
-    /// The access of a user who is in no table, given once.
+    /// The access of a user who is in no table. It is given once.
     pub entry: Option<InitialAccess>,
     /// Memberships of organizations, sorted by organization.
     pub orgs: Vec<OrgEntry>,
 }
 
-/// What a token said of its user.
+/// What a token contains about its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// When the token was issued that said the e-mail address.
+    /// When the token with this e-mail address was issued.
     pub at: EventTime,
     pub email: Option<HeaderValue>,
     pub name: Option<HeaderValue>,
 }
 
-/// The access that a user got when they were first heard of. It does not change with the config.
+/// The access that a user got when they first appeared. A later change of the config does not change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitialAccess {
     pub at: EventTime,
@@ -37,15 +37,15 @@ pub struct InitialAccess {
     pub flags: Flags,
 }
 
-/// Bound on the memberships of one user, in bytes of the row that keeps them. The rest of a record is at most 12 KiB, so it
-/// always is a row of at most 64 KiB, and a ban can always be written.
+/// Bound on the memberships of one user, in bytes of the row that stores them. The rest of a record is at most 12 KiB. So every
+/// record fits into a row of 64 KiB, and a ban can always be written.
 pub const MAX_ORG_BYTES: usize = 40 * 1024;
-/// As much more is for memberships that have ended and that the table would give back.
+/// Additional room, in bytes, for ended memberships that the table would otherwise give back.
 const MORE_FOR_ENDED: usize = 8 * 1024;
-/// What an entry takes beside the id of its organization: a time, the name of a role, and JSON around them.
+/// Bytes of an entry beside the id of its organization: a time, the name of a role, and the JSON around them.
 const ENTRY_BYTES: usize = 128;
 
-/// What was last said of a membership in an organization.
+/// The last event about a membership in an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrgEntry {
     pub org: OrgId,
@@ -54,22 +54,22 @@ pub struct OrgEntry {
 }
 
 impl Record {
-    /// Whether Clerk has deleted the user. That is final: Clerk never gives an id a second time, so whatever else is said of the
-    /// user was said before, however late it arrives.
+    /// Whether Clerk has deleted the user. A deletion is final: Clerk never reuses an id. So every other event about the user is
+    /// older than the deletion, however late it arrives.
     #[must_use]
     pub fn deleted(&self) -> bool {
         matches!(self.told, Some((_, UserChange::Deleted)))
     }
 
-    /// Whether what is said of the user at `at` ranks above what was said before.
+    /// Whether `change` at `at` ranks above the last event about the user.
     pub(super) fn is_news_of_user(&self, change: &UserChange, at: EventTime) -> bool {
         let known = self.told.as_ref();
         known.is_none_or(|(then, told)| told.rank(*then) < change.rank(at))
     }
 
-    /// Whether what is said of a membership at `at` ranks above what was said before. All memberships from before a deletion have ended
-    /// with it, whichever is heard of first. What is said later counts once the source overrules the deletion, which may have been an
-    /// operator's and not Clerk's.
+    /// Whether `change` at `at` ranks above the last event about the membership. A deletion ends all memberships from before it,
+    /// whichever event arrives first. Events after the deletion count once the source supersedes the deletion: it may come from
+    /// an operator and not from Clerk.
     pub(super) fn is_news_of_member(
         &self,
         org: &OrgId,
@@ -82,7 +82,7 @@ impl Record {
             && known.is_none_or(|known| known.change.rank(known.at) < change.rank(at))
     }
 
-    /// Takes what Clerk, or a source that overrules it, says of the user.
+    /// Applies an event about the user, from Clerk or from a source that supersedes Clerk's.
     pub(super) fn tell(
         &mut self,
         change: UserChange,
@@ -100,17 +100,17 @@ impl Record {
             UserChange::Deleted if keep_deleted => {}
             UserChange::Deleted => (self.seen, self.entry) = (None, None),
             UserChange::Described { .. } => self.enter(newcomer),
-            // That they were known before counts no more; whether they are known now, the source says. A replica that hears of
-            // nothing but this does not know them either.
+            // The user may only have been known because of the superseded event. Now the source decides whether they are known.
+            // So a replica that receives this event alone does not know them either.
             UserChange::Superseded { .. } => self.entry = None,
         }
         self.told = Some((at, change));
     }
 
-    /// "E-mail is updated when it changed, the name only when it was empty": what a later token says of the address counts, and
-    /// the first name that was heard stays.
+    /// "E-mail is updated when it changed, the name only when it was empty": the e-mail address from a later token counts, and
+    /// the first name stays.
     ///
-    /// Makes nobody known by itself: that takes a `newcomer`'s entry.
+    /// This alone does not make a user known: that takes the entry of a `newcomer`.
     pub(super) fn see(&mut self, seen: Seen, newcomer: Option<&InitialAccess>) {
         if self.deleted() {
             return;
@@ -127,7 +127,7 @@ impl Record {
         }
     }
 
-    /// Whether `seen` is news. Every minute brings a new token; that it says the same once more is none.
+    /// Whether `seen` contains something new. A user gets a new token every minute; the same contents again are not new.
     pub(super) fn learns(&self, seen: &Seen) -> bool {
         if self.deleted() {
             return false;
@@ -152,7 +152,7 @@ impl Record {
             || (nameless && seen.name.is_some())
     }
 
-    /// Takes what is said of a membership.
+    /// Applies an event about a membership.
     pub(super) fn join(&mut self, org: OrgId, change: MemberChange, at: EventTime) {
         if !self.is_news_of_member(&org, change, at) {
             return;
@@ -171,11 +171,11 @@ impl Record {
         }
     }
 
-    /// Keeps the memberships within their bound. Anybody can found organizations and delete them again, and would otherwise have a
-    /// record one day that is too large to be written, together with the ban in it.
+    /// Keeps the memberships within their bound. Attack: a user creates and deletes organizations until their record is too large
+    /// to be written. Then a ban in the record could not be written either.
     ///
-    /// Forgets entries that are `needless`, the oldest first. `false` when the others are too many; for one that `takes` access
-    /// away there is some more room.
+    /// Removes entries that are `needless`, the oldest first. Returns `false` when the remaining entries are too many. An entry
+    /// that `takes` access away has some more room.
     pub(super) fn fit(&mut self, needless: impl Fn(&OrgEntry) -> bool, takes: bool) -> bool {
         let max = if takes {
             MAX_ORG_BYTES + MORE_FOR_ENDED
@@ -198,12 +198,12 @@ impl Record {
         bytes <= max
     }
 
-    /// What the memberships take in a row, or more.
+    /// The bytes that the memberships take in a row, or more.
     pub(super) fn org_bytes(&self) -> usize {
         self.orgs.iter().map(OrgEntry::bytes).sum()
     }
 
-    /// What was last said of the membership in `org`.
+    /// The last event about the membership in `org`.
     #[must_use]
     pub fn entry_of(&self, org: &OrgId) -> Option<&OrgEntry> {
         let place = self
@@ -220,7 +220,7 @@ impl Record {
         }
     }
 
-    /// Things kept: what counts against the bound.
+    /// How many things the record stores. They count against the bound.
     pub(super) fn size(&self) -> usize {
         usize::from(self.told.is_some() || self.seen.is_some() || self.entry.is_some())
             + self.orgs.len()
@@ -228,7 +228,7 @@ impl Record {
 }
 
 impl OrgEntry {
-    /// The role, or none; the outer `None` where the source has the word.
+    /// The role, or `Some(None)` if the membership has ended. `None` where the source decides.
     pub(super) fn role(&self) -> Option<Option<Role>> {
         match self.change {
             MemberChange::Role(role) => Some(Some(role)),
@@ -237,7 +237,7 @@ impl OrgEntry {
         }
     }
 
-    /// What it takes in a row, or more.
+    /// The bytes that the entry takes in a row, or more.
     fn bytes(&self) -> usize {
         ENTRY_BYTES + self.org.as_str().len()
     }

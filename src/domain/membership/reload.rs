@@ -1,4 +1,4 @@
-//! What counts after a source has spoken again, and what of the rest is forgotten one day.
+//! Which events still count after a source was read again, and when their tombstones are forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,31 +13,31 @@ use crate::domain::event::{
 };
 use crate::domain::ids::{OrgId, UserId};
 
-/// How long the mark of an overruled word is kept at least, from when it is made. Svix tries for 27.6 hours; a replica that was away
-/// for longer than this must not tell everything that it knows from before.
+/// How long a tombstone is kept at least, from when it is made. Svix retries for 27.6 hours. A replica that was away for longer
+/// than this must not publish everything that it knows from before.
 pub const MARKS_LAST: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How much earlier than its beginning a load of Clerk's Backend API may speak of: Clerk's own copies lag behind.
+/// A load of Clerk's Backend API may be this much older than its start, because Clerk's own copies lag behind.
 const LAG: Duration = Duration::from_secs(60);
 
-/// From when a whole table speaks.
+/// The time for which a whole table is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableTime {
-    /// Its rows have no time: each stands from when it changed.
+    /// Its rows have no time: each row counts from when it changed.
     WhenChanged,
-    /// It is what Clerk knew at this moment: all that was said before is overruled, also where the table does not change.
+    /// The table is what Clerk knew at this time. It supersedes all earlier events, also where the table does not change.
     At(EventTime),
 }
 
-/// A membership after its source has spoken again.
+/// A membership after its source was read again.
 #[derive(Debug)]
 pub struct Reloaded {
     pub members: Members,
-    /// What was overruled by that, for replicas that have not heard of it.
+    /// The events that the reload superseded, for replicas that do not know this yet.
     pub overruled: Vec<MembershipEvent>,
 }
 
 impl Members {
-    /// The membership after the source was read again: what was learned stays, except in rows of which the source has spoken since.
+    /// The membership after the source was read again. Events stay in force, except where the source has changed a row since.
     #[must_use]
     pub fn reloaded(&self, table: Table, policy: Policy, said: TableTime) -> Reloaded {
         let overruled = self.overruled_by(&table, said);
@@ -59,7 +59,7 @@ impl Members {
         }
     }
 
-    /// This membership, which was worked out beside the one in force and is to follow `now`: with what was learned meanwhile on top.
+    /// This membership was prepared beside the one in force and is to replace `now`. Applies the events that arrived meanwhile.
     ///
     /// # Errors
     /// When there is no room for a change.
@@ -77,12 +77,12 @@ impl Members {
         })
     }
 
-    /// The words that a new table overrules.
+    /// The events that a new table supersedes.
     pub(super) fn overruled_by(&self, table: &Table, said: TableTime) -> Vec<MembershipEvent> {
         let mut overruled = Vec::new();
         for (user, record) in &self.users {
             match said {
-                // Fail closed: that another source says something else is no change of a row, and lifts no ban.
+                // Fail closed: a different row in another source is not a changed row, and lifts no ban.
                 TableTime::WhenChanged if self.awaiting_source => {}
                 TableTime::WhenChanged => {
                     self.overrule_changed(user, record, table, &mut overruled)
@@ -111,16 +111,17 @@ impl Members {
         overruled
     }
 
-    /// The same membership after these marks.
+    /// The same membership with these tombstones.
     pub(super) fn with_marks(&self, overruled: &[MembershipEvent]) -> Self {
-        // A mark takes the place of what it overrules, so there is room for it. Were there none, what took access stays.
+        // A tombstone replaces the event that it supersedes, so there is room for it. If there were none, the event that takes
+        // access stays.
         let mark =
             |members: Self, event: &MembershipEvent| members.changed(event).unwrap_or(members);
         overruled.iter().fold(self.clone(), mark)
     }
 
-    /// The event as it counts under a table that knows better: an event that is delivered only now and is older than the table leaves
-    /// what it would have left had it come before it.
+    /// The event as it counts under a table with a time. An event that is older than the table but arrives after it has the same
+    /// effect as if it had arrived before the table.
     pub(super) fn unless_outdated(&self, event: &MembershipEvent) -> MembershipEvent {
         let at = event.at;
         let Some(since) = self.since.filter(|since| at <= *since) else {
@@ -130,7 +131,7 @@ impl Members {
             Change::User(user, UserChange::Described { .. }) if user.clerk().is_some() => {
                 match self.table.user(user) {
                     Some(_) => overruled_user(user, false, at),
-                    // They were there, and are not any more.
+                    // The user existed at the time of the event. The newer table does not list them any more.
                     None => gone(user.clone()).at(since),
                 }
             }
@@ -148,7 +149,7 @@ impl Members {
         }
     }
 
-    /// What the rows that are other ones than before overrule.
+    /// Collects the events that are superseded because their rows changed.
     fn overrule_changed(
         &self,
         user: &UserId,
@@ -178,7 +179,7 @@ impl Members {
         }
     }
 
-    /// The same membership in which the source is asked user by user from now on.
+    /// The same membership; from now on the source is asked user by user.
     #[must_use]
     pub fn looked_up(&self, policy: Policy) -> Self {
         let asking = Self::by_lookup(policy);
@@ -190,8 +191,8 @@ impl Members {
         }
     }
 
-    /// The same membership while another source has not spoken yet: until it does, what was said before counts, at `now` as if it
-    /// had just been said where that source was never too old, and not for ever.
+    /// The same membership while a new source has not answered yet. Until it does, the earlier data counts. If the earlier source
+    /// had no maximum age, the data counts as confirmed at `now`, so that it does not count for ever.
     #[must_use]
     pub fn awaiting(&self, policy: Policy, now: UnixTime) -> Self {
         let confirmed = if self.policy.max_age.is_none() {
@@ -206,7 +207,7 @@ impl Members {
         }
     }
 
-    /// The same membership, of which another source will speak than the one that gave the table.
+    /// The same membership when the next table comes from another source than the present one.
     #[must_use]
     pub fn of_another_source(&self) -> Self {
         Self {
@@ -215,7 +216,7 @@ impl Members {
         }
     }
 
-    /// What was learned, without the table: for [`Members::old_marks`]. Cheap, as it shares what has not changed since.
+    /// The records without the table, for [`Members::old_marks`]. Cheap: it shares everything that has not changed since.
     #[must_use]
     pub fn learned(&self) -> Self {
         Self {
@@ -224,11 +225,11 @@ impl Members {
         }
     }
 
-    /// The marks that are so old at `now` that nothing can come which they would have to stop, and that were there in `earlier`
-    /// already, which is what was learned [`MARKS_LAST`] ago.
+    /// The tombstones that can be forgotten at `now`: they are so old that no event can arrive any more which they would have to
+    /// stop, and they were already in `earlier`, the records from [`MARKS_LAST`] ago.
     ///
-    /// A mark has the time of what it overrules, which may be long ago when it is made. Replicas that were away must hear of it all the
-    /// same before anybody forgets it, or they bring back what it overruled.
+    /// A tombstone has the time of the event that it supersedes, and that may be long ago when the tombstone is made. Replicas
+    /// that were away must receive the tombstone before any replica forgets it. Otherwise they bring the superseded event back.
     #[must_use]
     pub fn old_marks(&self, now: UnixTime, earlier: &Self) -> Vec<Change> {
         let old = |at: EventTime| now > UnixTime(at.0 / 1000).plus(MARKS_LAST);
@@ -265,7 +266,7 @@ impl Members {
         marks
     }
 
-    /// The same membership without these marks, as far as they are still there.
+    /// The same membership without these tombstones, as far as they are unchanged.
     #[must_use]
     pub fn without_marks(&self, marks: &[Change]) -> Self {
         let mut next = self.clone();
@@ -304,7 +305,7 @@ impl Members {
     }
 }
 
-/// What a table overrules that Clerk gave at a moment, of all that was said of `user` until `then`.
+/// Collects the events about `user` up to `then` that a table of Clerk supersedes.
 fn overrule_before(
     user: &UserId,
     record: &Record,
@@ -313,7 +314,7 @@ fn overrule_before(
     all: &mut Vec<MembershipEvent>,
 ) {
     if user.clerk().is_none() {
-        // Clerk knows nothing of other issuers' users.
+        // Clerk does not know the users of other issuers.
         return;
     }
     let heard = [
@@ -326,7 +327,7 @@ fn overrule_before(
         .chain(record.entry.as_ref().map(|entry| entry.at))
         .max();
     if table.user(user).is_none() && heard.is_some_and(|heard| heard <= then) {
-        // Whoever is not there any more was deleted, and the webhook that said so was missed.
+        // Clerk does not list the user any more: they were deleted, and the webhook about that was missed.
         if !record
             .told
             .as_ref()
@@ -336,7 +337,7 @@ fn overrule_before(
         }
     } else if let Some((at, told)) = &record.told
         && *at <= then
-        // Final: an operator may have dropped somebody here whom Clerk still has.
+        // A deletion is final: an operator may have deleted a user here whom Clerk still lists.
         && !record.deleted()
         && !told.is_overruled()
     {
@@ -349,8 +350,8 @@ fn overrule_before(
     all.extend(members.map(|entry| overruled_member(&entry.org, user, entry.at)));
 }
 
-/// What is said of somebody whom Clerk's list does not have any more. Not that they are deleted, which would be final: a list of another
-/// instance, or one that was read by a wrong clock, must not take anybody's access for good.
+/// The change for a user whom Clerk does not list any more: a ban. It is not a deletion, because a deletion is final. A list of
+/// another instance, or a list that was read with a wrong clock, must not take a user's access for good.
 fn gone(user: UserId) -> Change {
     Change::User(
         user,

@@ -1,4 +1,4 @@
-//! One user as a source describes them: the one place that checks it, whatever the source.
+//! One user as a source describes them. This is the one place that checks the values, for every source.
 
 use http::HeaderValue;
 
@@ -7,17 +7,17 @@ use crate::domain::ids::{AppUserId, IdError, text_header};
 
 /// Bound: attributes of one user.
 pub const MAX_ATTRIBUTES: usize = 32;
-/// Bound on a text that only the profile has, and on the name of an attribute, in bytes.
+/// Bound on a text that only the profile shows, and on the name of an attribute, in bytes.
 pub const MAX_DETAIL: usize = 1024;
 
-/// What is wrong with a value. Completes "`key` …"; the source knows where the value stands, and may quote it.
+/// What is wrong with a value. Completes "`key` …". The source knows where the value is, and may quote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserRowError {
     #[error("{0}")]
     Id(#[from] IdError),
     #[error("is none of {}", AccessStatus::NAMES.join(", "))]
     Access,
-    /// The first flag that `membership.flags` does not have.
+    /// The first flag that `membership.flags` does not list.
     #[error("has a flag which `membership.flags` has not")]
     UnknownFlag(Box<str>),
     #[error("has too many flags")]
@@ -30,8 +30,8 @@ pub enum UserRowError {
     SameAttribute,
 }
 
-/// A user in the making. A source reads its own format and hands over texts; what is not handed over is absent. A value that is
-/// refused changes nothing.
+/// A user that is being read. A source reads its own format and passes texts; a value that is not passed is absent. A value that
+/// is refused changes nothing.
 #[derive(Debug)]
 pub struct UserRow<'f> {
     known_flags: &'f Flags,
@@ -45,7 +45,7 @@ pub struct UserRow<'f> {
 }
 
 impl<'f> UserRow<'f> {
-    /// A user of whom nothing is known. They are active: a source that lists a user without a word about access means to let them in.
+    /// A user without any values. They are active: a source that lists a user and gives no access status means to let them in.
     #[must_use]
     pub fn new(known_flags: &'f Flags) -> Self {
         Self {
@@ -69,7 +69,8 @@ impl<'f> UserRow<'f> {
         Ok(())
     }
 
-    /// The e-mail address. One that is too long for a header is left out: for one long text nobody else is kept from working.
+    /// The e-mail address. A text that is too long for a header is left out: one long text must not keep all other users from
+    /// working.
     pub fn email(&mut self, text: &str) {
         self.email = text_header(text);
     }
@@ -79,7 +80,7 @@ impl<'f> UserRow<'f> {
         self.name = text_header(text);
     }
 
-    /// A word of [`AccessStatus::NAMES`].
+    /// The access status, one of [`AccessStatus::NAMES`].
     ///
     /// # Errors
     /// For any other text.
