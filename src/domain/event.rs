@@ -1,11 +1,11 @@
 //! One event of membership: what happened to which user or organization, and when.
 //!
-//! Whatever changes what is known of users is a [`MembershipEvent`], from wherever it comes: a webhook or Clerk's API (`clerk`), a
-//! user's token, a source whose rows supersede earlier events, an operator, another replica, the local store.
+//! Every change to what is known about users is a [`MembershipEvent`]. Events come from a webhook or Clerk's API (`clerk`), a
+//! user's token, a source whose rows supersede earlier events, an operator, another replica, or the local store.
 //!
-//! Events come late, twice and in any order. Of two events about the same thing the one with the larger [`Rank`] counts, and nothing
-//! else decides that: applying the same events in any order gives the same membership. A replica and the local store write events by
-//! one codec (`codec`).
+//! Events arrive late, twice and in any order. Of two events about the same thing, the one with the larger [`Rank`] counts. Only
+//! the rank decides: applying the same events in any order gives the same membership. Replicas and the local store encode events
+//! with one codec (`codec`).
 
 mod clerk;
 mod codec;
@@ -27,7 +27,7 @@ pub use codec::entry::{EncodedEvent, MAX_VALUE};
 pub use codec::row;
 pub use rank::Rank;
 
-/// Milliseconds since 1970 of which an event speaks.
+/// The time of an event, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventTime(pub u64);
 
@@ -35,16 +35,16 @@ pub struct EventTime(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipEvent {
     pub change: Change,
-    /// When it happened, by the clock of whoever says so. Not when it was heard of.
+    /// When it happened, by the clock of the sender of the event. Not the time of arrival.
     pub at: EventTime,
 }
 
-/// Who says that something happened. It follows from what happened, so it is not written anywhere.
+/// Where an event comes from. The change itself determines it, so it is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOrigin {
-    /// Clerk, by webhook or by its API; or an operator, whose word counts as much.
+    /// Clerk, by webhook or by its API. Events from an operator have this origin too: they count as much.
     Clerk,
-    /// A token of the user it is about. Every replica sees the tokens itself, so replicas do not share it.
+    /// A token of the user that the event is about. Every replica sees the tokens itself, so replicas do not share these events.
     Token,
     /// The source of the membership, whose rows supersede an earlier event.
     Source,
@@ -54,11 +54,11 @@ pub enum EventOrigin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     User(UserId, UserChange),
-    /// What a token said of its user: less than what Clerk itself says.
+    /// What a token contains about its user. It counts less than an event from Clerk.
     Seen(UserId, Seen),
     Member(OrgId, UserId, MemberChange),
     Organization(OrgId, OrgChange),
-    /// Tokens that count no more.
+    /// Tokens that no longer count.
     Revoked(Revoked),
 }
 
@@ -70,8 +70,8 @@ pub enum UserChange {
         email: Option<HeaderValue>,
         name: Option<HeaderValue>,
     },
-    /// What was said until then is overruled by the source: its row counts. `deleted`: what was overruled is a deletion, after which
-    /// Clerk has nothing more to say of the user.
+    /// The source supersedes the earlier event: its row counts. `deleted`: the superseded event is a deletion. Clerk sends no
+    /// later events about that user.
     Superseded {
         deleted: bool,
     },
@@ -81,7 +81,7 @@ pub enum UserChange {
 pub enum MemberChange {
     Role(Role),
     Removed,
-    /// What was said until then is overruled by the source.
+    /// The source supersedes the earlier event.
     Superseded,
 }
 
@@ -89,21 +89,22 @@ pub enum MemberChange {
 pub enum OrgChange {
     Exists,
     Deleted,
-    /// What was said until then is overruled by the source.
+    /// The source supersedes the earlier event.
     Superseded,
 }
 
 impl MembershipEvent {
-    /// Whether it can only take access away. Of many events, these are applied first.
+    /// Whether the event can only take access away. Of many events, these are applied first.
     #[must_use]
     pub fn takes_access(&self) -> bool {
         self.change.takes_access()
     }
 
-    /// The events that replicas share of this one. An event that takes a user's access away revokes their tokens as well, and both are
-    /// shared: the ban may be lifted before a replica hears of it, and the tokens from before it must not count there either.
+    /// The events that a replica publishes for this one. An event that takes a user's access away also revokes their tokens, and
+    /// both are published. The reason: the ban may be lifted before another replica receives it, and the tokens from before the
+    /// ban must not count there either.
     ///
-    /// None for what a token says.
+    /// Events from tokens are not published.
     #[must_use]
     pub fn shared(&self) -> Vec<Self> {
         match &self.change {
@@ -116,8 +117,8 @@ impl MembershipEvent {
         }
     }
 
-    /// What Clerk said when it was asked for a profile: it fills what is missing, and a ban is a ban; the name that the user has here
-    /// already stays.
+    /// The event as Clerk's answer to a request for a profile. It fills in missing values, and a ban in it is a ban. A name that
+    /// the user already has here stays.
     #[must_use]
     pub fn as_profile(&self) -> Self {
         match &self.change {
@@ -142,13 +143,13 @@ impl MembershipEvent {
 }
 
 impl Change {
-    /// It happened at `at`.
+    /// The event that this change happened at `at`.
     #[must_use]
     pub fn at(self, at: EventTime) -> MembershipEvent {
         MembershipEvent { change: self, at }
     }
 
-    /// Who says so.
+    /// Where the change comes from.
     #[must_use]
     pub fn origin(&self) -> EventOrigin {
         match self {
@@ -162,7 +163,7 @@ impl Change {
         }
     }
 
-    /// Whether it can only take access away.
+    /// Whether the change can only take access away.
     pub(super) fn takes_access(&self) -> bool {
         match self {
             Self::User(_, change) => change.takes_access(),
@@ -179,8 +180,8 @@ impl UserChange {
         matches!(self, Self::Superseded { .. })
     }
 
-    /// Whether whatever else is said of the user, another deletion aside, was said before, however late it arrives: Clerk never gives
-    /// an id a second time.
+    /// Whether the change is final: every event about the user, except another deletion, is then older, however late it arrives.
+    /// Clerk never reuses an id.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Deleted | Self::Superseded { deleted: true })
     }
@@ -190,7 +191,7 @@ impl UserChange {
     }
 }
 
-/// For the log: who is concerned, and how. No e-mail address, no name.
+/// For the log: which user or organization, and what happened. No e-mail address, no name.
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,5 +1,5 @@
-//! Reads what Clerk says: the body of a verified webhook, and users and memberships as its Backend API gives them. Both look alike, so
-//! one code reads them.
+//! Reads data from Clerk: the body of a verified webhook, and the users and memberships of its Backend API. Both have the same
+//! form, so one code reads them.
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::domain::membership::{Role, Roles};
 use crate::domain::revocation::Revoked;
 use crate::domain::token::json;
 
-/// What an event means for us.
+/// What the gate does with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// Change the membership.
@@ -19,11 +19,11 @@ pub enum Meaning {
     Nothing,
     /// An event of another Clerk instance: it changes nothing (attack A-115).
     OtherInstance,
-    /// An event of a kind we know that does not say what its kind must say. Passed on, and reported.
+    /// An event of a known kind that lacks what its kind requires. It is accepted and reported.
     Unreadable(&'static str),
 }
 
-/// Reads the body of a verified webhook. `instance` is the expected `instance_id`, where one is configured.
+/// Reads the body of a verified webhook. `instance` is the expected `instance_id`, if one is configured.
 #[must_use]
 pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Meaning {
     let Some(event) = json::object(body) else {
@@ -54,8 +54,9 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
     };
     let told = |time: Option<&Value>| time.and_then(|time| milliseconds(time, deleted));
     let (own, sent) = (told(data.get("updated_at")), told(event.get("timestamp")));
-    // A deletion happened after the last update of its row, so the envelope's time orders it. Without one it counts as that
-    // update, of which a deletion is the stronger: a deletion that is not applied leaves somebody in.
+    // A deletion happens after the last update of its row, so the time of the envelope orders it. Without that time it counts at
+    // the time of that update, and there a deletion ranks higher: if a deletion were not applied, a deleted user would keep
+    // access.
     let time = if deleted { sent.or(own) } else { own.or(sent) };
     match (read, time) {
         (Ok(change), Some(time)) => Meaning::Change(change.at(time)),
@@ -64,8 +65,8 @@ pub fn meaning(body: &[u8], instance: Option<&str>, roles: Option<&Roles>) -> Me
     }
 }
 
-/// What a user says as Clerk's Backend API gives one: the `data` of `user.updated`, without the envelope around it. So what was
-/// asked for and what was sent are one kind of change, and the later of them counts.
+/// Reads a user of Clerk's Backend API: the `data` of `user.updated`, without the envelope around it. So answers from the API and
+/// webhooks give the same kind of change, and the later one counts.
 ///
 /// # Errors
 /// What is missing: the id, or the time that orders it among other changes.
@@ -87,7 +88,7 @@ pub struct ListedUser {
     pub name: Option<HeaderValue>,
 }
 
-/// Reads a user of a list by the same rules as one in a webhook.
+/// Reads a user of a list by the same rules as a user in a webhook.
 ///
 /// # Errors
 /// What is missing.
@@ -119,7 +120,7 @@ pub struct ListedMember {
     pub role: Option<Role>,
 }
 
-/// Reads a membership of a list by the same rules as one in a webhook.
+/// Reads a membership of a list by the same rules as a membership in a webhook.
 ///
 /// # Errors
 /// What is missing.
@@ -146,8 +147,8 @@ pub fn listed_member(
     })
 }
 
-/// Clerk writes milliseconds in most places and seconds in some: told apart by size. Fail closed: a deletion that is timed in
-/// seconds counts from the end of its second, or an update in the same second would look newer than it.
+/// Clerk writes milliseconds in most places and seconds in some; the size of the number shows which. Fail closed: a deletion in
+/// seconds counts from the end of its second. Otherwise an update in the same second would rank above it.
 fn milliseconds(value: &Value, deleted: bool) -> Option<EventTime> {
     const SMALLEST_MS: u64 = 100_000_000_000;
     let number = value.as_u64()?;
@@ -180,7 +181,7 @@ fn user(data: &Map<String, Value>, deleted: bool) -> Result<Change, &'static str
     Ok(Change::User(id, change))
 }
 
-/// The primary address, and only a verified one: an unverified address is what somebody typed.
+/// The primary address, if it is verified. An unverified address is only what the user typed.
 fn primary_email(data: &Map<String, Value>) -> Option<&str> {
     let primary = text(data, "primary_email_address_id")?;
     let entries = data.get("email_addresses")?.as_array()?;
@@ -236,7 +237,7 @@ fn member(
     let (Some(org), Some(user)) = (org, user) else {
         return Err("the membership names no organization or user");
     };
-    // Fail closed: a role that the config does not know is no role. A member with it is out until the config names it.
+    // Fail closed: a role that the config does not list is no role. A member with it is no member until the config lists it.
     let role = text(data, "role")
         .and_then(|name| roles?.find(name))
         .filter(|_| !deleted);

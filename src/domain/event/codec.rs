@@ -1,8 +1,9 @@
-//! How events are written: JSON with words that no config changes, never with numbers that a config gives. Replicas write an event as
-//! an [`entry`] of the store that they share, the local store has the events of a user in one [`row`]. Both have the same body.
+//! How events are encoded: JSON with words that do not depend on the config, and never with numbers that a config assigns.
+//! Replicas write an event as an [`entry`] of the store that they share. The local store keeps the events of a user in one
+//! [`row`]. Both use the same body.
 //!
-//! The formats are those of version 0.1, and gates of that version read what this one writes: replicas are updated one by one, and an
-//! update may be rolled back. `tests/formats` holds that.
+//! The formats are those of version 0.1, and gates of that version can read what this version writes: replicas are updated one by
+//! one, and an update may be rolled back. `tests/formats` checks that.
 
 pub mod entry;
 pub mod row;
@@ -17,8 +18,8 @@ use super::{EventTime, MemberChange, OrgChange, UserChange};
 use crate::domain::ids::IdError;
 use crate::domain::membership::{Roles, Seen};
 
-/// Why something that was written is no event. Fail closed: what cannot be read may be a ban, so a local store with it is refused, and
-/// an entry of a shared store is skipped, with what was known staying in force.
+/// Why bytes could not be decoded as an event. Fail closed: unreadable bytes may be a ban. So a local store that contains some is
+/// refused. In a shared store the entry is skipped, and the earlier events stay in force.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     #[error("its key is none of ours")]
@@ -39,12 +40,12 @@ pub enum DecodeError {
     Text,
     #[error("`{0}` is none that this version knows")]
     Word(String),
-    /// Fail closed: a body with the rank of another one would win over newer events.
+    /// Fail closed: a body with the rank of another body would supersede newer events.
     #[error("its rank is not that of its body")]
     Rank,
 }
 
-/// What happened to something, and when, in milliseconds since 1970. What it is about stands outside.
+/// What happened, and when, in milliseconds since 1970. The key or row around it names the subject.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
@@ -59,7 +60,7 @@ struct Body {
     email: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// By its name: its place among the roles follows from a config.
+    /// The name of the role. Its index among the roles depends on the config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role: Option<String>,
     /// Only in the row of an organization.
@@ -95,7 +96,7 @@ impl Body {
     }
 
     fn of_member(change: MemberChange, at: EventTime, roles: Option<&Roles>) -> Self {
-        // Without roles there is no `Role`; a name that no config has is no role.
+        // Without roles there is no `Role`. The empty name is in no config, so it reads as no role.
         let name = |role| roles.map_or("", |roles| roles.name(role)).to_owned();
         let role = match change {
             MemberChange::Role(role) => Some(name(role)),
@@ -144,7 +145,7 @@ impl Body {
         }
     }
 
-    /// A role that `roles` does not name is no role, and whoever has it is no member.
+    /// A role that `roles` does not list is no role, and its holder is no member.
     fn member(mut self, roles: Option<&Roles>) -> Result<MemberChange, DecodeError> {
         match (self.role.take(), self.flags()?) {
             (None, (true, false)) => Ok(MemberChange::Superseded),
@@ -183,7 +184,7 @@ impl Body {
         })
     }
 
-    /// Whether it is overruled and deleted, where it may say nothing else.
+    /// The values of `overruled` and `deleted`, where nothing else may be set.
     fn flags(self) -> Result<(bool, bool), DecodeError> {
         match self {
             Self {
@@ -205,7 +206,7 @@ fn owned(value: &Option<HeaderValue>) -> Option<String> {
     text(value).map(str::to_owned)
 }
 
-/// Texts go into headers, so one that would end a header is none.
+/// Texts become headers, so a text that would end a header is refused.
 fn header(text: Option<String>) -> Result<Option<HeaderValue>, DecodeError> {
     let Some(text) = text else { return Ok(None) };
     let is_visible = text.bytes().all(|b| (0x20..0x7f).contains(&b));

@@ -1,10 +1,11 @@
-//! Which of two events about the same thing counts: the one with the larger rank. The only place that orders events.
+//! Decides which of two events about the same thing counts: the one with the larger rank. Nothing else orders events.
 //!
-//! Mostly the later one counts. At one time the event counts that takes more access away, so that no order of delivery decides. Beyond
-//! that the rank only makes sure that any two events differ in it: replicas that know the same events agree.
+//! Usually the later event counts. Of two events at the same time, the one that takes more access away counts, so the order of
+//! delivery does not matter. The rest of the rank only makes any two different events differ, so that replicas with the same
+//! events agree.
 //!
-//! A shared store must say which of two events counts without understanding either. So a rank is also a text, and the bytes of two
-//! texts are in the order of the ranks. The texts are in stores that gates of all versions share: they must not change.
+//! A shared store must compare two events without understanding them. So a rank is also a text, and comparing the bytes of two
+//! texts gives the order of the ranks. Gates of all versions share these texts in stores, so the texts must not change.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -14,27 +15,27 @@ use http::HeaderValue;
 use super::{Change, EventTime, MemberChange, MembershipEvent, OrgChange, UserChange};
 use crate::domain::membership::{Role, Seen};
 
-/// Ends a text within a rank: less than any byte that a header may have, so that a text sorts before a longer one.
+/// Ends a text within a rank. It is less than any byte in a header, so a text sorts before every longer text that starts with it.
 const END: char = '\u{1}';
 
 /// The rank of an event among the events about the same thing. Ranks of different kinds are never compared.
 ///
-/// The order is that of the parts, the first one first: mostly a time, and then the weight of what happened.
+/// The parts are compared one after the other: mostly a time first, and then the weight of the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank<'e> {
-    /// Whether it is a deletion, which stands above whatever else is said of the user, at whatever time; time and weight; the e-mail
-    /// address and the name.
+    /// Whether it is a deletion, which ranks above all other events about the user at any time; then time and weight; then the
+    /// e-mail address and the name.
     User(bool, EventTime, u8, [Option<&'e str>; 2]),
     /// Time and weight; of two roles the lower one counts.
     Member(EventTime, u8, Option<Reverse<Role>>),
     Organization(EventTime, u8),
     Revoked(EventTime),
-    /// Of the e-mail address in a token. Its name has no rank: the first one stays.
+    /// Time and e-mail address of a token. The name has no rank: the first name stays.
     Seen(EventTime, Option<&'e str>),
 }
 
 impl MembershipEvent {
-    /// Its rank among the events about the same thing.
+    /// The rank of this event among the events about the same thing.
     #[must_use]
     pub fn rank(&self) -> Rank<'_> {
         let at = self.at;
@@ -89,7 +90,7 @@ impl Seen {
     }
 }
 
-/// The text by whose bytes a store compares.
+/// The text that a store compares byte by byte.
 impl fmt::Display for Rank<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,14 +108,14 @@ impl fmt::Display for Rank<'_> {
                 write!(f, "{:020}{weight}", at.0)
             }
             Self::Revoked(at) => write!(f, "{:020}", at.0),
-            // In no store, and less than anything that is in one.
+            // No store contains these events, and the empty text ranks below everything in a store.
             Self::Seen(..) => Ok(()),
         }
     }
 }
 
-/// Whether `text` is the rank of a membership with some role at `at`. Which one it is follows from the config of its writer, and may be
-/// another one here.
+/// Whether `text` is the rank of a membership with any role at `at`. The role itself depends on the config of the writer, and may
+/// be another one here.
 pub(super) fn is_of_some_role(text: &str, at: EventTime) -> bool {
     let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     text.strip_prefix(&format!("{:020}0", at.0))

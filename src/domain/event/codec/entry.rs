@@ -1,5 +1,5 @@
-//! An event in the store that replicas share: a key that says what it is about, and a value of three parts: the version, the rank by
-//! which the store compares, and after a line feed the body.
+//! An event in the store that replicas share. The key names the subject. The value has three parts: the version, the rank that
+//! the store compares, and after a line feed the body.
 //!
 //! | about | key | body beside `at` |
 //! |---|---|---|
@@ -20,12 +20,12 @@ use crate::domain::revocation::Revoked;
 pub const MAX_VALUE: usize = 8 * 1024;
 /// Bound on a key, in bytes: a word, an organization, a user.
 const MAX_KEY: usize = 640;
-/// The first byte of a value. A reader that does not know it must not guess.
+/// The first byte of a value. A reader refuses a value with any other version.
 const VERSION: char = '1';
-/// Between rank and body; neither has one.
+/// Separates rank and body. Neither contains it.
 const BETWEEN: char = '\n';
 
-/// An event as a shared store keeps it. Nothing is known yet of what it says.
+/// An event as a shared store keeps it, not decoded yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodedEvent {
     pub key: Box<str>,
@@ -33,7 +33,7 @@ pub struct EncodedEvent {
 }
 
 impl MembershipEvent {
-    /// What it is about. Of the events with one key one counts.
+    /// The key: what the event is about. Of all events with one key, one counts.
     #[must_use]
     pub fn key(&self) -> String {
         match &self.change {
@@ -42,12 +42,12 @@ impl MembershipEvent {
             Change::Organization(org, _) => format!("organization {org}"),
             Change::Revoked(Revoked::Session(session)) => format!("session {session}"),
             Change::Revoked(Revoked::User(user)) => format!("tokens {user}"),
-            // In no shared store.
+            // Never written to a shared store.
             Change::Seen(user, _) => format!("seen {user}"),
         }
     }
 
-    /// The event as a shared store keeps it; roles go by their names. `None` for what a token says, which is not shared.
+    /// The event as a shared store keeps it, with roles by name. `None` for an event from a token, which is not shared.
     #[must_use]
     pub fn encode(&self, roles: Option<&Roles>) -> Option<EncodedEvent> {
         if self.change.origin() == EventOrigin::Token {
@@ -68,7 +68,7 @@ impl MembershipEvent {
 }
 
 impl EncodedEvent {
-    /// The text by which a store compares; `None` for something that no version of ours wrote, over which everything wins.
+    /// The text that a store compares. `None` for a value that no version of the gate wrote; every event supersedes such a value.
     #[must_use]
     pub fn rank(&self) -> Option<&str> {
         self.value
@@ -77,16 +77,16 @@ impl EncodedEvent {
             .map(|(rank, _)| rank)
     }
 
-    /// Whether it takes the place of `there`, which has the same key. Needs no understanding of either.
+    /// Whether this event supersedes `there`, which has the same key. Decodes neither of them.
     #[must_use]
     pub fn supersedes(&self, there: Option<&Self>) -> bool {
         self.rank() > there.and_then(Self::rank)
     }
 
-    /// Reads it. A role that `roles` does not name is no role, and whoever has it is no member.
+    /// Decodes the event. A role that `roles` does not list is no role, and its holder is no member.
     ///
     /// # Errors
-    /// When it is nothing that this version writes.
+    /// When this version does not write such a value.
     pub fn decode(&self, roles: Option<&Roles>) -> Result<MembershipEvent, DecodeError> {
         if self.key.len() > MAX_KEY || self.value.len() > MAX_VALUE {
             return Err(DecodeError::TooLong);
@@ -107,7 +107,7 @@ impl EncodedEvent {
         if !is_good {
             return Err(DecodeError::Rank);
         }
-        // An event is written in one way.
+        // Every event has exactly one encoding.
         if *self.key != event.key() {
             return Err(DecodeError::Key);
         }
@@ -115,7 +115,7 @@ impl EncodedEvent {
     }
 }
 
-/// What happened to what `key` names.
+/// The change of the subject that `key` names.
 fn change(key: &str, body: Body, roles: Option<&Roles>) -> Result<Change, DecodeError> {
     let (word, id) = key.split_once(' ').ok_or(DecodeError::Key)?;
     Ok(match word {
@@ -138,7 +138,7 @@ fn change(key: &str, body: Body, roles: Option<&Roles>) -> Result<Change, Decode
     })
 }
 
-/// Texts of users are not printed.
+/// Prints the key and the length of the value. The texts of users are not printed.
 impl std::fmt::Debug for EncodedEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(

@@ -1,7 +1,7 @@
-//! What the local store has: a row of each user of whom something was learned, of each organization, and of each revocation.
+//! The rows of the local store: one for each user with a record, for each organization, and for each revocation.
 //!
-//! The row of a user has the last event of each kind about them, and the access that was given when they were first heard of. A store
-//! has one format for all its rows, which its file names; so rows have no version of their own.
+//! The row of a user has the last event of each kind about them, and the access that they got when they first appeared. All rows
+//! of a store have one format, and the name of its file states it. So a row has no version of its own.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ struct EntryBody {
     flags: Vec<String>,
 }
 
-/// A user's record as bytes; roles go by their names.
+/// A user's record as bytes, with roles by name.
 #[must_use]
 pub fn encode_user(record: &Record, roles: &Roles) -> Vec<u8> {
     let entry = |entry: &InitialAccess| EntryBody {
@@ -48,7 +48,7 @@ pub fn encode_user(record: &Record, roles: &Roles) -> Vec<u8> {
     };
     let member = |entry: &OrgEntry| {
         let mut body = Body::of_member(entry.change, entry.at, Some(roles));
-        // In a row a membership without a role has ended. Version 0.1 refuses a row that says more.
+        // In a row, a membership without a role has ended. Version 0.1 refuses a row with anything further.
         body.deleted = false;
         (entry.org.to_string(), body)
     };
@@ -60,10 +60,10 @@ pub fn encode_user(record: &Record, roles: &Roles) -> Vec<u8> {
     })
 }
 
-/// Reads what [`encode_user`] wrote. A role that the config does not name any more is no role.
+/// Decodes what [`encode_user`] wrote. A role that the config does not list any more is no role.
 ///
 /// # Errors
-/// When it is nothing that this version writes.
+/// When this version does not write such a row.
 pub fn decode_user(
     key: &str,
     value: &[u8],
@@ -83,7 +83,7 @@ pub fn decode_user(
         told: row.told.map(told).transpose()?,
         seen: row.seen.map(Body::seen).transpose()?,
         entry: row.entry.map(entry).transpose()?,
-        // Sorted: the keys of a map are.
+        // Sorted, because the keys of the map are sorted.
         orgs: row.orgs.into_iter().map(member).collect::<Result<_, _>>()?,
     };
     Ok((UserId::parse(key)?, record))
@@ -103,16 +103,16 @@ fn entry(body: EntryBody) -> Result<InitialAccess, DecodeError> {
 #[must_use]
 pub fn encode_organization(at: EventTime, change: OrgChange) -> Vec<u8> {
     let mut body = Body::of_organization(change, at);
-    // As with a membership, a word takes the place of it.
+    // As with a membership, another word replaces `deleted`: here it is `exists`.
     body.deleted = false;
     body.exists = Some(change == OrgChange::Exists);
     json(&body)
 }
 
-/// Reads what [`encode_organization`] wrote.
+/// Decodes what [`encode_organization`] wrote.
 ///
 /// # Errors
-/// When it is nothing that this version writes.
+/// When this version does not write such a row.
 pub fn decode_organization(
     key: &str,
     value: &[u8],
@@ -123,7 +123,7 @@ pub fn decode_organization(
     Ok((OrgId::parse(key)?, body.at(), body.organization()?))
 }
 
-/// A revocation: the key says whose it is, the value is its time.
+/// A revocation as a row: the key names the session or user, and the value is the time.
 #[must_use]
 pub fn encode_revocation(revoked: &Revoked, EventTime(at): EventTime) -> (String, Vec<u8>) {
     (revocation_key(revoked), at.to_string().into_bytes())
@@ -138,10 +138,10 @@ pub fn revocation_key(revoked: &Revoked) -> String {
     }
 }
 
-/// Reads what [`encode_revocation`] wrote.
+/// Decodes what [`encode_revocation`] wrote.
 ///
 /// # Errors
-/// When it is nothing that this version writes.
+/// When this version does not write such a row.
 pub fn decode_revocation(key: &str, value: &[u8]) -> Result<(Revoked, EventTime), DecodeError> {
     let revoked = match key.split_once(' ').ok_or(DecodeError::Key)? {
         ("session", id) => Revoked::Session(SessionId::parse(id)?),
