@@ -1,7 +1,8 @@
-//! What ends access before a token does: sessions that were ended, users whose earlier tokens count no more.
+//! Revocations end access before a token expires: for sessions that were ended, and for users whose earlier tokens no longer
+//! count.
 //!
-//! Clerk's tokens cannot be called back, they only expire. So the gate remembers what was revoked for as long as a token of that
-//! session or user could live, and refuses tokens that would live longer than it remembers ([`Revocations::check`]).
+//! A token of Clerk cannot be withdrawn; it only expires. So the gate remembers each revocation for as long as a token of that
+//! session or user can live. It refuses tokens that live longer than it remembers revocations ([`Revocations::check`]).
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{Rejection, UnixTime};
 pub enum Revoked {
     /// Every token of this session.
     Session(SessionId),
-    /// Every token of this user that was issued until then.
+    /// Every token of this user that was issued up to the time of the revocation.
     User(UserId),
 }
 
@@ -27,26 +28,26 @@ impl std::fmt::Display for Revoked {
     }
 }
 
-/// What was revoked, and when. Cheap to clone and to change by one entry.
+/// All revocations with their times. Cheap to clone and to change by one entry.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations {
     sessions: imbl::HashMap<SessionId, EventTime>,
     users: imbl::HashMap<UserId, EventTime>,
 }
 
-/// Bound: entries of either kind.
+/// Bound on the revoked sessions, and likewise on the revoked users.
 pub const MAX_REVOCATIONS: usize = 1_000_000;
 
-/// Clocks differ: a provider whose clock is ahead makes tokens that seem to live longer than they do.
+/// Clocks differ: the tokens of a provider whose clock is ahead seem to live longer than they do.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// The revocation cannot be kept, because [`MAX_REVOCATIONS`] are.
+/// The revocation cannot be stored, because there are [`MAX_REVOCATIONS`] already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_REVOCATIONS} sessions or users are revoked at this moment")]
 pub struct TooManyRevocations;
 
 impl Revocations {
-    /// These, and one more. Of two of the same session or user the later stands, in whichever order they come.
+    /// These revocations and one more. Of two for the same session or user the later one counts, in whichever order they arrive.
     pub fn with(&self, revoked: Revoked, at: EventTime) -> Result<Self, TooManyRevocations> {
         self.within(MAX_REVOCATIONS, revoked, at)
     }
@@ -72,12 +73,11 @@ impl Revocations {
         }
     }
 
-    /// Whether a token counts, which `user` got at `issued` in `session` and which ends at `expires`. `keep` is how long an entry
-    /// is remembered.
+    /// Whether `token` still counts at `now`. `keep` is how long a revocation is remembered.
     ///
     /// # Errors
-    /// The reason why it does not. Fail closed: also for one that would outlive the memory of its revocation, and for one that
-    /// does not say when it was issued while its user is revoked.
+    /// Why the token does not count. Fail closed: this includes a token that would outlive the memory of its revocation, and a
+    /// token without an issue time while its user is revoked.
     pub fn check(&self, token: &Token<'_>, now: UnixTime, keep: Duration) -> Result<(), Rejection> {
         if token.expires > now.plus(keep).plus(SLACK) {
             return Err(Rejection::TokenLivesTooLong);
@@ -88,7 +88,7 @@ impl Revocations {
         {
             return Err(Rejection::SessionRevoked);
         }
-        // Tokens count in seconds: one that was issued in the second of the revocation may be from before it.
+        // Token times are in seconds: a token from the second of the revocation may be older than the revocation.
         let until = self.users.get(token.user).map(|at| UnixTime(at.0 / 1000));
         match until {
             Some(until) if token.issued.is_none_or(|issued| issued <= until) => {
@@ -98,7 +98,7 @@ impl Revocations {
         }
     }
 
-    /// When this was revoked.
+    /// The time of this revocation.
     #[must_use]
     pub fn at(&self, revoked: &Revoked) -> Option<EventTime> {
         match revoked {
@@ -107,7 +107,8 @@ impl Revocations {
         }
     }
 
-    /// These without what is older than `keep` at `now`, and what was taken out. No token that it concerned can be alive.
+    /// The revocations without those older than `keep` at `now`, and the removed ones. No token of a removed revocation can be
+    /// alive.
     #[must_use]
     pub fn forgotten(&self, now: UnixTime, keep: Duration) -> (Self, Vec<Revoked>) {
         let old = |at: &EventTime| now > UnixTime(at.0 / 1000).plus(keep).plus(2 * SLACK);
@@ -132,7 +133,7 @@ impl Revocations {
         (next, gone)
     }
 
-    /// Everything that is revoked, and when it was.
+    /// All revocations with their times.
     pub fn all(&self) -> impl Iterator<Item = (Revoked, EventTime)> {
         let sessions = self
             .sessions
@@ -152,7 +153,7 @@ impl Revocations {
     }
 }
 
-/// What a revocation may look at of a token.
+/// The parts of a token that decide whether a revocation applies.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'t> {
     pub user: &'t UserId,
@@ -163,7 +164,7 @@ pub struct Token<'t> {
 
 #[cfg(test)]
 impl Revocations {
-    /// As many users as there is room for.
+    /// Revocations for as many users as there is room for.
     pub fn full() -> Self {
         let user = |n| UserId::parse(&format!("user_{n}")).expect("a user id");
         Self {

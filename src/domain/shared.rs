@@ -1,18 +1,19 @@
-//! What replicas tell each other through a store that they share.
+//! What replicas publish to each other through a store that they share.
 //!
-//! A webhook reaches one replica. What happened is a [`MembershipEvent`](super::event::MembershipEvent), and events
-//! reach all the others. They are made so that nothing depends on how:
+//! A webhook reaches one replica. The replica turns it into a [`MembershipEvent`](super::event::MembershipEvent), and the event
+//! reaches all other replicas. The way and the order of delivery make no difference:
 //!
-//! - Events with one key have a total order, and the one with the largest rank counts. So events can come late, twice, in any order,
-//!   or again from a store that has lost some, and two replicas that have seen the same events know the same.
+//! - Events with one key have a total order, and the one with the largest rank counts. So events may arrive late, twice, in any order,
+//!   or again from a store that has lost some. Two replicas that have received the same events know the same.
 //! - The store has every event that counts, and a log of the last ones. Each entry of the log names the one before it, by a random
-//!   number: a counter repeats numbers after a failover to a copy that lagged behind, a chain shows that it is another one.
-//! - A [`Reader`] reads the position, then all events, then goes on with the log from that position: whatever changed meanwhile is
-//!   in the log. Where the chain is broken it begins anew.
-//! - After reading all, a replica writes what it knows and the store does not ([`unshared`]). So what it learned while the store
-//!   was away is not lost, and a store that was emptied is filled again by whoever is left. An empty store takes nothing away.
+//!   number. A counter would repeat numbers after a failover to a copy that lagged behind; the chain shows that an entry is another one.
+//! - A [`Reader`] reads the position, then all events, and then the log from that position. So every change during the reading
+//!   is in the log. Where the chain is broken, the reader starts again from the beginning.
+//! - After reading everything, a replica writes the events that it knows and the store lacks ([`unshared`]). So events that it learned
+//!   while the store was away are not lost, and the remaining replicas fill an emptied store again. An empty store takes nothing away.
 //!
-//! Nothing here talks to a store: `replication` does, the simulation has its own, and [`StoreLog`] says what a store must do.
+//! This module does not connect to a store: `replication` does, and the simulation has a store of its own. [`StoreLog`] defines
+//! how a store must behave.
 
 mod chain;
 mod known;

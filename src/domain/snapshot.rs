@@ -1,4 +1,4 @@
-//! Everything that a request is judged by. Immutable, and replaced whole: a request sees one version, never two.
+//! All data by which requests are judged. It is immutable and replaced as a whole, so each request sees exactly one version.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,22 +24,22 @@ use super::service_token::ServiceToken;
 use super::static_user::StaticAuth;
 use super::webhook::WebhookSecret;
 
-/// One version of the world.
+/// One version of all data.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Grows by one with each version; every log line names it.
+    /// Grows by one with each version. Every log line contains it.
     pub generation: u64,
     pub rules: Arc<Rules>,
-    /// The keys of each issuer that has ever given some, by the issuer's name.
+    /// The keys of each issuer that has ever published some, by the issuer's name.
     pub keys: HashMap<Arc<str>, Arc<KeySet>>,
     /// `None` while a configured membership is not loaded.
     pub members: Option<Members>,
     pub revocations: Revocations,
-    /// Whether what replicas share is still to be read for the first time.
+    /// Whether the first full read of the shared store is still to come.
     pub awaits_shared: bool,
 }
 
-/// Why a change cannot be in force.
+/// Why a change cannot be put in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotChange {
     #[error("no membership is configured")]
@@ -53,7 +53,7 @@ pub enum CannotChange {
 }
 
 impl Snapshot {
-    /// This world with what the source of the membership says of `user` at `now`, for one request.
+    /// This version with the source's answer about `user` at `now`, for one request.
     #[must_use]
     pub fn asked(&self, user: UserId, rows: Arc<Table>, now: UnixTime) -> Self {
         let members = self
@@ -66,8 +66,8 @@ impl Snapshot {
         }
     }
 
-    /// What of this world a judgement leaves to be done by: rules, and the number of its generation. An answer that goes on for hours
-    /// must not keep yesterday's membership in memory, and after each reload another one.
+    /// What is needed after a judgement: the rules and the generation. An answer that streams for hours must not keep an old
+    /// membership in memory, and one more after each reload.
     #[must_use]
     pub fn judged(&self) -> Self {
         let rules = self.rules.clone();
@@ -81,8 +81,8 @@ impl Snapshot {
         }
     }
 
-    /// Whether `event` says more than this world knows. Where it does not, applying it would change nothing. What a token says is asked
-    /// of [`Members::is_news`].
+    /// Whether `event` ranks above what this version knows. If it does not, applying it changes nothing. For events from tokens,
+    /// ask [`Members::is_news`].
     #[must_use]
     pub fn is_news(&self, event: &MembershipEvent) -> bool {
         match (&event.change, &self.members) {
@@ -93,8 +93,8 @@ impl Snapshot {
         }
     }
 
-    /// The world after `event`. What takes a user's access away revokes the tokens that they have, too: they would count again as
-    /// soon as the ban is lifted, and without a membership nothing else would know of it.
+    /// The version after `event`. An event that takes a user's access away also revokes the tokens that the user has. Otherwise
+    /// these tokens would count again as soon as the ban is lifted. Without a membership, only the revocation refuses the user.
     ///
     /// # Errors
     /// See [`CannotChange`]; then nothing has changed.
@@ -111,7 +111,7 @@ impl Snapshot {
             Change::User(user, told) if told.takes_access() => {
                 let revoked = self.revocations.with(Revoked::User(user.clone()), *at);
                 match (revoked, &members) {
-                    // Fail closed: that there is no room for the second lock is no reason to leave the first one open.
+                    // Fail closed: if there is no room for the revocation, the ban is applied all the same.
                     (Err(TooManyRevocations), Some(_)) => self.revocations.clone(),
                     (revoked, _) => revoked?,
                 }
@@ -132,9 +132,9 @@ impl Snapshot {
 pub struct Rules {
     pub routes: RouteTable,
     pub issuers: Vec<Issuer>,
-    /// Who comes in without an issuer; `None` where only issuers vouch for users.
+    /// How users come in without an issuer; `None` where only issuers authenticate users.
     pub static_user: Option<StaticAuth>,
-    /// What `answer: profile` says.
+    /// What a route with `answer: profile` answers.
     pub profile: Profile,
     /// The roles of the membership; `None` when no membership is configured.
     pub roles: Option<Roles>,
@@ -144,21 +144,21 @@ pub struct Rules {
     pub webhooks: Option<WebhookPolicy>,
     pub cors: Cors,
     pub names: Arc<TrustedNames>,
-    /// Further headers, each from a claim.
+    /// Further headers, each with the claim that fills it.
     pub claim_headers: Vec<(HeaderName, Box<str>)>,
     pub answers: Answers,
-    /// How long a revocation is remembered, and the longest that a token may still have to live.
+    /// How long a revocation is remembered. This is also the longest remaining lifetime that a token may have.
     pub keep_revocations: Duration,
-    /// Proxies in front whose forwarding headers are passed on, and believed where a service calls from.
+    /// Proxies in front of the gate. Their forwarding headers are passed on, and used as the address from which a service calls.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Which webhooks are believed.
+/// Which webhooks are accepted.
 #[derive(Clone, Debug)]
 pub struct WebhookPolicy {
-    /// One, or two while rotating.
+    /// One secret, or two while rotating.
     pub secrets: Vec<WebhookSecret>,
-    /// Largest distance between the timestamp and now.
+    /// Largest difference between the timestamp and now.
     pub tolerance: Duration,
     /// Largest body in bytes.
     pub max_body: usize,
@@ -171,7 +171,7 @@ impl Rules {
         self.issuers.iter().find(|issuer| *issuer.iss == *iss)
     }
 
-    /// Whether the peer is a proxy whose forwarding headers count.
+    /// Whether the peer is a proxy whose forwarding headers are trusted.
     #[must_use]
     pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
         peer.is_some_and(|peer| {
@@ -181,13 +181,13 @@ impl Rules {
         })
     }
 
-    /// Whether authentication is switched off: every user is then the same made-up one.
+    /// Whether authentication is switched off. Then every request has the same made-up user.
     #[must_use]
     pub fn auth_disabled(&self) -> bool {
         matches!(self.static_user, Some(StaticAuth::Disabled(_)))
     }
 
-    /// The `instance_id` that webhooks must have, where one is configured.
+    /// The `instance_id` that webhooks must contain, if one is configured.
     #[must_use]
     pub fn instance(&self) -> Option<&str> {
         self.issuers.first()?.instance_id.as_deref()

@@ -1,13 +1,13 @@
-//! Where a reader is in the log, and whether what comes next follows.
+//! The position of a reader in the log, and whether the next entry follows it.
 
 use crate::domain::event::EncodedEvent;
 
-/// A random number that the writer of an entry gives it.
+/// A random number that the writer of an entry chooses for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(pub u64);
 
-/// The last entry that was read, or written. `seq` alone is not enough: a store that lost its last entries gives their numbers
-/// to others.
+/// The last entry that was read or written. `seq` alone is not enough: a store that lost its last entries gives their numbers
+/// to other entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     pub seq: u64,
@@ -15,7 +15,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Where an empty store is. No entry has these numbers.
+    /// The position of an empty store. No entry has these numbers.
     pub const START: Self = Self {
         seq: 0,
         nonce: Nonce(0),
@@ -29,7 +29,7 @@ pub struct LogEntry {
     /// The nonce of the entry before it, or that of [`Position::START`] in a store that had none.
     pub previous: Nonce,
     pub nonce: Nonce,
-    /// At most 100.
+    /// At most 100 events.
     pub facts: Vec<EncodedEvent>,
 }
 
@@ -42,15 +42,16 @@ impl LogEntry {
         }
     }
 
-    /// Whether it comes right after `position`. The first entry of a store has any number: a store that was emptied must not
-    /// begin again with numbers that readers are past.
+    /// Whether the entry comes right after `position`. The first entry of a store may have any number: an emptied store must not
+    /// start again with numbers that readers have passed already.
     pub(super) fn follows(&self, position: Position) -> bool {
         let next = position == Position::START || position.seq.checked_add(1) == Some(self.seq);
         next && self.previous == position.nonce
     }
 }
 
-/// Where to read on in the log: behind this id of it. Our entries are `seq-0`; whatever else somebody put there is passed over.
+/// The place in the log behind which to read on, as an id of the log. Our entries have ids `seq-0`; elements of other writers are
+/// skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub u64, pub u64);
 
@@ -60,18 +61,18 @@ impl From<Position> for Cursor {
     }
 }
 
-/// Why everything is to be read (again).
+/// Why everything must be read (again).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResyncReason {
-    /// It never was.
+    /// Nothing was read before.
     First,
-    /// The store is empty, and was not.
+    /// The store is empty, and was not before.
     Emptied,
-    /// The store is behind what was read, or goes on from elsewhere: it has lost something.
+    /// The store is behind the reader, or continues from another entry: it has lost entries.
     Forked,
-    /// Entries are gone before they were read.
+    /// The store deleted entries before they were read.
     Trimmed,
-    /// Something is to be told that could not be told when it happened.
+    /// An event could not be written when it happened, and is still to be written.
     Unsent,
 }
 

@@ -1,4 +1,4 @@
-//! What a replica knows, as events, and what of it the store does not.
+//! The events that a replica knows, and those of them that the store lacks.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,25 +7,27 @@ use crate::domain::event::{Change, EncodedEvent, MemberChange, MembershipEvent};
 use crate::domain::membership::{Kept, MARKS_LAST};
 use crate::domain::{Snapshot, UnixTime};
 
-/// A replica that was away from the store for longer than this tells only a part of what it knows, for good
-/// ([`MembershipEvent::may_be_told_after`]). Marks of what was overruled stay in the store; but if that was emptied meanwhile, the others
-/// may have forgotten them ([`MARKS_LAST`]), and would believe again what they overruled.
+/// A replica that was away from the store for longer than this publishes only a part of what it knows, for good
+/// ([`MembershipEvent::may_be_told_after`]). Tombstones stay in the store. But if the store was emptied meanwhile, the other
+/// replicas may have forgotten them ([`MARKS_LAST`]), and would apply the superseded events again.
 pub const SILENT_AFTER: Duration = Duration::from_secs(MARKS_LAST.as_secs() - 24 * 3600);
-/// How long after it happened something may be heard of first: Svix tries for 27.6 hours.
+/// How long after it happened an event may arrive for the first time: Svix retries for 27.6 hours.
 const HEARD_WITHIN: Duration = Duration::from_secs(28 * 3600);
 
-/// Whether a replica may tell all that it knows, which has last heard of the store at `last`. One that never has brings what it
-/// knows from before there was a store.
+/// Whether a replica may publish everything that it knows, when its last contact with the store was at `last`. A replica without
+/// any contact so far publishes what it knows from the time before there was a store.
 #[must_use]
 pub fn may_push(last: Option<UnixTime>, now: UnixTime) -> bool {
     last.is_none_or(|last| now.since(last) <= SILENT_AFTER.as_secs())
 }
 
 impl MembershipEvent {
-    /// Whether a replica may tell it that was away for long, and before that last heard of the store at `last`.
+    /// Whether a replica may publish this event after a long absence, when its last contact with the store before that was at
+    /// `last`.
     ///
-    /// It tells what it may have learned since then: nobody else may have heard of that. Of before it holds roles back. Fail closed: a
-    /// ban or a removal that the source has overruled meanwhile and that comes back refuses somebody; a role would let them in.
+    /// It publishes events that it may have learned since then: no other replica may have them. Of the events before, it holds
+    /// back roles. Fail closed: if a ban or a removal returns that the source has superseded meanwhile, a user is refused; a role
+    /// would let them in.
     #[must_use]
     pub fn may_be_told_after(&self, last: UnixTime) -> bool {
         let is_role = matches!(self.change, Change::Member(_, _, MemberChange::Role(_)));
@@ -33,7 +35,7 @@ impl MembershipEvent {
     }
 }
 
-/// Everything that `snapshot` knows and that replicas share.
+/// Every event that `snapshot` knows and that replicas share.
 pub fn everything(snapshot: &Snapshot) -> impl Iterator<Item = MembershipEvent> {
     let kept = snapshot
         .members
@@ -60,10 +62,10 @@ fn events_of(kept: &Kept<'_>) -> Vec<MembershipEvent> {
     }
 }
 
-/// What `snapshot` knows and the store, which has `stored`, does not.
+/// The events that `snapshot` knows and the store, whose content is `stored`, lacks.
 ///
-/// Compared is what the store means in the words of this replica's config. A role that it does not name reads as none at all here;
-/// telling that to the others would take the role from whoever has it.
+/// The content of the store is compared as decoded with this replica's config. A role that this config does not list reads as no
+/// role here. Publishing that would take the role from its holder on the other replicas.
 #[must_use]
 pub fn unshared(snapshot: &Snapshot, stored: &[EncodedEvent]) -> Vec<MembershipEvent> {
     let roles = snapshot.rules.roles.as_ref();

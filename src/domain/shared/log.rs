@@ -1,4 +1,4 @@
-//! What a store must do, as plain code: the real one is compared with it, and the simulation runs on it.
+//! How a store must behave, as plain code. The real store is compared with it, and the simulation uses it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,22 +7,22 @@ use super::{Cursor, LogEntry, Nonce, Position};
 use crate::domain::event::{Change, EncodedEvent, MembershipEvent};
 use crate::domain::membership::Roles;
 
-/// How much longer than a replica a store remembers a revocation: their clocks differ, and a webhook can be late.
+/// A store remembers a revocation longer than a replica by this time: clocks differ, and a webhook can be late.
 const LONGER: Duration = Duration::from_secs(600);
 
-/// An event on its way to the store, and how long it is kept there.
+/// An event to be written to the store, and how long the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offered {
     pub event: EncodedEvent,
-    /// `None` for ever.
+    /// `None` means for ever.
     pub lasts: Option<Duration>,
 }
 
 impl Offered {
-    /// The event for a store; roles go by their names, and revocations are kept for `keep`. `None` for what is not shared.
+    /// The event for a store, with roles by name. Revocations are kept for `keep`. `None` for an event that is not shared.
     ///
-    /// Marks of what was overruled stay for ever: a replica that comes back after weeks still knows what they overrule. They take the
-    /// place of it, so a store does not grow by them.
+    /// Tombstones of superseded events stay for ever: a replica that comes back after weeks still knows the events that they
+    /// supersede. A tombstone replaces its event, so it does not make the store larger.
     #[must_use]
     pub fn of(event: &MembershipEvent, roles: Option<&Roles>, keep: Duration) -> Option<Self> {
         let is_revocation = matches!(event.change, Change::Revoked(_));
@@ -33,29 +33,30 @@ impl Offered {
     }
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Events of a larger rank than what the store had.
+    /// The number of events that ranked above those in the store.
     pub taken: usize,
     /// Where the store is now.
     pub position: Position,
 }
 
-/// A store in memory. A copy is a replica of it; what [`StoreLog::default`] gives is one that was emptied.
+/// A store in memory. A clone of it is a replica of the store; [`StoreLog::default`] is an emptied store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreLog {
     head: Option<Position>,
-    /// By their keys, and until when.
+    /// Events by key, each with the time until which it is kept.
     facts: BTreeMap<Box<str>, (EncodedEvent, Option<u64>)>,
     entries: VecDeque<LogEntry>,
 }
 
 impl StoreLog {
-    /// Takes those of `offered` whose rank is larger than that of what is there, at once, as one entry that keeps their order; and keeps the last
-    /// `max` entries. `now` is the store's own clock, in milliseconds: only it says when something is forgotten.
+    /// Takes those of `offered` that rank above the stored events, all at once, as one entry in the same order. Keeps the last
+    /// `max` entries. `now` is the store's own clock, in milliseconds: only this clock decides when an event is forgotten.
     ///
-    /// `nonce` is the writer's random number. Where nothing is larger nothing happens: what is told twice costs nothing.
+    /// `nonce` is the writer's random number. If no event ranks higher, nothing is written: offering an event twice costs
+    /// nothing.
     pub fn commit(&mut self, offered: &[Offered], nonce: Nonce, now: u64, max: usize) -> Committed {
         self.forget(now);
         let mut taken = Vec::new();
@@ -72,7 +73,8 @@ impl StoreLog {
         let count = taken.len();
         if count > 0 {
             let before = self.head;
-            // A store that was emptied must not begin with numbers that readers are past, or they would not see them.
+            // An emptied store must not start with numbers that readers have passed already, or the readers would miss its
+            // entries.
             let seq = before.map_or(now.max(1), |head| head.seq + 1);
             let previous = before.unwrap_or(Position::START).nonce;
             self.head = Some(Position { seq, nonce });

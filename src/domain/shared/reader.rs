@@ -1,4 +1,5 @@
-//! What a reader of the shared store does next, given what it has heard: no socket, no clock, no dice.
+//! Decides what a reader of the shared store does next after each answer of the store. Uses no socket, no clock and no random
+//! numbers.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
@@ -6,44 +7,45 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Cursor, LogEntry, Nonce, Position, ResyncReason};
 use crate::domain::event::EncodedEvent;
 
-/// Checks in a row that find nothing amiss, until a gap is the first one again.
+/// After so many checks in a row without a gap, the next gap counts as a first one again.
 const QUIET: u32 = 12;
-/// Bound: entries that are known to be in the log and are still to be read.
+/// Bound: entries that the log is known to contain and that are not read yet.
 const MAX_EXPECTED: usize = 10_000;
-/// Bound: entries of which it is remembered that they were read.
+/// Bound: the last entries whose positions are remembered.
 const MAX_READ: usize = 1024;
 
 /// An element of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     LogEntry(LogEntry),
-    /// Something at this place that is no entry: passed over.
+    /// An element at this place that is no valid entry. The reader skips it.
     InvalidEntry(Cursor),
 }
 
-/// What comes of something that was heard.
+/// The result of an answer from the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Heard {
-    /// To be applied. They are true wherever they stand: a gap is a reason to read more, not to hear less.
+    /// The events to apply. An event is true wherever it was found: after a gap the reader reads more, and still applies what it
+    /// has.
     pub facts: Vec<EncodedEvent>,
-    /// A gap that has just been found.
+    /// A gap that this answer has shown for the first time.
     pub gap: Option<ResyncReason>,
-    /// Elements of the log that were none of ours.
+    /// The number of elements of the log that were no valid entries.
     pub poisoned: usize,
 }
 
-/// That everything is to be read, and then what the store does not have is to be told to it ([`super::unshared`]).
+/// The replica must read everything, and then write to the store what the store lacks ([`super::unshared`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
     pub cause: ResyncReason,
-    /// How often it was owed without an undisturbed time since. Many readers find the same gap in the same moment: each waits for a
-    /// random time within a span that doubles with this.
+    /// How many full reads came before this one without a quiet period. Many readers find the same gap at the same moment: each
+    /// waits for a random time within a span that doubles with this number.
     pub again: u32,
 }
 
-/// One replica's place in the shared log. It is asked what to do ([`Reader::needs_resync`], [`Reader::cursor`]) and told what the
-/// store answered. Until everything was read, the log is read all the same from where the reader is.
+/// One replica's place in the shared log. The caller asks it what to do ([`Reader::needs_resync`], [`Reader::cursor`]) and passes
+/// the store's answers to it. Until everything was read, the log is still read on from the reader's place.
 #[derive(Clone, Debug)]
 pub struct Reader {
     position: Position,
@@ -51,8 +53,8 @@ pub struct Reader {
     needs_resync: Option<ResyncReason>,
     again: u32,
     quiet: u32,
-    /// Where the store has been, ahead of what was read: what it had when everything was read, and what it said to commits of
-    /// this replica. A log that does not lead through all of these has lost something.
+    /// Positions of the store ahead of the reader: the one after the last full read, and those that the store returned for
+    /// commits of this replica. A log that does not contain all of these has lost entries.
     expected: BTreeMap<u64, Nonce>,
     /// The last entries that were read without a gap, at most [`MAX_READ`].
     read: VecDeque<Position>,
@@ -65,7 +67,7 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// A reader that knows nothing.
+    /// A reader that has read nothing.
     #[must_use]
     pub fn new() -> Self {
         let start = Position::START;
@@ -80,7 +82,7 @@ impl Reader {
         }
     }
 
-    /// Whether everything is to be read.
+    /// Whether everything must be read, and why.
     #[must_use]
     pub fn needs_resync(&self) -> Option<Owed> {
         self.needs_resync.map(|cause| Owed {
@@ -89,7 +91,7 @@ impl Reader {
         })
     }
 
-    /// Behind what to read on in the log.
+    /// The place in the log behind which to read on.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         self.cursor
@@ -101,17 +103,18 @@ impl Reader {
         self.position
     }
 
-    /// Whether everything was read that the store is known to have had, and no gap was found since.
+    /// Whether the reader has read everything that the store is known to have contained, and has found no gap since.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
         self.needs_resync.is_none() && self.expected.is_empty()
     }
 
-    /// The store said to a commit of this replica that it is at `position`. To be told before what is asked next, as of no answer
-    /// that was asked for earlier can be said whether it should have it.
+    /// The store is at `position` after a commit of this replica. Call this before the next request to the store: the answer to
+    /// an earlier request may or may not contain the commit.
     pub fn committed(&mut self, position: Position) {
         let known = match position.seq.cmp(&self.position.seq) {
-            // The writer may still be with a primary that is none any more: what that took is not in the log that was read.
+            // The writer may still be connected to a former primary. The log that was read does not contain what that one
+            // accepted.
             Ordering::Less => {
                 let whole = self
                     .read
@@ -133,12 +136,12 @@ impl Reader {
         }
     }
 
-    /// Something could not be told to the store, or what the store said could not be applied.
+    /// An event could not be written to the store, or an answer of the store could not be applied.
     pub fn owe(&mut self, cause: ResyncReason) {
         self.needs_resync.get_or_insert(cause);
     }
 
-    /// The store gave what is behind the cursor.
+    /// Takes the part of the log behind the cursor.
     pub fn tail(&mut self, items: Vec<Item>) -> Heard {
         let mut heard = Heard::default();
         for item in items {
@@ -153,10 +156,11 @@ impl Reader {
         heard
     }
 
-    /// The store said in one moment where it is and what is behind [`Reader::position`]; `whole`: that is all. Asked when a
-    /// connection is new, and when nothing came for a while: a store that was emptied or set back says nothing by itself.
+    /// Takes the position of the store and the log behind [`Reader::position`], both from one moment. `whole`: the log part is
+    /// complete. The caller asks for this on a new connection and after a quiet time: a store that was emptied or set back sends
+    /// nothing by itself.
     pub fn check(&mut self, head: Option<Position>, items: Vec<Item>, whole: bool) -> Heard {
-        // Whatever was passed over may be gone: then the log goes on before it.
+        // Elements that were skipped may be gone. Then the log continues before them.
         self.cursor = self.position.into();
         let mut heard = self.tail(items);
         let head = head.unwrap_or(Position::START);
@@ -169,7 +173,7 @@ impl Reader {
                 ResyncReason::Forked
             };
             self.gap(cause, &mut heard);
-            // What follows in this log is read from here.
+            // From here the reader follows this log.
             (self.position, self.cursor) = (head, head.into());
             self.read.clear();
         } else if heard.gap.is_none() && whole && !self.expected.is_empty() {
@@ -183,7 +187,7 @@ impl Reader {
         heard
     }
 
-    /// The store gave everything: where it was before, all facts, where it was after.
+    /// Takes a full read: the position before it, all events, and the position after it.
     pub fn snapshot(
         &mut self,
         before: Option<Position>,
@@ -208,7 +212,7 @@ impl Reader {
             facts,
             ..Heard::default()
         };
-        // While it was read, the store was emptied or set back.
+        // The store was emptied or set back during the full read.
         if after.seq < before.seq || (after.seq == before.seq && after.nonce != before.nonce) {
             self.gap(ResyncReason::Forked, &mut heard);
         }
@@ -235,7 +239,7 @@ impl Reader {
                 heard,
             );
         } else if !expected {
-            // What the store had at this place, or before it where it begins anew, is not there any more.
+            // The entry that the store had at this place, or before it where the log starts again, is gone.
             self.gap(ResyncReason::Forked, heard);
         }
         heard.facts.extend(entry.facts);
