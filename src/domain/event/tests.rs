@@ -1,4 +1,4 @@
-//! Of events about the same thing one counts, whichever way they are brought together.
+//! Of several events about the same thing exactly one counts, in whatever order they are combined.
 
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ fn any_change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// Events that replicas share. Few times, users and texts, so that many are about the same thing.
+/// Events that replicas share. There are few times, users and texts, so that many events are about the same thing.
 pub fn any_event() -> impl Strategy<Value = MembershipEvent> {
     (any_change(), 0_u64..4).prop_map(|(change, at)| change.at(EventTime(at)))
 }
@@ -61,7 +61,7 @@ fn three_of_one() -> impl Strategy<Value = [MembershipEvent; 3]> {
     proptest::collection::vec(any_event(), 24).prop_filter_map("three of one", same)
 }
 
-/// What is known after both.
+/// The event that counts after both.
 fn join(a: &MembershipEvent, b: &MembershipEvent) -> MembershipEvent {
     if a.rank() < b.rank() { b } else { a }.clone()
 }

@@ -1,29 +1,30 @@
-//! How much is kept on top of the table.
+//! Bounds on the changes that are stored above the table.
 
 use super::Record;
 use crate::domain::event::UserChange;
 use crate::domain::ids::{OrgId, UserId};
 
-/// Bound: rows of change kept on top of the table.
+/// Bound: rows of change stored above the table.
 pub const MAX_CHANGES: usize = 1_000_000;
-/// Bound on the same rows in bytes, as a store would write them at most. A store holds 1 GiB, and the rest of it is for others.
+/// Bound on the same rows in bytes, at the largest size that a store writes. A store holds 1 GiB; the rest is for other rows.
 pub const MAX_CHANGED_BYTES: usize = 768 << 20;
 
-/// What a row takes beside its texts: names, times and JSON around them.
+/// Bytes of a row beside its texts: names, times and the JSON around them.
 const ROW_BYTES: usize = 256;
 
-/// Why a change cannot be kept.
+/// Why a change cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TooManyChanges {
-    /// There are [`MAX_CHANGES`], or [`MAX_CHANGED_BYTES`] of them; a tenth of both is for what takes access away.
+    /// The bound is reached: [`MAX_CHANGES`] or [`MAX_CHANGED_BYTES`]. A tenth of both is reserved for changes that take access
+    /// away.
     #[error("more than {MAX_CHANGES} users and memberships, or {} MiB, were changed since the table was written", MAX_CHANGED_BYTES >> 20)]
     InAll,
-    /// Its user has so many memberships that their record would be no row of the store any more.
+    /// The user has so many memberships that their record would not fit into a row of the store any more.
     #[error("the user has more memberships than are kept of one user")]
     OfOneUser,
 }
 
-/// Rows and bytes.
+/// A number of rows and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub rows: usize,
@@ -36,7 +37,7 @@ impl Load {
         bytes: MAX_CHANGED_BYTES,
     };
 
-    /// What is kept of one user.
+    /// The load of one user.
     pub(super) fn of_user(user: &UserId, record: &Record) -> Self {
         let rows = record.size();
         if rows == 0 {
@@ -66,7 +67,7 @@ impl Load {
         Self { rows, bytes }
     }
 
-    /// What is kept of one organization.
+    /// The load of one organization.
     pub(super) fn of_org(org: &OrgId) -> Self {
         Self {
             rows: 1,
@@ -88,10 +89,11 @@ impl Load {
         }
     }
 
-    /// Whether a change from `before` to `after`, after which all together are `self`, stays within `max`.
+    /// Whether a change of one row from `before` to `after` stays within `max`. `self` is the load of all rows after the change.
     ///
-    /// What `takes` access away and has its row already can always be kept, or a ban would be lost when it matters. And whoever
-    /// can make many users known, as an issuer can that signs whatever it likes, must leave room for the ban of somebody else.
+    /// A change that `takes` access away and has its row already is always stored. Otherwise a ban would be lost when it matters.
+    /// Attack: an issuer signs tokens for any number of users and makes them all known. So room is reserved for the ban of
+    /// another user.
     pub(super) fn allows(self, before: Self, after: Self, max: Self, takes: bool) -> bool {
         let (rows, bytes) = if takes {
             (max.rows, max.bytes)

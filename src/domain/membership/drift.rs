@@ -1,30 +1,30 @@
-//! By how much two memberships differ in what they let anybody do.
+//! How two memberships differ in the access that they give.
 
 use super::{AccessStatus, Members, Role, UserState};
 use crate::domain::ids::{UserId, WorkspaceId};
 
-/// Bound: differences that are told in full; further ones are counted.
+/// Bound: differences that are described. Further ones are only counted.
 const MOST_TOLD: usize = 10;
 
-/// What differs.
+/// The differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
-    /// Users with another access.
+    /// The number of users with another access.
     pub users: usize,
-    /// Users with another role in a workspace, each workspace counted.
+    /// The number of users with another role in a workspace; each workspace counts.
     pub members: usize,
-    /// The first of these, for people: who, and from what to what.
+    /// Descriptions of the first differences for people: which user, the access before, and the access after.
     pub first: Vec<String>,
 }
 
-/// What somebody may do: nothing as long as nobody knows them, or as much as this.
+/// The access status of a user, and whether they are a founder. `None` for an unknown user.
 type Access = Option<(AccessStatus, bool)>;
 
-/// How `after` differs from `before`. Goes through everything that both know.
+/// How `after` differs from `before`. Compares every user and membership that either of them knows.
 #[must_use]
 pub fn drift(before: &Members, after: &Members) -> Drift {
     let mut drift = Drift::default();
-    // Whoever had something before, and then whoever had nothing: so each difference is met once.
+    // First the users that have access in `before`, then those that have none there: so each difference is found once.
     for user in users(before) {
         let (was, is) = (access(before, &user), access(after, &user));
         if was.is_some() && was != is {
@@ -79,7 +79,7 @@ impl Drift {
     }
 }
 
-/// Everybody of whom something is known, each once.
+/// Every known user, each once.
 fn users(members: &Members) -> impl Iterator<Item = UserId> {
     let more = members
         .users
@@ -88,7 +88,7 @@ fn users(members: &Members) -> impl Iterator<Item = UserId> {
     members.table.user_ids().chain(more.cloned())
 }
 
-/// Everybody and every workspace of which something is known together, each pair once.
+/// Every known pair of workspace and user, each once.
 fn pairs(members: &Members) -> impl Iterator<Item = (WorkspaceId, UserId)> {
     let told = members
         .users
@@ -107,7 +107,7 @@ fn pairs(members: &Members) -> impl Iterator<Item = (WorkspaceId, UserId)> {
 fn access(members: &Members, user: &UserId) -> Access {
     match members.user_state(user) {
         UserState::Unknown | UserState::Deleted => None,
-        // By a webhook or by a row: it is the same to the user.
+        // A ban by webhook and a suspension by a row have the same effect on the user.
         UserState::Banned => Some((AccessStatus::Suspended, false)),
         UserState::Known(known) => Some((known.access, known.founder)),
     }

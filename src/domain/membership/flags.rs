@@ -21,8 +21,8 @@ impl Flags {
     /// No flag is set.
     pub const NONE: Self = Self(None);
 
-    /// Flags by name, in any order and each once or more. `None` for more than [`MAX_FLAGS`], and for a name that is no word of 1 to
-    /// 64 letters, digits, `_` and `-`: it could read as two in a list (attack A-05).
+    /// Flags by name, in any order, each once or more. `None` for more than [`MAX_FLAGS`] names, and for a name that is no word
+    /// of 1 to 64 letters, digits, `_` and `-`: a header that lists flags could show such a name as two flags (attack A-05).
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Self> {
         let mut names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
         names.sort_unstable();

@@ -18,13 +18,13 @@ pub enum UserState<'m> {
 
 /// A user who is neither deleted nor banned.
 ///
-/// Most judgements ask for nothing but the access, so texts are copied out of the table when somebody wants them.
+/// Most judgements need only the access. So texts are copied out of the table only when they are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct UserView<'m> {
     pub access: AccessStatus,
     pub founder: bool,
     pub flags: &'m Flags,
-    /// When the user was heard of first, where that is why they are known.
+    /// When the user first appeared, if the user is known for that reason and is in no table.
     pub since: Option<EventTime>,
     pub(super) row: Option<Row<'m>>,
     pub(super) record: Option<&'m Record>,
@@ -37,14 +37,14 @@ impl UserView<'_> {
         self.row?.id()?.to_header()
     }
 
-    /// The e-mail address: what Clerk told counts more than the table, and the table more than a token of the user.
+    /// The e-mail address: the one from Clerk counts more than the table, and the table counts more than a token of the user.
     #[must_use]
     pub fn email(&self) -> Option<HeaderValue> {
         let seen = self.record.and_then(|record| record.seen.as_ref());
         let seen_email = || seen.and_then(|seen| seen.email.clone());
         match (self.told(), self.row) {
             (Some((at, email, _)), row) => {
-                // A token that was issued later knows the newer address.
+                // Without a row, a token that is newer than Clerk's event has the newer address.
                 let newer = row.is_none() && seen.is_some_and(|seen| seen.at > at);
                 if newer { seen_email() } else { None }.or_else(|| email.cloned())
             }
@@ -53,7 +53,7 @@ impl UserView<'_> {
         }
     }
 
-    /// The name, by the same order; a name does not change with a later token.
+    /// The name, in the same order of preference. A later token does not change it.
     #[must_use]
     pub fn name(&self) -> Option<HeaderValue> {
         let told = self.told().map(|(_, _, name)| name.cloned());
@@ -61,13 +61,13 @@ impl UserView<'_> {
         first.or_else(|| self.record?.seen.as_ref()?.name.clone())
     }
 
-    /// What only the profile tells.
+    /// The data that only the profile shows.
     #[must_use]
     pub fn details(&self) -> Option<Details> {
         self.row?.details()
     }
 
-    /// When Clerk described the user, and with which e-mail address and name.
+    /// The time, e-mail address and name of Clerk's last description of the user.
     fn told(&self) -> Option<(EventTime, Option<&HeaderValue>, Option<&HeaderValue>)> {
         match &self.record?.told {
             Some((at, UserChange::Described { email, name, .. })) => {

@@ -1,8 +1,8 @@
-//! The membership as one source gave it: built row by row, and then only read.
+//! The membership as one source gave it. The table is built row by row and does not change afterwards.
 //!
-//! A million users fit into some 120 MB, look-ups take the same time whatever the size, and replacing the table frees few large
-//! pieces. Its rows are bytes ([`row`]) of packed texts ([`text`]), one behind the other ([`arena`]), and found by name ([`register`],
-//! [`index`]). The row of a person says where they are a member, so that asking for a role reads few lines of memory.
+//! A million users fit into some 120 MB. A look-up takes the same time at any size, and replacing the table frees few large
+//! pieces. The rows are bytes ([`row`]) of packed texts ([`text`]), one after the other ([`arena`]), and are found by name
+//! ([`register`], [`index`]). The row of a person lists their memberships, so looking up a role reads few lines of memory.
 
 mod arena;
 mod builder;
@@ -28,12 +28,12 @@ pub use row::Row;
 /// A workspace as the source describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workspace {
-    /// The Clerk organization that it is, if it is one: webhooks and tokens speak of that.
+    /// The Clerk organization of the workspace, if it has one. Webhooks and tokens name the organization.
     pub org: Option<OrgId>,
     pub members: HashMap<UserId, Role>,
 }
 
-/// Why a row does not fit to those before it.
+/// Why a row contradicts earlier rows, or does not fit into the table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowFault {
     #[error("the user {0} comes twice")]
@@ -50,35 +50,35 @@ pub enum RowFault {
     TooMany,
 }
 
-/// The membership as one source gave it: whole, or not at all.
+/// The membership as one source gave it: complete, or not at all.
 #[derive(Clone, Default)]
 pub struct Table {
     rows: Arc<Rows>,
-    /// What the heights of roles in the rows mean by now; `None` while they are what they were.
+    /// The present role for each height in the rows; `None` while the roles are those of the time when the rows were written.
     roles: Option<Arc<Renamed>>,
     members: usize,
 }
 
-/// Who and what there is.
+/// The rows, and how to find them.
 #[derive(Debug, Default)]
 struct Rows {
-    /// Users, and members who are none.
+    /// Users, and members who are not listed as users.
     people: Names,
     workspaces: Names,
     by_org: Index,
-    /// The sets of flags that users have: few.
+    /// The distinct sets of flags of all users. There are few.
     sets: Vec<Flags>,
     users: usize,
 }
 
-/// The role that each height has become, if it is still one.
+/// The present role for each old height, if the role still exists.
 type Renamed = [Option<Role>; MAX_ROLES];
 
-/// With so few seats of a user, looking at the workspace of each is faster than looking up the one that is asked for.
+/// Up to this number of seats, comparing the workspace of each seat is faster than looking up the requested workspace.
 const FEW: usize = 4;
 
 impl Table {
-    /// A table of all that is known at once.
+    /// A table of the given users and workspaces.
     ///
     /// # Errors
     /// When two users have one id, or two workspaces one organization.
@@ -119,7 +119,7 @@ impl Table {
         self.role_of(membership)
     }
 
-    /// The role of a user in an organization: in the workspace that is said to be it, else in the one with its id.
+    /// The role of a user in an organization: in the workspace that the source assigns to it, else in the workspace with its id.
     pub(super) fn role_in_org(&self, org: &OrgId, user: &UserId) -> Option<Role> {
         self.role_at(
             seats_of(self.person(user)?),
@@ -127,7 +127,7 @@ impl Table {
         )
     }
 
-    /// The workspace that has the id of an organization and is not said to be any: see [`super::Members::org_of`].
+    /// The workspace with the id of an organization, if the source assigns no organization to it: see [`super::Members::org_of`].
     fn nameless(&self, org: &OrgId) -> Option<u32> {
         let place = self.workspace(
             &WorkspaceId::parse(org.as_str())
@@ -137,23 +137,23 @@ impl Table {
         Some(place).filter(|place| org_of(self.rows.workspaces.row(*place)).is_none())
     }
 
-    /// The workspace that is this organization.
+    /// The workspace of this organization.
     pub(super) fn workspace_of(&self, org: &OrgId) -> Option<WorkspaceId> {
         self.workspace_at(self.place_of(org)?)
     }
 
-    /// Whether some workspace is this organization.
+    /// Whether a workspace has this organization.
     pub(super) fn has_org(&self, org: &OrgId) -> bool {
         self.place_of(org).is_some()
     }
 
-    /// The organization that a workspace is; the outer `None` for a workspace of which the table says nothing.
+    /// The organization of a workspace, or `Some(None)` if it has none. `None` for a workspace that is not in the table.
     pub(super) fn org_of(&self, workspace: &WorkspaceId) -> Option<Option<OrgId>> {
         let row = self.rows.workspaces.row(self.workspace(workspace)?);
         Some(org_of(row).and_then(|org| org.parse(OrgId::parse)))
     }
 
-    /// The same table in the words of other roles. `renamed` gives the new role, or none: then the member is out.
+    /// The same table under another list of roles. `renamed` gives the new role; without one, the user loses the membership.
     pub(super) fn with_roles(&self, renamed: impl Fn(Role) -> Option<Role>) -> Self {
         let heights = std::array::from_fn(|rank| u8::try_from(rank).ok());
         let roles = heights.map(|rank| self.role_now(rank?).and_then(&renamed));
@@ -171,7 +171,7 @@ impl Table {
         (self.rows.users, self.rows.workspaces.len(), self.members)
     }
 
-    /// Everybody who has a row.
+    /// All users with a row that describes them.
     pub(super) fn user_ids(&self) -> impl Iterator<Item = UserId> {
         self.people()
             .filter(|row| is_described(row))
@@ -189,7 +189,7 @@ impl Table {
         })
     }
 
-    /// Members who are not among the users: they pass routes that ask for a token only, which may be a slip of the pen.
+    /// Members who are not listed as users. They pass routes that only ask for a token, so they may be a mistake in the source.
     pub fn unlisted_members(&self) -> impl Iterator<Item = (WorkspaceId, UserId)> {
         let links = self.links().filter(|(row, ..)| !is_described(row));
         links.filter_map(|(row, membership, _)| {
@@ -262,7 +262,7 @@ fn user_of(row: &[u8]) -> Option<UserId> {
     name_of(row)?.parse(UserId::parse)
 }
 
-/// Whose users these are is no matter of a log, and a million of them none of a line.
+/// Prints numbers only: user ids do not belong in a log, and a million of them do not fit into a line.
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (users, workspaces, members) = self.size();

@@ -1,6 +1,6 @@
-//! Rows of bytes, one behind the other, in few large pieces: a million rows are freed as fast as some hundred.
+//! Rows of bytes, one after the other, in few large pieces: a million rows are freed as fast as some hundred.
 
-/// Bytes of a piece. Large, so that there are few; no larger, so that growing never copies what is there.
+/// Bytes of a piece. Large, so that there are few pieces. Not larger, so that growing never copies existing rows.
 const PIECE: usize = 1 << BITS;
 const BITS: u32 = 20;
 
@@ -9,17 +9,18 @@ const BITS: u32 = 20;
 pub struct Arena(Vec<Vec<u8>>);
 
 impl Arena {
-    /// Bound on the bytes of rows, for which there are places in any case: two pieces in a row have more than the bytes of one, or
-    /// the second had not been begun. 2 GiB, less than one in a thousand.
+    /// Bound on the bytes of rows for which there are always enough places. Two neighbouring pieces together have more bytes than
+    /// one piece, or the second would not have been started. 2 GiB, less than one in a thousand.
     pub const MAX_BYTES: usize = (1 << 31) - 4 * PIECE;
-    /// Bound on a row that a source gives. What is added to it later may be more: then it has a piece for itself.
+    /// Bound on a row that a source gives. A row that grows later may be larger: then it has a piece of its own.
     pub const MAX_ROW: usize = PIECE;
 
-    /// Adds a row and says where it is. `None` when no place is left.
+    /// Adds a row and returns its place. `None` when no place is left.
     pub fn push(&mut self, row: &[u8]) -> Option<u32> {
         let fits = |piece: &Vec<u8>| piece.len() + row.len() <= PIECE;
         if !self.0.last().is_some_and(fits) {
-            // A small table has one piece that grows; whoever fills that one will fill more.
+            // A small table has one piece that grows. A table that fills this piece fills further ones, so those get all their
+            // bytes at once.
             self.0.push(if self.0.is_empty() {
                 Vec::new()
             } else {
@@ -33,7 +34,7 @@ impl Arena {
         Some(place)
     }
 
-    /// The bytes from `place` on: a row says itself where it ends.
+    /// The bytes from `place` on. The row itself shows where it ends.
     pub fn at(&self, place: u32) -> &[u8] {
         let (number, offset) = ((place >> BITS) as usize, place as usize % PIECE);
         self.0
@@ -42,25 +43,25 @@ impl Arena {
             .unwrap_or_default()
     }
 
-    /// Gives back the pieces before the one in which `place` is.
+    /// Frees the pieces before the one that contains `place`.
     pub fn forget_before(&mut self, place: u32) {
         let past = self.0.iter_mut().take((place >> BITS) as usize).rev();
         past.take_while(|piece| piece.capacity() > 0)
             .for_each(|piece| *piece = Vec::new());
     }
 
-    /// Gives back what it does not need.
+    /// Frees unused capacity.
     pub fn shrink(&mut self) {
         self.0.iter_mut().rev().take(1).for_each(Vec::shrink_to_fit);
         self.0.shrink_to_fit();
     }
 
-    /// All rows in their order. `ends` says how long the first of some rows is.
+    /// All rows in order. `ends` gives the length of the first row in some bytes.
     pub fn rows(&self, ends: impl Fn(&[u8]) -> usize + Copy) -> impl Iterator<Item = &[u8]> {
         self.0.iter().flat_map(move |piece| {
             let mut rest = &**piece;
             std::iter::from_fn(move || {
-                // At least one byte, so that it comes to an end whatever the bytes are.
+                // At least one byte, so that the iteration ends whatever the bytes are.
                 let (row, more) = rest.split_at_checked(ends(rest).max(1))?;
                 rest = more;
                 Some(row)

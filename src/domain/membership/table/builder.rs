@@ -1,4 +1,4 @@
-//! A table in the making.
+//! Builds a table row by row.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::domain::ids::{OrgId, UserId, WorkspaceId};
 /// A membership: the numbers of person and workspace, and the height of the role.
 type Link = (u32, u32, u8);
 
-/// A table in the making. A row that is refused changes nothing; whether the others are worth having then is for the caller to
-/// say, who alone knows where the row stands.
+/// Builds a table. A row that is refused changes nothing. The caller decides whether to use the other rows: only the caller knows
+/// where the refused row is in the source.
 #[derive(Debug, Default)]
 pub struct TableBuilder {
     people: Register,
-    /// People by the app's own id of them.
+    /// People by the id that the app gives them.
     by_id: HashTable<u32>,
     users: usize,
     workspaces: Register,
@@ -33,9 +33,9 @@ pub struct TableBuilder {
     /// Memberships by person and workspace.
     by_link: HashTable<u32>,
     sets: Vec<Flags>,
-    /// The number of each set of flags, by its names.
+    /// The number of each set of flags, by the names in it.
     numbers: HashMap<Box<str>, usize>,
-    /// Where the next row is written.
+    /// A buffer for the next row.
     row: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl TableBuilder {
     /// Adds a user.
     ///
     /// # Errors
-    /// When the user is there already, their app's own id is somebody else's, or there is no room.
+    /// When the user is there already, another user has their app's own id, or there is no room.
     pub fn user(&mut self, id: &UserId, user: &User) -> Result<(), RowFault> {
         let (mut room, mut own_room) = (UuidBuffer::default(), UuidBuffer::default());
         let name = PackedText::of(id.as_str().as_bytes(), &mut room);
@@ -90,10 +90,10 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// Describes a workspace. Saying the same twice is no fault, as a query by members repeats it in each row.
+    /// Describes a workspace. The same description again is no fault: a query by members repeats it in each row.
     ///
     /// # Errors
-    /// When it was described otherwise before, its organization is another workspace, or there is no room.
+    /// When an earlier description differs, another workspace has the organization, or there is no room.
     pub fn workspace(&mut self, id: &WorkspaceId, org: Option<&OrgId>) -> Result<(), RowFault> {
         let (mut room, mut org_room) = (UuidBuffer::default(), UuidBuffer::default());
         let name = PackedText::of(id.as_str().as_bytes(), &mut room);
@@ -139,7 +139,7 @@ impl TableBuilder {
     /// Adds a member to a workspace, which need not be described.
     ///
     /// # Errors
-    /// When the user is one already, or there is no room.
+    /// When the user is a member already, or there is no room.
     pub fn member(
         &mut self,
         workspace: &WorkspaceId,
@@ -156,7 +156,7 @@ impl TableBuilder {
         {
             return Err(RowFault::SameMember(workspace.clone(), user.clone()));
         }
-        // The person first: a stranger without a membership is nobody, if there is no room for the workspace.
+        // The person first: if there is no room for the workspace, a person without a membership remains, and that has no effect.
         let person = named(&mut self.people, person, known.1, &mut self.row)?;
         self.people.reserve_seat().ok_or(RowFault::TooMany)?;
         let place = named(&mut self.workspaces, place, known.0, &mut self.row)?;
@@ -182,7 +182,7 @@ impl TableBuilder {
         self.build_with_rests(|| {})
     }
 
-    /// As [`TableBuilder::build`]. Calls `rest` again and again on the way: with a million users this takes a second.
+    /// Like [`TableBuilder::build`], and calls `rest` repeatedly meanwhile: with a million users building takes a second.
     #[must_use]
     pub fn build_with_rests(self, mut rest: impl FnMut()) -> Table {
         let Self {
@@ -233,7 +233,7 @@ impl TableBuilder {
         }
     }
 
-    /// Who has this as their app's own id.
+    /// The person with this app id.
     fn holder_of(&self, own: PackedText<'_>) -> Option<u32> {
         let has_it = |person: &u32| {
             Row::read(self.people.row(*person), &self.sets).and_then(Row::id) == Some(own)
@@ -268,7 +268,7 @@ impl TableBuilder {
     }
 }
 
-/// An index of organizations by the numbers of their workspaces, as one by places.
+/// An index of organizations by places, made from one by the numbers of their workspaces.
 fn settled(by_org: &HashTable<u32>, workspaces: &Names, places: &[u32]) -> Index {
     let mut index = Index::with_room(by_org.len());
     for place in by_org
@@ -282,7 +282,7 @@ fn settled(by_org: &HashTable<u32>, workspaces: &Names, places: &[u32]) -> Index
     index
 }
 
-/// The number of a name, which need not be described.
+/// The number of a name. Adds a brief row for a new name.
 fn named(
     register: &mut Register,
     name: PackedText<'_>,

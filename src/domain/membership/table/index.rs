@@ -1,19 +1,20 @@
-//! Places by hash, for a table that does not change any more.
+//! Places by hash, for a finished table.
 //!
-//! A slot has five bytes, a place and a byte of the hash, and one slot in five is empty. So a look-up reads one line of memory, or two, and
-//! then the row itself; with a million rows each of these is a wait for the memory, which is all the time that a look-up takes.
+//! A slot has five bytes: a place and one byte of the hash. One slot in five is empty. So a look-up reads one or two lines of
+//! memory, and then the row itself. With a million rows, each of these waits for the memory, and that is all the time that a
+//! look-up takes.
 
-/// Where a row is, and the lowest byte of the hash of its name: of 256 others, one has the same.
+/// The place of a row, and the lowest byte of the hash of its name. One in 256 other names has the same byte.
 type Slot = [u8; 5];
 
-/// In an empty slot; no place is so high.
+/// The place in an empty slot. No row has a place this high.
 const EMPTY: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 pub struct Index(Box<[Slot]>);
 
 impl Index {
-    /// An index with room for so many places.
+    /// An index with room for this many places.
     pub fn with_room(places: usize) -> Self {
         Self(vec![slot(0, EMPTY); places + places.div_ceil(4)].into_boxed_slice())
     }
@@ -31,7 +32,7 @@ impl Index {
         }
     }
 
-    /// The place with this hash that `is_it`.
+    /// The place with this hash for which `is_it` holds.
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let (before, from) = self.0.split_at_checked(self.start(hash))?;
         let [tag, ..] = slot(hash, EMPTY);
@@ -45,7 +46,7 @@ impl Index {
             .map(|(_, place)| place)
     }
 
-    /// Where the search begins: the upper half of the hash, spread over the slots.
+    /// The slot where the search begins: the upper half of the hash, spread over the slots.
     fn start(&self, hash: u64) -> usize {
         let slots = self.0.len() as u64;
         usize::try_from(((hash >> 32) * slots) >> 32).unwrap_or(0)
@@ -79,7 +80,7 @@ mod tests {
     }
 
     proptest! {
-        /// Hashes from few values, so that many fall on one slot and run over the end.
+        /// Hashes from few values, so that many start at one slot and continue past the end.
         #[test]
         fn every_place_is_found_by_its_hash_and_no_other(
             hashes in proptest::collection::vec(prop_oneof![any::<u64>(), Just(u64::MAX), (0_u64..3).prop_map(|n| n << 62)], 0..80),

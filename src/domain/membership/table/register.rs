@@ -1,4 +1,4 @@
-//! Names with their rows: numbered as they come, and settled in the end.
+//! Names with their rows. Each name gets a number when it is added, and a place in the finished table.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 
@@ -11,15 +11,15 @@ use super::text::PackedText;
 
 /// Names with their rows, each of which begins as [`name_of`] reads it.
 ///
-/// The hash has a seed of its own: names come from outside, and whoever could choose many that fall on one place could make every
-/// look-up slow.
+/// The hash has a random seed of its own. Attack: names come from outside, and an attacker who chooses many names with the same
+/// hash would make every look-up slow.
 #[derive(Debug, Default)]
 pub struct Register {
     hasher: RandomState,
     rows: Arena,
-    /// Rows of names of which nothing more has been said so far. Most get another one, so they stand where they can be thrown away.
+    /// Rows of names without a description so far. Most are replaced later, so they are in an arena of their own that is dropped.
     stub: Arena,
-    /// What all of them will take in the end, or more.
+    /// The bytes that all rows take in the finished table, or more.
     bytes: usize,
     places: Vec<u32>,
     by_name: HashTable<u32>,
@@ -27,9 +27,9 @@ pub struct Register {
 
 /// Marks a place among the brief rows.
 const BRIEF: u32 = 1 << 31;
-/// What a row may get in the end beside seats: their number.
+/// Bytes that a row may gain in the finished table beside seats: the number of the seats.
 const MORE: usize = 4;
-/// Rows that are written at a stretch: some hundred microseconds.
+/// Rows that are written without a rest: some hundred microseconds.
 const STRETCH: usize = 128;
 
 impl Register {
@@ -49,14 +49,14 @@ impl Register {
         self.hasher.hash_one(of)
     }
 
-    /// Adds a name of which only `row` is said so far. `None` when there is no room.
+    /// Adds a name without a description; `row` is its brief row. `None` when there is no room.
     pub fn add_brief(&mut self, name: PackedText<'_>, row: &[u8]) -> Option<u32> {
         self.bytes = self.with_more(row.len() + MORE)?;
         let place = self.stub.push(row).filter(|place| place & BRIEF == 0)?;
         self.add(name, place | BRIEF)
     }
 
-    /// Says all of a name, which has the number `known` if it has one. `None` when there is no room.
+    /// Adds the full row of a name, which has the number `known` if it was added before. `None` when there is no room.
     pub fn describe(
         &mut self,
         name: PackedText<'_>,
@@ -74,13 +74,13 @@ impl Register {
         Some(number)
     }
 
-    /// Keeps room for another seat in some row. `None` when there is none.
+    /// Reserves room for one more seat in any row. `None` when there is none.
     pub fn reserve_seat(&mut self) -> Option<()> {
         self.bytes = self.with_more(SEAT)?;
         Some(())
     }
 
-    /// The bytes with so many more, if that is within the bound.
+    /// The total of bytes with `bytes` more, if that is within the bound.
     fn with_more(&self, bytes: usize) -> Option<usize> {
         self.bytes
             .checked_add(bytes)
@@ -106,8 +106,8 @@ impl Register {
         Some(number)
     }
 
-    /// Writes every row once more, by `write`: the row of a number, and whatever follows it, onto the end of a buffer. Gives the rows by
-    /// name, and the place of each number. Calls `rest` after each [`STRETCH`].
+    /// Copies every row with `write`, which gets the number of a row and the bytes from the row on, and appends to a buffer.
+    /// Returns the rows by name, and the place of each number. Calls `rest` after each [`STRETCH`].
     pub fn settle(
         self,
         mut write: impl FnMut(u32, &[u8], &mut Vec<u8>),
@@ -123,7 +123,7 @@ impl Register {
         } = self;
         drop(by_name);
         let mut order: Vec<u32> = (0..).take(places.len()).collect();
-        // In the order in which they stand, and that is mostly the order that they have: so old rows can be given back on the way.
+        // In the order of the places. It is mostly the order of the numbers, so old rows can be freed on the way.
         order.sort_unstable_by_key(|number| places.get(*number as usize).copied());
         let (mut settled, mut index, mut buffer) =
             (Arena::default(), Index::with_room(places.len()), Vec::new());
@@ -139,7 +139,7 @@ impl Register {
             if *place & BRIEF == 0 {
                 rows.forget_before(*place);
             }
-            // There is room, see `Arena::MAX_BYTES`. Fail closed: were there none, nobody would find the name any more.
+            // There is room, see `Arena::MAX_BYTES`. Fail closed: without room, the name would not be found any more.
             if let (Some(found), Some(name)) = (settled.push(&buffer), name_of(&buffer)) {
                 *place = found;
                 index.insert(hasher.hash_one(name), found);
@@ -166,7 +166,7 @@ fn row<'r>(rows: &'r Arena, stub: &'r Arena, place: Option<&u32>) -> &'r [u8] {
     }
 }
 
-/// Names with their rows, which do not change any more: found by name, and then by place.
+/// Names with their rows in a finished table. A name gives a place, and a place gives the row.
 #[derive(Debug, Default)]
 pub struct Names {
     hasher: RandomState,
@@ -176,19 +176,19 @@ pub struct Names {
 }
 
 impl Names {
-    /// Where the row of a name is.
+    /// The place of the row with this name.
     pub fn find(&self, name: PackedText<'_>) -> Option<u32> {
         self.index.find(self.hash(name), |place| {
             name_of(self.row(place)) == Some(name)
         })
     }
 
-    /// The row at a place, and whatever follows it.
+    /// The bytes from the row at a place on.
     pub fn row(&self, place: u32) -> &[u8] {
         self.rows.at(place)
     }
 
-    /// All rows. `ends` says how long the first of some rows is.
+    /// All rows. `ends` gives the length of the first row in some bytes.
     pub fn rows(&self, ends: impl Fn(&[u8]) -> usize + Copy) -> impl Iterator<Item = &[u8]> {
         self.rows.rows(ends)
     }
@@ -198,7 +198,7 @@ impl Names {
         self.hasher.hash_one(of)
     }
 
-    /// How many names there are.
+    /// The number of names.
     pub fn len(&self) -> usize {
         self.count
     }

@@ -8,7 +8,7 @@ use super::super::{AccessStatus, Details, Flags, User};
 use super::text::{PackedText, push_number, push_text, take_number};
 use crate::domain::ids::AppUserId;
 
-/// The lowest bits of the first byte of a row: this, when nothing is said but the name; else the access, in the row of a person.
+/// The lowest two bits of the first byte of a row. This value marks a row with only a name; others are the access of a person.
 const BRIEF: u8 = 3;
 const FOUNDER: u8 = 1 << 2;
 const HAS_ID: u8 = 1 << 3;
@@ -17,22 +17,22 @@ const HAS_NAME: u8 = 1 << 5;
 const HAS_FLAGS: u8 = 1 << 6;
 const HAS_DETAILS: u8 = 1 << 7;
 
-/// In the first byte of a workspace's row.
+/// A bit in the first byte of a workspace's row.
 const HAS_ORG: u8 = 1 << 2;
 
 static NO_FLAGS: Flags = Flags::NONE;
 
-/// A seat: where the row of the workspace is, and the role in it.
+/// A seat in bytes: the place of the workspace's row, and the height of the role in it.
 pub const SEAT: usize = 5;
 pub type Seat = [u8; SEAT];
 
-/// A seat in the workspace whose row is at `place`, in the role of this height.
+/// A seat in the workspace whose row is at `place`, with the role of this height.
 pub fn membership(place: u32, role: u8) -> Seat {
     let [a, b, c, d] = place.to_le_bytes();
     [a, b, c, d, role]
 }
 
-/// Where the row of the workspace is.
+/// The place of the workspace's row.
 pub fn place_of(membership: &Seat) -> u32 {
     let [a, b, c, d, _] = *membership;
     u32::from_le_bytes([a, b, c, d])
@@ -44,12 +44,12 @@ pub fn height_in(membership: &Seat) -> u8 {
     role
 }
 
-/// What every row begins with: a byte, the name, and seats, sorted by place. Only people have these, and only in a finished table.
+/// The start of every row: a byte, the name, and seats, sorted by place. Only people have seats, and only in a finished table.
 struct Opened<'t> {
     head: u8,
     name: PackedText<'t>,
     seats: &'t [Seat],
-    /// What follows.
+    /// The bytes after the seats.
     rest: &'t [u8],
 }
 
@@ -111,7 +111,7 @@ pub fn write_workspace(id: PackedText<'_>, org: Option<PackedText<'_>>, row: &mu
     org.into_iter().for_each(|org| org.push_to(row));
 }
 
-/// Writes the row of a person or workspace of which nothing is said but the name.
+/// Writes the row of a person or workspace of which only the name is known.
 pub fn write_brief(name: PackedText<'_>, row: &mut Vec<u8>) {
     begin(BRIEF, name, row);
 }
@@ -122,7 +122,7 @@ fn begin(head: u8, name: PackedText<'_>, row: &mut Vec<u8>) {
     push_number(0, row);
 }
 
-/// Writes the row of a person once more, with these seats and without what follows it.
+/// Copies the row of a person, with these seats and without the bytes after the row.
 pub fn write_seated(row: &[u8], seats: &[Seat], out: &mut Vec<u8>) {
     let Some(Opened {
         head, name, rest, ..
@@ -140,12 +140,12 @@ pub fn write_seated(row: &[u8], seats: &[Seat], out: &mut Vec<u8>) {
     );
 }
 
-/// Writes the row of a workspace once more, without what follows it.
+/// Copies the row of a workspace, without the bytes after the row.
 pub fn write_again(row: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(row.get(..length_of_workspace(row)).unwrap_or_default());
 }
 
-/// How long the row of a person is.
+/// The length of the row of a person.
 pub fn length_of_person(row: &[u8]) -> usize {
     let Some(Opened { head, rest, .. }) = open(row) else {
         return 0;
@@ -177,7 +177,7 @@ fn end_of_user(head: u8, mut rest: &[u8]) -> Option<&[u8]> {
     Some(end)
 }
 
-/// How long the row of a workspace is.
+/// The length of the row of a workspace.
 pub fn length_of_workspace(row: &[u8]) -> usize {
     let Some(Opened { head, mut rest, .. }) = open(row) else {
         return 0;
@@ -188,12 +188,12 @@ pub fn length_of_workspace(row: &[u8]) -> usize {
     row.len() - rest.len()
 }
 
-/// Whose row it is.
+/// The name in the row: an id of a person or workspace.
 pub fn name_of(row: &[u8]) -> Option<PackedText<'_>> {
     PackedText::take(&mut row.get(1..)?)
 }
 
-/// Where a person is a member.
+/// The seats of a person.
 pub fn seats_of(row: &[u8]) -> &[Seat] {
     open(row).map_or(&[], |opened| opened.seats)
 }
@@ -208,17 +208,17 @@ pub fn org_of(row: &[u8]) -> Option<PackedText<'_>> {
     }
 }
 
-/// Whether more is said than the name.
+/// Whether the row has more than a name.
 pub fn is_described(row: &[u8]) -> bool {
     row.first().is_some_and(|head| head & BRIEF != BRIEF)
 }
 
-/// What the source says of a user. Texts are unpacked when they are asked for.
+/// The row of a user. Texts are unpacked only when they are asked for.
 #[derive(Clone, Copy)]
 pub struct Row<'t> {
     head: u8,
     flags: &'t Flags,
-    /// What follows the flags.
+    /// The bytes after the flags.
     texts: &'t [u8],
 }
 
@@ -228,12 +228,12 @@ struct Parts<'t> {
     email: Option<PackedText<'t>>,
     name: Option<PackedText<'t>>,
     activated_at: Option<PackedText<'t>>,
-    /// How many attributes there are, and where they begin.
+    /// The number of attributes, and the bytes where they begin.
     attributes: (usize, &'t [u8]),
 }
 
 impl<'t> Row<'t> {
-    /// Reads the row of a person, whose flags are one of `sets`. `None` when nothing is said but the name.
+    /// Reads the row of a person, whose flags are one of `sets`. `None` when the row has only a name.
     pub fn read(row: &'t [u8], sets: &'t [Flags]) -> Option<Self> {
         if !is_described(row) {
             return None;
@@ -302,7 +302,7 @@ impl<'t> Row<'t> {
         })
     }
 
-    /// How much access the row of a user gives: none, some while pending, that of an active user, that of a founder.
+    /// How much access the row of a user gives, rising: no row or suspended, pending, active, founder.
     pub fn rank(row: Option<Self>) -> u8 {
         match row.map(|row| (row.founder(), row.access())) {
             None | Some((false, AccessStatus::Suspended)) => 0,
@@ -342,7 +342,7 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// The row as whoever made it wrote it.
+    /// The user as the source gave them.
     pub fn unpacked(self) -> User {
         User {
             id: self.id().and_then(|id| id.parse(AppUserId::parse)),
@@ -356,7 +356,7 @@ impl<'t> Row<'t> {
     }
 }
 
-/// By what they say: two tables have two ways to write down the same flags.
+/// Compares the values: two tables may number the same set of flags differently.
 impl PartialEq for Row<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.unpacked() == other.unpacked()

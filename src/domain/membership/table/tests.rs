@@ -1,4 +1,4 @@
-//! The table against a model of plain maps: whatever rows come in whatever order, both say the same of everybody.
+//! Compares the table with a model of plain maps: for any rows in any order, both give the same answers about every user.
 
 use std::collections::{BTreeMap, BTreeSet};
 

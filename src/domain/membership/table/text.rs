@@ -1,7 +1,7 @@
-//! Texts in few bytes. A million users have three million texts, and most of these are ids of well-known forms.
+//! Texts in few bytes. A million users have three million texts, and most of these are ids in well-known forms.
 //!
-//! A packed text is a number (its length in bytes and its form) and the bytes. It says itself where it ends, and each text has one
-//! packed form only: two texts are the same when form and bytes are.
+//! A packed text is a number (its length in bytes and its form) followed by the bytes. So a reader knows where it ends. Each text
+//! has only one packed form: two texts are equal when their forms and bytes are.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -9,34 +9,34 @@ use std::hash::{Hash, Hasher};
 use bytes::Bytes;
 use http::HeaderValue;
 
-/// A text, as it is packed.
+/// A text in packed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackedText<'t> {
     form: Form,
     bytes: &'t [u8],
 }
 
-/// What the bytes stand for.
+/// How to get the text from the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// Themselves.
+    /// The bytes are the text.
     Plain,
     /// A UUID as it is usually written: lower case, with hyphens.
     Uuid,
-    /// What follows `user_`.
+    /// The text is `user_` and the bytes.
     User,
-    /// What follows `org_`.
+    /// The text is `org_` and the bytes.
     Org,
 }
 
 const USER: &[u8] = b"user_";
 const ORG: &[u8] = b"org_";
-/// What stands for a UUID, in bytes; its text, and where that has hyphens.
+/// The length of a packed UUID in bytes, the length of its text, and the places of the hyphens.
 const UUID: usize = 16;
 const UUID_TEXT: usize = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
-/// Where the bytes of a UUID are put while its text is looked for.
+/// A buffer for the bytes of a UUID during a look-up.
 pub type UuidBuffer = [u8; UUID];
 
 impl Hash for PackedText<'_> {
@@ -47,7 +47,7 @@ impl Hash for PackedText<'_> {
 }
 
 impl<'t> PackedText<'t> {
-    /// How `text` is packed. `room` is used if it is a UUID.
+    /// Packs `text`. `room` gets the bytes of a UUID.
     pub fn of(text: &'t [u8], room: &'t mut UuidBuffer) -> Self {
         if pack_uuid(text, room) {
             return Self {
@@ -71,7 +71,7 @@ impl<'t> PackedText<'t> {
         }
     }
 
-    /// Takes a packed text from the front of `packed`. `None` where there is none, and then nothing was packed by this module.
+    /// Takes a packed text from the front of `packed`. `None` if there is none; then this module has not written the bytes.
     pub fn take(packed: &mut &'t [u8]) -> Option<Self> {
         let head = take_number(packed)?;
         let form = match head % 4 {
@@ -101,13 +101,13 @@ impl<'t> PackedText<'t> {
         }
     }
 
-    /// The text, read as something else.
+    /// The text, parsed by `parse`.
     pub fn parse<T, E>(self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         parse(std::str::from_utf8(&self.unpack()).ok()?).ok()
     }
 
-    /// The text as a header value, with bytes of its own. It could share those of the table; but then each core would count
-    /// references in one place for all requests, and an answer that goes on for hours would keep a whole table of yesterday.
+    /// The text as a header value, with a copy of the bytes. Sharing the bytes of the table has two costs: all cores would count
+    /// references in one place for all requests, and an answer that streams for hours would keep a whole old table in memory.
     pub fn to_header(self) -> Option<HeaderValue> {
         match self.unpack() {
             Cow::Borrowed(text) => HeaderValue::from_bytes(text).ok(),

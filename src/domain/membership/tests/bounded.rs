@@ -1,4 +1,4 @@
-//! What is kept is bounded, and nobody can use the bounds to escape a ban.
+//! Stored changes are bounded, and no user can use the bounds to escape a ban.
 
 use super::records::{sighting, welcoming};
 use super::*;
@@ -85,7 +85,7 @@ fn long_names_of_many_users_leave_room_for_a_ban_too() {
     }
 }
 
-/// An organization whose name takes a lot of room.
+/// An organization with a long name.
 fn long(n: usize) -> String {
     format!("{n:0>240}")
 }

@@ -1,4 +1,5 @@
-//! A reload that is worked out beside the membership in force counts from that moment; what is learned meanwhile comes after it.
+//! A reload that is prepared beside the membership in force counts from that moment. Events that arrive meanwhile are applied
+//! after it.
 
 use super::*;
 use crate::domain::UnixTime;

@@ -1,4 +1,4 @@
-//! What is kept of users beside the table.
+//! The records that are stored about users beside the table.
 
 use super::*;
 

@@ -1,21 +1,22 @@
-//! Who wins when several speak of the same access: one row per pair of speakers, and what an attacker could hope for in between.
+//! Which statement counts when several are about the same access: one row per pair of origins, and what an attacker could try in
+//! between.
 
 use super::*;
 use crate::domain::UnixTime;
 use crate::domain::membership::{MARKS_LAST, TokenMembership, drift};
 
-/// Milliseconds. A load of Clerk's Backend API that begins now holds from a minute before.
+/// Milliseconds. A load of Clerk's Backend API that starts now counts from a minute before.
 const BEGAN: u64 = 1_000_000;
 const HOLDS: u64 = BEGAN - 60_000;
 
-/// Somebody says something.
+/// One statement about the membership.
 #[derive(Clone)]
 enum Word {
-    /// A webhook, of this time.
+    /// An event from a webhook, with this time.
     Told(Change, u64),
     /// A snapshot source: a file, a database, an endpoint.
     Table(Table),
-    /// Clerk's Backend API, in a load that began at this time.
+    /// Clerk's Backend API, in a load that started at this time.
     Api(Table, u64),
 }
 
@@ -79,7 +80,7 @@ fn deleted() -> Change {
     user_change("b", UserChange::Deleted)
 }
 
-/// `b` is a member at first.
+/// `b` starts as a member.
 #[test]
 fn the_role_of_a_member_is_what_the_last_to_speak_said() {
     let (out, admin) = (left("1", "b"), joined("1", "b", "admin"));
@@ -457,7 +458,7 @@ fn a_webhook_stands_above_every_answer_of_a_source_that_is_asked_user_by_user() 
     );
 }
 
-/// What a token claims of an organization, issued at this second.
+/// The role that results when a token, issued at this second, contains this role.
 fn claimed(members: &Members, role_name: Option<&str>, issued: u64) -> Option<String> {
     let (of, claimed) = (org("1"), role_name.map(role));
     let claim = TokenMembership {
@@ -512,7 +513,7 @@ fn a_token_is_believed_only_when_it_was_issued_in_a_later_second_than_the_webhoo
         None,
         "a deleted organization has no members"
     );
-    // Where tokens are not the source, what they claim says nothing.
+    // Where tokens are not the source, the role in a token does not count.
     assert_eq!(claimed(&members(Table::default()), Some("admin"), 99), None);
 }
 

@@ -1,4 +1,4 @@
-//! What of many events counts, and what a replica tells of them.
+//! Which of many events count, and which of them a replica publishes.
 
 use super::*;
 
@@ -21,7 +21,7 @@ proptest! {
         let (all_members, won_members) = (all.members.as_ref().unwrap(), won.members.as_ref().unwrap());
         for id in ["a", "b"] {
             let user_state = |members: &Members| format!("{:?}", members.user_state(&user(id)));
-            // When somebody was heard of first is each gate's own.
+            // The time when a user first appeared differs from gate to gate.
             let timeless = |text: String| text.split("since").next().unwrap_or_default().to_owned();
             prop_assert_eq!(timeless(user_state(all_members)), timeless(user_state(won_members)));
             for workspace in ["ws_1", "org_7"] {

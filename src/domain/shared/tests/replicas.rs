@@ -10,7 +10,7 @@ struct Replica {
     cut_off: bool,
 }
 
-/// The store, a copy of it that lags behind, and who uses it.
+/// The store, a copy of it that lags behind, and the replicas that use it.
 struct Fleet {
     log: StoreLog,
     copy: StoreLog,
@@ -186,7 +186,7 @@ fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
     let mut reader = Reader::new();
     let _ = reader.snapshot(log.head(), log.facts(), log.head());
     assert!(reader.is_caught_up());
-    // The copy gives the number of what it has lost to somebody else, and goes on.
+    // The copy gives the number of a lost entry to another entry, and goes on.
     committed(&mut copy, 3);
     committed(&mut copy, 4);
     let heard = reader.tail(entries(&copy, &reader));
@@ -196,7 +196,7 @@ fn a_failover_to_a_copy_that_lagged_behind_shows_though_the_numbers_go_on() {
         reader.needs_resync().map(|owed| owed.cause),
         Some(ResyncReason::Forked)
     );
-    // Without another entry it is found by asking.
+    // If no further entry follows, a check finds it.
     let mut log = StoreLog::default();
     committed(&mut log, 9);
     let heard = reader.check(log.head(), entries(&log, &reader), true);
