@@ -215,7 +215,7 @@ fn assert_same(table: &Table, model: &Model) {
             (workspace.clone(), workspace.is_some()),
             "{org}"
         );
-        // A workspace that has the id of an organization is that one, unless it is said to be another.
+        // A workspace with the id of an organization is that organization, unless the source assigns another one to it.
         let of_its_id = WorkspaceId::parse(org.as_str())
             .ok()
             .filter(|id| id.as_str().starts_with("org_"));
