@@ -118,7 +118,7 @@ pub struct AuthorizedRequest<'a> {
     pub max: usize,
 }
 
-/// An answer to [`DownloadRequest`], whatever its status is.
+/// An answer to [`AuthorizedRequest`], whatever its status is.
 #[derive(Clone, Debug)]
 pub struct FetchedResponse {
     pub status: u16,

@@ -5,11 +5,12 @@
 //! that moment on is collected, and applied on top of the new table within the lock. So the new table counts from that moment, and what
 //! was learned since then stands above it. If anything else has changed meanwhile, such as the config, the work is done again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{BATCH, Records, TableInForce, row};
+use super::{BATCH, Records, TableInForce, rest_of, row};
 use crate::config::settings::MembershipSource;
 use crate::domain::event::{Change, MembershipEvent};
 use crate::domain::membership::{Members, Reloaded, Roles, Table, TableTime};
@@ -50,6 +51,24 @@ struct Prepared {
 struct Superseded {
     batches: Vec<Vec<Op>>,
     offers: Vec<Offered>,
+}
+
+impl Superseded {
+    /// Writes these rows in the place of those that were worked out for the same keys.
+    ///
+    /// Fail closed: such a row is from before a change that the store has already, and that its sender knows to be stored. Written once
+    /// more, it would give a banned user access after a restart, if the process ended before the right row followed.
+    fn replace_rows(&mut self, rows: Vec<Op>) {
+        if rows.is_empty() {
+            return;
+        }
+        let keys: HashSet<_> = rows.iter().map(Op::row_key).collect();
+        for batch in &mut self.batches {
+            batch.retain(|op| !keys.contains(&op.row_key()));
+        }
+        drop(keys);
+        self.batches.extend(rows.chunks(BATCH).map(<[Op]>::to_vec));
+    }
 }
 
 /// Why a table was not published.
@@ -141,7 +160,10 @@ impl Records {
                     let meanwhile = meanwhile
                         .filter(|_| same_rules)
                         .ok_or(NotPublished::Overtaken)?;
-                    Some(self.caught_up(prepared, members, meanwhile, roles)?)
+                    let (members, overruled) =
+                        self.caught_up(prepared, members, meanwhile, roles)?;
+                    self.send(overruled);
+                    Some(members)
                 }
             };
             let members = members.map(|members| members.confirmed(new.at));
@@ -158,14 +180,14 @@ impl Records {
         })
     }
 
-    /// Brings a prepared table up to `now`.
+    /// Brings a prepared table up to `now`, and what it supersedes with it.
     fn caught_up(
         &self,
         prepared: Prepared,
         now: &Members,
         meanwhile: Vec<MembershipEvent>,
         roles: &Roles,
-    ) -> Result<Members, NotPublished> {
+    ) -> Result<(Members, Superseded), NotPublished> {
         let Prepared {
             members,
             mut overruled,
@@ -175,12 +197,13 @@ impl Records {
         let members = members
             .caught_up(now, meanwhile)
             .map_err(|_| NotPublished::Overtaken)?;
-        // The rows that the store was given for these changes are those under the old table.
         if self.store.is_some() {
-            overruled.batches.extend(batches(&members, &changes, roles));
+            let rows = changes
+                .iter()
+                .map(|change| rest_of(&members, change, roles));
+            overruled.replace_rows(rows.flatten().collect());
         }
-        self.send(overruled);
-        Ok(members)
+        Ok((members, overruled))
     }
 
     /// The first table, below what was kept over a restart.

@@ -6,7 +6,7 @@ use std::fmt;
 use redb::TableDefinition;
 
 /// A table. The set is closed; another one is another version of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StoreTable {
     Users,
     Members,
@@ -104,6 +104,12 @@ impl Op {
             key: bounded(key.into())?,
             value: None,
         })
+    }
+
+    /// Which row it writes.
+    #[must_use]
+    pub fn row_key(&self) -> (StoreTable, &str) {
+        (self.table, &self.key)
     }
 
     pub(super) fn table(&self) -> StoreTable {

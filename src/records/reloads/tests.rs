@@ -185,6 +185,35 @@ fn what_is_learned_while_a_table_is_worked_out_stands_above_it_here_and_in_the_s
 }
 
 #[test]
+fn no_row_from_before_a_ban_is_written_once_the_ban_is_stored() {
+    let gate = Gate::new();
+    gate.records
+        .apply_detached(&welcome(0).at(EventTime(1)))
+        .unwrap();
+    let prepared = gate.records.prepare(&gate.new_table(50, 1)).unwrap();
+    let rows_of_0 = |overruled: &Superseded| {
+        let ops = overruled.batches.iter().flatten();
+        let of_0 = ops.filter(|op| op.row_key() == (Kind::Users, "user_0"));
+        of_0.cloned().collect::<Vec<_>>()
+    };
+    let before = rows_of_0(&prepared.overruled);
+    assert_eq!(before.len(), 1, "the new table supersedes what was known");
+    gate.records
+        .apply_detached(&ban(0).at(EventTime(2)))
+        .unwrap();
+    let now = gate.snapshots.load();
+    let (members, roles) = (now.members.as_ref().unwrap(), now.rules.roles.as_ref());
+    let meanwhile = gate.records.meanwhile.end().unwrap();
+    let (_, overruled) = gate
+        .records
+        .caught_up(prepared, members, meanwhile, roles.unwrap())
+        .unwrap();
+    let after = rows_of_0(&overruled);
+    assert_eq!(after.len(), 1);
+    assert!(after != before, "the row has the ban");
+}
+
+#[test]
 fn a_table_is_worked_out_again_when_more_than_users_has_changed() {
     let gate = Gate::new();
     let another_config: &dyn Fn() = &|| gate.new_rules();
