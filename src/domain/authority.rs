@@ -1,5 +1,5 @@
-//! A host with an optional port, as `Host` fields, URLs, origins and forwarding headers name it: read in one place, so that no two
-//! parts of the gate see another machine in one text (RFC 3986, 3.2).
+//! A host with an optional port, as in `Host` fields, URLs, origins and forwarding headers. All parts of the gate read it here,
+//! so that no two of them read different hosts from one text (RFC 3986, 3.2).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
-/// Longest name in bytes. A DNS name has at most 253, and a dot may follow.
+/// The longest name in bytes. A DNS name has at most 253, and a dot may follow.
 const MAX_NAME: usize = 255;
 
 /// `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
     pub host: Host<'a>,
-    /// From 1.
+    /// The port, 1 or greater.
     pub port: Option<u16>,
 }
 
@@ -23,11 +23,11 @@ pub struct Authority<'a> {
 pub enum Host<'a> {
     /// In lower case: ASCII letters, digits, `-`, `.` and `_`.
     Name(Cow<'a, str>),
-    /// An IPv4 address within IPv6 (`::ffff:1.2.3.4`) is the IPv4 address.
+    /// An IP address. An IPv4 address within IPv6 (`::ffff:1.2.3.4`) becomes the IPv4 address.
     Address(IpAddr),
 }
 
-/// Why a text names no host and port. Never repeats the text, which may be a secret.
+/// Why a text is not a host and port. The message never repeats the text, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AuthorityError {
     #[error("has no valid host")]
@@ -37,11 +37,11 @@ pub enum AuthorityError {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `name`, `name:port`, `1.2.3.4:port` or `[v6]:port`. User names are refused, as is anything after the port: in
-    /// `localhost@elsewhere.test` and `[::1].elsewhere.test` the machine is another one than it seems (attack A-37).
+    /// Reads `name`, `name:port`, `1.2.3.4:port` or `[v6]:port`. It refuses user names and anything after the port. In
+    /// `localhost@elsewhere.test` and `[::1].elsewhere.test` the host is not the one that a reader sees first (attack A-37).
     ///
     /// # Errors
-    /// The part that is wrong: see [`AuthorityError`].
+    /// [`AuthorityError`] names the part that is wrong.
     pub fn parse(text: &'a str) -> Result<Self, AuthorityError> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
@@ -54,7 +54,7 @@ impl<'a> Authority<'a> {
                 (Host::Address(address.to_canonical()), port)
             }
             None => match text.split_once(':') {
-                // Two colons are an IPv6 address without brackets, in which no port can be told from the address.
+                // Two colons mean an IPv6 address without brackets. The port cannot be separated from such an address.
                 Some((_, port)) if port.contains(':') => return Err(AuthorityError::Host),
                 Some((host, port)) => (Host::parse(host)?, Some(port)),
                 None => (Host::parse(text)?, None),
@@ -66,7 +66,7 @@ impl<'a> Authority<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// Reads a name or an address that stands alone: an IPv6 address has no brackets here.
+    /// Reads a name or an address without a port. An IPv6 address has no brackets here.
     ///
     /// # Errors
     /// [`AuthorityError::Host`].
@@ -87,7 +87,7 @@ impl<'a> Host<'a> {
         ))
     }
 
-    /// The same host, independent of the text that it was read from.
+    /// A copy of the host that does not borrow the text.
     #[must_use]
     pub fn into_owned(self) -> Host<'static> {
         match self {
@@ -96,7 +96,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether a resolver can only take it for what it says: an address, or a name that is no address in disguise.
+    /// Whether every resolver reads this host the same way: it is an address, or a name that no resolver reads as an address.
     #[must_use]
     pub fn is_unambiguous(&self) -> bool {
         match self {
@@ -105,7 +105,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// This machine.
+    /// Whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
@@ -114,7 +114,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// This machine or a private network, by address: a name could lead anywhere tomorrow.
+    /// Whether the host is an address of this machine or of a private network. A name does not count, because its DNS entry may
+    /// change.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.is_loopback()
@@ -125,7 +126,7 @@ impl<'a> Host<'a> {
             }
     }
 
-    /// Link-local addresses and the metadata services of clouds (attack A-74).
+    /// Whether the host is a link-local address or the metadata service of a cloud (attack A-74).
     #[must_use]
     pub fn is_metadata(&self) -> bool {
         const AWS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
@@ -144,8 +145,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether no DNS server can make it mean another machine: it is an IP address or `localhost`. A page of another site that
-    /// has its name point at us sends that name (attack A-127).
+    /// Whether DNS cannot redirect the host to another machine: it is an IP address or `localhost`. In a DNS rebinding attack,
+    /// the page of another site lets its own name point at the gate and sends that name (attack A-127).
     #[must_use]
     pub fn cannot_be_rebound(&self) -> bool {
         match self {
@@ -156,7 +157,7 @@ impl<'a> Host<'a> {
 }
 
 impl fmt::Display for Host<'_> {
-    /// Without brackets; see [`join`].
+    /// Writes the host without brackets; see [`join`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -165,7 +166,7 @@ impl fmt::Display for Host<'_> {
     }
 }
 
-/// `host:port` as URLs have it: an IPv6 address stands in brackets.
+/// Writes `host:port` as in a URL, with brackets around an IPv6 address.
 #[must_use]
 pub fn join(host: &str, port: u16) -> String {
     if host.contains(':') {
@@ -175,7 +176,7 @@ pub fn join(host: &str, port: u16) -> String {
     }
 }
 
-/// A port in its one spelling: from 1, without a sign or leading zeros.
+/// Reads a port in its one valid spelling: 1 or greater, without a sign or leading zeros.
 ///
 /// # Errors
 /// [`AuthorityError::Port`].
@@ -187,8 +188,8 @@ pub fn parse_port(text: &str) -> Result<u16, AuthorityError> {
         .ok_or(AuthorityError::Port)
 }
 
-/// A DNS name in lower case. One that ends in a number is none: browsers and HTTP libraries read `2130706433` and
-/// `0x7f.1` as IPv4 addresses, which would walk around every check of addresses.
+/// Reads a DNS name and returns it in lower case. A name whose last label is a number is refused: browsers and HTTP libraries
+/// read `2130706433` and `0x7f.1` as IPv4 addresses, which would bypass every check of addresses.
 #[must_use]
 pub fn is_dns_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';

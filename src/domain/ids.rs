@@ -1,4 +1,4 @@
-//! Names of things, as types: each can only be built by the check that makes it safe to look up and to send.
+//! Types for names. Each is built only by the check that makes the text safe to look up and to send in a header.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ pub enum IdError {
     Unqualified,
 }
 
-/// Longest id in bytes.
+/// The longest id in bytes.
 pub const MAX_ID: usize = 255;
 
-/// Visible ASCII without the characters that separate or quote list items in header fields (RFC 9110, 5.6), so that an
-/// id can never end a header, nor turn into two values when an app splits on a comma (attacks ).
+/// Allows visible ASCII without the characters that separate or quote list items in header fields (RFC 9110, 5.6). So an id can
+/// never end a header, and an app that splits on a comma never reads it as two values (attacks ).
 fn check(text: &str, prefix: &'static str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
@@ -101,23 +101,24 @@ macro_rules! id {
 }
 
 id! {
-    /// What an issuer calls a person: the `sub` of a token, or the claim that stands for it. Says nothing without the issuer.
+    /// The issuer's name for a person: the `sub` of a token, or the claim that takes its place. It identifies a person only
+    /// together with the issuer.
     Subject, ""
 }
 id! {
-    /// A person as Clerk names them: the `sub` of a session token, `user_…`. Has no colon: see [`UserId`].
+    /// Clerk's id of a person: the `sub` of a session token, `user_…`. It has no colon: see [`UserId`].
     ClerkUserId = |text: &str| if text.contains(':') { Err(IdError::Character) } else { check(text, "user_") }, MAX_ID
 }
 id! {
-    /// A person as we know them: issuer and subject in one text, which membership, log and headers share.
+    /// The gate's id of a person: issuer and subject in one text, which membership, log and headers share.
     ///
-    /// Users of the issuer [`CLERK`] go by their Clerk id, `user_2abc`; those of any other issuer by `name:subject`. So an issuer
-    /// that chooses its own subjects can never name a user of another one. A Clerk id has no colon, and a qualified one has
-    /// one, so no text has two readings.
+    /// Users of the issuer [`CLERK`] have their Clerk id, `user_2abc`; users of any other issuer have `name:subject`. So an
+    /// issuer that chooses its own subjects can never name a user of another issuer. A Clerk id has no colon and a qualified id
+    /// has one, so each text has exactly one reading.
     UserId = UserId::split, MAX_USER_ID
 }
 id! {
-    /// A person as the app names them, where the membership knows that name.
+    /// The app's id of a person, where the membership knows it.
     AppUserId, ""
 }
 id! {
@@ -137,11 +138,11 @@ id! {
     Kid, ""
 }
 id! {
-    /// What is asked of a request that did not bring a well-formed `x-request-id` of its own.
+    /// The id of a request: the client's `x-request-id` if it is well-formed, otherwise a fresh one of the gate.
     RequestId, ""
 }
 id! {
-    /// The name of a caller that shows a static token.
+    /// The name of a caller with a static token.
     ServiceName, ""
 }
 id! {
@@ -149,11 +150,11 @@ id! {
     SvixId, ""
 }
 
-/// The issuer whose users go by their plain Clerk id: the one under `clerk:`.
+/// The issuer under `clerk:`. Its users have their plain Clerk id.
 pub const CLERK: &str = "clerk";
-/// Longest name of an issuer in bytes.
+/// The longest name of an issuer in bytes.
 pub const MAX_ISSUER_NAME: usize = 64;
-/// Longest [`UserId`] in bytes: the name of an issuer, a colon, a subject.
+/// The longest [`UserId`] in bytes: the name of an issuer, a colon, a subject.
 pub const MAX_USER_ID: usize = MAX_ISSUER_NAME + 1 + MAX_ID;
 
 /// Whether `text` can be the name of an issuer: letters, digits, `-` and `_`.
@@ -166,7 +167,7 @@ pub fn is_issuer_name(text: &str) -> bool {
 }
 
 impl UserId {
-    /// The user whom the issuer `issuer` calls `subject`. `None` when a user of [`CLERK`] has no Clerk id.
+    /// The id of the user that `issuer` calls `subject`. `None` when a user of [`CLERK`] has no Clerk id.
     #[must_use]
     pub fn of(issuer: &str, subject: &Subject) -> Option<Self> {
         if issuer == CLERK {
@@ -205,8 +206,8 @@ impl From<ClerkUserId> for UserId {
     }
 }
 
-/// Text for people (a name, an e-mail address) as a header value: UTF-8 with every byte outside space and visible ASCII,
-/// `%` itself, and a space at either end percent-encoded, so that it can be decoded without loss and can never end a
+/// Encodes display text (a name, an e-mail address) as a header value. The text is UTF-8. Every byte outside space and visible
+/// ASCII, `%` itself, and a space at either end are percent-encoded. So the app decodes it without loss, and it can never end a
 /// header line (attack A-10). `None` when the text is empty or longer than [`MAX_TEXT`] bytes once encoded.
 #[must_use]
 pub fn text_header(text: &str) -> Option<HeaderValue> {
@@ -228,11 +229,11 @@ pub fn text_header(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&encoded).ok()
 }
 
-/// Longest text for people in a header, in bytes after encoding.
+/// The longest display text in a header, in bytes after encoding.
 pub const MAX_TEXT: usize = 1024;
 
 impl OrgId {
-    /// The id of an organization at Clerk, as a source of the membership has to name it.
+    /// Parses the id of an organization at Clerk, as a source of the membership must write it.
     ///
     /// # Errors
     /// As [`OrgId::parse`], and for an id that does not start with `org_`.

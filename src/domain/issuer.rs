@@ -1,4 +1,4 @@
-//! Who may sign tokens, and what else a token of theirs must say.
+//! Issuers of tokens, and what the claims of their tokens must be.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 /// One issuer of tokens: a Clerk instance, or another provider that speaks OpenID Connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// What the config calls it; `clerk` for the one under `clerk:`.
+    /// The name of the issuer in the config; `clerk` for the one under `clerk:`.
     pub name: Arc<str>,
     /// The `iss` of its tokens, compared byte for byte.
     pub iss: Box<str>,
     pub kind: IssuerKind,
-    /// What is read from where. Shared, as every proof remembers with which names it was read.
+    /// Which claims are read for what. Shared, because every cached proof remembers the claim names with which it was read.
     pub claim_names: Arc<ClaimNames>,
     pub claims: ClaimsPolicy,
-    /// Webhooks of another instance change nothing (attack A-115). `None`: not compared.
+    /// The Clerk instance. Webhooks of another instance change nothing (attack A-115). `None`: not compared.
     pub instance_id: Option<Box<str>>,
-    /// Added while the process runs, and not by the config.
+    /// Whether the issuer was added while the process runs, and not by the config.
     pub added: bool,
 }
 
 impl Issuer {
-    /// An issuer of this kind with every default.
+    /// An issuer of this kind with all defaults.
     #[must_use]
     pub fn new(name: &str, iss: &str, kind: IssuerKind) -> Self {
         Self {
@@ -36,33 +36,33 @@ impl Issuer {
     }
 }
 
-/// By whose rules a token is read.
+/// The rules by which the gate reads a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssuerKind {
     /// Clerk's session tokens: `user_…` in a session, `cat`, `sts`, organizations of both token versions.
     Clerk,
-    /// ID tokens (OpenID Connect Core, 2) and access tokens (RFC 9068) of any provider, as long as they are signed with RS256.
+    /// ID tokens (OpenID Connect Core, 2) and access tokens (RFC 9068) of any provider that signs with RS256.
     Oidc,
 }
 
-/// Which claims say who the user is. Each is the exact name of a claim at the top of the token: a dot in it leads nowhere, as the
-/// names that Auth0 gives to claims are URLs.
+/// Which claims identify and describe the user. Each is the exact name of a claim at the top level of the token. A dot in it is
+/// no path, because Auth0's claim names are URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// The subject. Of no effect for [`IssuerKind::Clerk`], whose users are in `sub`.
+    /// The subject. [`IssuerKind::Clerk`] ignores it: Clerk's users are always in `sub`.
     pub user_id: Box<str>,
-    /// The first that holds an address counts.
+    /// The first of these claims that holds an address counts.
     pub email: Vec<Box<str>>,
-    /// The first that holds a text counts.
+    /// The first of these claims that holds a text counts.
     pub name: Vec<Box<str>>,
-    /// Where none of `name` is there: these, with a space between. Empty where the config names the claims itself.
+    /// If no claim of `name` is there, these are joined with a space. Empty where the config sets the claims itself.
     pub name_parts: Vec<Box<str>>,
-    /// The organization. `None`: Clerk's own claims for [`IssuerKind::Clerk`], nothing for [`IssuerKind::Oidc`].
+    /// The organization. `None`: Clerk's own claims for [`IssuerKind::Clerk`], no organization for [`IssuerKind::Oidc`].
     pub tenant: Option<Box<str>>,
 }
 
 impl ClaimNames {
-    /// The names that tokens of this kind have by themselves.
+    /// The default names for tokens of this kind.
     #[must_use]
     pub fn of(kind: IssuerKind) -> Self {
         let (email, name, parts): (&[&str], &[&str], _) = match kind {
@@ -90,24 +90,24 @@ impl ClaimNames {
     }
 }
 
-/// What the claims of a token must say.
+/// The policy on the claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimsPolicy {
     pub leeway: Leeway,
     /// Whether `iat` is required and must not lie in the future.
     pub verify_iat: bool,
-    /// Origins that may have asked for the token (`azp`). `None`: not compared.
+    /// Origins for which a token may be issued (`azp`). `None`: not compared.
     pub authorized_parties: Option<Vec<Box<str>>>,
-    /// Whether a token without `azp` passes. Native apps have none.
+    /// Whether a token without `azp` passes. Tokens of native apps have none.
     pub azp_optional: bool,
     /// Accepted `aud`; `None`: not compared.
     pub audience: Option<Vec<Box<str>>>,
-    /// The client for which a token of an OIDC issuer must have been made; `None`: not compared.
+    /// The client for which a token of an OIDC issuer must be issued. `None`: not compared.
     pub client_id: Option<Box<str>>,
     pub allow_pending: bool,
-    /// Whether tokens of JWT templates, which belong to no session, pass.
+    /// Whether tokens of JWT templates pass. They belong to no session.
     pub allow_jwt_templates: bool,
-    /// Longest time since `iat`.
+    /// The longest time since `iat`.
     pub max_token_age: Option<Duration>,
 }
 
@@ -127,8 +127,8 @@ impl Default for ClaimsPolicy {
     }
 }
 
-/// Clock skew we forgive, in whole seconds. Never more than [`Leeway::MAX`]: a large leeway is a longer token lifetime by
-/// another name, and Clerk session tokens live 60 s.
+/// The clock skew that the gate tolerates, in whole seconds, at most [`Leeway::MAX`]. A large leeway has the effect of a longer
+/// token lifetime, and Clerk session tokens live 60 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leeway(u64);
 
@@ -141,7 +141,7 @@ impl Leeway {
     pub const MAX: Duration = Duration::from_secs(60);
     pub const DEFAULT: Self = Self(10);
 
-    /// Parts of a second are cut off, so that rounding never widens the door.
+    /// Parts of a second are cut off, so that rounding never makes the leeway larger.
     pub fn new(leeway: Duration) -> Result<Self, LeewayTooLong> {
         if leeway <= Self::MAX {
             Ok(Self(leeway.as_secs()))

@@ -2,8 +2,8 @@
 
 use super::answer::AnswerKind;
 
-/// Builds [`Rejection`] from the table below. Label, kind of answer and fix are total matches without `_`: a new reason does not
-/// compile until someone has decided what the log calls it, what the client may see, and what to do about it.
+/// Builds [`Rejection`] from the table below. Label, kind of answer and fix are total matches without `_`. So a new reason
+/// compiles only with its label for the log, its answer for the client, and its fix for the operator.
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])* $name:ident => $label:literal, $kind:ident, $fix:literal;)*) => {
         /// Why a request does not reach the upstream. The reason goes to log and metrics; the client sees only its [`AnswerKind`].
@@ -20,20 +20,20 @@ macro_rules! reasons {
                 match self { $(Self::$name => $label,)* }
             }
 
-            /// What the client may see of it.
+            /// The kind of answer that the client gets.
             #[must_use]
             pub const fn kind(self) -> AnswerKind {
                 match self { $(Self::$name => AnswerKind::$kind,)* }
             }
 
-            /// What the reason means, for whoever reads a log at night.
+            /// The meaning of the reason, for an operator who reads the log.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
             }
 
-            /// What to do about it, for whoever runs the gate. `bailiff explain`, the warnings of a running gate and
-            /// `docs/reasons.md` all take it from here.
+            /// What the operator can do about it. `bailiff explain`, the warnings of a running gate and `docs/reasons.md` all
+            /// take it from here.
             #[must_use]
             pub const fn fix(self) -> &'static str {
                 match self { $(Self::$name => $fix,)* }
@@ -260,7 +260,8 @@ reasons! {
 }
 
 impl Rejection {
-    /// Refusals about a token can be mended by the client with a fresh token; the others cannot.
+    /// Whether the reason is about the token: then the client can help itself with a fresh token. With all other reasons it
+    /// cannot.
     #[must_use]
     pub fn concerns_token(self) -> bool {
         matches!(

@@ -1,4 +1,5 @@
-//! Which rule covers a request: patterns of whole segments, the most specific first, and no implicit default.
+//! The routes: patterns of whole path segments. The most specific route that matches judges the request; there is no default
+//! route.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -20,31 +21,31 @@ pub struct Route {
     pub pattern: Pattern,
     pub methods: Methods,
     pub access: Access,
-    /// Each must hold; none is skipped because it cannot be told (attack A-63).
+    /// Each condition must hold. A condition that the gate cannot check does not hold (attack A-63).
     pub require: Vec<Condition>,
-    /// Where the workspace is named. With more than one, all must name the same (attack A-42).
+    /// The places where a request names its workspace. With more than one, all must name the same workspace (attack A-42).
     pub workspace: Vec<WorkspaceSource>,
     pub mode: Mode,
-    /// Longest wait for the upstream's next bytes; `None` for the gate's own setting.
+    /// The longest wait for the upstream's next bytes. `None`: the setting of the whole gate.
     pub timeout: Option<Duration>,
-    /// Largest request body in bytes; `None` for no bound of ours.
+    /// The largest request body in bytes. `None`: the gate sets no limit.
     pub max_body: Option<u64>,
-    /// Whether the upstream gets the Authorization field; `None` for the default of the kind of caller.
+    /// Whether the upstream gets the Authorization field. `None`: the default for the kind of caller.
     pub forward_token: Option<bool>,
-    /// When an answer that goes on for long is ended.
+    /// When the gate ends an answer that lasts long.
     pub streams: Streams,
-    /// Whether a suspended user passes `access: user`, say to see the profile that says so.
+    /// Whether a suspended user passes `access: user`, for example to see the profile that shows the suspension.
     pub allow_suspended: bool,
-    /// What the gate answers itself to whoever it lets in; `None` where the upstream does.
+    /// The answer that the gate itself gives to an admitted caller. `None`: the upstream answers.
     pub answer: Option<Own>,
 }
 
 /// An answer that the gate gives itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
-    /// Who the caller is, in the shape of [`super::profile::Profile`].
+    /// The caller's profile, in the shape of [`super::profile::Profile`].
     Profile,
-    /// Whether the token is good; also to a caller whose token is not.
+    /// Whether the token is valid. A caller with an invalid token gets this answer too.
     Verify,
 }
 
@@ -62,32 +63,32 @@ impl Own {
 /// The one word of `access:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody, without identity.
+    /// Every client, without identity.
     Public,
-    /// Anybody; with identity if there is a token, which then must be good.
+    /// Every client. If a token is there it must be valid, and the upstream gets the identity.
     Optional,
-    /// A valid token. The membership need not know the user yet.
+    /// A client with a valid token. The membership need not know the user yet.
     User,
     /// A user whose access is active.
     Active,
     /// A member of the workspace with this role or a higher one.
     Role(Role),
-    /// A holder of a static service token.
+    /// A client with a static service token.
     Service,
     /// A signed webhook.
     Webhook,
-    /// Nobody.
+    /// No client.
     Deny,
 }
 
 impl Access {
-    /// Words that let a request pass without a token. They cover exactly what they say, never a trailing slash more
-    /// (attack A-117).
+    /// Whether the word lets a request pass without a token. Such a route covers exactly its pattern, and not the path with a
+    /// further trailing slash (attack A-117).
     fn opens(self) -> bool {
         self.is_open() || self == Self::Webhook
     }
 
-    /// Whether everybody passes, with or without a token.
+    /// Whether every client passes, with or without a token.
     #[must_use]
     pub fn is_open(self) -> bool {
         matches!(self, Self::Public | Self::Optional)
@@ -100,64 +101,64 @@ pub enum Condition {
     Role(Role),
     /// `org:feature:permission`, as Clerk writes it.
     Permission(String),
-    /// A feature, `dashboard` in any scope or `o:dashboard` in one.
+    /// A feature: `dashboard` in any scope, or `o:dashboard` in the scope of the organization.
     Feature(String),
-    /// A flag that is set on the user.
+    /// A flag of the user that must be set.
     Flag(Box<str>),
-    /// A plan, `pro` in any scope or `o:pro` in one.
+    /// A plan: `pro` in any scope, or `o:pro` in the scope of the organization.
     Plan(String),
-    /// A second factor, given at most so long ago.
+    /// A second factor that the user gave at most this long ago.
     SecondFactorWithin(Duration),
-    /// One of these issuers, by name.
+    /// The token is from one of these issuers, given by name.
     Issuer(Vec<Arc<str>>),
-    /// No impersonation.
+    /// The session is not impersonated.
     NoImpersonation,
 }
 
 /// Where a request names its workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkspaceSource {
-    /// The path segment with this index, named `{workspace}` in the pattern.
+    /// The path segment with this index, which the pattern calls `{workspace}`.
     Segment(usize),
     Header(HeaderName),
     /// The active organization of the token.
     TokenOrg,
 }
 
-/// When a WebSocket, an event stream or another long answer to a user is ended.
+/// When the gate ends a WebSocket, an event stream or another long answer to a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Streams {
     /// When the user's access ends.
     #[default]
     AtRevocation,
-    /// Then, and this long after the token has expired; at most [`MAX_GRACE`].
+    /// When the user's access ends, and also `grace` after the token expires. `grace` is at most [`MAX_GRACE`].
     AtExpiry { grace: Duration },
-    /// When app or client end it.
+    /// Never: only the app or the client ends it.
     Never,
 }
 
-/// Longest time for which a stream may outlive its token.
+/// The longest time that a stream may go on after its token expires.
 pub const MAX_GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// What happens to a request that is refused.
+/// What the gate does with a request that it would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Enforce,
-    /// Log what would be refused and forward it without identity.
+    /// The gate logs the refusal and forwards the request without identity.
     Report,
 }
 
 /// The methods that a route covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Methods {
-    /// GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS. A method that nobody named is not covered (attack A-39).
+    /// GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS. Any other method is covered only by a route that names it (attack A-39).
     Usual,
-    /// Exactly these. GET covers HEAD too, as a server answers both from one resource (RFC 9110, 9.3.2).
+    /// Exactly these. GET covers HEAD too, because a server answers both from one resource (RFC 9110, 9.3.2).
     These(Vec<Method>),
 }
 
 impl Methods {
-    /// The methods that a route covers which names none.
+    /// The methods that a route covers when it names none.
     pub const USUAL: [Method; 7] = [
         Method::GET,
         Method::HEAD,
@@ -168,7 +169,7 @@ impl Methods {
         Method::OPTIONS,
     ];
 
-    /// Whether a request with this method is covered.
+    /// Whether the route covers this method.
     #[must_use]
     pub fn cover(&self, method: &Method) -> bool {
         match self {
@@ -191,7 +192,8 @@ impl Methods {
     }
 }
 
-/// A path pattern: literal segments, `{name}` for any one segment, `/**` at the end for any rest, also none.
+/// A path pattern. A segment is literal, or `{name}` for any one segment; `/**` at the end covers any rest, an empty one
+/// included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: Arc<str>,
@@ -205,7 +207,7 @@ enum Segment {
     Any(Box<str>),
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     #[error("a path pattern starts with `/`")]
@@ -224,7 +226,7 @@ pub enum PatternError {
     TooLong,
 }
 
-/// Most segments in a pattern.
+/// The most segments in a pattern.
 pub const MAX_SEGMENTS: usize = 32;
 
 impl std::str::FromStr for Pattern {
@@ -276,7 +278,7 @@ fn segment(part: &str) -> Result<Segment, PatternError> {
             Err(PatternError::Name)
         };
     }
-    // A pattern that no clean path can equal would be a rule that never matches.
+    // No clean path contains these characters, so a route with such a pattern would never match.
     let never = |c: char| c.is_control() || "%*?#;\\".contains(c);
     if matches!(part, "" | "." | "..") || part.contains(never) {
         return Err(PatternError::Literal);
@@ -285,13 +287,13 @@ fn segment(part: &str) -> Result<Segment, PatternError> {
 }
 
 impl Pattern {
-    /// The pattern as it stands in the config: what metrics and logs call the route.
+    /// The pattern as the config writes it. Metrics and logs use it as the name of the route.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
-    /// One of the paths that the pattern covers, to ask which route other methods of it would meet.
+    /// An example path that the pattern covers. It serves to look up the routes of the other methods of this path.
     #[must_use]
     pub fn example(&self) -> String {
         let segments = self.segments.iter().map(|segment| match segment {
@@ -306,7 +308,7 @@ impl Pattern {
         }
     }
 
-    /// Index of the path segment with this `{name}`.
+    /// The index of the path segment with this `{name}`.
     #[must_use]
     pub fn position(&self, wanted: &str) -> Option<usize> {
         self.segments
@@ -314,23 +316,24 @@ impl Pattern {
             .position(|s| matches!(s, Segment::Any(name) if **name == *wanted))
     }
 
-    /// Whether the pattern spells out one path.
+    /// Whether the pattern covers exactly one path.
     fn is_literal(&self) -> bool {
         let literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
         !self.rest && self.segments.iter().all(literal)
     }
 
-    /// Whether the pattern spells out the segment at this index.
+    /// Whether the segment at this index is literal.
     fn is_literal_at(&self, index: usize) -> bool {
         matches!(self.segments.get(index), Some(Segment::Literal(_)))
     }
 
-    /// Whether the pattern spells out any segment.
+    /// Whether any segment is literal.
     fn has_literals(&self) -> bool {
         (0..self.segments.len()).any(|index| self.is_literal_at(index))
     }
 
-    /// More specific first: at the leftmost difference a literal comes before `{name}` before the end before `/**`.
+    /// The more specific pattern comes first. At the leftmost difference the order is: literal, `{name}`, end of the pattern,
+    /// `/**`.
     fn specificity(&self, other: &Self) -> Ordering {
         let rank = |pattern: &Self, i: usize| match pattern.segments.get(i) {
             Some(Segment::Literal(_)) => 0,
@@ -344,8 +347,8 @@ impl Pattern {
             .unwrap_or(Ordering::Equal)
     }
 
-    /// Whether both cover the same paths: the same but for the names in braces, and for letter case where the app does not tell
-    /// cases apart.
+    /// Whether both patterns cover the same paths: they differ only in the names in braces, or in letter case where the app
+    /// ignores it.
     #[must_use]
     pub fn same_paths(&self, other: &Self, rules: PathRules) -> bool {
         let alike = |(a, b): (&Segment, &Segment)| match (a, b) {

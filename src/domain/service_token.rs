@@ -1,4 +1,4 @@
-//! Static tokens for callers that are no people: whose they are, on which routes they count, and from where.
+//! Static tokens of services: which service has a token, on which routes it counts, and from which networks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use super::ids::ServiceName;
 use super::routes::{Access, Methods, Route};
 use super::token::bearer;
 
-/// Fewest bytes of a service token.
+/// The fewest bytes of a service token.
 pub const MIN_TOKEN: usize = 16;
-/// Most tokens of one service at a time: several while rotating.
+/// The most tokens of one service at a time. A service has several while its token is rotated.
 pub const MAX_TOKENS: usize = 4;
-/// Most services. Every token of each is compared for every bearer token that comes in.
+/// The most services. The gate compares every bearer token with every token of each service.
 pub const MAX_SERVICES: usize = 100;
 
-/// The SHA-256 of a token. With it alone nobody can call, and comparing hashes takes the same time wherever two tokens differ
-/// (attack A-62).
+/// The SHA-256 of a token. The hash alone does not let a client in. Comparing hashes takes the same time wherever two tokens
+/// differ (attack A-62).
 #[derive(Clone)]
 pub struct TokenHash([u8; 32]);
 
@@ -36,13 +36,13 @@ impl TokenHash {
         (token.len() >= MIN_TOKEN).then(|| Self::shown(token))
     }
 
-    /// A hash that somebody else has made.
+    /// A hash that was computed elsewhere.
     #[must_use]
     pub fn from_bytes(sha256: [u8; 32]) -> Self {
         Self(sha256)
     }
 
-    /// The hash of what a request shows, however short.
+    /// The hash of the token that a request carries, of any length.
     #[must_use]
     pub fn shown(token: &[u8]) -> Self {
         let mut out = [0; 32];
@@ -50,7 +50,7 @@ impl TokenHash {
         Self(out)
     }
 
-    /// Whether both are of one token. Takes the same time for any two.
+    /// Whether both are hashes of the same token. The comparison takes the same time for any two.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
@@ -66,7 +66,7 @@ impl PartialEq for TokenHash {
 
 impl Eq for TokenHash {}
 
-/// Whether `shown` is one of `tokens`. All are compared, whichever it is.
+/// Whether `shown` is one of `tokens`. It is compared with all of them, also after a match.
 #[must_use]
 pub fn is_one_of(tokens: &[TokenHash], shown: &str) -> bool {
     let shown = TokenHash::shown(shown.as_bytes());
@@ -80,20 +80,20 @@ pub fn is_one_of(tokens: &[TokenHash], shown: &str) -> bool {
 pub enum Reach {
     /// Every route with `access: service`.
     ServiceRoutes,
-    /// Exactly these, whatever else they ask for.
+    /// Exactly these routes, whatever `access:` they have.
     These(Vec<ServiceRoute>),
 }
 
-/// A route that services may use, with all its methods or with one. Nothing else is one: see [`ServiceRoute::new`].
+/// A route that services may use, with all its methods or with one. [`ServiceRoute::new`] checks the route.
 #[derive(Clone, Debug)]
 pub struct ServiceRoute {
     path: Arc<str>,
-    /// With the path, what tells the route from every other.
+    /// Path and methods together identify the route.
     methods: Methods,
     only: Option<Method>,
 }
 
-/// Why a route is not for services.
+/// Why services cannot use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotForServices {
     #[error("looks at no bearer token")]
@@ -108,10 +108,10 @@ pub enum NotForServices {
 }
 
 impl ServiceRoute {
-    /// The route for a service, with one method or with all that the route covers.
+    /// A route for a service, with one method or with all that the route covers.
     ///
     /// # Errors
-    /// When the route looks at no token, has conditions, or does not cover the method.
+    /// When the route does not read tokens, has conditions, or does not cover the method.
     pub fn new(route: &Route, only: Option<Method>) -> Result<Self, NotForServices> {
         match route.access {
             Access::Public | Access::Webhook | Access::Deny => return Err(NotForServices::NoToken),
@@ -141,7 +141,7 @@ impl ServiceRoute {
     }
 
     fn is(&self, route: &Route) -> bool {
-        // Fail closed: also if the route has got conditions since.
+        // Fail closed: a reload may have added conditions to the route.
         route.require.is_empty()
             && self.path == *route.pattern.text()
             && self.methods == route.methods
@@ -180,7 +180,7 @@ impl fmt::Display for Reach {
     }
 }
 
-/// A service: its name, its tokens, and where they count.
+/// A service: its name, its tokens, and where the tokens count.
 #[derive(Clone)]
 pub struct ServiceToken {
     name: ServiceName,
@@ -221,7 +221,7 @@ impl ServiceToken {
         &self.name
     }
 
-    /// How many tokens it has.
+    /// The number of its tokens.
     #[must_use]
     pub fn tokens(&self) -> usize {
         self.tokens.len()
@@ -232,13 +232,13 @@ impl ServiceToken {
         &self.reach
     }
 
-    /// From where it may call.
+    /// The networks from which it may call.
     #[must_use]
     pub fn networks(&self) -> &Networks {
         &self.networks
     }
 
-    /// Whether it may use the route with at least one method.
+    /// Whether the service may use the route with at least one method.
     #[must_use]
     pub fn reaches(&self, route: &Route) -> bool {
         match &self.reach {
@@ -247,7 +247,7 @@ impl ServiceToken {
         }
     }
 
-    /// Whether it may use the route with this method.
+    /// Whether the service may use the route with this method.
     #[must_use]
     pub fn may_use(&self, route: &Route, method: &Method) -> bool {
         match &self.reach {
@@ -259,8 +259,8 @@ impl ServiceToken {
     }
 }
 
-/// The service that shows `token`, wherever it may use it. Every token of every service is compared, whichever fits: what an
-/// answer costs tells neither whose token was guessed nor how well (attack A-62).
+/// The service with this `token`, on any route. The token is compared with every token of every service, also after a match. So
+/// the response time does not reveal which token a guess comes close to, or how close (attack A-62).
 #[must_use]
 pub fn find<'t>(services: &'t [ServiceToken], token: &str) -> Option<&'t ServiceToken> {
     if services.is_empty() {
@@ -270,7 +270,7 @@ pub fn find<'t>(services: &'t [ServiceToken], token: &str) -> Option<&'t Service
     fitting(services, |hash| hash.same(&shown))
 }
 
-/// The service with the token of this hash. Every entry is compared, whichever fits.
+/// The service with the token of this hash. Every entry is compared, also after a match.
 #[must_use]
 pub fn find_hash<'t>(services: &'t [ServiceToken], shown: &TokenHash) -> Option<&'t ServiceToken> {
     fitting(services, |hash| hash.same(shown))
@@ -289,7 +289,7 @@ fn fitting(
         )
 }
 
-/// Whether the request carries the token of a service, be it of use here or not.
+/// Whether the request carries the token of a service, on whatever route.
 #[must_use]
 pub fn is_carried(services: &[ServiceToken], headers: &HeaderMap) -> bool {
     !services.is_empty()

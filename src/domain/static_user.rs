@@ -1,6 +1,6 @@
-//! Who comes in where no issuer vouches for anybody: the holder of one shared token, or, for development, everybody.
+//! Users without an issuer: the holder of one shared token, or, for development, every client.
 //!
-//! Either is chosen for the whole gate and never beside issuers: a request is judged by one kind of proof.
+//! The operator chooses either for the whole gate and never beside issuers: every request is judged by one kind of proof.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use super::token::bearer;
 /// How users come in without an issuer.
 #[derive(Clone, Debug)]
 pub enum StaticAuth {
-    /// One shared token, several while it is replaced; whoever shows it is this user.
+    /// The client shows the shared token and is this user. While the operator replaces the token, several are valid.
     Local {
         tokens: Vec<TokenHash>,
         who: Arc<StaticUser>,
     },
-    /// Authentication is switched off: whoever asks is this user, and may do everything.
+    /// Authentication is switched off: every client is this user and may do everything.
     Disabled(Arc<StaticUser>),
 }
 
-/// A user for whom no issuer vouches.
+/// A user that comes from the config and not from an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticUser {
     user: UserId,
@@ -36,22 +36,22 @@ pub struct StaticUser {
     name: Option<HeaderValue>,
 }
 
-/// What `x-auth-issuer` says of the user of a shared token, and what their [`UserId`] begins with.
+/// The `x-auth-issuer` of the user of a shared token, and the beginning of their [`UserId`].
 pub const LOCAL: &str = "local";
-/// What `x-auth-issuer` says while authentication is switched off.
+/// The `x-auth-issuer` while authentication is switched off.
 pub const DISABLED: &str = "disabled";
-/// What the [`UserId`] of the made-up user begins with.
+/// The beginning of the [`UserId`] of the made-up user.
 const DEV: &str = "dev";
-/// The id of the made-up user, as the app gets it. Clerk's ids begin with `user_`, so it is nobody's.
+/// The id of the made-up user, as the app gets it. Clerk's ids begin with `user_`, so no Clerk user has this id.
 pub const DEV_USER: &str = "dev_user";
-/// Names that no issuer may have: an app that asks who vouched for a user must not take one for the other.
+/// Names that an issuer may not have. An app that reads `x-auth-issuer` must be able to tell an issuer from a static user.
 pub const RESERVED: &[&str] = &[LOCAL, DISABLED, DEV];
 
-/// Most shared tokens at a time.
+/// The most shared tokens at a time.
 pub const MAX_TOKENS: usize = 4;
 
 impl StaticUser {
-    /// The user of a shared token, known as `local:SUBJECT`. The texts are in the form of [`super::ids::text_header`].
+    /// The user of a shared token, with the id `local:SUBJECT`. The texts are in the form of [`super::ids::text_header`].
     #[must_use]
     pub fn local(
         subject: &Subject,
@@ -99,18 +99,18 @@ impl StaticUser {
         self.name.as_ref()
     }
 
-    /// Whether the user may do everything, because nothing is judged.
+    /// Whether the user may do everything, because authentication is switched off.
     #[must_use]
     pub fn bypasses_auth(&self) -> bool {
         self.issuer == DISABLED
     }
 }
 
-/// Somebody who was let in as the stand-in.
+/// A caller who was admitted as the static user.
 #[derive(Clone, Debug)]
 pub struct AdmittedStaticUser {
     who: Arc<StaticUser>,
-    /// What they have shown; `None` where nothing is asked for.
+    /// The token that the caller showed. `None` while authentication is switched off.
     token: Option<TokenHash>,
 }
 
@@ -122,7 +122,6 @@ impl AdmittedStaticUser {
 }
 
 impl StaticAuth {
-    /// The user.
     #[must_use]
     pub fn who(&self) -> &Arc<StaticUser> {
         match self {
@@ -130,7 +129,7 @@ impl StaticAuth {
         }
     }
 
-    /// Lets the caller in as the user, or says why not.
+    /// Admits the caller as the user, or returns the reason for the refusal.
     pub fn admit(&self, head: &RequestHead, cors: &Cors) -> Result<AdmittedStaticUser, Rejection> {
         match self {
             Self::Local { tokens, who } => {
@@ -151,10 +150,11 @@ impl StaticAuth {
         }
     }
 
-    /// Whether somebody who was let in would still be, where `now` is the mode in force.
+    /// Whether a caller who was admitted before would still be admitted under `now`, the mode in force.
     ///
     /// # Errors
-    /// Why not: their token is none any more, or it would be another user's. Fail closed: whoever came in without a token while
+    /// The reason for the refusal: the token is no longer valid, or it belongs to another user now. Fail closed: a caller who was
+    /// admitted without a token, while authentication was switched off, has no token for when it is switched on.
     /// authentication was switched off has none to show when it is on.
     pub fn still_admits(now: Option<&Self>, holder: &AdmittedStaticUser) -> Result<(), Rejection> {
         match (now, &holder.token) {
@@ -169,7 +169,7 @@ impl StaticAuth {
         }
     }
 
-    /// Whether the request carries the shared token, be it of use on its route or not.
+    /// Whether the request carries the shared token, on whatever route.
     #[must_use]
     pub fn is_carried(&self, headers: &HeaderMap) -> bool {
         match self {
@@ -185,28 +185,28 @@ impl StaticAuth {
     }
 }
 
-/// Compares with every token, whichever fits (attack A-62). Nothing of what was sent is parsed before.
+/// Compares with every token, also after a match (attack A-62). It does not parse the request's token first.
 fn has(tokens: &[TokenHash], shown: &TokenHash) -> bool {
     tokens
         .iter()
         .fold(false, |found, hash| hash.same(shown) | found)
 }
 
-/// What a request must look like where everybody is let in: one of somebody who sits at this machine. The listeners are on
-/// loopback addresses only, and that is not enough.
+/// Checks, while authentication is switched off, that the request comes from a user at this machine. The loopback listeners alone
+/// do not ensure that.
 fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
-    // A reverse proxy or a tunnel on the same machine brings requests from anywhere.
+    // A reverse proxy or a tunnel on the same machine forwards requests from anywhere.
     if forwarding_header(head.headers).is_some() {
         return Err(Rejection::AuthDisabledBehindProxy);
     }
-    // Attack A-127: a page of another site whose name was made to point here.
+    // Attack A-127: the page of another site lets its own name point at this machine.
     let host = head.single(&header::HOST)?;
     let host = host.and_then(|host| Authority::parse(host).ok());
     if !host.is_some_and(|authority| authority.host.cannot_be_rebound()) {
         return Err(Rejection::AuthDisabledHost);
     }
-    // A page of another site can send a form without a token, and no token is asked for here (CSRF). Browsers name the page
-    // with everything but plain reading (Fetch standard, 3.2).
+    // The page of another site can send a form without a token, and the gate asks for no token here (CSRF). Browsers send the
+    // page's origin with every request except plain reads (Fetch standard, 3.2).
     let mut origins = head.headers.get_all(header::ORIGIN).iter();
     let ours =
         |origin: &HeaderValue| cors.lists(origin) || origin.to_str().is_ok_and(is_of_this_machine);
@@ -217,7 +217,7 @@ fn check_near(head: &RequestHead, cors: &Cors) -> Result<(), Rejection> {
     }
 }
 
-/// Whether a page of this origin came from this machine.
+/// Whether a page of this origin was served by this machine.
 fn is_of_this_machine(origin: &str) -> bool {
     let authority = ["http://", "https://"]
         .iter()
