@@ -1,6 +1,6 @@
-//! Where a request really comes from, as far as somebody whose word counts has said.
+//! The address that a request really comes from, as far as trusted proxies report it.
 //!
-//! Only tokens of services depend on it. Nothing else is decided by an address, because most addresses are a proxy's.
+//! Only service tokens depend on it. The gate decides nothing else by address, because most addresses belong to a proxy.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::authority::{Authority, Host};
 use super::identity;
 
-/// Folded names by which proxies, load balancers and CDNs tell that they forwarded a request, beside those that
+/// Folded names of header fields that proxies, load balancers and CDNs add when they forward a request, besides those that
 /// [`identity::forwards`] knows.
 const PROXIES: &[&str] = &[
     "via",
@@ -42,25 +42,25 @@ const PROXIES: &[&str] = &[
     "x_vercel_forwarded_for",
 ];
 
-/// Who sent a request, as far as an address can tell.
+/// The sender of a request, as far as its address is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// An address, IPv4 in its own form and never mapped into IPv6.
+    /// An address. An IPv4 address is never mapped into IPv6.
     At(IpAddr),
     /// A process on this machine, over a Unix socket.
     Unix,
-    /// A trusted proxy forwarded the request and did not say for whom, or not as an address.
+    /// A trusted proxy forwarded the request, and it gave no client address or one that cannot be read.
     Untold,
     /// A proxy that is not trusted forwarded the request.
     Undeclared,
 }
 
 impl Client {
-    /// The client of a request from `peer`, which has no address where it is a Unix socket. `proxies` are the trusted ones.
+    /// The client of a request from `peer`, which is `None` for a Unix socket. `proxies` are the trusted proxies.
     ///
-    /// Fail closed: public requests that come through an ingress have the ingress's private address. So a request that was
-    /// forwarded has an address only when every proxy on its way is declared: then it is the one entry of `X-Forwarded-For`
-    /// that is no trusted proxy. An entry before that one was sent by the address that it names, which therefore is a proxy too.
+    /// Fail closed: public requests that come through an ingress have the ingress's private address. So a forwarded request has
+    /// an address only when every proxy on its way is trusted. The address is then the one entry of `X-Forwarded-For` that is not
+    /// a trusted proxy. If there is an entry before it, that address sent the entry and is therefore a proxy too.
     #[must_use]
     pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[IpNet]) -> Self {
         let trusted = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
@@ -84,10 +84,10 @@ impl fmt::Display for Client {
     }
 }
 
-/// What a trusted proxy says.
+/// The client that a trusted proxy reports.
 fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Client {
     let lines = headers.get_all(identity::name::FORWARDED_FOR).iter();
-    // A line that is no text stays in its place as an entry that is no address: what stands before it must not count.
+    // A line that is not text stays in its place as an entry that is not an address. So the entries before it do not count.
     let mut entries = lines
         .flat_map(|line| line.to_str().unwrap_or_default().split(','))
         .rev();
@@ -105,7 +105,7 @@ fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Clie
     }
 }
 
-/// An entry of `X-Forwarded-For`: an address, with a port or not. Many proxies write an IPv6 address without brackets.
+/// Reads an entry of `X-Forwarded-For`: an address, with or without a port. Many proxies write an IPv6 address without brackets.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let host = Authority::parse(entry).map(|authority| authority.host);
@@ -115,7 +115,7 @@ fn address(entry: &str) -> Option<IpAddr> {
     }
 }
 
-/// A field by which a proxy tells that it forwarded the request, in any spelling that an app server reads alike.
+/// A field that a proxy adds when it forwards a request, in any spelling that some app server reads as this field.
 #[must_use]
 pub fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
     headers.keys().find(|name| {
@@ -124,15 +124,15 @@ pub fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
     })
 }
 
-/// A set of places to call from.
+/// A set of networks that a service may call from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Networks {
     nets: Vec<IpNet>,
     unix: bool,
 }
 
-/// Where nobody on the internet can be: loopback, link-local, RFC 1918, RFC 6598 (addresses of a provider's own network),
-/// RFC 4193.
+/// Addresses that no client on the internet has: loopback, link-local, RFC 1918, RFC 6598 (addresses of a provider's own
+/// network), RFC 4193.
 const PRIVATE: [([u8; 4], u8); 6] = [
     ([127, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
@@ -148,7 +148,7 @@ const PRIVATE_V6: [([u16; 8], u8); 3] = [
 ];
 
 impl Networks {
-    /// These networks, and with `unix` the Unix sockets too.
+    /// These networks, and the Unix sockets too if `unix` is set.
     #[must_use]
     pub fn new(nets: Vec<IpNet>, unix: bool) -> Self {
         Self {
@@ -157,7 +157,8 @@ impl Networks {
         }
     }
 
-    /// Loopback, link-local and private networks. No Unix socket: what stands at its other end may be a proxy that says nothing.
+    /// Loopback, link-local and private networks. Unix sockets are left out: a proxy at the other end may forward requests
+    /// without saying so.
     #[must_use]
     pub fn private() -> Self {
         let v4 = PRIVATE
@@ -172,7 +173,7 @@ impl Networks {
         }
     }
 
-    /// Whether a request of this client comes from here. A client of whom nothing is known is nowhere.
+    /// Whether this client is in the set. A client without a known address is in no set.
     #[must_use]
     pub fn hold(&self, client: Client) -> bool {
         match client {
@@ -183,7 +184,7 @@ impl Networks {
     }
 }
 
-/// A network of IPv4 addresses that is written as one of IPv6 (RFC 4291, 2.5.5.2) in its own form, else no client was in it.
+/// Converts an IPv4 network that is written as IPv6 (RFC 4291, 2.5.5.2) to IPv4. Otherwise no client would match it.
 #[must_use]
 pub fn canonical(net: IpNet) -> IpNet {
     let IpNet::V6(v6) = net else { return net };

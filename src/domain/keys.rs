@@ -1,4 +1,4 @@
-//! The keys that may sign: from a JWKS document (RFC 7517) or a PEM, and nothing weak among them.
+//! The keys that sign tokens, from a JWKS document (RFC 7517) or a PEM. Weak keys are refused.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,13 +13,14 @@ use serde_json::Value;
 use super::UnixTime;
 use super::ids::Kid;
 
-/// Bounds of a JWKS document.
+/// The largest JWKS document in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 pub const MAX_KEYS: usize = 64;
-/// Bits of an RSA modulus: below, it can be factored; above, verifying would cost more than a request may.
+/// The allowed bits of an RSA modulus. A smaller one can be factored; verifying with a larger one would cost more than a request
+/// may.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// SHA-256 over a public key: tells whether a proof was made with a key that is still trusted.
+/// SHA-256 over a public key. It shows whether the key behind a cached proof is still trusted.
 pub type Fingerprint = [u8; 32];
 
 /// One RSA public key of at least 2048 bits, for RS256.
@@ -41,7 +42,7 @@ impl VerifyingKey {
     fn new(decoding: DecodingKey, public: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in public {
-            // The length, so that no other cut between modulus and exponent has the same fingerprint.
+            // The length is hashed too, so that another split between modulus and exponent has another fingerprint.
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
@@ -67,19 +68,19 @@ impl VerifyingKey {
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: Keys,
-    /// The second from which on nothing is verified with these keys any more; `None` for keys from the config.
+    /// From this second on the keys verify nothing. `None` for keys from the config.
     usable_until: Option<UnixTime>,
 }
 
 #[derive(Clone, Debug)]
 enum Keys {
-    /// From a JWKS: found by the exact `kid`.
+    /// From a JWKS: each key is found by the exact `kid`.
     Named(HashMap<Kid, VerifyingKey>),
-    /// One PEM: it has no name, so the token's `kid` is not compared.
+    /// From one PEM. The key has no name, so the token's `kid` is not compared.
     Single(VerifyingKey),
 }
 
-/// Why a document gave no keys.
+/// Why a document has no usable keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwksError {
     #[error("the key set is larger than {MAX_JWKS_BYTES} bytes")]
@@ -100,7 +101,7 @@ pub enum JwksError {
 }
 
 impl KeySet {
-    /// Reads a JWKS document. Keys that cannot be used are skipped and named in the second part of the answer; a document
+    /// Reads a JWKS document. Keys that cannot be used are skipped and listed in the second part of the result. A document
     /// without any usable key is an error, so that it never replaces a good set (attack A-73).
     pub fn from_jwks(
         bytes: &[u8],
@@ -124,7 +125,7 @@ impl KeySet {
         let mut skipped = Vec::new();
         for (i, jwk) in listed.iter().enumerate() {
             match read_jwk(jwk) {
-                // The first of two keys with one name stays: which one signed cannot be told by the name.
+                // Of two keys with one name the first stays. The name cannot show which of them signed.
                 Ok((kid, _)) if keys.contains_key(&kid) => {
                     skipped.push(format!("key {i}: kid `{kid}` stands twice"))
                 }
@@ -150,7 +151,7 @@ impl KeySet {
         ))
     }
 
-    /// One public key in PEM, in every form in which people paste it: see [`parse_pem`].
+    /// Reads one public key in PEM, in every form in which people paste it: see [`parse_pem`].
     pub fn from_pem(pem: &str) -> Result<Self, PemError> {
         Ok(Self {
             keys: Keys::Single(parse_pem(pem)?),
@@ -158,7 +159,7 @@ impl KeySet {
         })
     }
 
-    /// The key that a token names. With a single PEM every name fits, as it has none of its own.
+    /// The key with this name. A single PEM has no name and is returned for every name.
     #[must_use]
     pub fn find(&self, kid: Option<&str>) -> Option<&VerifyingKey> {
         match &self.keys {
@@ -176,7 +177,8 @@ impl KeySet {
         }
     }
 
-    /// Whether some key is in both sets: then they are of one issuer. Names are not compared, as anybody may choose them.
+    /// Whether both sets have a key in common. If so, they belong to one issuer. Names are not compared, because every issuer
+    /// chooses its own.
     #[must_use]
     pub fn shares_a_key_with(&self, other: &Self) -> bool {
         match &self.keys {
@@ -185,13 +187,14 @@ impl KeySet {
         }
     }
 
-    /// Whether the keys may still be used at `now`. Served stale through an outage, but not for ever (attack A-71).
+    /// Whether the keys may still be used at `now`. They stay usable while the issuer is down, but only for a limited time
+    /// (attack A-71).
     #[must_use]
     pub fn usable(&self, now: UnixTime) -> bool {
         self.usable_until.is_none_or(|until| now < until)
     }
 
-    /// Names of the keys, for messages.
+    /// The names of the keys, for messages.
     #[must_use]
     pub fn kids(&self) -> Vec<&str> {
         match &self.keys {
@@ -201,7 +204,7 @@ impl KeySet {
     }
 }
 
-/// An RSA key for signatures with RS256, with a name (attack A-73). The error says why the key is of no use.
+/// Reads an RSA key with a name, for RS256 signatures (attack A-73). The error is the reason why the key cannot be used.
 fn read_jwk(jwk: &Value) -> Result<(Kid, VerifyingKey), String> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     if text("kty") != Some("RSA") {
@@ -249,7 +252,7 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), String> {
             RSA_BITS.end()
         ));
     }
-    // With the exponent 1 every signature is its own message: anybody could sign.
+    // With the exponent 1 every signature equals its message, so any client could sign.
     let good = e.len() <= 8 && e.last().is_some_and(|b| b % 2 == 1) && *e != [1];
     if good {
         Ok(())
@@ -258,7 +261,7 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Why a text is no public key.
+/// Why a text is not a public key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
     #[error("it is empty")]
@@ -279,8 +282,8 @@ pub enum PemError {
     Weak(String),
 }
 
-/// Reads a public key as people paste it: with header and footer or without, on many lines or one, with `\n` written out,
-/// in quotes.
+/// Reads a public key as people paste it: with or without header and footer, on several lines or one, with `\n` as two
+/// characters, in quotes.
 pub fn parse_pem(pasted: &str) -> Result<VerifyingKey, PemError> {
     let text = pasted
         .trim()
@@ -310,7 +313,7 @@ pub fn parse_pem(pasted: &str) -> Result<VerifyingKey, PemError> {
     ))
 }
 
-/// Just enough DER (X.690) to find modulus and exponent, so that their size can be judged before the key is used.
+/// Just enough DER (X.690) to find modulus and exponent, so that their size is checked before the key is used.
 mod der {
     const SEQUENCE: u8 = 0x30;
     const INTEGER: u8 = 0x02;
@@ -342,15 +345,15 @@ mod der {
 
     fn positive(integer: &[u8]) -> Option<&[u8]> {
         match integer {
-            // A zero stands only before a high bit. Behind further zeros a short modulus would pass for a long one, and the
-            // exponent 1 for another.
+            // A zero may stand only before a byte with its high bit set. With further zeros, a short modulus could look long
+            // enough, and the exponent 1 could look like another one.
             [0, rest @ ..] if rest.first().is_some_and(|b| b & 0x80 != 0) => Some(rest),
             [1..=0x7f, ..] => Some(integer),
             _ => None,
         }
     }
 
-    /// Content of the element at the start of `input`, and what comes after it.
+    /// The content of the element at the start of `input`, and the rest of the input.
     fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         let (&first, rest) = input.split_first()?;
         let (&length, rest) = rest.split_first()?;

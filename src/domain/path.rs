@@ -1,9 +1,10 @@
-//! The request target in the one form that both we and any upstream read alike.
+//! The request target, in a form that the gate and every upstream read alike.
 //!
-//! Other gates lost their users' data here: they judged a path that they had repaired, and the app behind them read the
-//! original (Oathkeeper CVE-2026-33494, Envoy CVE-2021-29492, Clerk's own CVE-2026-41248). So nothing is repaired. What cannot be
-//! judged safely is refused here. What app servers read in several ways (an encoded letter, a slash at the end, a script's name in
-//! front) is kept, and judged in every one of its readings: see [`super::routes::RouteTable::readings`].
+//! Other gates leaked their users' data here: they judged a path that they had repaired, and the app behind them read the
+//! original (Oathkeeper CVE-2026-33494, Envoy CVE-2021-29492, Clerk's own CVE-2026-41248). So this module repairs nothing. It
+//! refuses what cannot be judged safely. Some parts of a path have several readings among app servers: an encoded letter, a slash
+//! at the end, a script's name in front. The module keeps these, and the gate judges every reading: see
+//! [`super::routes::RouteTable::readings`].
 
 mod aliases;
 mod segment;
@@ -17,11 +18,11 @@ use super::Rejection;
 pub use aliases::{Alias, MAX_ALIASES};
 pub use segment::{PathSegment, eq_ignore_case};
 
-/// Longest request target in bytes, query included.
+/// The longest request target in bytes, query included.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// A path whose segments are the same to every app server: no dot segment, empty segment, encoded delimiter, parameter, or byte that
-/// some parser repairs. What a segment says may still depend on whether it is decoded.
+/// A path that every app server splits into the same segments. It has no dot segment, empty segment, encoded delimiter,
+/// parameter, or byte that some parser repairs. The text of a segment may still depend on whether the app server decodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanPath<'r> {
     raw: Cow<'r, str>,
@@ -29,14 +30,14 @@ pub struct CleanPath<'r> {
     trailing_slash: bool,
 }
 
-/// A request target, taken apart.
+/// The parts of a request target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'r> {
-    /// What is judged.
+    /// The path that the gate judges.
     pub path: CleanPath<'r>,
-    /// `host[:port]` of a target in absolute form.
+    /// The `host[:port]` of a target in absolute form.
     pub authority: Option<&'r str>,
-    /// Path and query as they came, which is what the upstream gets.
+    /// Path and query as the client sent them. The upstream gets exactly these.
     pub origin_form: &'r str,
 }
 
@@ -46,8 +47,8 @@ impl<'r> Target<'r> {
         if raw.len() > MAX_TARGET {
             return Err(Rejection::TargetTooLong);
         }
-        // Attack A-35: Pingora percent-encodes spaces and 8-bit bytes on its own; we refuse what it would repair.
-        // Attack A-30: a fragment never belongs into a request.
+        // Attack A-35: Pingora percent-encodes spaces and 8-bit bytes on its own, so the gate refuses these.
+        // Attack A-30: a request never contains a fragment.
         if !raw
             .iter()
             .all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'"' | b'<' | b'>'))
@@ -67,7 +68,7 @@ impl<'r> Target<'r> {
     }
 }
 
-/// Splits `http://host/path?query`; a target in origin form has no authority. Everything else, `*` among it, is refused.
+/// Splits `http://host/path?query`. A target in origin form has no authority. All other forms, such as `*`, are refused.
 fn split_absolute(text: &str) -> Result<(Option<&str>, &str), Rejection> {
     if text.starts_with('/') {
         return Ok((None, text));
@@ -82,7 +83,7 @@ fn split_absolute(text: &str) -> Result<(Option<&str>, &str), Rejection> {
 }
 
 impl<'r> CleanPath<'r> {
-    /// Checks the path part of a target. Refused: what attacks A-20 to A-26 and A-33 to A-35 send.
+    /// Checks the path part of a target. It refuses the paths of attacks A-20 to A-26 and A-33 to A-35.
     pub fn parse(path: impl Into<Cow<'r, str>>) -> Result<Self, Rejection> {
         let raw = path.into();
         let known = |b: u8| is_pchar(b) || matches!(b, b'/' | b'%');
@@ -96,8 +97,8 @@ impl<'r> CleanPath<'r> {
             None => (body, false),
         };
         let lonely_slash = body.is_empty() && !trailing_slash;
-        // Empty and dot segments; and those of dots and spaces only, because Windows reads `.. ` and `...` as it likes.
-        // Streams of NTFS and sessions of ASP.NET in the path name a file or page by another name.
+        // Refuses empty segments, dot segments, and segments of dots and spaces only: Windows reads `.. ` and `...` in more than
+        // one way. Also refuses NTFS streams and ASP.NET sessions in the path, which give a file or page a second name.
         let hollow = |segment: &str| {
             segment.bytes().all(|b| matches!(b, b'.' | b' '))
                 || segment.contains(":$")
@@ -113,11 +114,11 @@ impl<'r> CleanPath<'r> {
         })
     }
 
-    /// The segments, without the empty one that a trailing slash makes.
+    /// The segments, without the empty one after a trailing slash.
     pub fn segments(&self) -> impl Iterator<Item = PathSegment<'_>> {
         let (raw, decoded) = (self.raw.trim_matches('/'), self.decoded.trim_matches('/'));
         let empty = raw.is_empty();
-        // No slash is encoded, so both have the same number of segments.
+        // The path has no encoded slash, so both forms have the same number of segments.
         let pairs = raw
             .split('/')
             .zip(decoded.split('/'))
@@ -125,8 +126,8 @@ impl<'r> CleanPath<'r> {
         pairs.map(|(raw, text)| PathSegment::new(raw, text))
     }
 
-    /// Whether some app server may see another text in a segment than its own, where `paths:` says nothing of the app. Cheaper to ask
-    /// once than for each route.
+    /// Whether some app server may read a segment as another text, where `paths:` does not describe the app. It is cheaper to
+    /// check this once than for each route.
     #[must_use]
     pub fn may_have_other_readings(&self) -> bool {
         self.raw.contains(['%', '+', '.'])
@@ -145,17 +146,17 @@ impl<'r> CleanPath<'r> {
     }
 }
 
-/// Whether ASP.NET drops the segment as a session without a cookie: `(S(abc))` (CVE-2023-36899).
+/// Whether ASP.NET removes the segment as a cookieless session: `(S(abc))` (CVE-2023-36899).
 fn is_cookieless_session(segment: &str) -> bool {
     segment.starts_with('(') && segment.ends_with("))") && segment.get(2..3) == Some("(")
 }
 
-/// Whether a segment may contain this byte unencoded (`pchar` of RFC 3986, 3.3, but for `;`).
+/// Whether a segment may contain this byte unencoded (`pchar` of RFC 3986, 3.3, except `;`).
 fn is_pchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
 }
 
-/// Percent-decodes, refusing sequences that are broken, that hide a delimiter or a second encoding, or that are no text.
+/// Percent-decodes. It refuses sequences that are broken, that hide a delimiter or a second encoding, or that are not UTF-8.
 fn decode(path: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
     if !path.contains('%') {
         return Ok(path);
@@ -168,7 +169,7 @@ fn decode(path: Cow<'_, str>) -> Result<Cow<'_, str>, Rejection> {
                 .then(|| u8::from_str_radix(hex, 16).ok())
                 .flatten()
         });
-        // %25 would be decoded to a second percent sequence by whoever decodes twice.
+        // An app that decodes twice would read %25 as the start of a second percent sequence.
         if byte.is_none_or(|b| b.is_ascii_control() || b"/\\;?#%".contains(&b)) {
             return Err(Rejection::AmbiguousPath);
         }
@@ -283,7 +284,7 @@ mod tests {
                     prop_assert!(!matches!(segment, "" | "." | ".."));
                     prop_assert!(!segment.contains(['/', '\\', ';', '%', '#', '?']));
                 }
-                // Decoding once more changes nothing: whoever decodes twice reads the same.
+                // A second decoding changes nothing, so an app that decodes twice reads the same path.
                 let again = percent_decode_str(target.path.as_str()).decode_utf8().unwrap().into_owned();
                 prop_assert_eq!(again, target.path.as_str());
             }

@@ -1,4 +1,4 @@
-//! Which fields of a client reach the app: the rules by which names are stripped.
+//! Which fields of a client reach the app: the rules by which the gate strips fields by name.
 
 use http::HeaderName;
 
@@ -6,12 +6,12 @@ use super::name;
 use super::name_trie::NameTrie;
 use super::overrides::{self, Override};
 
-/// Folded beginnings of names that speak for Clerk or for us.
+/// Folded beginnings of names under which Clerk's or bailiff's own headers appear.
 const RESERVED: &[&str] = &["x_clerk_*", "x_bailiff_*"];
 
-/// Folded names about which a listed proxy is believed. It must overwrite or remove each of them: no proxy does so with all by default.
-/// Every other name comes from a client as far as anybody knows: nginx, Traefik, HAProxy and load balancers leave `X-Forwarded-WebhookUser` and
-/// `Forwarded` as they are.
+/// Folded names that a listed proxy may set. The proxy must overwrite or remove each of them; no proxy does so with all of them
+/// by default. A field with any other name may come from the client: nginx, Traefik, HAProxy and load balancers leave
+/// `X-Forwarded-User` and `Forwarded` as they are.
 const PROXIED: &[&str] = &[
     "x_forwarded_for",
     "x_forwarded_proto",
@@ -24,8 +24,8 @@ const PROXIED: &[&str] = &[
     "client_ip",
 ];
 
-/// Folded names that say what the message is and to whom it goes. A claim under one of them would break the request, or
-/// speak as another caller.
+/// Folded names of fields that frame the message or address it. A claim written under such a name would break the request, or
+/// would let it appear as another caller's.
 const MESSAGE: &[&str] = &[
     "host",
     "connection",
@@ -42,32 +42,32 @@ const MESSAGE: &[&str] = &[
     "cookie",
 ];
 
-/// What becomes of a field.
+/// What the gate does with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// Ours: whatever a client says under it is stripped.
+    /// Bailiff writes this field itself. A client's field of this name is stripped.
     Ours,
     /// One of [`overrides::OVERRIDES`].
     Override(Override),
-    /// One of [`PROXIED`]. `x_forwarded_for` is what a client got past a proxy that writes `x-forwarded-for` (CVE-2026-52845).
+    /// One of [`PROXIED`]. A client can send `x_forwarded_for` past a proxy that writes `x-forwarded-for` (CVE-2026-52845).
     Proxied,
-    /// One of [`MESSAGE`]. `Content_Length` frames nothing for us, and everything for an app that reads it as CONTENT_LENGTH
+    /// One of [`MESSAGE`]. The gate does not frame by `Content_Length`, but an app that reads it as CONTENT_LENGTH does
     /// (CVE-2024-45614).
     Message,
-    /// Let through by the config or read by a route: only the spelling at this index passes.
+    /// The config passes this field or a route reads it. Only the spelling at this index passes.
     Passed(u16),
 }
 
-/// Whose field of a name passes.
+/// From whom a field of a name passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassedFrom {
-    /// Everybody's.
+    /// From every client.
     AnyClient,
-    /// That of the proxies in `trusted_proxies`.
+    /// From the proxies in `trusted_proxies`.
     TrustedProxies,
 }
 
-/// Everything that is stripped from a request.
+/// The rules of all fields that are stripped from a request.
 #[derive(Clone, Debug)]
 pub struct TrustedNames {
     rules: NameTrie<Rule>,
@@ -75,7 +75,7 @@ pub struct TrustedNames {
 }
 
 impl TrustedNames {
-    /// The names of docs/headers.md ("What the app gets"), and `further` ones from the config.
+    /// The names of docs/headers.md ("What the app gets"), and the `further` ones of the config.
     pub fn new<'n>(further: impl IntoIterator<Item = &'n str>) -> Self {
         let mut rules = NameTrie::new();
         MESSAGE
@@ -98,20 +98,20 @@ impl TrustedNames {
         }
     }
 
-    /// As these, and strips every other spelling of the headers that routes read: an app that takes `X_Tenant` for `X-Tenant`
-    /// would work in another workspace than the one that was judged.
+    /// Also strips every other spelling of the headers that routes read. Otherwise an app that takes `X_Tenant` for `X-Tenant`
+    /// would work in another workspace than the judged one.
     #[must_use]
     pub fn with_route_headers(self, read: impl IntoIterator<Item = HeaderName>) -> Self {
         read.into_iter()
             .fold(self, |names, name| match names.rules.find(name.as_str()) {
-                // Ours are written anew, and so are those that a proxy in front may say.
+                // The gate writes its own headers anew, and those that a trusted proxy may set.
                 Some(Rule::Ours | Rule::Message | Rule::Proxied | Rule::Override(_)) => names,
                 Some(Rule::Passed(_)) | None => names.with(name, PassedFrom::AnyClient),
             })
     }
 
-    /// As these, but lets a header through that an app could take something else from than what was judged. Names that
-    /// [`TrustedNames::overridden`] does not know are left as they are.
+    /// Also passes a header that could override what the gate judged. Names that [`TrustedNames::overridden`] does not know stay
+    /// as they are.
     #[must_use]
     pub fn with_passed(self, name: HeaderName, from: PassedFrom) -> Self {
         if Self::overridden(name.as_str()).is_some() {
@@ -122,7 +122,7 @@ impl TrustedNames {
     }
 
     fn with(mut self, name: HeaderName, from: PassedFrom) -> Self {
-        // The bound of the config is far below; without an index the name stays stripped.
+        // The config has a much lower limit. Without an index the name stays stripped.
         if let Ok(index) = u16::try_from(self.passed.len()) {
             self.rules.insert(name.as_str(), Rule::Passed(index));
             self.passed.push((name, from));
@@ -130,7 +130,7 @@ impl TrustedNames {
         self
     }
 
-    /// What apps take from a header of this name, in any spelling, if it is one that overrides what was judged.
+    /// What apps take from a header of this name, in any spelling, if the header overrides what the gate judged.
     #[must_use]
     pub fn overridden(name: &str) -> Option<Override> {
         match standard(name) {
@@ -139,13 +139,13 @@ impl TrustedNames {
         }
     }
 
-    /// Whether `name` is taken by bailiff, so that no header from a claim may use it.
+    /// Whether bailiff reserves `name`, so that no header from a claim may use it.
     #[must_use]
     pub fn reserves(name: &str) -> bool {
         standard(name).is_some()
     }
 
-    /// Whether a field of this name is stripped. `trusted_peer`: a proxy in front whose forwarding headers count.
+    /// Whether a field of this name is stripped. `trusted_peer`: the request comes from a proxy whose forwarding headers count.
     pub(crate) fn strips(&self, name: &HeaderName, trusted_peer: bool) -> bool {
         let name = name.as_str();
         match self.rules.find(name) {
@@ -165,17 +165,17 @@ impl TrustedNames {
     }
 }
 
-/// Whether a name is spelt as honest clients and proxies do.
+/// Whether a name has the spelling that honest clients and proxies use.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// The rule of a name where the config says nothing.
+/// The rule for a name that the config does not mention.
 fn standard(name: &str) -> Option<Rule> {
     TrustedNames::new([]).rules.find(name)
 }
 
-/// Whether a header of this name is `folded` to an app server.
+/// Whether an app server reads a header of this name as `folded`.
 pub(in crate::domain) fn folds_to(name: &str, folded: &str) -> bool {
     let fold = |b: u8| {
         if b.is_ascii_alphanumeric() {
@@ -187,7 +187,7 @@ pub(in crate::domain) fn folds_to(name: &str, folded: &str) -> bool {
     name.bytes().map(fold).eq(folded.bytes())
 }
 
-/// Whether a proxy in front uses a header of this name, in any spelling, to tell where a request came from.
+/// Whether proxies use a header of this name, in any spelling, to report where a request came from.
 pub(in crate::domain) fn forwards(name: &str) -> bool {
     let beginning = name.get(.."x_forwarded_".len()).unwrap_or_default();
     let known = PROXIED.iter().chain(&["forwarded"]);

@@ -13,7 +13,7 @@ use crate::domain::Rejection;
 use crate::domain::issuer::{ClaimNames, Issuer, IssuerKind};
 use crate::domain::keys::{Fingerprint, VerifyingKey};
 
-/// A token that is well-formed and nothing more: nobody vouches for a word of it.
+/// A token that is well-formed. Its signature is not checked, so none of its content can be trusted.
 #[derive(Debug)]
 pub struct UnverifiedToken<'t> {
     signing_input: &'t str,
@@ -22,28 +22,28 @@ pub struct UnverifiedToken<'t> {
     payload: Map<String, Value>,
 }
 
-/// The members of the header that decide something. Unknown ones are ignored, as RFC 7515, 4 says.
+/// The header members that the gate reads. Unknown ones are ignored (RFC 7515, 4).
 #[derive(Debug)]
 struct Header {
     kid: Option<String>,
     category: Category,
-    /// `typ` says that this is an OAuth access token (RFC 9068, 2.1).
+    /// `typ` marks the token as an OAuth access token (RFC 9068, 2.1).
     access_token: bool,
 }
 
 /// Clerk's token categories (`cat`). All of them are signed by the same key, so the signature alone proves no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
-    /// Absent, or the instance opted out: nothing is said.
+    /// `cat` is absent, or the instance opted out of it.
     Unsaid,
     Session,
     Template,
-    /// `cat` is there and is none of Clerk's.
+    /// `cat` is there and is not one of Clerk's.
     Foreign,
 }
 
-/// Claims that a key of ours has signed. Nothing else is known about them yet: they may have expired a year ago.
-/// This is what a cache may keep; a verdict never is.
+/// Claims that a trusted key has signed. Nothing else is checked: they may have expired a year ago. A cache may keep these, and
+/// never a decision.
 #[derive(Debug)]
 pub struct SignedClaims {
     issuer: Arc<str>,
@@ -55,8 +55,8 @@ pub struct SignedClaims {
 }
 
 impl<'t> UnverifiedToken<'t> {
-    /// Three non-empty segments of strict base64url, header and payload JSON objects, RS256, no extension that we would have
-    /// to understand (`crit`, `b64`: RFC 7515, 4.1.11 and RFC 7797).
+    /// Requires three non-empty segments of strict base64url, header and payload as JSON objects, and RS256. Refuses extensions
+    /// that the gate would have to understand (`crit`, `b64`: RFC 7515, 4.1.11 and RFC 7797).
     pub fn parse(token: &'t str) -> Result<Self, Rejection> {
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Rejection::MalformedToken)?;
         let (header, payload) = signing_input
@@ -69,7 +69,7 @@ impl<'t> UnverifiedToken<'t> {
                 .filter(|bytes| !bytes.is_empty());
             bytes.ok_or(Rejection::MalformedToken)
         };
-        // A second dot in `payload` is no base64url character, so four segments fail here.
+        // A second dot in `payload` is not a base64url character, so four segments fail here.
         let header = json::object(&decode(header)?).ok_or(Rejection::MalformedToken)?;
         let header = Header::read(&header)?;
         let payload = json::object(&decode(payload)?).ok_or(Rejection::MalformedToken)?;
@@ -82,13 +82,13 @@ impl<'t> UnverifiedToken<'t> {
         })
     }
 
-    /// The `iss` that the token claims. Only good for choosing whose keys to try.
+    /// The unverified `iss` of the token. Use it only to choose the issuer whose keys are tried.
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<&str> {
         self.payload.get("iss").and_then(Value::as_str)
     }
 
-    /// Whom the token claims to speak of, as `issuer` writes it. Only good for comparing it with another token.
+    /// The unverified subject of the token, from the claim that `issuer` uses. Use it only to compare it with another token.
     #[must_use]
     pub fn claimed_subject(&self, issuer: &Issuer) -> Option<&str> {
         self.payload
@@ -96,7 +96,8 @@ impl<'t> UnverifiedToken<'t> {
             .and_then(Value::as_str)
     }
 
-    /// Whether tokens of `issuer` may be of this kind. Looked at before a key is, so that an OAuth token costs Clerk no fetch.
+    /// Whether `issuer` accepts tokens of this kind. This is checked before the key is looked up, so that an OAuth token causes
+    /// no fetch from Clerk.
     pub fn check_kind(&self, issuer: &Issuer) -> Result<(), Rejection> {
         match issuer.kind {
             // Attack A-56: Clerk's OAuth tokens are signed by the key of its session tokens.
@@ -109,20 +110,20 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// A time that the token claims. Only good for messages: a gate that forgot the signature would believe anybody.
+    /// An unverified time of the token. Use it only for messages: a decision by it would trust a token that any client can make.
     #[must_use]
     pub fn claimed_seconds(&self, claim: &str) -> Option<u64> {
         self.payload.get(claim).and_then(Value::as_u64)
     }
 
-    /// The `kid` that the token names.
+    /// The `kid` of the token.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// Checks the signature with `key`, which belongs to `issuer`. Only after that the claims are read, so that
-    /// their faults tell nothing to somebody who cannot sign.
+    /// Checks the signature with `key`, which belongs to `issuer`. The claims are read only after that. So a client that cannot
+    /// sign learns nothing about faults in its claims.
     pub fn verify(self, issuer: &Issuer, key: &VerifyingKey) -> Result<SignedClaims, Rejection> {
         self.check_kind(issuer)?;
         let message = self.signing_input.as_bytes();
@@ -149,7 +150,7 @@ impl<'t> UnverifiedToken<'t> {
 
 impl Header {
     fn read(header: &Map<String, Value>) -> Result<Self, Rejection> {
-        // Attacks: compared exactly, before any key is looked up. `none`, `HS256` and `rs256` all end here.
+        // Attacks: compared exactly, before any key is looked up. `none`, `HS256` and `rs256` are all refused here.
         if header.get("alg").and_then(Value::as_str) != Some("RS256") {
             return Err(Rejection::WrongAlgorithm);
         }
@@ -160,8 +161,8 @@ impl Header {
         {
             return Err(Rejection::MalformedToken);
         }
-        // `jwk`, `jku`, `x5u` and `x5c` are never looked at: the token does not choose its key (A-74, CVE-2018-0114).
-        // Whose token it is, is not known yet: refused here is what no issuer may send, the rest in `check_kind`.
+        // `jwk`, `jku`, `x5u` and `x5c` are never read: the token does not choose its key (A-74, CVE-2018-0114).
+        // The issuer is not known yet. Kinds that no issuer may send are refused here, all others in `check_kind`.
         let access_token = match header.get("typ").map(Value::as_str) {
             None | Some(Some("JWT")) => false,
             Some(Some("at+jwt" | "application/at+jwt")) => true,
@@ -172,7 +173,7 @@ impl Header {
             None | Some(Some("cl_I7d4PD111III")) => Category::Unsaid,
             Some(Some("cl_B7d4PD111AAA")) => Category::Session,
             Some(Some("cl_B7d4PD222AAA")) => Category::Template,
-            // Attack A-56: machine tokens, and whatever comes next.
+            // Attack A-56: machine tokens, and kinds that Clerk may add later.
             Some(Some(clerk)) if clerk.starts_with("cl_") => return Err(Rejection::WrongTokenType),
             Some(_) => Category::Foreign,
         };
@@ -196,14 +197,14 @@ impl SignedClaims {
         &self.issuer
     }
 
-    /// The key that made the signature. A cached proof counts only while the issuer still has this key.
+    /// The key that made the signature. A cached proof is valid only while the issuer still has this key.
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.key
     }
 
-    /// Whether the claims were read as `issuer` has them read now. A config that maps another claim to the user must not meet users
-    /// that were read before it.
+    /// Whether the claims were read with the claim names that `issuer` has now. After the config maps another claim to the user,
+    /// a proof from before must not be used: it has the old user.
     #[must_use]
     pub fn read_as(&self, issuer: &Issuer) -> bool {
         self.kind == issuer.kind && self.names == issuer.claim_names
