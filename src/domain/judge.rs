@@ -1,7 +1,8 @@
-//! The table of contents of the product: what happens to a request, given one snapshot and one second.
+//! Judges one request, given one snapshot and one second.
 //!
-//! [`judge`] is total and deterministic. It answers with a [`Step`]: the decision, or the one thing that it still needs. The
-//! caller meets a need once and asks again; what then is still missing has its decision in [`Step::NeedKey`] already.
+//! [`judge`] is total and deterministic. It returns a [`Step`]: the decision, or the one thing that is still needed for it. The
+//! caller gets what is needed once and calls again. If the second step needs something too, [`Settled`] takes its `otherwise`
+//! decision.
 
 mod access;
 mod authorize;
@@ -39,30 +40,30 @@ use super::snapshot::Snapshot;
 use super::token::SignedClaims;
 use super::{Rejection, UnixTime};
 
-/// What happens next to a request.
+/// The next step for a request.
 #[derive(Debug)]
 #[must_use]
 pub enum Step {
     Decided(Decision),
-    /// The token names a key that its issuer did not have when the snapshot was made: fetch once, ask again.
+    /// The token names a key that the snapshot does not have. The caller fetches the issuer's keys once and judges again.
     NeedKey {
         issuer: Arc<str>,
-        /// The decision when the key cannot be had.
+        /// The decision if the fetch brings no such key.
         otherwise: Decision,
     },
-    /// The membership is asked user by user, and was not asked about this one: do so once, and judge again by
-    /// [`Snapshot::asked`].
+    /// The membership source is asked user by user, and this user was not asked for yet. The caller asks once and judges again
+    /// with [`Snapshot::asked`].
     NeedMember {
         user: UserId,
-        /// The decision when its source does not answer.
+        /// The decision if the source does not answer.
         otherwise: Decision,
     },
-    /// A webhook route: nothing can be decided before the body is here. Read at most [`UnverifiedWebhook::max_body`] bytes, then
+    /// A webhook route. The decision needs the body: the caller reads at most [`UnverifiedWebhook::max_body`] bytes, then calls
     /// [`UnverifiedWebhook::verify`].
     NeedBody(UnverifiedWebhook),
 }
 
-/// A step once no further need is met.
+/// A step after which the caller fetches nothing more.
 #[derive(Debug)]
 #[must_use]
 pub enum Settled {
@@ -71,7 +72,7 @@ pub enum Settled {
 }
 
 impl Step {
-    /// The step without its need: what was asked for and could not be had is decided without it.
+    /// The step without its need. If the fetch brought nothing, this is the decision without it.
     pub fn settled(self) -> Settled {
         match self {
             Self::Decided(decision)
@@ -88,10 +89,10 @@ impl Step {
     }
 }
 
-/// Signatures that were checked before. A cache of these saves the RSA arithmetic; it holds no verdict, so time, policy and
-/// membership are looked at on every request (Oathkeeper CVE-2026-33496 cached verdicts).
+/// A cache of checked signatures. It saves the RSA arithmetic. It holds no decision, so time, policy and membership are checked
+/// on every request (Oathkeeper CVE-2026-33496 cached decisions).
 pub trait Proofs {
-    /// The claims of exactly this token, if its signature was good.
+    /// The claims of exactly this token, if its signature was valid.
     fn find(&self, token: &str) -> Option<Arc<SignedClaims>>;
     fn keep(&self, token: &str, signed: &Arc<SignedClaims>);
 }
@@ -105,22 +106,22 @@ impl Proofs for () {
     fn keep(&self, _: &str, _: &Arc<SignedClaims>) {}
 }
 
-/// Watches the steps of a judgement, for `bailiff explain`.
+/// Records the steps of a judgement, for `bailiff explain`.
 pub trait Trace {
     fn step(&mut self, text: impl FnOnce() -> String);
 }
 
-/// Nobody watches.
+/// Records nothing.
 impl Trace for () {
     fn step(&mut self, _: impl FnOnce() -> String) {}
 }
 
-/// Judges a request. No panic, no clock, no randomness: the same arguments always give the same step.
+/// Judges a request. It never panics and reads neither clock nor random numbers: the same arguments always give the same step.
 pub fn judge(snapshot: &Snapshot, head: &RequestHead, now: UnixTime, proofs: &impl Proofs) -> Step {
     judge_traced(snapshot, head, now, proofs, &mut ())
 }
 
-/// As [`judge`], with every step told to `trace`.
+/// As [`judge`], and reports every step to `trace`.
 pub fn judge_traced(
     snapshot: &Snapshot,
     head: &RequestHead,
@@ -161,7 +162,7 @@ pub fn judge_traced(
     };
     let mut strictest = judge_reading(snapshot, head, now, proofs, trace, readings.first());
     for reading in readings.further() {
-        // Nothing is stricter, and nobody makes us check a bad signature more than once.
+        // Further readings could not be stricter, and a client cannot make the gate check a bad signature more than once.
         if readings::is_refused(&strictest) {
             break;
         }
@@ -183,7 +184,7 @@ pub fn judge_traced(
     strictest
 }
 
-/// Judges a request as an app server has it that arrives at this route.
+/// Judges the request in the reading of an app server that serves it by this route.
 fn judge_reading(
     snapshot: &Snapshot,
     head: &RequestHead,
@@ -250,19 +251,19 @@ fn judge_reading(
     }
 }
 
-/// Answers a caller who was let in on a route with `answer:`. Such a route never leads to the upstream.
+/// Answers an admitted caller on a route with `answer:`. Such a route never leads to the upstream.
 fn answer(snapshot: &Snapshot, own: Own, caller: &Caller) -> Outcome {
     match caller {
         Caller::User(principal) => Outcome::Answer {
             answer: own::answer(snapshot, own, principal),
             reason: None,
         },
-        // Fail closed: there is nothing to say of a caller who is no person. The config lets none come here.
+        // Fail closed: a caller who is not a user has no profile. The config does not let such a caller reach this point.
         Caller::Nobody | Caller::Service(_) => Outcome::Refuse(Rejection::Denied),
     }
 }
 
-/// Refuses; or on a route in report mode forwards without any identity, and reports what would have been refused.
+/// Refuses the request. On a route in report mode it forwards the request without identity and reports the refusal instead.
 fn refuse(
     snapshot: &Snapshot,
     head: &RequestHead,

@@ -1,4 +1,4 @@
-//! What a route asks for, and whether the caller has it.
+//! What a route asks for, and whether the caller meets it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -29,11 +29,11 @@ pub(super) struct Judgement<'j, P, T> {
     /// See [`crate::domain::routes::RouteReading::path`].
     pub path: &'j CleanPath<'j>,
     pub who: Identified,
-    /// News about a user who is refused because nobody has let them in yet.
+    /// News about a user who is refused because their access is still pending.
     pub observation: Option<Observation>,
 }
 
-/// Who is let in; or that the webhook's body is needed first.
+/// The admitted caller, or a webhook whose body is needed first.
 pub(super) enum Admitted {
     Caller(Caller, Option<Joined>),
     Webhook { envelope: Envelope, max_body: usize },
@@ -46,7 +46,7 @@ pub(super) struct Joined {
     pub role: Role,
 }
 
-/// Why the judgement stops short.
+/// Why the judgement stops early.
 pub(super) enum Stop {
     Refuse(Rejection),
     NeedKey(Arc<str>),
@@ -59,7 +59,7 @@ impl From<Rejection> for Stop {
     }
 }
 
-/// The route's demand in words.
+/// What the route asks for, in words.
 pub(super) fn describe(route: &Route, rules: &Rules) -> String {
     let asked = match route.access {
         Access::Public => "nothing".into(),
@@ -96,7 +96,7 @@ pub(super) fn describe(route: &Route, rules: &Rules) -> String {
 impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     pub(super) fn admit(&mut self) -> Result<Admitted, Stop> {
         let admitted = self.admit_whatever_size()?;
-        // Refused before the body is read; one that does not say its length is counted while it is.
+        // Refused before the body is read. A body without a declared length is counted while it is read.
         let (max, reason) = match &admitted {
             Admitted::Webhook { max_body, .. } => {
                 (u64::try_from(*max_body).ok(), Rejection::WebhookTooLarge)
@@ -112,7 +112,8 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
     }
 
     fn admit_whatever_size(&mut self) -> Result<Admitted, Stop> {
-        // Fail closed: what is required of a user holds for nobody else, not even where a route lets others in (attack A-63).
+        // Fail closed: only a user can meet the conditions. On a route with conditions every other caller is refused (attack
+        //
         let conditional = !self.route.require.is_empty();
         let caller = match self.route.access {
             Access::Public | Access::Service | Access::Webhook if conditional => {
@@ -127,13 +128,13 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
                     .webhooks
                     .as_ref()
                     .ok_or(Rejection::Internal)?;
-                // Before the body is read: a request without these headers costs nothing.
+                // Checked before the body is read, so that a request without these headers costs little.
                 return Ok(Admitted::Webhook {
                     envelope: Envelope::read(self.head.headers)?,
                     max_body: policy.max_body,
                 });
             }
-            // While authentication is switched off, no token is looked at where a user is asked for.
+            // While authentication is switched off, the gate reads no token where a user is asked for.
             Access::Optional | Access::User | Access::Active | Access::Role(_)
                 if self.snapshot.rules.auth_disabled() =>
             {
@@ -155,7 +156,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         Ok(Admitted::Caller(caller, None))
     }
 
-    /// Why nobody passes here without a token. Both reasons have one answer.
+    /// The reason to refuse a request without a token. Both reasons have the same answer.
     fn without_token(&self) -> Rejection {
         let cors = &self.snapshot.rules.cors;
         match cors.unlisted_preflight(self.head.method, self.head.headers) {
@@ -164,9 +165,9 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
     }
 
-    /// Whoever holds the token: a service, or else a user.
+    /// The holder of the token: a service, or else a user.
     fn holder(&mut self, token: &str) -> Result<Admitted, Stop> {
-        // Before anything of the token is parsed (attack A-62).
+        // This comes before any part of the token is parsed (attack A-62).
         if let Some(service) = self.service(token)? {
             return Ok(Admitted::Caller(Caller::Service(service), None));
         }
@@ -183,7 +184,8 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         Ok(Admitted::Caller(Caller::User(principal), joined))
     }
 
-    /// Who the caller is. Without a stand-in only an issuer can say it; with one, no token is parsed at all.
+    /// The caller as a person. Without a static user only an issuer can identify the caller. With a static user no token is
+    /// parsed.
     fn principal(&mut self) -> Result<Principal, Stop> {
         let rules = &self.snapshot.rules;
         let Some(mode) = &rules.static_user else {
@@ -227,7 +229,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         Ok(claims)
     }
 
-    /// The signature, from the cache or by arithmetic.
+    /// The claims with a checked signature, from the cache or by verifying it now.
     fn signed_claims(&mut self, token: &str) -> Result<Arc<SignedClaims>, Stop> {
         if let Some(signed) = self.proofs.find(token)
             && let Some(keys) = self.snapshot.keys.get(signed.issuer())
@@ -243,7 +245,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             return Ok(signed);
         }
         let unverified = UnverifiedToken::parse(token)?;
-        // The token only chooses among the issuers that the config names; its `iss` is looked at again after the signature.
+        // The token only chooses among the configured issuers. Its `iss` is checked again after the signature.
         let claimed = unverified.claimed_issuer().ok_or(Rejection::WrongIssuer)?;
         let issuer = self
             .snapshot
@@ -258,7 +260,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
             .filter(|keys| keys.usable(self.now));
         let keys = keys.ok_or(Rejection::KeysUnavailable)?;
         let Some(key) = keys.find(unverified.kid()) else {
-            // Without a name there is nothing that a fetch could bring.
+            // Without a `kid` a fetch cannot bring the key.
             return Err(if unverified.kid().is_some() {
                 Stop::NeedKey(issuer.name.clone())
             } else {
@@ -270,8 +272,8 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         Ok(signed)
     }
 
-    /// Attack A-58: a header of one user beside a session cookie of another. The app may well read the cookie, so this is
-    /// refused; a cookie of another application, or of nobody, is none of our business.
+    /// Attack A-58: the header carries the token of one user and the session cookie that of another. The app may read the cookie,
+    /// so the request is refused. A cookie of another application, or without a user, is ignored.
     fn check_cookies(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
         let subject = claims.claims().sub.as_ref().map(|sub| sub.as_str());
         let other = session_cookies(self.head.headers).any(|cookie| {
@@ -321,7 +323,7 @@ impl<'j, P: Proofs, T: Trace> Judgement<'j, P, T> {
         }
         .check(&mut *self.trace);
         self.who.workspace = named.take();
-        // Recorded all the same: a user who has to wait must not get in because the config is more generous to newcomers one day.
+        // A user with pending access is recorded too. Otherwise they would get in later, if the config then gives newcomers more.
         if let (Err(Stop::Refuse(Rejection::NotActive)), Some(members)) =
             (&authorized, &snapshot.members)
         {

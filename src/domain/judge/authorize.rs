@@ -1,7 +1,7 @@
-//! Whether a user may use a route: asked once when a request comes in, and again and again while its answer goes on.
+//! Whether a user may use a route. The gate checks it when a request comes in, and again and again while the answer goes on.
 //!
-//! One procedure for both, so that a condition that somebody adds later ends streams without anybody thinking of it. What differs
-//! between the two is in [`Purpose`], and nowhere else.
+//! Requests and streams share one procedure, so that a condition added later also ends streams without further code. All
+//! differences between the two are in [`Purpose`].
 
 use std::sync::Arc;
 
@@ -15,23 +15,24 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
 use crate::domain::{Rejection, UnixTime, revocation};
 
-/// What a user wants to use the route for.
+/// What the user is authorized for.
 pub(super) enum Purpose<'p> {
-    /// A request that comes in.
+    /// A new request.
     Request {
-        /// The workspace that the request names. Asked for only where the route looks at one, and after the user's own standing.
+        /// The workspace that the request names. It is read only where the route needs one, and after the checks of the user's
+        /// own state.
         workspace: &'p dyn Fn(Option<&Members>) -> Result<WorkspaceId, Rejection>,
     },
-    /// An answer that goes on.
+    /// A stream that goes on.
     Stream {
-        /// The workspace that the user was let into.
+        /// The workspace that the user was admitted to.
         workspace: Option<&'p WorkspaceId>,
-        /// The list that the user's role in it was from: what a role of one list is in another, nobody knows.
+        /// The list that defined the user's role in it. A role of one list has no meaning in another list.
         roles: Option<&'p Roles>,
     },
 }
 
-/// One question: this user, this route, now.
+/// The inputs of one check: this user, this route, now.
 pub(super) struct Authorization<'a> {
     pub snapshot: &'a Snapshot,
     pub route: &'a Arc<Route>,
@@ -44,7 +45,7 @@ impl<'a> Authorization<'a> {
     /// The workspace with the user's role in it, where the route asks for one.
     ///
     /// # Errors
-    /// Why the user may not use the route, or that the source of the membership must be asked about them first.
+    /// Why the user may not use the route, or that the source of the membership must be asked for the user first.
     pub(super) fn check(&self, trace: &mut impl Trace) -> Result<Option<Joined>, Stop> {
         let Self {
             snapshot,
@@ -55,7 +56,7 @@ impl<'a> Authorization<'a> {
         if principal.bypasses_auth() {
             return self.join_unasked();
         }
-        // Fail closed: a ban or a revocation that another replica has heard of would not be known here.
+        // Fail closed: another replica may have recorded a ban or a revocation that this replica has not read yet.
         if snapshot.awaits_shared {
             return Err(Rejection::SharedStateUnavailable.into());
         }
@@ -74,12 +75,12 @@ impl<'a> Authorization<'a> {
             trace_standing(&user_state, trace);
             user_state::admits(route, &user_state, principal.is_static())?;
         }
-        // After what the membership says of the user: a ban has a reason of its own, and says more than this.
+        // This comes after the check of the membership: for a banned user the ban is the more precise reason.
         if let Some(claims) = principal.claims() {
             self.check_revoked(claims)?;
         }
         let joined = match members {
-            // Fail closed: the route asks for what only a membership could tell, and there is none.
+            // Fail closed: the route needs a workspace role, and there is no membership that could give one.
             None if self.looks_at_a_workspace() => return Err(Rejection::NotAMember.into()),
             None if route.access == Access::Active && !principal.is_static() => {
                 return Err(Rejection::NotActive.into());
@@ -119,26 +120,26 @@ impl<'a> Authorization<'a> {
             || self.route.access == Access::Active
             || self.route.require.iter().any(asks);
         match (&self.snapshot.members, &self.snapshot.rules.roles) {
-            // Fail closed: a source that is silent for too long may have taken somebody's access away meanwhile.
+            // Fail closed: while the source was silent for too long, it may have ended the user's access.
             (Some(members), Some(_)) if !members.is_lookup() && members.too_old(self.now) => {
                 Err(Rejection::MembersStale)
             }
             (Some(members), Some(_)) => Ok(Some(members)),
-            // While one membership is replaced by another, what never asked it goes on.
+            // While one membership is replaced by another, streams that do not depend on it go on.
             (None, Some(_)) if self.is_stream() && !must_know => Ok(None),
             (None, Some(_)) => Err(Rejection::MembersUnavailable),
             (_, None) => Ok(None),
         }
     }
 
-    /// A token that cannot be called back is refused: its session was ended, or its user's tokens were revoked.
+    /// Refuses a token that was revoked: its session was ended, or its user's tokens were revoked.
     fn check_revoked(&self, claims: &VerifiedClaims) -> Result<(), Rejection> {
         let told = claims.claims();
         let token = revocation::Token {
             user: claims.user(),
             session: told.sid.as_ref(),
             issued: told.iat.map(UnixTime),
-            // Of a stream, how long its token lives was judged when it began.
+            // A stream's token lifetime was checked when the stream began.
             expires: if self.is_stream() {
                 self.now
             } else {
@@ -150,13 +151,13 @@ impl<'a> Authorization<'a> {
             .check(&token, self.now, self.snapshot.rules.keep_revocations)
     }
 
-    /// Whether a condition that held may cease to. How long ago the second factor was given is asked at the door only: it grows old
-    /// with every answer.
+    /// Whether a condition can cease to hold during a stream. The age of the second factor is checked only when the request comes
+    /// in: it grows while the answer goes on.
     fn lasts(&self, condition: &Condition) -> bool {
         !(self.is_stream() && matches!(condition, Condition::SecondFactorWithin(_)))
     }
 
-    /// The highest role in whatever workspace the request names, for whom authentication is switched off.
+    /// The highest role in the workspace that the request names. It is for the user while authentication is switched off.
     fn join_unasked(&self) -> Result<Option<Joined>, Stop> {
         if !self.looks_at_a_workspace() {
             return Ok(None);

@@ -1,4 +1,5 @@
-//! The lines of `require:`. Every one must hold, and what cannot be told does not hold (Clerk CVE-2026-42349).
+//! The conditions of `require:`. Every one must hold. A condition that the gate cannot check does not hold (Clerk
+//! CVE-2026-42349).
 
 use crate::domain::membership::{Members, UserState};
 use crate::domain::routes::Condition;
@@ -8,7 +9,7 @@ use crate::domain::{Rejection, UnixTime};
 use super::Principal;
 use super::access::Joined;
 
-/// What a condition may look at.
+/// What a condition can read.
 pub(super) struct Scope<'s> {
     pub principal: &'s Principal,
     pub joined: Option<&'s Joined>,
@@ -49,13 +50,13 @@ impl Scope<'_> {
         if holds { Ok(()) } else { Err(otherwise) }
     }
 
-    /// What the token says. Whoever came in without one has no permission, feature, plan or second factor.
+    /// The claims of the token. A caller without a token has no permission, feature, plan or second factor.
     fn claims(&self) -> Option<&Claims> {
         self.principal.claims().map(VerifiedClaims::claims)
     }
 
-    /// The organization whose permissions count. On a workspace route that must be the workspace's own: what somebody may do
-    /// in one organization says nothing about another.
+    /// The organization whose permissions count. On a workspace route it must be the workspace's own organization: permissions in
+    /// one organization do not count in another.
     fn organization(&self) -> Option<&Organization> {
         let org = self.claims()?.org.as_ref()?;
         match (self.joined, self.members) {
@@ -84,7 +85,7 @@ impl Scope<'_> {
             .is_some_and(|org| org.permissions.iter().any(|p| plain(p) == plain(wanted)))
     }
 
-    /// Whether `scope:name` is in the list, for `wanted` with or without scope. What the organization has bought counts only
+    /// Whether `scope:name` is in the list, for `wanted` with or without scope. Features and plans of the organization count only
     /// where the organization counts.
     fn lists(&self, list: impl Fn(&Claims) -> &[Box<str>], wanted: &str) -> bool {
         self.claims()
@@ -106,7 +107,7 @@ impl Scope<'_> {
             })
     }
 
-    /// Clerk counts whole minutes up to `iat`; the time since `iat` is added.
+    /// Clerk gives whole minutes up to `iat`. The time since `iat` is added.
     fn second_factor(&self, within: u64) -> bool {
         let Some(claims) = self.claims() else {
             return false;

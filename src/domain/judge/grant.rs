@@ -1,4 +1,4 @@
-//! The grant: who comes in, and the headers that tell the upstream about them.
+//! The grant: the admitted caller, and the headers about the caller for the upstream.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,24 +19,24 @@ use crate::domain::service_token;
 use crate::domain::snapshot::{Rules, Snapshot};
 use crate::domain::token::{Organization, VerifiedClaims};
 
-/// Longest list of permissions in a header, in bytes. A longer one is left out whole: half a list would be a lie.
+/// The longest list of permissions in a header, in bytes. A longer list is left out whole: half a list would be wrong.
 const MAX_PERMISSIONS: usize = 8 * 1024;
 
-/// A caller who is let in, with leave to go to the upstream. Only the floor makes one. Owned, so that it can wait in the request's
-/// context.
+/// An admitted caller, with the permit to go to the upstream. Only the judge makes one. It is owned, so that it can stay in the
+/// request's context.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub(super) permit: Permit,
     pub(super) caller: Caller,
-    /// The workspace that the caller was let into, where the route asks for one.
+    /// The workspace of the request, where the route asks for one.
     pub(super) workspace: Option<WorkspaceId>,
-    /// The list that the caller's role in the workspace is from. A role of one list has no meaning in another.
+    /// The list that defines the caller's role in the workspace. A role of one list has no meaning in another list.
     pub(super) roles: Option<Roles>,
-    /// What would have been refused, on a route in report mode.
+    /// The reason for the refusal that a route in report mode did not enforce.
     pub(super) reported: Option<Rejection>,
 }
 
-/// Who comes in.
+/// The admitted caller.
 #[derive(Clone, Debug)]
 pub enum Caller {
     Nobody,
@@ -62,7 +62,7 @@ impl Grant {
         }
     }
 
-    /// The grant of a request that is refused for `reason` on a route in report mode: it passes without any identity.
+    /// The grant of a request that would be refused for `reason`, on a route in report mode: the request passes without identity.
     pub(super) fn reporting(
         snapshot: &Snapshot,
         head: &RequestHead,
@@ -80,7 +80,7 @@ impl Grant {
         &self.permit
     }
 
-    /// The headers that the upstream may believe.
+    /// The headers that the upstream can trust.
     #[must_use]
     pub fn headers(&self) -> &TrustedHeaders {
         self.permit.headers()
@@ -91,13 +91,13 @@ impl Grant {
         &self.caller
     }
 
-    /// What would have been refused, on a route in report mode.
+    /// The reason for the refusal that a route in report mode did not enforce.
     #[must_use]
     pub fn reported(&self) -> Option<Rejection> {
         self.reported
     }
 
-    /// Whether only the app and the client end the answer.
+    /// Whether only the app and the client end the answer, and the gate never does.
     #[must_use]
     pub fn streams_never_end(&self) -> bool {
         self.permit
@@ -105,7 +105,7 @@ impl Grant {
             .all(|route| route.streams == Streams::Never)
     }
 
-    /// Whether the answer ends with the caller's token.
+    /// Whether the answer ends when the caller's token expires.
     #[must_use]
     pub fn ends_at_expiry(&self) -> bool {
         self.permit
@@ -114,7 +114,7 @@ impl Grant {
     }
 }
 
-/// The headers of a request that `caller` sends.
+/// The headers for a request of `caller`.
 fn headers(
     snapshot: &Snapshot,
     head: &RequestHead,
@@ -126,16 +126,16 @@ fn headers(
     let trusted_peer = rules.trusts(head.peer);
     let mut headers = TrustedHeaders::new(rules.names.clone(), trusted_peer);
     let (kind, forward_token) = match caller {
-        // Let in without a look at the token, or in report mode.
+        // The caller was admitted without a check of the token, or in report mode.
         Caller::Nobody => (name::NOBODY, !carries_shared_token(rules, head)),
         Caller::User(principal) => {
             say_user(&mut headers, snapshot, principal);
-            // A shared token lives for months, as that of a service does.
+            // A shared token is valid for months, as a service token is.
             ("user", !principal.is_static())
         }
         Caller::Service(service) => {
             headers.say(name::SERVICE_NAME, service.to_header());
-            // A service token lives for months; the app has no use for it.
+            // A service token is valid for months, and the app does not need it.
             ("service", false)
         }
     };
@@ -149,7 +149,8 @@ fn headers(
         headers.say_if(name::WORKSPACE_ROLE, role);
     }
     say_request(&mut headers, head, trusted_peer);
-    // While authentication is switched off no token is looked at: the app must not take one that comes along for judged.
+    // While authentication is switched off the gate checks no token. So the app must not get a token that it would take for
+    // checked.
     let not_judged = matches!(caller, Caller::User(principal) if principal.bypasses_auth());
     if not_judged || !route.forward_token.unwrap_or(forward_token) {
         headers.drop_authorization();
@@ -157,7 +158,7 @@ fn headers(
     headers
 }
 
-/// The headers of a webhook that is verified.
+/// The headers of a verified webhook.
 pub(super) fn webhook_headers(
     snapshot: &Snapshot,
     head: &RequestHead,
@@ -174,7 +175,8 @@ pub(super) fn webhook_headers(
     headers
 }
 
-/// Whether the request carries a token of many months, shared by users or of a service, that was not asked for.
+/// Whether the request carries a token that is valid for months (a shared token or a service token) and that the route did not
+/// ask for.
 fn carries_shared_token(rules: &Rules, head: &RequestHead) -> bool {
     let static_user = rules.static_user.as_ref();
     static_user.is_some_and(|mode| mode.is_carried(head.headers))
@@ -216,7 +218,7 @@ fn say_user(headers: &mut TrustedHeaders, snapshot: &Snapshot, principal: &Princ
     }
 }
 
-/// Who acts as the user.
+/// The actor who impersonates the user.
 fn actor(verified: &VerifiedClaims) -> Option<HeaderValue> {
     qualified(verified.issuer(), verified.claims().actor.as_deref()?)
 }
@@ -235,7 +237,8 @@ fn say_organization(headers: &mut TrustedHeaders, id: HeaderValue, org: &Organiz
     }
 }
 
-/// A claim as text: a text, number or truth value as it is, a list of texts with commas. Anything else has no one reading.
+/// A claim as text: a text, number or truth value as it is, and a list of texts with commas. Any other value has no single text
+/// form.
 fn claim_text(claim: &Value) -> Option<String> {
     match claim {
         Value::String(text) => Some(text.clone()),
@@ -251,11 +254,11 @@ fn claim_text(claim: &Value) -> Option<String> {
     }
 }
 
-/// Longest chain of addresses in a header, in bytes.
+/// The longest chain of addresses in a header, in bytes.
 const MAX_CHAIN: usize = 1024;
 
-/// The last entries of a chain of addresses, as many as fit. The end is what proxies have written; the beginning is whatever the
-/// client claims, and must not push the end out.
+/// The last entries of a chain of addresses, as many as fit. Proxies write the end. The client can write anything at the
+/// beginning, and that must not push the end out.
 fn end_of(chain: &[&str]) -> String {
     let mut kept = String::new();
     for entry in chain.iter().rev().map(|entry| entry.trim()) {
@@ -272,8 +275,8 @@ fn end_of(chain: &[&str]) -> String {
     kept
 }
 
-/// The id of the request and where it came from. What a stranger claims about its origin is stripped; what a trusted proxy says
-/// stays, with that proxy's own address behind it (attack A-12).
+/// Sets the request id and the headers about the origin of the request. Such headers from a client are stripped. Those from a
+/// trusted proxy stay, with the proxy's own address appended (attack A-12).
 fn say_request(headers: &mut TrustedHeaders, head: &RequestHead, trusted_peer: bool) {
     headers.say(name::REQUEST_ID, head.request_id.to_header());
     let address = head

@@ -1,4 +1,4 @@
-//! What a request leaves to be done beside its answer.
+//! The follow-up work of a request, besides its answer.
 
 use super::{Caller, Grant, Principal};
 use crate::domain::UnixTime;
@@ -9,25 +9,25 @@ use crate::domain::membership::{Members, Seen, UserState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::token::VerifiedClaims;
 
-/// News about a user, to be recorded: that they were seen, under which address and name.
+/// News about a user, to be recorded: the gate saw them, with this address and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub user: UserId,
     pub seen: Seen,
 }
 
-/// What a decision leaves to be done about its user. None of it can refuse the request.
+/// The follow-up work of a decision about its user. None of it can refuse the request.
 #[derive(Clone, Debug, Default)]
 pub struct SideEffects {
-    /// News about the user, to be recorded. Refused users have some, too.
+    /// News about the user, to be recorded. A refused user can have news too.
     pub observation: Option<Observation>,
-    /// The known user of Clerk who is let in, and of whom the app would learn no e-mail address or no name.
+    /// A known Clerk user who is admitted and whose e-mail address or name is missing.
     pub missing_profile: Option<ClerkUserId>,
 }
 
 impl Observation {
-    /// What a token says of its user, if that is news. It counts from the time at which the token was issued, so that an older
-    /// one never brings back an older address.
+    /// The token's data about its user, if it is new. It counts from the time at which the token was issued, so that an older
+    /// token never brings back an older address.
     pub(super) fn of(members: &Members, verified: &VerifiedClaims, now: UnixTime) -> Option<Self> {
         let (user, claims) = (verified.user(), verified.claims());
         let at = EventTime(claims.iat.unwrap_or(now.0).min(now.0).saturating_mul(1000));
@@ -54,7 +54,7 @@ impl SideEffects {
         let observation = Observation::of(members, verified, now);
         let has = |wanted: &str| grant.headers().values().any(|(header, _)| header == wanted);
         let complete = has(name::USER_EMAIL) && has(name::USER_NAME);
-        // Of a user whom the membership does not know, nothing could be recorded.
+        // The membership cannot record anything for a user that it does not know.
         let known = || matches!(members.user_state(user), UserState::Known(_));
         let missing_profile = if complete || !known() {
             None

@@ -1,4 +1,4 @@
-//! What the gate answers itself: who the caller is, and whether a token is good.
+//! The answers that the gate gives itself: the caller's profile, and whether a token is valid.
 
 use http::HeaderValue;
 use percent_encoding::percent_decode;
@@ -15,7 +15,7 @@ use crate::domain::profile::{Word, object};
 use crate::domain::routes::Own;
 use crate::domain::snapshot::Snapshot;
 
-/// The answer to a person who was let in.
+/// The answer to an admitted user.
 pub(super) fn answer(snapshot: &Snapshot, own: Own, principal: &Principal) -> Answer {
     let user_profile = UserProfile::of(snapshot, principal);
     let body = match own {
@@ -51,17 +51,17 @@ pub(super) fn answer(snapshot: &Snapshot, own: Own, principal: &Principal) -> An
 }
 
 impl Own {
-    /// Whether a refusal for this reason is told in the shape of the answer, and not in that of every other refusal.
+    /// Whether a refusal for this reason is answered in the format of this route, and not as other refusals are.
     #[must_use]
     pub fn tells(self, reason: Rejection) -> bool {
         self == Self::Verify && told(reason).is_some()
     }
 }
 
-/// What `answer: verify` says of a request that is refused. `None` where the refusal says nothing about token and user.
+/// The answer of `answer: verify` to a request that is refused. `None` where the reason is not about token or user.
 ///
-/// The status is that of the refusal, and 401 wherever token or user are to blame. RFC 7662, 2.2 would answer 200 with
-/// `active: false`; but a caller that looks at nothing but the status would then take any token for a good one.
+/// It has the status of the refusal, and 401 wherever the token or the user is the reason. RFC 7662, 2.2 would answer 200 with
+/// `active: false`. But a client that checks only the status would then accept every token.
 pub(super) fn not_valid(answers: &Answers, reason: Rejection) -> Option<Answer> {
     let (kind, word) = told(reason)?;
     let body = object([("valid", false.into()), ("reason", word.into())]);
@@ -71,13 +71,13 @@ pub(super) fn not_valid(answers: &Answers, reason: Rejection) -> Option<Answer> 
     })
 }
 
-/// The kind of answer, and the word for its reader.
+/// The kind of answer, and the word for the reason in its body.
 fn told(reason: Rejection) -> Option<(AnswerKind, &'static str)> {
     use Rejection as R;
     Some(match (reason, reason.kind()) {
         (R::MissingToken, kind) => (kind, "missing_token"),
         (R::Expired, kind) => (kind, "expired"),
-        // Which other check failed is nobody's business outside.
+        // The client does not learn which other check failed.
         (_, kind @ AnswerKind::InvalidToken) => (kind, "invalid_token"),
         (R::UserDeleted | R::UserBanned | R::Suspended, _) => {
             (AnswerKind::InvalidToken, "user_refused")
@@ -88,7 +88,7 @@ fn told(reason: Rejection) -> Option<(AnswerKind, &'static str)> {
     })
 }
 
-/// What a word of the profile says of a person.
+/// The value of one profile key for a person.
 fn value(word: &Word, of: &UserProfile<'_>, details: &Details) -> Value {
     let text = |value: &Option<HeaderValue>| value.as_ref().map_or(Value::Null, decoded);
     let id = |value: &Option<HeaderValue>| value.as_ref().map_or(Value::Null, plain);
@@ -103,7 +103,7 @@ fn value(word: &Word, of: &UserProfile<'_>, details: &Details) -> Value {
         Word::Flags => of.flags.names().collect::<Vec<_>>().into(),
         Word::ActivatedAt => {
             let written = details.activated_at.as_deref().map(Value::from);
-            // Who was active from the first moment got access in that moment; of all others nobody has said.
+            // A user who was active from the first moment got access then. For other users the time is not known.
             let since = || of.since.filter(|_| of.access == Some(AccessStatus::Active));
             written.unwrap_or_else(|| since().and_then(rfc_3339).into())
         }
@@ -120,7 +120,7 @@ fn value(word: &Word, of: &UserProfile<'_>, details: &Details) -> Value {
     }
 }
 
-/// An id, which is visible ASCII as it is.
+/// An id as JSON text. Ids are visible ASCII and need no decoding.
 fn plain(id: &HeaderValue) -> Value {
     id.to_str().ok().into()
 }
@@ -130,7 +130,7 @@ fn decoded(text: &HeaderValue) -> Value {
     percent_decode(text.as_bytes()).decode_utf8_lossy().into()
 }
 
-/// `2026-01-31T10:00:00Z`. `None` for a time that no calendar has: an event can claim any.
+/// `2026-01-31T10:00:00Z`. `None` for a time that is out of the calendar's range: an event can contain any number.
 fn rfc_3339(at: EventTime) -> Option<String> {
     let seconds = i64::try_from(at.0 / 1000).ok()?;
     UtcDateTime::from_unix_timestamp(seconds)

@@ -1,4 +1,4 @@
-//! Leave to go to the upstream.
+//! The permit to send a request to the upstream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::domain::head::RequestHead;
 use crate::domain::identity::{TrustedHeaders, name};
 use crate::domain::routes::Route;
 
-/// Leave to go to the upstream, with the headers that it may believe and within the limits of the routes. Part of every
-/// [`super::Grant`] and of every [`super::VerifiedWebhook`]; only the floor makes one, and without one the proxy can send nothing
-/// to the upstream.
+/// The permit to send a request to the upstream, with the trusted headers and within the limits of the routes. It is part of
+/// every [`super::Grant`] and of every [`super::VerifiedWebhook`]. Only the judge makes one, and without one the proxy can send
+/// nothing to the upstream.
 #[derive(Clone, Debug)]
 pub struct Permit {
     route: Arc<Route>,
-    /// Further routes at which some app server arrives with this request. They admit the caller, too.
+    /// Further routes by which some app server may serve this request. They admit the caller too.
     further_routes: Vec<Arc<Route>>,
     headers: TrustedHeaders,
     /// See [`Permit::rewritten_target`].
@@ -51,33 +51,33 @@ impl Permit {
         std::iter::once(&self.route).chain(&self.further_routes)
     }
 
-    /// The headers that the upstream may believe.
+    /// The headers that the upstream can trust.
     #[must_use]
     pub fn headers(&self) -> &TrustedHeaders {
         &self.headers
     }
 
-    /// The target to send in the place of the one that came, which was in absolute form. Such a request is judged by its path, so
-    /// the path is what the upstream gets (RFC 9112, 3.2.1).
+    /// The target to send in place of the client's, if that was in absolute form. The gate judges such a request by its path, so
+    /// the upstream gets only the path (RFC 9112, 3.2.1).
     #[must_use]
     pub fn rewritten_target(&self) -> Option<&str> {
         self.rewritten_target.as_deref()
     }
 
-    /// The request id that the upstream is told.
+    /// The request id that the upstream gets.
     #[must_use]
     pub fn request_id(&self) -> Option<&HeaderValue> {
         let mut values = self.headers.values();
         values.find_map(|(header, value)| (header == name::REQUEST_ID).then_some(value))
     }
 
-    /// The largest body of this request in bytes; `None` for no bound of ours.
+    /// The largest body of this request in bytes. `None`: the gate sets no limit.
     #[must_use]
     pub fn max_body(&self) -> Option<u64> {
         self.routes().filter_map(|route| route.max_body).min()
     }
 
-    /// The longest wait for the upstream's next bytes, where `default` is that of a route that sets none; `None` for no bound.
+    /// The longest wait for the upstream's next bytes. `default` counts for a route that sets none. `None`: no limit.
     #[must_use]
     pub fn timeout(&self, default: Option<Duration>) -> Option<Duration> {
         self.routes()

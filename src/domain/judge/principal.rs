@@ -1,4 +1,4 @@
-//! A person who comes in, and everything that may be told of them.
+//! The principal: the person who sends the request, and everything that headers and profile contain about them.
 
 use http::HeaderValue;
 
@@ -10,12 +10,12 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::static_user::{AdmittedStaticUser, DEV_USER};
 use crate::domain::token::{Claims, VerifiedClaims};
 
-/// A person, and why they are believed to be that.
+/// A person, and what proves who they are.
 #[derive(Clone, Debug)]
 pub enum Principal {
-    /// An issuer has signed it.
+    /// An issuer signed the claims.
     Verified(VerifiedClaims),
-    /// The config says so: see [`crate::domain::static_user`].
+    /// The config sets the user: see [`crate::domain::static_user`].
     StaticUser(AdmittedStaticUser),
 }
 
@@ -28,7 +28,7 @@ impl Principal {
         }
     }
 
-    /// What the token says; nobody else has one.
+    /// The claims of the token. Only a verified principal has them.
     #[must_use]
     pub fn claims(&self) -> Option<&VerifiedClaims> {
         match self {
@@ -37,7 +37,7 @@ impl Principal {
         }
     }
 
-    /// Who vouches for the person: the name of an issuer, or of what stands in for one.
+    /// The name of the issuer, or of the mode that takes the place of an issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         match self {
@@ -55,8 +55,8 @@ impl Principal {
         }
     }
 
-    /// What the token says of the organization that is active in it. Only of `clerk`: another issuer may call its own what Clerk calls
-    /// a customer's.
+    /// The role and permissions of the active organization in the token. Only tokens of `clerk` count: another issuer may use an
+    /// organization id that is a customer's at Clerk.
     #[must_use]
     pub fn claimed(&self, roles: Option<&Roles>) -> Option<TokenMembership<'_>> {
         let claims = self
@@ -77,29 +77,29 @@ impl Principal {
     }
 }
 
-/// Everything that is told of a person, put together in one place: so headers and profile can never differ.
+/// Everything that headers and profile contain about a person. It is built in one place, so headers and profile cannot differ.
 pub(super) struct UserProfile<'p> {
     pub user_id: HeaderValue,
     pub clerk_user_id: Option<HeaderValue>,
     pub issuer: Option<HeaderValue>,
     pub session_id: Option<HeaderValue>,
-    /// The organization of the token, known by issuer as users are.
+    /// The organization of the token, qualified by its issuer as users are.
     pub org_id: Option<HeaderValue>,
-    /// From the membership, else from the token; in the form of [`crate::domain::ids::text_header`], as is the name.
+    /// From the membership, else from the token. E-mail and name are in the form of [`crate::domain::ids::text_header`].
     pub email: Option<HeaderValue>,
     pub name: Option<HeaderValue>,
-    /// `None` where nobody knows it.
+    /// `None` where the access is not known.
     pub access: Option<AccessStatus>,
     pub founder: bool,
     pub flags: &'p Flags,
-    /// What the membership knows, where more is to be told than all of the above.
+    /// The membership's record of the user, for details beyond the fields above.
     pub known: Option<UserView<'p>>,
-    /// When the person was heard of first, where that is why they are known.
+    /// The first time that the gate heard of the person, where they are known only because of that.
     pub since: Option<EventTime>,
     pub claims: Option<&'p Claims>,
 }
 
-/// What an issuer calls something, under the same rule as users: only `clerk` may name it without saying whose word that is.
+/// An issuer's id as a header value, under the same rule as users: only the ids of `clerk` stand without the issuer's name.
 pub(super) fn qualified(issuer: &str, id: &str) -> Option<HeaderValue> {
     match issuer {
         CLERK => HeaderValue::from_str(id).ok(),
@@ -107,10 +107,11 @@ pub(super) fn qualified(issuer: &str, id: &str) -> Option<HeaderValue> {
     }
 }
 
-/// The organization of a token. Many apps take it for the tenant whose rows they show, and another provider may call its own what
-/// Clerk calls a customer's.
+/// The organization of a token. Many apps use it as the tenant whose rows they show. Another provider may use an organization id
+/// that is a customer's at Clerk.
 fn organization(issuer: &str, org: &OrgId) -> Option<HeaderValue> {
-    // Clerk's ids have no colon. A claim that is mapped to the tenant can have one, and must not read as another issuer's.
+    // Clerk's ids have no colon. A claim that is mapped to the tenant can have one, and must not look like the organization of
+    // another issuer.
     let imitates = issuer == CLERK && org.as_str().contains(':');
     if imitates {
         None
@@ -168,7 +169,7 @@ impl<'p> UserProfile<'p> {
             }
         };
         if principal.bypasses_auth() {
-            // As the mock users of apps are: one id under every name, everything set.
+            // This follows the mock users of apps: one id under every name, and every field set.
             let id = HeaderValue::from_static(DEV_USER);
             return Self {
                 user_id: id.clone(),
@@ -187,7 +188,7 @@ impl<'p> UserProfile<'p> {
         user_profile
     }
 
-    /// Adds what the membership knows, which counts more than the token.
+    /// Adds the membership's record of the user, which takes precedence over the token.
     fn know(&mut self, known: UserView<'p>, is_static: bool) {
         if let Some(own) = known.id() {
             self.user_id = own;
@@ -195,7 +196,7 @@ impl<'p> UserProfile<'p> {
         self.email = known.email().or(self.email.take());
         self.name = known.name().or(self.name.take());
         self.access = Some(match known.access {
-            // Whoever holds the shared token was let in by the operator.
+            // The operator admits every holder of the shared token.
             AccessStatus::Pending if is_static => AccessStatus::Active,
             _ if known.founder => AccessStatus::Active,
             access => access,

@@ -7,7 +7,7 @@ use super::{Caller, Decision, Grant, Outcome, Settled, Step};
 use crate::domain::Rejection;
 use crate::domain::routes::Route;
 
-/// The stricter of two steps. What still needs something stays a need, with the stricter decision for the case that it cannot be had.
+/// The stricter of two steps. A step that needs something keeps its need, and its `otherwise` becomes the stricter decision.
 pub(super) fn stricter(a: Step, b: Step) -> Step {
     match (a, b) {
         (Step::Decided(refusal), _) | (_, Step::Decided(refusal))
@@ -32,12 +32,12 @@ pub(super) fn stricter(a: Step, b: Step) -> Step {
     }
 }
 
-/// Whether the caller is not let in, whatever the other readings decide.
+/// Whether the caller is refused, whatever the other readings decide.
 pub(super) fn is_refused(step: &Step) -> bool {
     matches!(step, Step::Decided(decision) if decision.refusal().is_some())
 }
 
-/// The route by which the step was decided.
+/// The route that decided the step.
 pub(super) fn decided_by(step: &Step) -> Option<&Route> {
     match step {
         Step::NeedBody(webhook) => Some(webhook.route()),
@@ -53,11 +53,11 @@ pub(super) fn decided_by(step: &Step) -> Option<&Route> {
     }
 }
 
-/// The decision when what is needed cannot be had.
+/// The decision if the need cannot be met.
 fn if_unmet(step: Step) -> Decision {
     match step.settled() {
         Settled::Decided(decision) => decision,
-        // Fail closed: the path of a webhook has one reading, and the table of routes sees to it.
+        // Fail closed. It does not happen: the table of routes gives the path of a webhook one reading only.
         Settled::Webhook(webhook) => Decision {
             route: Some(webhook.route().clone()),
             ..Decision::refuse(Rejection::Internal)
@@ -74,20 +74,20 @@ fn stricter_decision(a: Decision, b: Decision) -> Decision {
     }
     match (&a.outcome, &b.outcome) {
         (Outcome::Forward(first), Outcome::Forward(second)) => {
-            // The one that tells the upstream more, if it tells all that the other one does.
+            // Choose the grant whose headers tell the upstream more, if they include the other grant's headers.
             if first.headers().includes(second.headers()) {
                 merge(a, b)
             } else {
                 merge(b, a)
             }
         }
-        // An answer of the gate reaches no app that could read the path otherwise.
+        // The gate's own answer reaches no app, so no app can read the path another way.
         (Outcome::Forward(_), _) => b,
         _ => a,
     }
 }
 
-/// Leave by both grants: with the headers of `more`, if they include those of `less`.
+/// Merges two grants: with the headers of `more`, if they include those of `less`.
 fn merge(mut more: Decision, less: Decision) -> Decision {
     let (Outcome::Forward(grant), Outcome::Forward(other)) = (&mut more.outcome, less.outcome)
     else {

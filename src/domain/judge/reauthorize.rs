@@ -1,4 +1,4 @@
-//! Whether somebody who was let in would still be: for answers that go on for hours.
+//! Whether the gate would still admit a user, for answers that go on for hours.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub const STREAM_END_REASONS: &[Rejection] = &[
     Rejection::MissingToken,
 ];
 
-/// Whether `grant` would still be given by `snapshot` at `now`, as far as access can end: by a revocation, a ban, another status, a
-/// lost role or flag, an issuer or a shared token that is gone. That the token has expired meanwhile counts where the route says so.
+/// Whether `snapshot` would still give `grant` at `now`, as far as access can end: by a revocation, a ban, another status, a lost
+/// role or flag, a removed issuer or shared token. An expired token ends access only where the route asks for that.
 ///
 /// # Errors
 /// Why it would not.
@@ -50,7 +50,7 @@ pub fn reauthorize(snapshot: &Snapshot, grant: &Grant, now: UnixTime) -> Result<
         .try_for_each(|route| still_by(snapshot, grant, route, now))
 }
 
-/// As [`reauthorize`], by one of the routes that let the user in.
+/// As [`reauthorize`], for one of the routes that admitted the user.
 fn still_by(
     snapshot: &Snapshot,
     grant: &Grant,
@@ -60,7 +60,7 @@ fn still_by(
     let Caller::User(principal) = &grant.caller else {
         return Ok(());
     };
-    // What would only be reported of a request ends no answer either.
+    // In report mode the gate does not refuse requests, so it does not end their answers either.
     if route.streams == Streams::Never || route.mode == Mode::Report {
         return Ok(());
     }
@@ -87,12 +87,12 @@ fn still_by(
             check_issuer(snapshot, route.streams, verified, now)
         }),
         Err(Stop::Refuse(reason)) => Err(reason),
-        // Fail closed: whoever asks here has asked the source before.
+        // Fail closed: the caller must have asked the source before.
         Err(Stop::NeedMember(_) | Stop::NeedKey(_)) => Err(Rejection::MembersUnavailable),
     }
 }
 
-/// The issuer must be there, and the token's time where the route says that it counts.
+/// Checks that the issuer is still configured and, where the route asks for it, that the token has not expired.
 fn check_issuer(
     snapshot: &Snapshot,
     streams: Streams,

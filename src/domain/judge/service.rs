@@ -1,4 +1,4 @@
-//! Whether the token is a service's, and whether it counts here.
+//! Whether the token is a service's, and whether the service may use this route.
 
 use super::access::Judgement;
 use super::{Proofs, Trace};
@@ -8,10 +8,10 @@ use crate::domain::routes::Access;
 use crate::domain::{Rejection, service_token};
 
 impl<P: Proofs, T: Trace> Judgement<'_, P, T> {
-    /// The service that shows this token. `None`: no service has it, so it may be a user's.
+    /// The service with this token. `None`: the token belongs to no service, so it may be a user's.
     ///
-    /// Every route compares with the tokens of all services, listed for it or not: a token that is known and does not count
-    /// here is refused on the spot, whatever the route would make of it otherwise, and the log can say so.
+    /// Every route compares the token with the tokens of all services, also of services that may not use the route. A service
+    /// token that does not count here is refused at once, whatever the route asks for, and the log has the precise reason.
     pub(super) fn service(&mut self, token: &str) -> Result<Option<ServiceName>, Rejection> {
         let (rules, route, head) = (&self.snapshot.rules, self.route, self.head);
         let Some(service) = service_token::find(&rules.services, token) else {
@@ -33,7 +33,7 @@ impl<P: Proofs, T: Trace> Judgement<'_, P, T> {
         if client == Client::Undeclared {
             return Err(Rejection::UndeclaredProxy);
         }
-        // Fail closed: never usable from the public side, nor from who knows where.
+        // Fail closed: a service token never counts from a public network, or from an unknown address.
         if !service.networks().hold(client) {
             return Err(Rejection::ServiceNetwork);
         }

@@ -1,10 +1,10 @@
-//! What the membership says of a user, and whether that is enough for a route.
+//! The user's state in the membership, and whether it is enough for a route.
 
 use crate::domain::Rejection;
 use crate::domain::membership::{AccessStatus, UserState};
 use crate::domain::routes::{Access, Route};
 
-/// Whether a user of this standing may use the route.
+/// Whether a user in this state may use the route.
 pub(super) fn admits(
     route: &Route,
     user_state: &UserState,

@@ -1,4 +1,4 @@
-//! Webhooks: admitted by their headers, believed by a signature over their whole body.
+//! Webhooks: admitted by their headers, verified by a signature over the whole body.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::webhook::{Envelope, SignedWebhook};
 use crate::domain::{Rejection, UnixTime};
 
-/// A request on a webhook route, of which only the head is known. Only the judge makes one, and only on such a route. What it would
-/// be forwarded with comes out only by way of [`UnverifiedWebhook::verify`].
+/// A request on a webhook route, of which only the head is read. Only the judge makes one. Its permit is available only through
+/// [`UnverifiedWebhook::verify`].
 #[derive(Debug)]
 pub struct UnverifiedWebhook {
     envelope: Envelope,
@@ -20,7 +20,7 @@ pub struct UnverifiedWebhook {
     max_body: usize,
 }
 
-/// A webhook that one of the configured secrets has signed: it may change the membership and go to the upstream.
+/// A webhook with a valid signature of a configured secret. It may change the membership and go to the upstream.
 #[derive(Clone, Debug)]
 pub struct VerifiedWebhook {
     signed: SignedWebhook,
@@ -56,7 +56,7 @@ impl UnverifiedWebhook {
     /// Checks time and signature of the whole body.
     ///
     /// # Errors
-    /// Why the webhook is not believed.
+    /// Why the webhook is refused.
     pub fn verify(
         self,
         snapshot: &Snapshot,
@@ -76,8 +76,8 @@ impl UnverifiedWebhook {
 }
 
 impl VerifiedWebhook {
-    /// The id of the delivery; a retry carries the same one. Known only after the signature, so that nobody can probe which ids
-    /// were delivered.
+    /// The id of the delivery. A retry has the same id. It is available only after the signature check, so that a client cannot
+    /// probe which ids were delivered.
     #[must_use]
     pub fn id(&self) -> &SvixId {
         self.signed.id()

@@ -20,13 +20,14 @@ pub(super) struct NamedWorkspace<'a> {
 }
 
 impl NamedWorkspace<'_> {
-    /// The workspace by the configured sources alone, by each of them, and the same in all (attack A-42).
+    /// The workspace of the request, from the configured sources only. Each source must name it, and all must name the same
+    /// (attack A-42).
     ///
     /// # Errors
-    /// [`Rejection::NoWorkspace`] where a source names none, [`Rejection::BadWorkspace`] where two differ or one is no id.
+    /// [`Rejection::NoWorkspace`] where a source names none, [`Rejection::BadWorkspace`] where two differ or one is not an id.
     pub(super) fn find(&self, members: Option<&Members>) -> Result<WorkspaceId, Rejection> {
         let mut named: Option<WorkspaceId> = None;
-        // Where no token is looked at, none can name a workspace, nor contradict one.
+        // Where the gate reads no token, the token can neither name a workspace nor contradict one.
         let asked = |source: &&WorkspaceSource| {
             !self.principal.bypasses_auth() || **source != WorkspaceSource::TokenOrg
         };
@@ -66,7 +67,7 @@ impl NamedWorkspace<'_> {
             .map_err(|_| Rejection::BadWorkspace)
     }
 
-    /// The segment as the app has it: without its suffix, where that is only the format of the answer.
+    /// The segment as the app reads it: without its suffix, where the suffix is only the format of the answer.
     fn segment(&self, index: usize) -> Option<&str> {
         let mut segments = self.path.segments().skip(index);
         let segment = segments.next()?;
