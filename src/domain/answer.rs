@@ -1,15 +1,15 @@
-//! What the client sees of a refusal: status, body and headers, decided here and nowhere else.
+//! The answer that the client gets for a refusal: status, body and headers. All of it is decided here.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-/// The kinds of answer that bailiff gives in its own name.
+/// The kinds of answer that the gate gives itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnswerKind {
     /// 401 to a request without a token.
     Challenge,
-    /// 401 to a request whose token is not good. The body is the same: which check failed is nobody's business outside.
+    /// 401 to a request whose token is not valid. The body is that of `Challenge`: the client does not learn which check failed.
     InvalidToken,
     Forbidden,
     BadRequest,
@@ -25,7 +25,7 @@ pub enum AnswerKind {
     Internal,
 }
 
-/// An answer, ready to be written. Every answer is JSON and is never stored by a cache.
+/// An answer, ready to be written. Every answer is JSON, and caches never store it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -49,7 +49,7 @@ impl AnswerKind {
             Self::UriTooLong => 414,
             Self::HeadTooLarge => 431,
             Self::RequestTimeout => 408,
-            // What nginx writes into its log when the client did not wait. Nobody receives it.
+            // The status that nginx logs when the client did not wait. It is never sent.
             Self::ClientGone => 499,
             Self::Unavailable => 503,
             Self::BadGateway => 502,
@@ -75,11 +75,11 @@ impl AnswerKind {
         }
     }
 
-    /// Every status that bailiff answers in its own name, which is where a body can be replaced.
+    /// Every status that the gate answers itself. For these the operator can replace the body.
     pub const STATUSES: &[u16] = &[400, 401, 403, 404, 408, 413, 414, 431, 500, 502, 503, 504];
 }
 
-/// Bodies that the operator wants instead of ours, by status.
+/// Bodies that the operator set in place of the gate's own, by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     replaced: BTreeMap<u16, Bytes>,
@@ -103,7 +103,7 @@ impl Answers {
                 .get(&status)
                 .cloned()
                 .unwrap_or(Bytes::from_static(kind.body().as_bytes())),
-            // RFC 6750, 3.1: no error code when the request had no token at all.
+            // RFC 6750, 3.1: no error code when the request had no token.
             challenge: match kind {
                 AnswerKind::Challenge => Some("Bearer"),
                 AnswerKind::InvalidToken => Some(r#"Bearer error="invalid_token""#),

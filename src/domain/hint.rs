@@ -1,6 +1,6 @@
-//! What a refusal suggests to whoever runs the gate: a wrong clock, a token of another instance, an origin that is not listed.
+//! Hints to the operator about a refusal: a wrong clock, a token of another instance, an origin that is not listed.
 //!
-//! Nothing here decides about a request. It is told after the verdict, and only the log hears of it.
+//! No hint affects a decision. Hints are computed after the decision, and only for the log.
 
 use std::sync::Arc;
 
@@ -11,44 +11,45 @@ use super::snapshot::Snapshot;
 use super::token::{UnverifiedToken, bearer};
 use super::{Rejection, UnixTime};
 
-/// A token that ended at most so many seconds ago was good a moment before: a clock that is ahead, or a client that keeps tokens.
+/// In seconds. A token that expired at most this long ago was valid a moment before: a clock is ahead, or the client keeps
+/// tokens.
 const JUST_NOW: u64 = 120;
-/// Bound on what is repeated of a request, in characters.
+/// The most characters of the request that a hint repeats.
 const LONGEST: usize = 120;
 
-/// What to look at. Texts are as the request had them, cut short, and nobody vouches for them: print them quoted.
+/// What the operator should check. The texts come from the request, cut short, and are not verified: print them quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// A token that a key of the issuer has signed comes from the future. Nobody else could have made it, so a clock is wrong.
+    /// A token with a valid signature of the issuer comes from the future. Only the issuer could make it, so a clock is wrong.
     FromTheFuture {
         issuer: Arc<str>,
         claim: &'static str,
         ahead: u64,
         leeway: u64,
     },
-    /// A token that a key of the issuer has signed ended `ago` seconds before it came.
+    /// A token with a valid signature of the issuer expired `ago` seconds before the request.
     JustExpired {
         issuer: Arc<str>,
         ago: u64,
         leeway: u64,
     },
-    /// A token of somebody who is not configured, or by a key that the configured issuer does not have.
+    /// A token of an issuer that is not configured, or with a key that the configured issuer does not have.
     OtherInstance {
         reason: Rejection,
         iss: Box<str>,
         kid: Option<Box<str>>,
     },
-    /// A token of the issuer does not fit the one key that stands in the config.
+    /// A token of the issuer does not fit the one key in the config.
     OtherKey { issuer: Arc<str> },
-    /// The client has no token and sends JavaScript's word for that.
+    /// The client has no token and sends JavaScript's word for a missing value.
     Placeholder(&'static str),
     /// A preflight from an origin that is not listed.
     Origin(Box<str>),
-    /// Something on a webhook route that is not let in.
+    /// A refused request on a webhook route.
     Webhook(Rejection),
 }
 
-/// What the refusal of a request for `reason` suggests, if anything.
+/// The hint for a request that was refused for `reason`, if there is one.
 #[must_use]
 pub fn hint(
     snapshot: &Snapshot,
@@ -81,7 +82,7 @@ pub fn hint(
             let token = token(headers)?;
             time(reason, issuer(snapshot, &token)?, &token, now)
         }
-        // A route that does not name OPTIONS refuses a preflight in another way, for the same want of an origin.
+        // A route that does not name OPTIONS refuses a preflight for another reason; the cause is the same unlisted origin.
         _ => {
             let origin = snapshot.rules.cors.unlisted_preflight(method, headers)?;
             Some(Hint::Origin(cut(&String::from_utf8_lossy(
@@ -91,7 +92,7 @@ pub fn hint(
     }
 }
 
-/// The word that stands where a token should be.
+/// The JavaScript word that the client sent in place of a token.
 #[must_use]
 pub fn placeholder(headers: &HeaderMap) -> Option<&'static str> {
     let (scheme, token) = headers
@@ -114,7 +115,7 @@ fn issuer<'s>(snapshot: &'s Snapshot, token: &UnverifiedToken<'_>) -> Option<&'s
     snapshot.rules.issuer(token.claimed_issuer()?)
 }
 
-/// Times are looked at only after the signature, so for these reasons the token is one of the issuer's.
+/// The gate checks times only after the signature. So for these reasons the token is the issuer's own.
 fn time(
     reason: Rejection,
     issuer: &Issuer,
@@ -135,7 +136,7 @@ fn time(
     } else {
         "iat"
     };
-    // Without an `iat` no clock is to blame.
+    // A missing `iat` is not the fault of a clock.
     let ahead = token.claimed_seconds(claim)?.checked_sub(now)?;
     Some(Hint::FromTheFuture {
         issuer: name,

@@ -1,4 +1,4 @@
-//! The headers that an upstream may believe, and the one place that writes them.
+//! The headers that an upstream can trust, and the one place that writes them.
 
 mod name_trie;
 mod names;
@@ -12,7 +12,7 @@ pub use names::{PassedFrom, TrustedNames};
 pub(in crate::domain) use names::{folds_to, forwards};
 pub use overrides::Override;
 
-/// Names under which bailiff speaks to the upstream. Whatever folds to one of them never comes from outside.
+/// Names of the headers that bailiff sends to the upstream. A client's field that folds to one of them is stripped.
 pub mod name {
     pub const USER_ID: &str = "x-user-id";
     pub const CLERK_USER_ID: &str = "x-clerk-user-id";
@@ -35,7 +35,7 @@ pub mod name {
     pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
     pub const FORWARDED_HOST: &str = "x-forwarded-host";
 
-    /// What [`AUTH_KIND`] says of a request of which no caller was asked for.
+    /// The value of [`AUTH_KIND`] for a request that needed no caller.
     pub const NOBODY: &str = "none";
 
     /// The identity headers.
@@ -59,12 +59,12 @@ pub mod name {
     ];
 }
 
-/// The name of one trusted header.
+/// The name of a trusted header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustedName {
-    /// One of [`name`]: lower case, known to the compiler.
+    /// One of [`name`]: lower case, and a constant.
     Fixed(&'static str),
-    /// From the config.
+    /// A name from the config.
     Configured(HeaderName),
 }
 
@@ -78,10 +78,11 @@ impl TrustedName {
     }
 }
 
-/// The complete set of headers that an upstream may believe.
+/// The complete set of headers that an upstream can trust.
 ///
 /// Invariant: the only way out of this type is [`TrustedHeaders::apply`], which strips everything that folds to a trusted name
-/// before it writes our values. A value that the client sent under a trusted name cannot survive, whoever calls this, also
+/// before it writes the gate's values. So a value that the client sent under a trusted name never survives, also on routes where
+/// the gate has no values of its own.
 /// on routes where we have nothing to say.
 #[derive(Clone, Debug)]
 pub struct TrustedHeaders {
@@ -96,7 +97,7 @@ pub trait Headers {
     fn names(&self) -> impl Iterator<Item = &HeaderName>;
     /// Removes all fields of this name.
     fn remove(&mut self, name: &HeaderName);
-    /// Writes one field in the place of all fields of this name.
+    /// Writes one field in place of all fields of this name.
     fn set(&mut self, name: &TrustedName, value: &HeaderValue);
 }
 
@@ -144,14 +145,14 @@ impl TrustedHeaders {
             .all(|pair| (&pair.0, &pair.1) == nobody || self.values.contains(pair))
     }
 
-    /// What the upstream will be told.
+    /// The headers that the upstream gets.
     pub fn values(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
         self.values
             .iter()
             .map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Strips, then writes. Applying twice is the same as once, which Pingora's retries rely on.
+    /// Strips, then writes. A second call changes nothing more; Pingora's retries rely on that.
     pub fn apply(&self, headers: &mut impl Headers) {
         let forged: Vec<_> = headers
             .names()

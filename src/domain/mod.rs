@@ -1,8 +1,8 @@
-//! The floor: given a snapshot, a request head and a second, what happens?
+//! The floor: it decides what happens, given a snapshot, a request head and a second.
 //!
-//! Everything here is a pure function of its arguments. Nothing in this module opens a socket or a file, asks the
-//! clock, takes a lock, or knows Pingora and tokio; `tests/layering.rs` fails when an import reaches upward. That is
-//! what lets the gate, `bailiff explain`, the tests, the benches and the fuzzers all run the same judgement.
+//! Everything here is a pure function of its arguments. Nothing in this module opens a socket or a file, reads the clock, takes a
+//! lock, or uses Pingora or tokio; `tests/layering.rs` fails when an import reaches upward. So the gate, `bailiff explain`, the
+//! tests, the benches and the fuzzers all run the same judgement.
 //!
 //! Start reading at [`judge()`].
 
@@ -38,12 +38,12 @@ pub use judge::{Decision, Grant, Outcome, Step, judge};
 pub use rejection::Rejection;
 pub use snapshot::{Rules, Snapshot};
 
-/// Seconds since 1970-01-01T00:00:00Z. Always an argument, never asked for: the caller of the floor owns the clock.
+/// Seconds since 1970-01-01T00:00:00Z. The time is always an argument: the caller of the floor reads the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {
-    /// The time `duration` later; stays at the end of time instead of wrapping.
+    /// The time `duration` later. At the maximum it stays there and does not wrap.
     #[must_use]
     pub fn plus(self, duration: std::time::Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))

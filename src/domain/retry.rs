@@ -1,7 +1,7 @@
-//! How long to wait before something is tried again.
+//! The wait before a retry.
 //!
-//! Pure: the caller waits, and draws the random number. Every wait has a random part, so that gates which lost the same server at
-//! the same moment, or were started together, do not all ask it at the same moment.
+//! These types are pure: the caller waits and draws the random number. Every wait has a random part. So gates that lost the same
+//! server at the same moment, or started together, do not all ask it again at the same moment.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Chance(f64);
 
 impl Chance {
-    /// The share that `number`, drawn evenly, stands for: 0 for nothing, the largest number for the whole.
+    /// The share for a random `number`: 0 gives nothing, the largest number gives the whole.
     #[must_use]
     pub fn drawn(number: u32) -> Self {
         Self(f64::from(number) / f64::from(u32::MAX))
@@ -23,13 +23,13 @@ impl Chance {
     }
 }
 
-/// `first`, doubled `times` times, and `longest` at the most.
+/// `first`, doubled `times` times, and at most `longest`.
 #[must_use]
 pub fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(1 << times.min(31)).min(longest)
 }
 
-/// Waits after failures: they double, from a shortest to a longest one, each at random between half of it and the whole.
+/// The waits after failures. They double, from a shortest to a longest wait. Each is random between half of it and the whole.
 #[derive(Debug)]
 pub struct Backoff {
     shortest: Duration,
@@ -55,13 +55,13 @@ impl Backoff {
         whole / 2 + chance.of(whole / 2)
     }
 
-    /// It went well: the next failure is the first one again.
+    /// Ends the row of failures: the next failure gets the first wait again.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 }
 
-/// The pauses of something that is asked again and again.
+/// The pauses of a task that polls.
 #[derive(Debug)]
 pub struct Polling {
     interval: Duration,
@@ -69,10 +69,10 @@ pub struct Polling {
 }
 
 impl Polling {
-    /// The pause after a first failure; doubled by each further one.
+    /// The pause after a first failure. Each further failure doubles it.
     const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-    /// `interval` is the longest pause, after failures too: a source that fails is never asked less often than one that answers.
+    /// `interval` is the longest pause, also after failures: a source that fails is never asked less often than one that answers.
     #[must_use]
     pub fn every(interval: Duration) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Polling {
         }
     }
 
-    /// The pause after it went well: the interval, or up to a tenth less.
+    /// The pause after a success: the interval, or up to a tenth less.
     pub fn succeeded(&mut self, chance: Chance) -> Duration {
         self.backoff.reset();
         self.interval - chance.of(self.interval / 10)

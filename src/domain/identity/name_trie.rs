@@ -1,6 +1,6 @@
-//! Folded names and beginnings of names, found in one pass over the bytes of a header's name.
+//! A tree that finds folded names and beginnings of names in one pass over the bytes of a header's name.
 
-/// Letters of a folded name: `a` to `z`, `0` to `9`, and `_` for everything else.
+/// The letters of a folded name: `a` to `z`, `0` to `9`, and `_` for every other byte.
 const LETTERS: usize = 37;
 
 /// A tree of letters with a rule at the end of each name.
@@ -11,11 +11,11 @@ pub(super) struct NameTrie<R> {
 
 #[derive(Clone, Debug)]
 struct Node<R> {
-    /// Indices of further nodes. The root is nobody's child, so 0 is none.
+    /// The indices of the next nodes. No node leads to the root, so 0 means that there is no next node.
     next: [u16; LETTERS],
-    /// For names that end here.
+    /// The rule for the name that ends here.
     exact: Option<R>,
-    /// For names that go on.
+    /// The rule for names that go on.
     beginning: Option<R>,
 }
 
@@ -38,8 +38,8 @@ impl<R: Copy> NameTrie<R> {
 
     /// Adds a rule for a name, or with a `*` at its end for all names that begin so. The last rule of a name counts.
     ///
-    /// Bound: all names together have at most 65,535 letters; what is beyond has the rule of its longest beginning that fits, and
-    /// so is found too often and never too rarely.
+    /// All names together have at most 65,535 letters. A name beyond this limit gets its rule at its longest beginning that fits.
+    /// So it matches too many names, and never too few.
     pub(super) fn insert(&mut self, name: &str, rule: R) {
         let (name, beginning) = match name.strip_suffix('*') {
             Some(beginning) => (beginning, true),
@@ -80,7 +80,7 @@ impl<R: Copy> NameTrie<R> {
         (child != 0).then_some(usize::from(child))
     }
 
-    /// The rule of this name, in whatever spelling; else that of its longest beginning.
+    /// The rule of this name in any spelling, otherwise the rule of its longest beginning.
     pub(super) fn find(&self, name: &str) -> Option<R> {
         let (mut at, mut found) = (0, None);
         for byte in name.bytes() {
@@ -94,8 +94,8 @@ impl<R: Copy> NameTrie<R> {
     }
 }
 
-/// The letter as which a byte counts. WSGI, CGI, PHP and Rack give `X-WebhookUser-Id`, `x_user_id` and `x.user.id` to the app as one
-/// variable (CVE-2025-64484, CVE-2026-54763).
+/// The folded letter of a byte. WSGI, CGI, PHP and Rack give `X-User-Id`, `x_user_id` and `x.user.id` to the app as one variable
+/// (CVE-2025-64484, CVE-2026-54763).
 fn letter(byte: u8) -> usize {
     match byte {
         b'a'..=b'z' => usize::from(byte - b'a'),

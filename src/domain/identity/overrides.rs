@@ -1,8 +1,8 @@
-//! Header fields by which app servers, frameworks and their usual middlewares override what the gate has judged or vouches for.
+//! Header fields by which app servers, frameworks and common middlewares override what the gate judged or set.
 //!
-//! gunicorn cuts the `SCRIPT_NAME` that a client on loopback sends off the path: with `/public`, `GET /public/admin/x` is judged as
-//! `/public/**` and runs `/admin/x`. The field is one of a class, and none of the class gets past the gate, on any route.
-//! `docs/known-attacks.md` has a row for each: who reads it, since when, and what a client loses.
+//! gunicorn cuts the `SCRIPT_NAME` of a client on loopback off the path. With `/public`, the gate judges `GET /public/admin/x` by
+//! `/public/**`, and the app runs `/admin/x`. There are many such fields, and the gate strips all of them on every route.
+//! `docs/known-attacks.md` has a row for each: which software reads it, since when, and what a client loses.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl fmt::Display for Override {
     }
 }
 
-/// Folded names, and folded beginnings of names with a `*` behind, by what an app takes from them.
+/// Folded names, and folded beginnings of names that end in `*`, grouped by what an app takes from them.
 pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
     (
         Override::Path,
@@ -62,7 +62,7 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "x_middleware_override_headers",
             "x_middleware_request_*",
             "x_action_forwarded",
-            // Next.js rewrites by it to an intercepting route, whose layouts are of another path.
+            // Next.js rewrites the request by this field to an intercepting route, whose layouts are those of another path.
             "next_url",
             "next_resume",
             "x_next_resume_state_length",
@@ -141,7 +141,7 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "l5d_*",
             "knative_serving_*",
             "dapr_app_id",
-            // Of these only the ones in `PROXIED` come in, from trusted proxies.
+            // Of these, only the ones in `PROXIED` pass, and only from trusted proxies.
             "x_forwarded_*",
         ],
     ),
@@ -201,7 +201,7 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "x_apigateway_api_userinfo",
             "x_rstudio_username",
             "php_auth_*",
-            // A second spelling of Authorization, which a route may keep from the app.
+            // A second spelling of Authorization. A route may withhold Authorization from the app.
             "cgi_authorization",
             "x_serverless_authorization",
             "auth_type",
@@ -228,13 +228,13 @@ pub(super) const OVERRIDES: &[(Override, &[&str])] = &[
             "document_root",
             "document_uri",
             "script_filename",
-            // CGI gives it to the app as HTTP_PROXY, through which the app then asks others (CVE-2016-5385).
+            // CGI passes it to the app as HTTP_PROXY, and the app then sends its own requests through that proxy (CVE-2016-5385).
             "proxy",
         ],
     ),
 ];
 
-/// All of [`OVERRIDES`], one by one.
+/// All names of [`OVERRIDES`], one by one.
 pub(super) fn all() -> impl Iterator<Item = (&'static str, Override)> {
     OVERRIDES
         .iter()

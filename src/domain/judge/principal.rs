@@ -55,7 +55,7 @@ impl Principal {
         }
     }
 
-    /// The role and permissions of the active organization in the token. Only tokens of `clerk` count: another issuer may use an
+    /// The active organization of the token, with the user's role in it. Only tokens of `clerk` count: another issuer may use an
     /// organization id that is a customer's at Clerk.
     #[must_use]
     pub fn claimed(&self, roles: Option<&Roles>) -> Option<TokenMembership<'_>> {

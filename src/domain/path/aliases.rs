@@ -1,27 +1,27 @@
-//! Paths that an app may make of the one that was sent.
+//! Other paths that an app may read in a path.
 //!
-//! PHP hands what stands behind a script to the app; frameworks serve the data of a page under a path of its own. The handler or the
-//! loader of the page runs either way, so the page's route must let the caller in, too.
+//! PHP passes the part of the path after a script's name to the app. Frameworks serve the data of a page under a path of its own.
+//! In both cases the page's handler or loader runs, so the page's route must admit the caller too.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{CleanPath, PathSegment};
 use crate::domain::Rejection;
 
-/// Bound on the aliases of one path. Honest paths have one; each costs a walk over all routes.
+/// The most aliases of one path. Honest paths have one; each costs a walk over all routes.
 pub const MAX_ALIASES: usize = 4;
 
-/// Endings of the names of scripts to which the rest of the path is handed (PATH_INFO; RFC 3875, 4.1.5).
+/// Endings of script names after which the rest of the path goes to the script (PATH_INFO; RFC 3875, 4.1.5).
 const SCRIPTS: &[&str] = &[
     ".php", ".phtml", ".phar", ".cgi", ".fcgi", ".pl", ".py", ".wsgi", ".cfm",
 ];
 
-/// Scripts that are the page `/` of an app when nothing stands behind them. Others are files, or no scripts: `.pl` ends the names of
-/// Polish hosts.
+/// Scripts that serve the page `/` of an app when no path follows them. Scripts with other names are files. `.pl` may also end a
+/// name that is no script: the name of a Polish host.
 const FRONT_CONTROLLERS: &[&str] = &["index", "app", "app_dev", "default", "main"];
 
-/// Last segments under which frameworks and web servers serve the path before, or its data: React Router and Remix (also for `/` under
-/// a base name), SvelteKit, Nuxt, Qwik City, Vike; pages of a directory.
+/// Last segments under which frameworks and web servers serve the path before them, or its data: React Router and Remix (also for
+/// `/` under a base name), SvelteKit, Nuxt, Qwik City, Vike; the index pages of a directory.
 const PARENT_SEGMENTS: &[&str] = &[
     "_root.data",
     "_.data",
@@ -37,18 +37,18 @@ const PARENT_SEGMENTS: &[&str] = &[
     "index.php",
 ];
 
-/// Ends of a last segment under which they serve the data of the rest.
+/// Endings of a last segment under which frameworks serve the data of the path without that ending.
 const DATA_SUFFIXES: &[&str] = &[".data", "__data.json", "__route.js"];
 
-/// A path that an app may make of the one that was sent.
+/// Another path that an app may read in the request's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
     pub path: CleanPath<'static>,
-    /// Index of the segment of the path sent by which the app knows: the script, or the name of the data.
+    /// The index of the segment in the original path that makes the alias: the script, or the name of the data.
     pub named_at: usize,
 }
 
-/// Bytes of a segment that have to be encoded.
+/// Bytes of a segment that must be encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -58,12 +58,12 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':');
 
 impl CleanPath<'_> {
-    /// The paths that an app may make of this one, without itself. Empty for nearly every path.
+    /// The other paths that an app may read in this one. Empty for nearly every path.
     ///
     /// # Errors
-    /// [`Rejection::AmbiguousPath`] for more than [`MAX_ALIASES`]: nobody sends that in good faith.
+    /// [`Rejection::AmbiguousPath`] for more than [`MAX_ALIASES`]: no honest client sends such a path.
     pub fn aliases(&self) -> Result<Vec<Alias>, Rejection> {
-        // Every alias comes from a name with a dot in it.
+        // Every alias comes from a name with a dot.
         if !self.decoded.contains('.') {
             return Ok(Vec::new());
         }
@@ -94,7 +94,7 @@ impl CleanPath<'_> {
         Ok(found)
     }
 
-    /// A path of these raw segments, with a slash at the end if this one has it.
+    /// Builds a path from these raw segments, with a slash at the end if this path has one.
     fn alias(&self, segments: Vec<String>) -> Result<CleanPath<'static>, Rejection> {
         let mut path: String = segments
             .into_iter()
@@ -114,7 +114,7 @@ fn raw(segments: &[PathSegment<'_>]) -> Vec<String> {
         .collect()
 }
 
-/// What stands behind the name of a script at this index, if there is one.
+/// The segments after the name of a script at this index, if there is such a name.
 fn behind_script(segments: &[PathSegment<'_>], at: usize) -> Option<Vec<String>> {
     let text = segments.get(at)?.trimmed();
     let behind = segments.get(at + 1..)?;
@@ -129,7 +129,7 @@ fn behind_script(segments: &[PathSegment<'_>], at: usize) -> Option<Vec<String>>
         };
         return (!behind.is_empty() || known()).then(|| raw(behind));
     }
-    // Symfony, CodeIgniter and others cut their script's name off without asking for a slash: `/index.phpadmin` is `/admin`.
+    // Symfony, CodeIgniter and others cut their script's name off even without a slash after it: `/index.phpadmin` is `/admin`.
     let lower = text.to_ascii_lowercase();
     let rest = lower
         .find(".php")
@@ -143,7 +143,7 @@ fn strip_ignoring_case<'t>(text: &'t str, end: &str) -> Option<&'t str> {
     tail.eq_ignore_ascii_case(end).then_some(name)
 }
 
-/// The pages whose data a path may name.
+/// The pages whose data the path may name.
 fn data_of(segments: &[PathSegment<'_>]) -> Vec<Vec<String>> {
     let Some((last, before)) = segments.split_last() else {
         return vec![];
@@ -154,7 +154,7 @@ fn data_of(segments: &[PathSegment<'_>]) -> Vec<Vec<String>> {
         .iter()
         .position(|segment| segment.text() == "page-data");
     let under = |start: usize, page: usize, name: Option<String>| {
-        // Behind the base path of the app, or without it where a proxy has cut it off.
+        // The page is behind the base path of the app, or without it where a proxy removed the base path.
         let page = [
             raw(before.get(page..).unwrap_or_default()),
             name.into_iter().collect(),
@@ -187,7 +187,7 @@ fn data_of(segments: &[PathSegment<'_>]) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The raw segment without this end of it. Where the end is encoded, the rest is encoded anew.
+/// The raw segment without this suffix. If the suffix is encoded, the rest is encoded again.
 fn stem(segment: PathSegment<'_>, suffix: &str) -> Option<String> {
     let text = segment
         .text()

@@ -1,6 +1,6 @@
-//! One segment of a path, as app servers may understand it.
+//! One segment of a path, in the ways that app servers may read it.
 
-/// A segment in both forms. Neither contains a slash.
+/// A segment in raw and decoded form. Neither contains a slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathSegment<'p> {
     raw: &'p str,
@@ -18,21 +18,22 @@ impl<'p> PathSegment<'p> {
         self.text
     }
 
-    /// Whether every app server sees the same text in it, be it decoded (uvicorn, gunicorn, nginx) or not (Express, Rails): nothing is
-    /// encoded that could stand as it is (RFC 3986, 6.2.2.2), and hex digits are in upper case (6.2.2.1).
+    /// Whether every app server reads the same text in it, whether it decodes the segment (uvicorn, gunicorn, nginx) or not
+    /// (Express, Rails). Nothing is encoded that could stand unencoded (RFC 3986, 6.2.2.2), and hex digits are in upper case
+    /// (6.2.2.1).
     #[must_use]
     pub fn is_canonically_encoded(self) -> bool {
-        // An escape is three bytes long, and what it stands for is one.
+        // An escape is three bytes long, and the byte that it encodes is one.
         self.raw.len() == self.text.len() || self.raw.split('%').skip(1).all(is_canonical_escape)
     }
 
-    /// The segment as it stands in the request.
+    /// The segment as the client sent it.
     #[must_use]
     pub fn raw(self) -> &'p str {
         self.raw
     }
 
-    /// The segment without spaces around it and dots at its end: what Windows makes of it, or whoever trims it.
+    /// The segment without spaces around it and dots at its end, as Windows and other trimming app servers read it.
     #[must_use]
     pub fn trimmed(self) -> &'p str {
         self.text
@@ -40,7 +41,7 @@ impl<'p> PathSegment<'p> {
             .trim_end_matches([' ', '.'])
     }
 
-    /// The segment without its last `.suffix`, which Rails and older versions of Spring take for the format of the answer.
+    /// The segment without its last `.suffix`. Rails and older versions of Spring read that as the format of the answer.
     #[must_use]
     pub fn without_suffix(self) -> &'p str {
         self.text
@@ -49,8 +50,8 @@ impl<'p> PathSegment<'p> {
     }
 }
 
-/// Whether this, which follows a `%`, begins with the one spelling of a byte that has to be encoded. The path was decoded before,
-/// so the digits are there.
+/// Whether `rest`, which follows a `%`, begins with the canonical escape of a byte that must be encoded. The path was decoded
+/// before, so the two digits are there.
 fn is_canonical_escape(rest: &str) -> bool {
     let digits = rest.get(..2).unwrap_or_default();
     let byte = u8::from_str_radix(digits, 16);
@@ -58,10 +59,10 @@ fn is_canonical_escape(rest: &str) -> bool {
     upper && byte.is_ok_and(|byte| !super::is_pchar(byte))
 }
 
-/// Equality for apps that ignore letter case beyond ASCII: `ſ` is `s`, the Kelvin sign is `k`, `É` is `é`.
+/// Equality for apps that ignore letter case beyond ASCII: `ſ` equals `s`, the Kelvin sign equals `k`, `É` equals `é`.
 #[must_use]
 pub fn eq_ignore_case(a: &str, b: &str) -> bool {
-    // Folded while it is compared: the attacker chooses the length, and most comparisons end at the first letter.
+    // Both are folded during the comparison: the attacker chooses the length, and most comparisons end at the first letter.
     a.eq_ignore_ascii_case(b) || folded(a).eq(folded(b))
 }
 

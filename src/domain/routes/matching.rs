@@ -1,50 +1,51 @@
-//! Whether an app serves a path by a route: every app server, the app that the config describes, or only some.
+//! Whether an app serves a path by a route. The match holds for every app server, for the app that the config describes, or for
+//! some app servers.
 
 use super::{MAX_SEGMENTS, Pattern, Route, Segment};
 use crate::domain::path::{CleanPath, PathSegment, eq_ignore_case};
 
-/// How the app behind the gate reads paths, as far as its operator has said so: `paths:` of the config.
+/// How the app behind the gate reads paths, as the operator describes it under `paths:` in the config.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathRules {
     pub case: LetterCase,
     pub suffix: Suffix,
 }
 
-/// Whether `/ADMIN` is `/admin` to the app.
+/// Whether the app reads `/ADMIN` as `/admin`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LetterCase {
     #[default]
     Sensitive,
-    /// As Express, ASP.NET and IIS have it by default.
+    /// The default of Express, ASP.NET and IIS.
     Insensitive,
 }
 
-/// Whether `/admin.json` is `/admin` to the app.
+/// Whether the app reads `/admin.json` as `/admin`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Suffix {
     #[default]
     Significant,
-    /// As Rails (`.:format`) and Spring before 5.3 have it by default.
+    /// The default of Rails (`.:format`) and of Spring before 5.3.
     Ignored,
 }
 
-/// How sure it is that the app serves a path by a route. The greater, the less sure.
+/// How certain it is that the app serves a path by a route. A greater value is less certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Match {
-    /// Every app server does.
+    /// Every app server serves the path by the route.
     Certain,
-    /// The app does, by `paths:` or by the rule about a slash at the end. Broader routes are judged, too.
+    /// The app does, according to `paths:` or to the rule about a slash at the end. Broader routes are judged too.
     Declared,
-    /// Some app servers do. By itself it lets nobody in.
+    /// Some app servers do. Such a match alone admits no caller.
     Possible,
 }
 
-/// A path taken apart once, for all routes.
+/// The parts of a path, computed once for all routes.
 pub(super) struct PathParts<'p> {
     /// At most one more than a pattern can have.
     segments: Vec<PathSegment<'p>>,
     trailing_slash: bool,
-    /// Whether `paths:` says nothing and no segment has other readings: then equal texts are all that counts.
+    /// Whether `paths:` is empty and no segment has other readings. Then only equal texts match.
     plain: bool,
     rules: PathRules,
 }
@@ -59,13 +60,13 @@ impl<'p> PathParts<'p> {
         }
     }
 
-    /// How sure it is that the app serves the path by this route; `None` where no app server does.
+    /// How certain it is that the app serves the path by this route. `None` where no app server does.
     pub(super) fn match_route(&self, route: &Route) -> Option<Match> {
         let segments = self.match_pattern(&route.pattern)?;
         let slash = match self.trailing_slash && !route.pattern.rest {
             false => Match::Certain,
-            // `/admin/` is `/admin` to many frameworks, and below `/admin` to others (attack A-32). A rule that asks for something
-            // covers both; one that opens a path to everybody covers exactly what it says.
+            // Many frameworks read `/admin/` as `/admin`; others read it as a path below `/admin` (attack A-32). A route that
+            // asks for something covers both. A route that opens a path to every client covers exactly its pattern.
             true if route.access.opens() => Match::Possible,
             true => Match::Declared,
         };
@@ -100,7 +101,7 @@ fn match_literal(
 ) -> Option<Match> {
     let text = part.text();
     if *literal == *text {
-        // Express finds `/open` in `/open` alone, and not in `/%6Fpen`; uvicorn and gunicorn do in both.
+        // Express finds `/open` only in `/open` and not in `/%6Fpen`. uvicorn and gunicorn find it in both.
         let canonical = part.is_canonically_encoded();
         return Some(if canonical {
             Match::Certain
@@ -115,7 +116,7 @@ fn match_literal(
             && without_suffix().is_some_and(|bare| rules.same(literal, bare))
     };
     if rules.same(literal, text) || suffix_ignored() {
-        // What the config says of letter case is said of ASCII: of other letters not even the apps that ignore case agree.
+        // The config's rule on letter case is about ASCII letters. Apps that ignore case do not agree about other letters.
         let declared = part.is_canonically_encoded() && text.is_ascii() && literal.is_ascii();
         return Some(if declared {
             Match::Declared
@@ -125,13 +126,13 @@ fn match_literal(
     }
     let trimmed = part.trimmed();
     let looser = (trimmed.len() != text.len() && rules.same(literal, trimmed))
-        // As PHP's `urldecode` has it.
+        // PHP's `urldecode` reads `+` as a space.
         || (literal.contains(' ') && rules.same(literal, &text.replace('+', " ")));
     looser.then_some(Match::Possible)
 }
 
 impl PathRules {
-    /// Whether the app takes these two texts of a segment for the same.
+    /// Whether the app reads these two texts of a segment as the same.
     pub(super) fn same(self, a: &str, b: &str) -> bool {
         a == b || (self.case == LetterCase::Insensitive && eq_ignore_case(a, b))
     }

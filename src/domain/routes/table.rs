@@ -1,4 +1,4 @@
-//! All routes together: by which of them a request is judged.
+//! The table of all routes, and the choice of the routes that judge a request.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ pub struct RouteTable {
     rules: PathRules,
 }
 
-/// A route at which some app server arrives with a request.
+/// A route by which some app server serves a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteReading<'t> {
     pub route: &'t Arc<Route>,
-    /// The path as this app server has it: that of the request, or one of [`CleanPath::aliases`].
+    /// The path as this app server reads it: that of the request, or one of [`CleanPath::aliases`].
     pub path: &'t CleanPath<'t>,
 }
 
-/// The routes at which app servers may arrive with one request: at least one, the most specific first.
+/// The routes by which app servers may serve one request: at least one, the most specific first.
 ///
-/// A request is admitted only if it is under every one of them. Which of them the app is, the gate does not know.
+/// The gate does not know which of them the app uses. So it admits a request only if every one of them admits it.
 #[derive(Clone, Debug)]
 pub struct Readings<'t> {
     first: RouteReading<'t>,
@@ -39,7 +39,7 @@ impl<'t> Readings<'t> {
         self.first
     }
 
-    /// All others. Empty for nearly every request: app servers agree about what honest clients send.
+    /// All others. They are empty for nearly every request, because app servers agree on the paths that honest clients send.
     #[must_use]
     pub fn further(&self) -> &[RouteReading<'t>] {
         &self.further
@@ -49,7 +49,7 @@ impl<'t> Readings<'t> {
         std::iter::once(self.first).chain(self.further.iter().copied())
     }
 
-    /// Adds a reading, unless its route is judged already and looks at nothing of the path.
+    /// Adds a reading, unless its route is already there and does not depend on the path.
     fn add(&mut self, reading: RouteReading<'t>) {
         let from_path = |source: &WorkspaceSource| matches!(source, WorkspaceSource::Segment(_));
         let known = self
@@ -62,7 +62,7 @@ impl<'t> Readings<'t> {
 }
 
 impl RouteTable {
-    /// Sorts the routes. Two that cover the same method and path are a contradiction: their indices are the error.
+    /// Sorts the routes. Two routes that cover the same method and path contradict each other; the error holds their indices.
     pub fn new(routes: Vec<Route>, rules: PathRules) -> Result<Self, (usize, usize)> {
         for (later, b) in routes.iter().enumerate() {
             let same = |a: &Route| {
@@ -73,7 +73,7 @@ impl RouteTable {
             }
         }
         let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
-        // With equal patterns, the route that names its methods goes before the one that does not.
+        // With equal patterns, a route that names its methods comes before one that does not.
         routes.sort_by(|a, b| {
             let unnamed = |r: &Route| matches!(r.methods, Methods::Usual);
             a.pattern
@@ -83,15 +83,16 @@ impl RouteTable {
         Ok(Self { routes, rules })
     }
 
-    /// The routes at which app servers may arrive with this request; `aliases` are those of its path. `None` means refused: there is no
-    /// default, and what some app server would take to a path that no route covers is covered by none.
+    /// The routes by which app servers may serve this request. `aliases` are the aliases of its path. `None`: the request is
+    /// refused. There is no default route. If some app server may read the path as one that no route covers, no route covers the
+    /// request.
     ///
-    /// An alias that no route covers closes nothing: most names of scripts are names of files. A path that a route spells out is what
-    /// the operator says it is, and has no aliases.
+    /// An alias that no route covers changes nothing, because most names of scripts are names of files. A path that a route
+    /// spells out is read as the route has it, and its aliases are ignored.
     ///
-    /// The path of a webhook is nobody else's: what its route does not cover falls through to no broader one, and it has one
-    /// spelling. Otherwise the token of any user would open it by `/webhooks/clerk/`, and an app that leaves signatures to us would
-    /// take their word for Clerk's.
+    /// The path of a webhook has one spelling. Requests to it that its route does not cover fall through to no broader route.
+    /// Otherwise any user's token would open `/webhooks/clerk/`, and an app that leaves the signature check to the gate would
+    /// take the user's request for Clerk's.
     #[must_use]
     pub fn readings<'t>(
         &'t self,
@@ -105,7 +106,8 @@ impl RouteTable {
         let named = &first.pattern;
         for alias in aliases.iter().filter(|_| !named.is_literal()) {
             let (found, _) = self.matching_routes(method, &alias.path)?;
-            // Whoever names a script in a route knows it, and does not mean the route for everything else.
+            // If a route spells out the script's name, the operator knows the script and does not want the route for everything
+            // else.
             let known = named.is_literal_at(alias.named_at);
             let found = found.iter().flat_map(Readings::iter);
             found
@@ -118,8 +120,8 @@ impl RouteTable {
         (!webhook || readings.further.is_empty()).then_some(readings)
     }
 
-    /// The routes that cover the path to some app server, and whether every app server arrives at one. `None` where a request would
-    /// leave the path of a webhook.
+    /// The routes that cover the path for some app server, and whether every app server has one. `None` if a request would leave
+    /// the path of a webhook.
     fn matching_routes<'t>(
         &'t self,
         method: &Method,
@@ -167,14 +169,15 @@ impl RouteTable {
         self.routes.iter()
     }
 
-    /// How the app reads paths.
+    /// The rules by which the app reads paths.
     #[must_use]
     pub fn rules(&self) -> PathRules {
         self.rules
     }
 }
 
-/// Two method sets of one pattern contradict each other unless one of them names its methods and the other does not.
+/// Whether the method sets of two routes with one pattern contradict each other. They do not if exactly one of them names its
+/// methods.
 fn contradict(a: &Methods, b: &Methods) -> bool {
     match (a, b) {
         (Methods::Usual, Methods::These(_)) | (Methods::These(_), Methods::Usual) => false,
