@@ -1,5 +1,5 @@
-//! The listener for those who run the gate: `/metrics`, `/livez`, `/readyz` for everybody who reaches it, and changes for whoever
-//! shows the token. Not for the public.
+//! The admin listener for operators. Every client that reaches it gets `/metrics`, `/livez` and `/readyz`. Changes need the
+//! token. The listener must not be public.
 
 mod api;
 
@@ -24,20 +24,20 @@ use crate::metrics::Metrics;
 use crate::replication::ReplicationHandle;
 use crate::snapshot_store::SnapshotStore;
 
-/// Bound: one read, one write, and what is left of a body that nobody asked for.
+/// The longest time for one read, one write, and the rest of a body that the gate does not use.
 const IO: Duration = Duration::from_secs(10);
 
 /// What the admin listener serves.
 pub struct Admin {
     pub snapshots: Arc<SnapshotStore>,
     pub metrics: Arc<Metrics>,
-    /// Who knows why keys are missing.
+    /// Knows why keys are missing.
     pub keeper: Arc<KeyKeeper>,
-    /// Who knows why the shared store was not read.
+    /// Knows why the shared store was not read.
     pub shared: Option<Arc<ReplicationHandle>>,
-    /// Names under which it may be addressed, beside addresses and `localhost`.
+    /// Host names that a request may use, besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
-    /// Set when the process is ending: then it is alive, but not ready.
+    /// Set when the process is ending. It is then alive but not ready.
     pub draining: Arc<AtomicBool>,
     pub api: Api,
 }
@@ -51,7 +51,7 @@ impl Admin {
     ) -> (StatusCode, &'static str, Vec<u8>) {
         const TEXT: &str = "text/plain; charset=utf-8";
         let say = |status, text: &str| (status, TEXT, format!("{text}\n").into_bytes());
-        // Attack A-127: a page of another site that has its name point here sends that name as Host.
+        // Attack A-127: the page of another site lets its own name point here and sends that name as Host.
         if !host.is_some_and(|host| self.known(host)) {
             return say(
                 StatusCode::FORBIDDEN,
@@ -107,14 +107,15 @@ impl Admin {
     }
 }
 
-/// Why requests cannot be judged yet; `None` when they can. Depends on what is in memory only: an issuer that is down now must
+/// Why requests cannot be judged yet; `None` when they can. It depends only on what is in memory: an issuer that is down now must
 /// not take every replica out of service.
 ///
-/// Of several issuers the first one counts, which is the one under `clerk:`. Another one without keys concerns its own users, who
+/// Of several issuers only the first one counts, which is the one under `clerk:`. If another issuer has no keys, its own users
+/// get 503. That is no reason to refuse the users of all other issuers.
 /// get 503; it is no reason to send away everybody else's.
 #[must_use]
 pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
-    // One that was added while running never decides for all.
+    // An issuer that was added while the process runs never makes the gate unready.
     if let Some(issuer) = snapshot.rules.issuers.iter().find(|issuer| !issuer.added)
         && !snapshot
             .keys

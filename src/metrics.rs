@@ -1,6 +1,6 @@
-//! Every metric, on a registry of our own. Names and labels are a contract with dashboards: docs/operating.md.
+//! All metrics, on a registry of their own. Names and labels are a contract with dashboards: docs/operating.md.
 //!
-//! Label values come from the config and from closed lists, never from a request, and every series exists from the start.
+//! Label values come from the config and from closed lists, never from a request. Every series exists from the start.
 
 mod drift;
 mod lookups;
@@ -52,14 +52,14 @@ pub enum ChangeResult {
     NotKept,
 }
 
-/// Parts that are reloaded.
+/// The parts that a reload can replace.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
     Config,
     Membership,
 }
 
-/// `bailiff_store_writes_total`, for who writes.
+/// `bailiff_store_writes_total` for one writer.
 #[derive(Clone, Debug)]
 pub struct StoreWrites {
     pub ok: IntCounter,
@@ -68,7 +68,7 @@ pub struct StoreWrites {
 
 type Series = HashMap<(VerdictLabel, &'static str), IntCounter>;
 
-/// All metrics. Handles are kept; nothing is looked up by label while a request waits, but one hash of the route's name.
+/// All metrics. The handles are kept, so a request looks up no label; it only hashes the name of its route once.
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
@@ -100,12 +100,12 @@ pub struct Metrics {
     lost_lines: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
 }
 
-/// Seconds: 2.5 µs to 1 s. A decision is a few microseconds; the usual buckets would put every one into the first.
+/// In seconds, 2.5 µs to 1 s. A decision takes a few microseconds, and the usual buckets would count every decision in the first.
 const DECISION: &[f64] = &[
     2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,
     0.1, 0.25, 0.5, 1.0,
 ];
-/// Seconds: the buckets of OpenTelemetry for HTTP.
+/// In seconds: OpenTelemetry's buckets for HTTP.
 const HTTP: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
@@ -256,14 +256,14 @@ impl Metrics {
         }
     }
 
-    /// Makes the series of all routes, so that a scrape shows zeros and not gaps.
+    /// Creates the series of all routes, so that a scrape shows zeros instead of gaps.
     pub fn prepare_routes(&self, rules: &Rules) {
         let mut by_route = HashMap::new();
         by_route.insert(Arc::from(NO_ROUTE), Arc::new(self.series(NO_ROUTE, None)));
         for route in rules.routes.iter() {
             let text = route.pattern.text().clone();
             let series = self.series(&text, Some(route));
-            // Two routes with one pattern and other methods share their series.
+            // Two routes with the same pattern and different methods share their series.
             let entry: &mut Arc<Series> = by_route.entry(text).or_default();
             let mut merged = Series::clone(entry);
             merged.extend(series);
@@ -283,7 +283,7 @@ impl Metrics {
         outcome::ends(route).into_iter().map(series).collect()
     }
 
-    /// Counts one request. This is called once per request, from one place.
+    /// Counts one request. It is called once per request, from one place.
     pub fn request(
         &self,
         route: Option<&str>,
@@ -302,7 +302,7 @@ impl Metrics {
             .and_then(|series| series.get(&(outcome, reason)))
         {
             Some(counter) => counter.inc(),
-            // A route that a reload has just taken away, or a pair that nobody foresaw: counted all the same.
+            // A route that a reload just removed, or a pair that was not prepared. The request is counted all the same.
             None => self
                 .requests
                 .with_label_values(&[route, outcome.label(), reason])
@@ -369,7 +369,7 @@ impl Metrics {
         self.changes.with_label_values(&[result]).inc();
     }
 
-    /// `lost` tells how many log lines were dropped so far.
+    /// `lost` returns how many log lines were dropped so far.
     pub fn watch_log(&self, lost: impl Fn() -> usize + Send + Sync + 'static) {
         let _ = self.lost_lines.set(Box::new(lost));
     }

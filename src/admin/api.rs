@@ -1,4 +1,4 @@
-//! What can be changed through the admin listener, by whoever shows `admin.token`.
+//! The changes that a client with `admin.token` can make through the admin listener.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use crate::membership_sources::Sources;
 use crate::providers::{Providers, Refused};
 use crate::records::Records;
 
-/// The part of the admin listener that changes things.
+/// The part of the admin listener that makes changes.
 pub struct Api {
-    /// Empty: nobody may.
+    /// The accepted tokens. If empty, no client may make changes.
     pub tokens: Vec<TokenHash>,
     pub providers: Arc<Providers>,
     pub records: Arc<Records>,
@@ -34,7 +34,7 @@ fn refuse(status: StatusCode, detail: impl std::fmt::Display) -> Reply {
 }
 
 impl Api {
-    /// Whether this path is one of ours.
+    /// Whether the API serves this path.
     pub(super) fn serves(path: &str) -> bool {
         let within = |own| {
             path.strip_prefix(own)
@@ -81,7 +81,8 @@ impl Api {
         }
     }
 
-    /// Fail closed: without a configured token nobody changes anything. A page in somebody's browser cannot get here, as it has none.
+    /// Fail closed: without a configured token no client can make changes. A page in a browser does not have the token, so it
+    /// cannot use the API.
     fn permitted(&self, headers: &HeaderMap) -> Result<(), Reply> {
         if self.tokens.is_empty() {
             return Err(refuse(
@@ -115,7 +116,7 @@ impl Api {
         }
     }
 
-    /// Refuses tokens from now on, and ends the long answers that were given for them.
+    /// Refuses these tokens from now on, and ends the long answers to requests with them.
     async fn revoke(&self, revoked: Revoked) -> Reply {
         let at = EventTime(clock::now().0.saturating_mul(1000));
         let event = Change::Revoked(revoked.clone()).at(at);
@@ -128,7 +129,7 @@ impl Api {
         }
     }
 
-    /// Has the source of the membership asked now: for an app that has just changed something and does not want to wait.
+    /// Asks the source of the membership at once, for an app that has just changed the membership.
     fn refresh(&self) -> Reply {
         if self.sources.look_now() {
             (StatusCode::ACCEPTED, json!({"asked": true}))
@@ -140,7 +141,7 @@ impl Api {
         }
     }
 
-    /// As if Clerk had said `user.deleted` this moment.
+    /// Removes the user, as a `user.deleted` event of this moment does.
     async fn drop_user(&self, user: &str) -> Reply {
         let user = match UserId::parse(&decoded(user)) {
             Ok(user) => user,
@@ -160,7 +161,7 @@ impl Api {
     }
 }
 
-/// A segment of a path, as it was meant.
+/// The decoded segment of a path.
 fn decoded(segment: &str) -> std::borrow::Cow<'_, str> {
     percent_encoding::percent_decode_str(segment).decode_utf8_lossy()
 }
@@ -186,7 +187,7 @@ fn refused(why: &Refused) -> Reply {
     refuse(status, why)
 }
 
-/// The whole body, within [`MAX_BYTES`].
+/// Reads the whole body, of at most [`MAX_BYTES`].
 async fn read(session: &mut ServerSession) -> Result<Vec<u8>, Reply> {
     let mut body = vec![];
     loop {

@@ -1,16 +1,16 @@
-//! Cross-origin requests: which browsers' pages may read our refusals, and the answer to their preflights.
+//! Cross-origin requests: which origins may read the gate's refusals, and the answers to their preflights.
 //!
-//! What the upstream answers is the upstream's business; we add nothing to it.
+//! The gate adds nothing to the upstream's answers.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::head::RequestHead;
 
-/// The origins of `cors.origins`. Without any, preflights are requests like all others.
+/// The origins of `cors.origins`. If there are none, preflights are handled like other requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
     pub origins: Vec<Box<str>>,
-    /// Whether the browser may send cookies. Never together with `*`, which is no origin here.
+    /// Whether the browser may send cookies. It is never combined with `*`, which is not an allowed origin.
     pub credentials: bool,
     /// How long a browser may keep the answer to a preflight, in seconds.
     pub max_age: u64,
@@ -20,8 +20,8 @@ pub struct Cors {
 pub type ResponseFields = Vec<(HeaderName, HeaderValue)>;
 
 impl Cors {
-    /// The answer to a preflight (Fetch standard, 4.8) of a listed origin: status 204 and these fields. Anything that is
-    /// less than a whole preflight goes the way of every request, so OPTIONS opens no door (attack A-120).
+    /// The answer to a complete preflight (Fetch standard, 4.8) of a listed origin: status 204 and these fields. An incomplete
+    /// preflight is judged like every request, so OPTIONS opens no route (attack A-120).
     #[must_use]
     pub fn preflight(&self, head: &RequestHead) -> Option<ResponseFields> {
         if *head.method != Method::OPTIONS || self.origins.is_empty() || has_body(head.headers) {
@@ -54,8 +54,8 @@ impl Cors {
         Some(fields)
     }
 
-    /// The origin of a whole preflight (Fetch standard, 4.8) that is not listed and carries no token, as none of them does. It is
-    /// refused like every request without one; this only tells the log why.
+    /// The origin of a complete preflight (Fetch standard, 4.8) that is not listed. A preflight never carries a token. It is
+    /// refused like every request without a token, and the origin gives the log the reason.
     #[must_use]
     pub fn unlisted_preflight<'r>(
         &self,
@@ -69,14 +69,15 @@ impl Cors {
         self.unlisted(headers)
     }
 
-    /// The origin that a request names, when it is not listed.
+    /// The origin of a request, when it is not listed.
     #[must_use]
     pub fn unlisted<'r>(&self, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
         let origin = headers.get(header::ORIGIN)?;
         self.listed(headers).is_none().then_some(origin)
     }
 
-    /// The fields that let a listed origin read a refusal, or another answer of our own; a browser hides the 401 from the page otherwise.
+    /// The fields that let a listed origin read the gate's own answers, refusals included. Without them a browser hides the 401
+    /// from the page.
     #[must_use]
     pub fn on_refusal(&self, headers: &HeaderMap) -> ResponseFields {
         if self.origins.is_empty() {
@@ -93,14 +94,15 @@ impl Cors {
         }
     }
 
-    /// The Origin field when it is there once and listed to the letter: no pattern, no `null`, no suffix (attack A-121).
+    /// The Origin field, when it is there once and equals a listed origin exactly: no pattern, no `null`, no suffix (attack
+    ///
     fn listed<'r>(&self, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
         let mut values = headers.get_all(header::ORIGIN).iter();
         let (origin, more) = (values.next()?, values.next());
         (self.lists(origin) && more.is_none()).then_some(origin)
     }
 
-    /// Whether this is a listed origin, to the letter.
+    /// Whether the list contains exactly this origin.
     pub(super) fn lists(&self, origin: &HeaderValue) -> bool {
         self.origins
             .iter()

@@ -1,4 +1,4 @@
-//! The request head, checked once: what is ambiguous about method, target, Host or framing never gets further.
+//! The request head, checked once. A request with an ambiguous method, target, Host or framing is refused here.
 
 use std::net::IpAddr;
 
@@ -9,20 +9,20 @@ use super::authority::Authority;
 use super::ids::RequestId;
 use super::path::{CleanPath, Target};
 
-/// Largest header block in bytes, names and values.
+/// The largest header block in bytes, names and values.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// What came in, as far as a decision may depend on it. Borrowed; built once per request.
+/// The parts of the request that a decision may depend on. They are borrowed, and built once per request.
 #[derive(Clone, Debug)]
 pub struct RequestHead<'r> {
     pub method: &'r Method,
     pub path: CleanPath<'r>,
-    /// Path and query as they came.
+    /// Path and query as the client sent them.
     pub origin_form: &'r str,
     /// Whether the target is in absolute form, so that path and query are only a part of it.
     pub absolute_form: bool,
     pub headers: &'r HeaderMap,
-    /// Address of the peer. Only a Unix socket has none.
+    /// The address of the peer. Only a Unix socket has none.
     pub peer: Option<IpAddr>,
     pub request_id: RequestId,
 }
@@ -36,12 +36,12 @@ pub struct Incoming<'r> {
     pub version: Version,
     pub headers: &'r HeaderMap,
     pub peer: Option<IpAddr>,
-    /// A fresh id, for a request that brings no usable one.
+    /// A fresh id, for a request without a usable one.
     pub fresh_id: RequestId,
 }
 
 impl<'r> RequestHead<'r> {
-    /// Checks what every later step relies on.
+    /// Checks everything that later steps rely on.
     pub fn parse(incoming: Incoming<'r>) -> Result<Self, Rejection> {
         let Incoming {
             method,
@@ -61,7 +61,7 @@ impl<'r> RequestHead<'r> {
         check_framing(headers, version)?;
         let target = Target::parse(target)?;
         let host = host(headers, version)?;
-        // RFC 9112, 3.2.2: the absolute form must name the host that Host names; we judge its path (attack A-36).
+        // RFC 9112, 3.2.2: the absolute form must name the host of the Host field. The gate judges its path (attack A-36).
         if target
             .authority
             .is_some_and(|a| host.is_none_or(|h| !a.eq_ignore_ascii_case(h)))
@@ -80,7 +80,7 @@ impl<'r> RequestHead<'r> {
         })
     }
 
-    /// The length that the body says it has; `None` for a chunked one, which does not say.
+    /// The declared length of the body. `None` for a chunked body, which declares none.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         self.headers
@@ -91,14 +91,14 @@ impl<'r> RequestHead<'r> {
             .ok()
     }
 
-    /// The one value of a field that a rule reads. Twice, or as bytes that are no visible ASCII, is refused: the app
-    /// could read it otherwise than we (attacks ).
+    /// The value of a field that a route reads. If the field is there twice, or is not visible ASCII, the request is refused: the
+    /// app could read another value than the gate (attacks ).
     pub fn single(&self, name: &HeaderName) -> Result<Option<&'r str>, Rejection> {
         single(self.headers, name)
     }
 }
 
-/// The value of a field that may be absent. Twice, or as bytes that are no visible ASCII, is refused.
+/// The value of a field that may be absent. If it is there twice, or is not visible ASCII, the request is refused.
 fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r str>, Rejection> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -108,7 +108,7 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r st
     }
 }
 
-/// Message framing that two parsers could see differently (RFC 9112, 6.3; attacks ).
+/// Refuses message framing that two parsers could read differently (RFC 9112, 6.3; attacks ).
 fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Rejection> {
     let length = single(headers, &header::CONTENT_LENGTH)?;
     let coding = single(headers, &header::TRANSFER_ENCODING)?;
@@ -136,7 +136,7 @@ fn host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Rejection
     }
 }
 
-/// A request id from outside is kept when it is one plain word of at most 128 bytes, so that traces join up; it is no
+/// The client's request id. It is kept when it is one plain word of at most 128 bytes, so that traces can be joined. It is no
 /// identity and grants nothing.
 fn request_id(headers: &HeaderMap) -> Option<RequestId> {
     let text = single(headers, &HeaderName::from_static("x-request-id")).ok()??;

@@ -1,42 +1,42 @@
-//! The shape of a profile: which keys `answer: profile` gives, and what each of them says.
+//! The shape of a profile: the keys of `answer: profile`, and the value of each.
 
 use bytes::Bytes;
 use serde_json::Value;
 
-/// Most keys of a profile.
+/// The most keys of a profile.
 pub const MAX_KEYS: usize = 64;
-/// Longest key, and longest name of an attribute or a claim, in bytes.
+/// The longest key, and the longest name of an attribute or a claim, in bytes.
 pub const MAX_KEY: usize = 255;
 
-/// Keys in the order of the config, each with the word for its value.
+/// Keys in the order of the config, each with the word that selects its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile(Vec<(Box<str>, Word)>);
 
-/// What one key says. What is not known is `null`, never absent: callers need to look in one place only.
+/// The value of one key. An unknown value is `null` and its key is never absent, so that callers need no second check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// What `x-user-id` says.
+    /// The value of `x-user-id`.
     UserId,
     ClerkUserId,
     Email,
     Name,
-    /// What `x-access-status` says.
+    /// The value of `x-access-status`.
     AccessStatus,
-    /// Whether the access is active, or counts as active.
+    /// Whether the access is active or counts as active.
     HasAccess,
     Founder,
-    /// A list of texts.
+    /// The user's flags, as a list of texts.
     Flags,
     /// When the user got access, where that is known.
     ActivatedAt,
-    /// When the user was heard of first, where that is why they are known.
+    /// The first time that the gate heard of the user, where they are known only because of that.
     Since,
     Issuer,
     SessionId,
     OrgId,
-    /// `attributes` of the membership, by name.
+    /// An attribute of the membership's `attributes`, by name.
     Attribute(Box<str>),
-    /// A claim at the top of the token, as it stands there.
+    /// A claim at the top level of the token, unchanged.
     Claim(Box<str>),
 }
 
@@ -57,12 +57,12 @@ const PLAIN: &[(&str, Word)] = &[
 ];
 
 impl Word {
-    /// The words that stand alone.
+    /// The names of the words without a parameter.
     pub fn names() -> impl Iterator<Item = &'static str> {
         PLAIN.iter().map(|(name, _)| *name)
     }
 
-    /// The word with this name: one that stands alone, `attributes.NAME` or `claims.NAME`.
+    /// The word with this name: one without a parameter, `attributes.NAME` or `claims.NAME`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let named = |name: &str| (1..=MAX_KEY).contains(&name.len()).then(|| Box::from(name));
@@ -116,7 +116,7 @@ impl Profile {
     }
 }
 
-/// A JSON object with the keys in this order. `serde_json::Map` would sort them.
+/// Writes a JSON object with the keys in this order. `serde_json::Map` would sort them.
 pub(super) fn object<'k>(entries: impl IntoIterator<Item = (&'k str, Value)>) -> Bytes {
     let entries = entries
         .into_iter()

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 use super::ids::SvixId;
 use super::{Rejection, UnixTime};
 
-/// A secret that signs webhooks, as an HMAC key. Never prints.
+/// A secret that signs webhooks, as an HMAC key. It is never printed.
 #[derive(Clone)]
 pub struct WebhookSecret(hmac::Key);
 
@@ -18,7 +18,7 @@ impl std::fmt::Debug for WebhookSecret {
     }
 }
 
-/// Why a text is no webhook secret.
+/// Why a text is not a webhook secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     #[error("is empty")]
@@ -39,7 +39,7 @@ pub enum SecretError {
     Weak(usize),
 }
 
-/// Fewest bytes of a secret. Libraries that took `whsec_` for an empty key let anybody sign.
+/// The fewest bytes of a secret. With libraries that read `whsec_` as an empty key, any client could sign.
 pub const MIN_SECRET: usize = 16;
 
 impl WebhookSecret {
@@ -68,7 +68,8 @@ impl WebhookSecret {
     }
 }
 
-/// The svix headers of a request, well-formed and nothing more. Owned, because it waits until the body has been read.
+/// The svix headers of a request. They are well-formed; the signature is not checked. They are owned, because they wait until the
+/// body is read.
 #[derive(Clone, Debug)]
 pub struct Envelope {
     id: SvixId,
@@ -77,19 +78,19 @@ pub struct Envelope {
     signatures: Box<str>,
 }
 
-/// Most entries in a signature list: the sender signs with one new and up to ten old secrets.
+/// The most entries in a signature list: the sender signs with one new and up to ten old secrets.
 const MAX_SIGNATURES: usize = 32;
 /// `v1,` and the base64 of 32 bytes.
 const ENTRY: usize = 3 + 44;
 
-/// A webhook that one of our secrets has signed, over exactly these bytes.
+/// A webhook that a configured secret has signed, over exactly these bytes.
 #[derive(Clone, Debug)]
 pub struct SignedWebhook {
     id: SvixId,
 }
 
 impl SignedWebhook {
-    /// The id of the delivery; a retry carries the same one.
+    /// The id of the delivery. A retry has the same id.
     #[must_use]
     pub fn id(&self) -> &SvixId {
         &self.id
@@ -119,7 +120,7 @@ impl Envelope {
         else {
             return Err(Rejection::WebhookHeaders);
         };
-        // A dot in the id would let `id.timestamp.body` be cut at another place with the same signature.
+        // With a dot in the id, `id.timestamp.body` could be split at another place with the same signature.
         let id = SvixId::parse(id)
             .ok()
             .filter(|id| !id.as_str().contains('.'))
@@ -132,8 +133,8 @@ impl Envelope {
         })
     }
 
-    /// Checks time and signature. Each entry of the list counts by itself; any that fits one of our secrets is enough, so
-    /// both sides can rotate.
+    /// Checks time and signature. One entry of the list that fits one configured secret is enough, so both sides can rotate their
+    /// secrets.
     pub fn verify(
         self,
         body: &[u8],
@@ -141,7 +142,7 @@ impl Envelope {
         tolerance: std::time::Duration,
         now: UnixTime,
     ) -> Result<SignedWebhook, Rejection> {
-        // Bound on replays (attack A-112): both directions, as a sender's clock may be wrong either way.
+        // The limit on replays (attack A-112). It holds in both directions, because a sender's clock may be ahead or behind.
         let distance = now.since(self.sent).max(self.sent.since(now));
         if distance > tolerance.as_secs() {
             return Err(Rejection::WebhookTime);
@@ -155,7 +156,7 @@ impl Envelope {
             .take(MAX_SIGNATURES)
             .filter_map(signature);
         let macs: Vec<_> = entries.collect();
-        // Bound: one pass over the body per secret, however many signatures a stranger puts into the list (attack A-105).
+        // One pass over the body per secret, however many signatures a client puts into the list (attack A-105).
         let fits = |secret: &WebhookSecret| {
             let mut context = hmac::Context::with_key(&secret.0);
             let head = [
@@ -167,7 +168,7 @@ impl Envelope {
             head.iter().for_each(|part| context.update(part));
             context.update(body);
             let ours = context.sign();
-            // Whole MACs, in constant time: svix CVE-2024-21491 compared up to the shorter one.
+            // Compares whole MACs in constant time: svix CVE-2024-21491 compared only up to the shorter one.
             macs.iter()
                 .any(|mac| constant_time::verify_slices_are_equal(mac, ours.as_ref()).is_ok())
         };
@@ -179,7 +180,7 @@ impl Envelope {
     }
 }
 
-/// `v1,` and 44 characters of standard base64, nothing else; other versions are skipped, as the standard says.
+/// Reads `v1,` and 44 characters of standard base64, and nothing else. Other versions are skipped, as the standard requires.
 fn signature(entry: &str) -> Option<Vec<u8>> {
     let packed = entry
         .strip_prefix("v1,")
@@ -187,7 +188,8 @@ fn signature(entry: &str) -> Option<Vec<u8>> {
     STANDARD.decode(packed).ok().filter(|mac| mac.len() == 32)
 }
 
-/// The timestamp in its one spelling. Libraries that sign the *parsed* number accept `017…`, `+17…` and Arabic digits.
+/// Reads the timestamp in its one valid spelling. Libraries that sign the *parsed* number accept `017…`, `+17…` and Arabic
+/// digits.
 fn seconds(text: &str) -> Option<UnixTime> {
     let plain = (1..=12).contains(&text.len())
         && !text.starts_with('0')

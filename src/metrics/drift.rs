@@ -1,4 +1,4 @@
-//! What a reconciliation with Clerk found other than webhooks had told.
+//! The differences that a reconciliation with Clerk found, beyond what the webhooks had reported.
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 

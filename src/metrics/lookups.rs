@@ -1,4 +1,4 @@
-//! Questions about single users, where the source of the membership is asked user by user.
+//! Lookups of single users, where the source of the membership is asked user by user.
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
@@ -16,7 +16,7 @@ pub enum LookupResult {
     Stale,
 }
 
-/// `bailiff_membership_lookups_total`. Handles are kept: each request of a user counts here.
+/// `bailiff_membership_lookups_total`. The handles are kept, because each request of a user counts here.
 pub struct LookupMetrics {
     cached: IntCounter,
     found: IntCounter,

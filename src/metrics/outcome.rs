@@ -1,9 +1,9 @@
-//! How requests end, and which ends a route can have: every such series exists from the start.
+//! How requests end, and which outcomes a route can have. The series of all these outcomes exist from the start.
 
 use crate::domain::Rejection;
 use crate::domain::routes::{Access, Mode, Route};
 
-/// How a request ended, as the label `verdict` calls it.
+/// How a request ended: the label `verdict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerdictLabel {
     Forward,
@@ -11,7 +11,7 @@ pub enum VerdictLabel {
     /// Forwarded without identity from a route in report mode.
     Report,
     Preflight,
-    /// Answered by the gate itself, on a route with `answer:`.
+    /// The gate itself answered, on a route with `answer:`.
     Answer,
     Acknowledge,
 }
@@ -30,10 +30,10 @@ impl VerdictLabel {
     }
 }
 
-/// The label `reason` of a request that went well.
+/// The label `reason` of a request without a fault.
 pub const NO_REASON: &str = "none";
 
-/// What can go wrong with a request after it was let through.
+/// The faults that can happen after a request is forwarded.
 const AFTER_FORWARD: &[Rejection] = &[
     Rejection::UpstreamConnect,
     Rejection::UpstreamTimeout,
@@ -45,7 +45,7 @@ const AFTER_FORWARD: &[Rejection] = &[
     Rejection::Internal,
 ];
 
-/// The ends that a request can have, with their label `reason`. `None`: no route covers it.
+/// The outcomes that a request can have, with their label `reason`. `None`: no route covers the request.
 pub(super) fn ends(route: Option<&Route>) -> Vec<(VerdictLabel, &'static str)> {
     let all = |outcome: VerdictLabel| Rejection::ALL.iter().map(move |r| (outcome, r.label()));
     let Some(route) = route else {

@@ -10,7 +10,7 @@ pub enum ProfileResult {
     Ok,
     NotFound,
     Failed,
-    /// Not asked, or asked in vain, because of the rate limit.
+    /// Not asked, or asked without an answer, because of the rate limit.
     Limited,
 }
 

@@ -1,4 +1,4 @@
-//! What replicas share, as this one sees it.
+//! The metrics about the shared store, from this replica's view.
 
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -6,13 +6,13 @@ use super::{VALID, keep, seconds};
 use crate::domain::UnixTime;
 use crate::domain::shared::ResyncReason;
 
-/// Results of `bailiff_shared_entries_total`: of facts, and of elements of the log that are no entries.
+/// Results of `bailiff_shared_entries_total`, for facts and for elements of the log that are not valid entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryResult {
     Applied,
-    /// It says nothing new.
+    /// The entry contains nothing new.
     Old,
-    /// It is none of ours.
+    /// The element is not an entry of bailiff.
     InvalidEntry,
 }
 
@@ -20,9 +20,9 @@ pub enum EntryResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitResult {
     Ok,
-    /// It is told later, after everything was read again.
+    /// The commit failed. It is sent later, after everything was read again.
     Failed,
-    /// The store has no room for all of it.
+    /// The store has no room for the whole commit.
     Full,
 }
 
@@ -104,14 +104,14 @@ impl ReplicationMetrics {
         self.contact.set(seconds(at));
     }
 
-    /// Where the reader is; the head is at least there.
+    /// The reader's position. The head is at least there.
     pub fn read_until(&self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.position.set(position);
         self.head.set(self.head.get().max(position));
     }
 
-    /// Where the store is.
+    /// The store's position.
     pub fn head(&self, seq: u64) {
         self.head.set(i64::try_from(seq).unwrap_or(i64::MAX));
     }

@@ -1,4 +1,4 @@
-//! Long answers to users: how many may end with the access of their users, and why some did.
+//! Long answers to users: how many are open and can end with their users' access, and why some were closed.
 
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
@@ -42,7 +42,7 @@ impl StreamMetrics {
         Self { open, closed }
     }
 
-    /// A stream begins.
+    /// Counts a new stream.
     #[must_use]
     pub fn open(&self) -> Open {
         self.open.inc();

@@ -1,4 +1,4 @@
-//! Which token came with the request: exactly one, or none.
+//! Finds the token of a request: exactly one, or none.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::Rejection;
 
-/// Longest token in bytes. Clerk's session tokens fit into a cookie (4 KB); templates may be larger.
+/// The longest token in bytes. Clerk's session tokens fit into a cookie (4 KB); tokens of templates may be larger.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
-/// The bearer token of the request (RFC 6750, 2.1): the scheme in any letter case, one space, the token. There is no other
-/// place: never the query, never a cookie.
+/// The bearer token of the request (RFC 6750, 2.1): the scheme in any letter case, one space, the token. The gate takes a token
+/// from no other place: never from the query, never from a cookie.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let Some(field) = fields.next() else {
         return Ok(None);
     };
-    // Attack A-58: with two fields, app and gate could each believe another one.
+    // Attack A-58: of two fields, the app could read one and the gate the other.
     if fields.next().is_some() {
         return Err(Rejection::SeveralTokens);
     }
-    // The bound comes before any look at the content (attack A-60).
+    // The length is checked before the content is read (attack A-60).
     if field.len() > MAX_TOKEN + "Bearer ".len() {
         return Err(Rejection::MalformedToken);
     }
@@ -35,7 +35,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
     }
 }
 
-/// What a page sends as its token when it has none: JavaScript's word for the value that it put there in the place of one.
+/// The JavaScript word that a page sends as its token when it has none.
 #[must_use]
 pub fn placeholder(token: &str) -> Option<&'static str> {
     ["null", "undefined", "[object Promise]", "[object Object]"]
@@ -43,12 +43,12 @@ pub fn placeholder(token: &str) -> Option<&'static str> {
         .find(|word| *word == token.trim())
 }
 
-/// Clerk's session cookies of the request, `__session` and `__session_<suffix>`: same-origin browsers send them beside the
-/// header. They are never used as a token; a caller only makes sure that they do not speak of somebody else.
+/// Clerk's session cookies of the request, `__session` and `__session_<suffix>`. Browsers send them beside the header on
+/// same-origin requests. They are never used as a token. The caller only checks that they do not belong to another user.
 ///
-/// Read as generously as any library reads them: what one of them finds in a cookie must not escape us.
+/// The reading is as lenient as that of any library: the gate must find every session cookie that some library finds.
 pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
-    // Bytes, not text: an odd byte in another cookie of the line must not hide ours.
+    // The line is split as bytes, not text. An odd byte in another cookie of the line must not hide the session cookie.
     let pairs = headers
         .get_all(header::COOKIE)
         .iter()
@@ -57,7 +57,7 @@ pub fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>
         let (name, value) = std::str::from_utf8(pair).ok()?.trim().split_once('=')?;
         let name = name.trim_end();
         let ours = name == "__session" || name.starts_with("__session_");
-        // RFC 6265, 4.1.1: a value may stand in quotes, and apps read it without them. Many decode percent sequences.
+        // RFC 6265, 4.1.1: a value may stand in quotes, and apps read it without them. Many apps decode percent sequences.
         ours.then(|| percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy())
     })
 }

@@ -1,5 +1,5 @@
-//! The claims of a token, read into types. For Clerk its page "Session tokens" is the source, with both token versions; for other
-//! providers OpenID Connect Core and RFC 9068.
+//! The claims of a token, parsed into types. The source for Clerk is its page "Session tokens", with both token versions; for
+//! other providers OpenID Connect Core and RFC 9068.
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
@@ -11,16 +11,16 @@ use crate::domain::issuer::{Issuer, IssuerKind};
 use super::organization::{self, Organization};
 use super::person;
 
-/// Claims, each of the type that its meaning asks for. A claim of a wrong type makes the whole token malformed.
+/// Claims with their types. A claim of a wrong type makes the whole token malformed.
 #[derive(Debug)]
 pub struct Claims {
     pub iss: Box<str>,
-    /// `None` when missing or no user: see [`Claims::subject_fault`].
+    /// `None` when it is missing or does not name a user: see [`Claims::subject_fault`].
     pub sub: Option<Subject>,
     pub subject_fault: Rejection,
     pub sid: Option<SessionId>,
     pub azp: Option<Box<str>>,
-    /// The OAuth client that got the token (RFC 9068, 2.2). Not read from Clerk's tokens.
+    /// The OAuth client that the token was issued to (RFC 9068, 2.2). Not read from Clerk's tokens.
     pub client_id: Option<Box<str>>,
     pub aud: Vec<Box<str>>,
     pub exp: u64,
@@ -28,32 +28,32 @@ pub struct Claims {
     pub iat: Option<u64>,
     /// `sts` is there and is not `active`.
     pub pending: bool,
-    /// Minutes since first and second factor at the time of `iat`; -1 for never.
+    /// Minutes since the first and the second factor at the time of `iat`; -1 means never.
     pub factor_age: Option<(i64, i64)>,
     pub plans: Vec<Box<str>>,
     pub features: Vec<Box<str>>,
-    /// Who acts as this user, when the session is impersonated.
+    /// The actor who impersonates the user in this session.
     pub actor: Option<Box<str>>,
     pub org: Option<Organization>,
     /// E-mail address and name as header values, where the token has them.
     pub email: Option<HeaderValue>,
     pub name: Option<HeaderValue>,
-    /// The claims as they came, for headers that the config takes from them.
+    /// All claims unchanged, for headers that the config fills from claims.
     pub all: Map<String, Value>,
 }
 
-/// 9999-12-31T23:59:59Z. A time beyond it is no time but an overflow looking for a place.
+/// 9999-12-31T23:59:59Z. A later time is refused, because it could cause an overflow.
 const END_OF_TIME: u64 = 253_402_300_799;
 
 pub(super) type Read<T> = Result<T, Rejection>;
 
 impl Claims {
-    /// Reads the payload of a token whose signature was good, by the rules of the issuer that signed it.
+    /// Reads the payload of a token with a valid signature, by the rules of the issuer that signed it.
     pub(super) fn read(all: Map<String, Value>, issuer: &Issuer) -> Read<Self> {
         let names = &*issuer.claim_names;
         let clerk = issuer.kind == IssuerKind::Clerk;
         let text = |name| optional_text(&all, name);
-        // What only Clerk gives a meaning to: in other tokens such a claim is whatever its provider takes it for.
+        // Claims with a meaning only in Clerk's tokens. Another provider may use the same name for something else.
         let of_clerk = |name| if clerk { text(name) } else { Ok(None) };
         let (sub, subject_fault) = subject(&all, issuer);
         Ok(Self {
@@ -71,7 +71,7 @@ impl Claims {
             exp: seconds(&all, "exp")?.ok_or(Rejection::MalformedToken)?,
             nbf: seconds(&all, "nbf")?,
             iat: seconds(&all, "iat")?,
-            // Absent or `active` passes (attack A-57). A word that Clerk may invent later is not `active`.
+            // Absent or `active` passes (attack A-57). A value that Clerk may add later is not `active`.
             pending: of_clerk("sts")?.is_some_and(|sts| sts != "active"),
             factor_age: if clerk { factor_age(&all)? } else { None },
             plans: list(of_clerk("pla")?),
@@ -93,8 +93,8 @@ pub(super) fn optional_text<'a>(all: &'a Map<String, Value>, name: &str) -> Read
     }
 }
 
-/// A NumericDate (RFC 7519, 2) as whole seconds. A text, a fraction, a negative or a huge number is no time: libraries that
-/// accepted those were fooled by them (jsonwebtoken CVE-2026-25537; attack A-52).
+/// A NumericDate (RFC 7519, 2) as whole seconds. A text, a fraction, a negative or a huge number is refused: such values tricked
+/// libraries that accepted them (jsonwebtoken CVE-2026-25537; attack A-52).
 fn seconds(all: &Map<String, Value>, name: &str) -> Read<Option<u64>> {
     match all.get(name) {
         None => Ok(None),
@@ -113,10 +113,10 @@ pub(super) fn subject_name(issuer: &Issuer) -> &str {
     }
 }
 
-/// The user of the token. Of Clerk's, a machine (`mch_`) is another kind of token, not a broken one.
+/// The user of the token. In Clerk's tokens, a machine (`mch_`) means another kind of token and not a broken one.
 fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejection) {
     let name = subject_name(issuer);
-    // A number is refused: `1e3` and `1000` would be one user in some parsers and two in others.
+    // A number is refused: some parsers read `1e3` and `1000` as one user and others as two.
     let sub = all.get(name).and_then(Value::as_str).unwrap_or_default();
     match issuer.kind {
         IssuerKind::Clerk => {
@@ -131,8 +131,9 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
             (user, fault)
         }
         IssuerKind::Oidc => {
-            // Whoever may write any address into a profile would be anybody. Providers that say nothing of it (Entra ID) leave
-            // that to whoever runs a tenant there, which anybody can, so silence is no proof.
+            // A user who can write any address into a profile could take any user's identity. A provider that is silent about
+            // verification (Entra ID) leaves the addresses to the operator of a tenant there. Any person can be that operator, so
+            // silence is no proof.
             let proven = name != "email" || person::is_proven(all);
             (
                 Subject::parse(sub).ok().filter(|_| proven),
@@ -142,7 +143,7 @@ fn subject(all: &Map<String, Value>, issuer: &Issuer) -> (Option<Subject>, Rejec
     }
 }
 
-/// The session. Clerk's must be well-formed; other providers owe us none, and what they call `sid` may be anything.
+/// The session. Clerk's must be well-formed. Other providers need not have one, and their `sid` may be any text.
 fn session(all: &Map<String, Value>, kind: IssuerKind) -> Read<Option<SessionId>> {
     match kind {
         IssuerKind::Clerk => optional_text(all, "sid")?
@@ -179,7 +180,7 @@ fn factor_age(all: &Map<String, Value>) -> Read<Option<(i64, i64)>> {
     }
 }
 
-/// Fail closed: a session that says it is impersonated, but not by whom, is refused rather than taken for the user's own.
+/// Fail closed: a session that is impersonated but does not name its actor is refused. It must not pass as the user's own.
 fn actor(all: &Map<String, Value>) -> Read<Option<Box<str>>> {
     match all.get("act") {
         None | Some(Value::Null) => Ok(None),

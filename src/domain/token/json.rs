@@ -1,7 +1,7 @@
-//! A JSON object in which no member stands twice.
+//! A JSON object without duplicate members.
 //!
-//! RFC 7519, 4 leaves duplicate claims to the parser; two parsers that choose differently are two identities. So the whole
-//! object is refused. `serde_json` bounds the nesting (128), the caller bounds the bytes.
+//! RFC 7519, 4 leaves duplicate claims to the parser. Two parsers that choose differently would read two identities from one
+//! token. So the whole object is refused. `serde_json` limits the nesting (128), and the caller limits the bytes.
 
 use std::fmt;
 

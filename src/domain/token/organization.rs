@@ -13,13 +13,13 @@ use super::permissions;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
     pub id: OrgId,
-    /// With its `org:` prefix in both token versions.
+    /// The role, with its `org:` prefix in both token versions.
     pub role: Option<Box<str>>,
-    /// Each as `org:feature:permission`.
+    /// The permissions, each as `org:feature:permission`.
     pub permissions: Vec<Box<str>>,
 }
 
-/// The organization: the mapped claim, else what Clerk's tokens say of it.
+/// The organization: the mapped claim, otherwise Clerk's own claims.
 pub(super) fn read(all: &Map<String, Value>, issuer: &Issuer) -> Read<Option<Organization>> {
     match (&issuer.claim_names.tenant, issuer.kind) {
         (Some(claim), _) => tenant(all, claim),
@@ -28,7 +28,7 @@ pub(super) fn read(all: &Map<String, Value>, issuer: &Issuer) -> Read<Option<Org
     }
 }
 
-/// A tenant is a name and nothing more: which role somebody has there is what the membership says.
+/// A tenant is only a name. The user's role there comes from the membership.
 fn tenant(all: &Map<String, Value>, claim: &str) -> Read<Option<Organization>> {
     let Some(id) = optional_text(all, claim)? else {
         return Ok(None);
@@ -41,8 +41,8 @@ fn tenant(all: &Map<String, Value>, claim: &str) -> Read<Option<Organization>> {
     }))
 }
 
-/// Version 2 has only `o`, version 1 (or none) only the flat claims, and an unknown version is
-/// a user without organization.
+/// Version 2 has only `o`. Version 1 (or no version) has only the flat claims. In an unknown version the user has no
+/// organization.
 fn of_clerk(all: &Map<String, Value>) -> Read<Option<Organization>> {
     match all.get("v").map(Value::as_u64) {
         Some(Some(2)) => organization_v2(all),

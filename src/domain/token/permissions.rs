@@ -1,6 +1,6 @@
 //! Clerk's packed permissions: features, permission names, and one bit mask per feature.
 
-/// Most permission names in a token that are looked at.
+/// The most permission names of a token that are read.
 const MAX_NAMES: usize = 512;
 
 /// A role, feature or permission that may stand in a comma list in a header.
@@ -11,8 +11,8 @@ pub(super) fn is_word(text: &str) -> bool {
 
 /// Unpacks `fea`, `o.per` and `o.fpm` into `org:feature:permission`.
 ///
-/// The i-th mask belongs to the i-th feature. Clerk's page counts all features, its JavaScript library only those of the
-/// organization; the number of masks tells which is meant. Where it tells nothing, nobody has a permission.
+/// The i-th mask belongs to the i-th feature. Clerk's page counts all features; its JavaScript library counts only those of the
+/// organization. The number of masks shows which count applies. If it fits neither, there are no permissions.
 pub(super) fn unpack(features: &str, names: &str, masks: &str) -> Vec<Box<str>> {
     let all: Vec<_> = features
         .split(',')
@@ -44,8 +44,8 @@ pub(super) fn unpack(features: &str, names: &str, masks: &str) -> Vec<Box<str>> 
     granted.collect()
 }
 
-/// The bits of a decimal number, lowest first. The number may be longer than any integer type: a mask has one bit per
-/// permission of the instance. What is no number has no bits.
+/// The bits of a decimal number, lowest first. The number may be longer than any integer type: a mask has one bit per permission
+/// of the instance. A text that is not a number has no bits.
 fn bits(decimal: &str) -> Vec<bool> {
     if decimal.is_empty()
         || decimal.len() > MAX_NAMES

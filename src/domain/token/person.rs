@@ -1,4 +1,4 @@
-//! What a token says about the person: e-mail address and name. Texts for people; nothing is decided by them.
+//! The person's e-mail address and name in a token. They are only for display: the gate decides nothing by them.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ type Members = Map<String, Value>;
 /// The e-mail address, from the first mapped claim that holds one.
 #[must_use]
 pub fn email<'a>(all: &'a Members, issuer: &Issuer) -> Option<&'a str> {
-    // OpenID Connect Core, 5.1. Clerk's tokens have no such claim, and its addresses are verified.
+    // OpenID Connect Core, 5.1. Clerk's tokens have no such claim, and Clerk verifies its addresses.
     if issuer.kind == IssuerKind::Oidc && !is_verified(all) {
         return None;
     }
@@ -23,7 +23,7 @@ pub fn email<'a>(all: &'a Members, issuer: &Issuer) -> Option<&'a str> {
         })
 }
 
-/// The name: one of the mapped claims, else put together from its parts.
+/// The name: one of the mapped claims, otherwise joined from its parts.
 #[must_use]
 pub fn name(all: &Members, names: &ClaimNames) -> Option<String> {
     let said = |name: &str| all.get(name).and_then(text);
@@ -38,8 +38,8 @@ pub fn name(all: &Members, names: &ClaimNames) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-/// Whether nothing speaks against the address. Fail closed: some providers write the truth value as text, and what is neither is
-/// no yes.
+/// Whether no claim marks the address as unverified. Some providers write the truth value as text. Fail closed: any other value
+/// counts as unverified.
 fn is_verified(all: &Members) -> bool {
     match all.get("email_verified") {
         None | Some(Value::Null) => true,
@@ -47,7 +47,7 @@ fn is_verified(all: &Members) -> bool {
     }
 }
 
-/// Whether the provider says that the address is verified; silence is no proof.
+/// Whether the provider marks the address as verified. A missing claim is no proof.
 #[must_use]
 pub fn is_proven(all: &Members) -> bool {
     all.get("email_verified")
@@ -55,8 +55,8 @@ pub fn is_proven(all: &Members) -> bool {
         && is_verified(all)
 }
 
-/// Of a list of addresses as Clerk's API has it, the primary one; without a claim that says which that is, the first. An address
-/// that is not verified is nobody's.
+/// The primary address of a list in the form of Clerk's API. If no claim gives the primary one, it is the first. An address that
+/// is not verified does not count.
 fn primary<'a>(all: &Members, listed: &'a [Value]) -> Option<&'a str> {
     let verified = |entry: &&Value| match entry.get("verification").and_then(|v| v.get("status")) {
         None | Some(Value::Null) => true,

@@ -1,4 +1,4 @@
-//! The checks on claims: time, issuer, party, audience, session. A signature alone lets nobody in.
+//! The checks on claims: time, issuer, party, audience, session. A signature alone admits no caller.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::domain::ids::{CLERK, UserId};
 use crate::domain::issuer::{ClaimsPolicy, Issuer, IssuerKind};
 use crate::domain::{Rejection, UnixTime};
 
-/// Claims that passed every check at one second. Holding one is the permission to look up a member; there is no other
-/// constructor than [`VerifiedClaims::verify`].
+/// Claims that passed every check at one second. Only these claims may be used to look up a member. There is no other constructor
+/// than [`VerifiedClaims::verify`].
 #[derive(Clone, Debug)]
 pub struct VerifiedClaims {
     signed: Arc<SignedClaims>,
@@ -26,12 +26,12 @@ impl VerifiedClaims {
         now: UnixTime,
     ) -> Result<Self, Rejection> {
         let claims = signed.claims();
-        // The issuer is compared byte for byte (RFC 7519, 4.1.1). Which keys were tried was chosen by this claim, so this cannot differ; a second look
-        // costs nothing and stands when somebody changes the choice.
+        // The issuer is compared byte for byte (RFC 7519, 4.1.1). The same claim chose the issuer's keys, so a difference is not
+        // possible today. The second check costs nothing, and it still protects if that choice changes.
         if *claims.iss != *issuer.iss || signed.issuer() != &issuer.name {
             return Err(Rejection::WrongIssuer);
         }
-        // Users of `clerk` go by their bare id, so nobody else may speak under that name. The config refuses it too.
+        // Users of `clerk` have their bare id, so no other issuer may use that name. The config refuses it too.
         if !signed.read_as(issuer) || (issuer.kind == IssuerKind::Oidc && *issuer.name == *CLERK) {
             return Err(Rejection::WrongIssuer);
         }
@@ -68,8 +68,8 @@ impl VerifiedClaims {
     }
 }
 
-/// The leeway widens `exp` and bounds tokens from the future (attack A-53). An `iat` in the past is never a fault; who
-/// wants an age limit sets `max_token_age`.
+/// The leeway extends `exp` and limits how far a token may be from the future (attack A-53). An `iat` in the past is never a
+/// fault; the operator sets an age limit with `max_token_age`.
 fn check_time(claims: &Claims, policy: &ClaimsPolicy, now: UnixTime) -> Result<(), Rejection> {
     let UnixTime(now) = now;
     let leeway = policy.leeway.secs();
@@ -92,7 +92,7 @@ fn check_time(claims: &Claims, policy: &ClaimsPolicy, now: UnixTime) -> Result<(
     }
 }
 
-/// The party that asked for the token, `azp`, is listed to the letter (attack A-55).
+/// Checks that the party that asked for the token, `azp`, is listed exactly (attack A-55).
 fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     let Some(parties) = &policy.authorized_parties else {
         return Ok(());
@@ -104,7 +104,7 @@ fn check_party(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> 
     }
 }
 
-/// The token is made for this app: one `aud` is among those of the config (RFC 7519, 4.1.3).
+/// Checks that the token is for this app: one `aud` is among those of the config (RFC 7519, 4.1.3).
 fn check_audience(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     match &policy.audience {
         Some(audience) if !claims.aud.iter().any(|aud| audience.contains(aud)) => {
@@ -114,10 +114,11 @@ fn check_audience(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejectio
     }
 }
 
-/// RFC 8725, 3.9: a provider signs for many apps with one key. Whoever runs one of them could pass its users' tokens on to us, so a
-/// token must say that it was made for this app.
+/// RFC 8725, 3.9: a provider signs for many apps with one key. The operator of another app could send its users' tokens to this
+/// gate. So the token must name this app.
 fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
-    // RFC 8417, 2.2: a security event or a logout token is about a user, not from one. Old ones have the `typ` of an ID token.
+    // RFC 8417, 2.2: a security event or a logout token is about a user and does not come from one. Old ones have the `typ` of an
+    // ID token.
     if claims.all.contains_key("events") {
         return Err(Rejection::WrongTokenType);
     }
@@ -133,7 +134,7 @@ fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
             return Err(Rejection::WrongParty);
         }
     } else if policy.audience.is_none() {
-        // Fail closed: the config asks for one of the two.
+        // Fail closed: the config must set the client or the audience.
         return Err(Rejection::WrongAudience);
     }
     check_audience(claims, policy)?;
@@ -144,9 +145,9 @@ fn check_oidc(claims: &Claims, policy: &ClaimsPolicy) -> Result<(), Rejection> {
     }
 }
 
-/// RFC 9068, 2.2: with the client credentials grant the subject is the client itself, and that is no user. Okta names the client in
-/// `cid`, Auth0 writes `…@clients` and the grant, Entra ID the kind of its subject. What the config calls the user makes no
-/// difference: a client has an `oid` too.
+/// RFC 9068, 2.2: with the client credentials grant the subject is the client itself, and that is not a user. Okta names the
+/// client in `cid`, Auth0 writes `…@clients` and the grant, Entra ID the kind of its subject. The claim that the config maps to
+/// the user does not change this: a client has an `oid` too.
 fn is_a_clients_own(claims: &Claims) -> bool {
     let said = |name: &str| claims.all.get(name).and_then(Value::as_str);
     let clients = [
@@ -167,8 +168,8 @@ fn is_a_clients_own(claims: &Claims) -> bool {
         || said("idtyp") == Some("app")
 }
 
-/// All kinds of Clerk tokens are signed by one key, so the kind is asked for by name (attacks ). A token of a
-/// JWT template outlives the session that minted it, hence the explicit option.
+/// One key signs all kinds of Clerk tokens, so the kind is checked by name (attacks ). A token of a JWT template
+/// outlives its session, so such tokens need an explicit option.
 fn check_session(
     claims: &Claims,
     category: Category,
@@ -178,7 +179,7 @@ fn check_session(
         Category::Template if !policy.allow_jwt_templates => return Err(Rejection::WrongTokenType),
         Category::Session if claims.sid.is_none() => return Err(Rejection::MissingSession),
         Category::Unsaid if claims.sid.is_none() && !policy.allow_jwt_templates => {
-            // A machine token says so in its subject; anything else without a session is a template or a forgery.
+            // A machine token is known by its subject. Any other token without a session is a template's or forged.
             let machine = claims.sub.is_none() && claims.subject_fault == Rejection::WrongTokenType;
             return Err(if machine {
                 Rejection::WrongTokenType
