@@ -1,12 +1,11 @@
 //! Runs a Pingora app on a listener that is already bound.
 //!
-//! Pingora binds late, inside its own service task, retries a busy port for half a minute and then
-//! panics; and it cannot tell which port it got for port 0. So the caller binds, sees every error at
-//! once and knows the address, and Pingora inherits the socket by the road made for its upgrades:
-//! the table of file descriptors.
+//! Pingora binds late, inside its own service task. It retries a busy port for half a minute and then panics, and it cannot
+//! report the port that it got for port 0. So the caller binds: it sees every error at once and knows the address. Pingora
+//! inherits the socket through the table of file descriptors, its mechanism for upgrades.
 //!
-//! The descriptor has one owner at any time: the listener until the service task runs, Pingora's
-//! own listener after that. `Fds` only holds numbers and closes nothing.
+//! The descriptor has one owner at any time: the listener until the service task runs, Pingora's own listener after that. `Fds`
+//! only holds numbers and closes nothing.
 
 pub mod limits;
 pub mod websocket;
@@ -28,7 +27,7 @@ use pingora::services::listening::Service;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Who may connect to a unix socket: its owner and its group. Pingora's default is everybody.
+/// The owner and the group of a unix socket may connect. Pingora's default allows every user.
 const UNIX_SOCKET_MODE: u32 = 0o660;
 
 /// Why a unix socket could not be opened.
@@ -37,20 +36,19 @@ pub enum ListenError {
     /// The path is not text; Pingora takes addresses as text only.
     #[error("the path of the socket is not valid UTF-8: {}", .0.display())]
     PathNotText(PathBuf),
-    /// Another process accepts connections there, and taking the path would cut it off silently.
+    /// Another process accepts connections there. Taking the path would cut that process off without a notice.
     #[error("another process is listening on {}", .0.display())]
     InUse(PathBuf),
-    /// Something that is no socket has this name; deleting it is not ours to decide.
+    /// A file that is not a socket has this name. The gate must not delete it.
     #[error("{} exists and is not a socket", .0.display())]
     NotASocket(PathBuf),
-    /// The operating system refused.
+    /// The operating system refused an operation.
     #[error("{action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// The path of the socket.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -58,9 +56,9 @@ pub enum ListenError {
 
 /// Serves `app` on an already bound `listener`, on the current tokio runtime.
 ///
-/// The socket listens for as long as `shutdown` says `false` and its sender lives; then it is
-/// closed and the task ends, while requests that are running go on. Aborting the returned task does
-/// not stop the accept loop, which Pingora runs in a task of its own: use `shutdown`.
+/// The socket listens while `shutdown` holds `false` and its sender lives. Then the socket is closed and the task ends, while
+/// running requests go on. Aborting the returned task does not stop the accept loop, which Pingora runs in a task of its own: use
+/// `shutdown`.
 ///
 /// # Panics
 ///
@@ -81,20 +79,19 @@ where
     };
     let mut service = Service::new(name.to_owned(), app);
     service.add_tcp(&address);
-    // tokio requires it; a blocking accept would hold a worker thread for ever.
+    // tokio requires it; a blocking accept would hold a worker thread forever.
     let nonblocking = listener.set_nonblocking(true);
     run(service, address, nonblocking, listener, shutdown)
 }
 
 /// Serves `app` on a unix socket at `path`, on the current tokio runtime, as [`spawn`] does.
 ///
-/// A socket file that nobody answers on is a leftover of a process that died, and is replaced. The
-/// file is removed again when the service stops, unless somebody else has put another one there.
+/// A socket file without a listening process is left over from a process that died, and is replaced. When the service stops, it
+/// removes its file, unless another process has put another file there.
 ///
 /// # Errors
 ///
-/// When a live process answers on the path, when a file that is no socket has this name, or when
-/// the operating system refuses.
+/// When a live process answers on the path, when a file that is not a socket has this name, or when the operating system refuses.
 ///
 /// # Panics
 ///
@@ -121,8 +118,8 @@ where
     };
     remove_stale(path)?;
     let listener = UnixListener::bind(path).map_err(failed("binding the socket"))?;
-    // For this one moment the umask decides who may connect: nobody else under the usual 022. Whoever
-    // slips in is a client like any other.
+    // For this one moment the umask decides who may connect: only the owner under the usual 022. A process that connects in this
+    // moment is a client like any other.
     let mode = Permissions::from_mode(UNIX_SOCKET_MODE);
     std::fs::set_permissions(path, mode.clone())
         .map_err(failed("setting the mode of the socket"))?;
@@ -138,14 +135,14 @@ where
             tracing::error!(%error, "the listening service ended abnormally");
         }
         if file_id(&path).is_ok_and(|found| found == ours) {
-            // Nothing depends on it: the next start removes a stale socket as well.
+            // An error here does no harm: the next start removes a stale socket as well.
             let _ = std::fs::remove_file(&path);
         }
     }))
 }
 
-/// Hands `listener` to Pingora inside a task. The listener stays an owned value until the task
-/// runs, so a task that never runs closes it instead of leaking a bare number.
+/// Hands `listener` to Pingora inside a task. The listener stays an owned value until the task runs, so a task that never runs
+/// closes it instead of leaking a bare number.
 fn run<A, L>(
     mut service: Service<A>,
     address: String,
@@ -164,7 +161,7 @@ where
         }
         let mut fds = Fds::new();
         fds.add(address, listener.into_raw_fd());
-        // Pingora waits for a *change*: a stop that was said before would otherwise go unheard.
+        // Pingora waits for a *change*. It would miss a stop that was set before.
         shutdown.mark_changed();
         service
             .start_service(Some(Arc::new(Mutex::new(fds))), shutdown, 1)
@@ -172,7 +169,7 @@ where
     })
 }
 
-/// Removes what a dead process left at `path`. Fail closed: whatever is not surely a dead socket stays.
+/// Removes the socket of a dead process at `path`. Fail closed: a file that may be anything else stays.
 fn remove_stale(path: &Path) -> Result<(), ListenError> {
     let failed = |action| {
         move |source| ListenError::Io {
@@ -199,7 +196,7 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// Tells our socket file from one that another process put in its place.
+/// Identifies the socket file, to tell it from one that another process put in its place.
 fn file_id(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }

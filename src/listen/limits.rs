@@ -1,8 +1,8 @@
-//! An end to waiting for the head of a request, and to the number of those who wait.
+//! Limits the time for the head of a request, and the number of connections.
 //!
-//! Pingora bounds each read of a head and not the whole: a client that sends a byte now and then keeps its connection for as long
-//! as it likes, and a thousand of them are all that a process can have (attack A-100). Only the app knows when the head is
-//! there, so it says so with [`head_received`].
+//! Pingora limits each read of a head but not the whole head. A client that sends a byte now and then keeps its connection for as
+//! long as it likes, and a thousand such clients use up all connections of a process (attack A-100). Only the app knows when the
+//! head has arrived, so it reports that with [`head_received`].
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -25,13 +25,14 @@ tokio::task_local! {
     static END: Arc<Mutex<Option<End>>>;
 }
 
-/// Has one task, which ends when the request must not go on; it ends with the request, too.
+/// Holds one task, which ends when the request must be ended. The task is also stopped when the request is over.
 ///
-/// A task of its own: it may wake with every change of the world, and the request, which is much more to look at, need not then.
+/// It is a task of its own, because it may wake with every new snapshot. Polling the whole request each time would cost much
+/// more.
 type End = JoinSet<()>;
 
-/// Ends the request with `end`: whatever it waits for then, both its connections are closed, that of a WebSocket as
-/// [`websocket`] says. Does nothing where nobody waits.
+/// Ends the request when `end` completes, whatever the request waits for then. Both its connections are closed, that of a
+/// WebSocket as [`websocket`] describes. Does nothing outside of [`HeadTimeout`].
 pub fn ends_with(end: impl Future<Output = ()> + Send + 'static) {
     let _ = END.try_with(|slot| {
         let mut task = End::new();
@@ -40,17 +41,17 @@ pub fn ends_with(end: impl Future<Output = ()> + Send + 'static) {
     });
 }
 
-/// Runs `request` to its end, or to that which it has set for itself by [`ends_with`].
+/// Runs `request` to its end, or until the future that the request set with [`ends_with`] completes.
 async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
     let slot: Arc<Mutex<Option<End>>> = Arc::default();
     let mut request = Box::pin(END.scope(slot.clone(), request));
     let done = poll_fn(|cx| {
-        // First the request: while it runs, it may set its end.
+        // The request is polled first, because it may set its end while it runs.
         if let Poll::Ready(done) = request.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
         match slot.lock().as_mut().map(|end| end.poll_join_next(cx)) {
-            // Fail closed: also when it has panicked.
+            // Fail closed: a task that panicked ends the request too.
             Some(Poll::Ready(_)) => Poll::Ready(None),
             Some(Poll::Pending) | None => Poll::Pending,
         }
@@ -62,13 +63,13 @@ async fn until_ended<T>(request: impl Future<Output = T>) -> Option<T> {
     done
 }
 
-/// Says that the head of the request is there, and that from now on other bounds count. Does nothing where nobody waits.
+/// Reports that the head of the request has arrived. Other limits apply from now on. Does nothing outside of [`HeadTimeout`].
 pub fn head_received() {
     let _ = ARRIVED.try_with(|head_received| head_received.store(true, Ordering::Relaxed));
 }
 
-/// Room for so many connections at a time. One that finds none is closed at once, without an answer: an answer would take what
-/// there is too little of.
+/// The limit on simultaneous connections. A connection over the limit is closed at once, without an answer, because an answer
+/// would use the resources that are short.
 #[derive(Clone)]
 pub struct ConnectionLimit {
     places: Arc<Semaphore>,
@@ -76,7 +77,7 @@ pub struct ConnectionLimit {
 }
 
 impl ConnectionLimit {
-    /// `full` is called for each connection that finds no place.
+    /// `full` is called for each connection over the limit.
     pub fn new(places: usize, full: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
@@ -85,7 +86,7 @@ impl ConnectionLimit {
     }
 }
 
-/// An app whose clients have this long for each head, the pause before it included, and of whom so many have room.
+/// An app with a time limit for each head, which includes the pause before it, and with a limit on connections.
 pub struct HeadTimeout<A> {
     app: Arc<A>,
     within: Duration,
@@ -112,7 +113,7 @@ where
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        // A kept connection is in here too, waiting for its next head; so this counts connections.
+        // A kept connection that waits for its next head counts too, so this counts connections.
         let Ok(_place) = self.room.places.try_acquire() else {
             (self.room.full)();
             return None;
@@ -126,7 +127,7 @@ where
         match tokio::time::timeout(self.within, &mut request).await {
             Ok(done) => done.flatten(),
             Err(_) if head_received.load(Ordering::Relaxed) => request.await.flatten(),
-            // The session goes with the request, and the connection with the session.
+            // Dropping the request drops the session, and that closes the connection.
             Err(_) => None,
         }
     }

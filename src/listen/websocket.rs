@@ -1,9 +1,8 @@
-//! The connection of a client whose WebSocket may have to be closed: with a close frame, which has to go between two frames of the
-//! app.
+//! Closes the connection of a client's WebSocket with a close frame, which must stand between two frames of the app.
 //!
-//! Pingora passes the bytes of an upgraded connection on without knowing what they are, and whoever drops its request drops the
-//! connection. So [`WebSocketCloser`] puts a layer of its own under Pingora. It counts the frames that went out, and it hands the
-//! connection to `close` when the request is dropped for that.
+//! Pingora passes the bytes of an upgraded connection on without reading them, and dropping its request drops the connection. So
+//! [`WebSocketCloser`] puts its own layer below Pingora. The layer follows the frames that go out. When `close` drops the
+//! request, the layer hands the connection over to `close`.
 
 mod client;
 mod frames;
@@ -30,40 +29,40 @@ tokio::task_local! {
     static CLIENT: Arc<Followed>;
 }
 
-/// Bound: how long the app may take for the rest of its frame, and the client to take that and the close frame.
+/// The longest time for the rest of the app's frame, and for the client to take that and the close frame.
 const CLOSE_WITHIN: Duration = Duration::from_millis(50);
-/// Bound: how long a client may take to close its side, once ours is closed. A socket that is closed with unread bytes in it is
-/// reset, and then the client may lose the close frame (RFC 9112, 9.6, says it of answers).
+/// The longest time that a client may take to close its side after the gate closed its own. A socket that is closed with unread
+/// bytes in it is reset, and the client may then lose the close frame (RFC 9112, 9.6, describes it for answers).
 const LINGER: Duration = Duration::from_secs(1);
-/// Bound: how much of what such a client still sends is read, in bytes.
+/// The most bytes that are still read from such a client.
 const LINGER_BYTES: u64 = 64 * 1024;
 
-/// FIN and opcode 8, unmasked, 14 bytes: the code 1008, policy violation (RFC 6455, 7.4.1), and a reason that does not tell which
-/// check failed.
+/// FIN and opcode 8, unmasked, 14 bytes: the code 1008, policy violation (RFC 6455, 7.4.1), and a reason that does not reveal
+/// which check failed.
 const CLOSE_FRAME: &[u8; 16] = b"\x88\x0e\x03\xf0access ended";
 
-/// What is going on on a connection.
+/// The stage of a connection.
 #[repr(u8)]
 enum Stage {
     Http,
-    /// From here on the frames are counted.
+    /// From here on the frames are followed.
     WebSocket,
-    /// Nothing more is read, and nothing more is written but the rest of a frame.
+    /// Nothing more is read, and only the rest of a frame is still written.
     WebSocketCloser,
 }
 
-/// What is known of a connection outside of Pingora.
+/// The state of a connection that is shared with the code outside of Pingora.
 #[derive(Debug, Default)]
 struct Followed {
     stage: AtomicU8,
     sent: Mutex<Sent>,
-    /// The connection, once Pingora has dropped it while it was closing.
+    /// The connection, after Pingora dropped it while it was closing.
     left: Mutex<Option<Stream>>,
 }
 
 impl Followed {
     fn is(&self, stage: Stage) -> bool {
-        // Set and read by the one task of the connection.
+        // Set and read only by the connection's own task.
         self.stage.load(Ordering::Relaxed) == stage as u8
     }
 
@@ -75,7 +74,7 @@ impl Followed {
         self.sent.lock().gap()
     }
 
-    /// Closes the side of the client, with the close frame in its place.
+    /// Closes the connection to the client, with a close frame if one may stand there.
     async fn send_close(&self) -> io::Result<Option<Stream>> {
         let Some(mut stream) = self.left.lock().take() else {
             return Ok(None);
@@ -89,13 +88,13 @@ impl Followed {
     }
 }
 
-/// Says that the next `101` of this connection makes a WebSocket of it. Does nothing where nobody could close one.
+/// Marks that the next `101` of this connection starts a WebSocket. Does nothing on a connection without [`WebSocketCloser`].
 pub fn begins() {
     let _ = CLIENT.try_with(|client| client.enter(Stage::WebSocket));
 }
 
-/// Drops `request`, which has not ended, and closes the connection of its client. If that is a WebSocket, the client gets a close
-/// frame, unless there is no place for one within [`CLOSE_WITHIN`].
+/// Drops `request`, which has not ended, and closes the connection of its client. The client of a WebSocket gets a close frame,
+/// unless none can be sent within [`CLOSE_WITHIN`].
 pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     let client = CLIENT.try_with(Arc::clone).ok();
     let Some(client) = client.filter(|client| client.is(Stage::WebSocket)) else {
@@ -103,7 +102,7 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
     };
     client.enter(Stage::WebSocketCloser);
     let goodbye = async {
-        // What is left of the app's frame comes through the request.
+        // The request delivers the rest of the app's frame.
         poll_fn(|cx| match client.gap() {
             FrameBoundary::Within
                 if request.as_mut().poll(cx).is_pending()
@@ -114,7 +113,7 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
             _ => Poll::Ready(()),
         })
         .await;
-        // With it goes the connection to the app.
+        // This also closes the connection to the app.
         drop(request);
         client.send_close().await
     };
@@ -123,7 +122,7 @@ pub(super) async fn close<T>(mut request: Pin<Box<impl Future<Output = T>>>) {
         let _ =
             tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
     }
-    // Not said in time: the connection is closed all the same.
+    // If the close frame was not sent in time, the connection is closed all the same.
     drop(client.left.lock().take());
 }
 

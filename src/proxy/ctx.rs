@@ -1,4 +1,4 @@
-//! What a request carries through Pingora's phases.
+//! The context of a request, which it carries through Pingora's phases.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::domain::judge::{Identified, Permit};
 use crate::domain::routes::Route;
 use crate::domain::{Decision, Grant, Rejection, Snapshot};
 
-/// Where a request stands. Later phases have exactly one thing to look at; whatever does not fit is an internal error, never a
-/// pass.
+/// The stage of a request. Later phases check only this. A stage that does not fit the phase is an internal error and never lets
+/// the request pass.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -23,7 +23,7 @@ pub enum State {
     /// Nothing is decided yet.
     Received,
     Decided(Decision),
-    /// A webhook, at its end.
+    /// A webhook that has ended.
     Webhook {
         route: Arc<Route>,
         end: WebhookEnd,
@@ -34,21 +34,21 @@ pub enum State {
 
 /// The context of one request.
 pub struct Ctx {
-    /// The snapshot by which the request is judged, pinned at its start.
+    /// The snapshot that judges the request. It stays the same from the request's start.
     pub snapshot: Arc<Snapshot>,
-    /// A fresh one until the head is read, which may bring its own.
+    /// A fresh id until the head is read, because the head may contain one.
     pub request_id: RequestId,
     pub state: State,
     pub timings: Timings,
-    /// What went wrong after the decision.
+    /// What failed after the decision.
     pub failure: Option<Rejection>,
-    /// Bytes of the body that have gone to the upstream.
+    /// Bytes of the body that were sent to the upstream.
     pub body_bytes: u64,
-    /// `None` for the subrequest of a webhook, whose outer request counts for both.
+    /// `None` for the subrequest of a webhook, because its outer request counts for both.
     in_flight: Option<InFlight>,
 }
 
-/// Counts a request as being handled. A guard, because a panic in a phase skips Pingora's `logging`.
+/// Counts a request that is being handled. It is a guard, because a panic in a phase skips Pingora's `logging`.
 struct InFlight(IntGauge);
 
 impl InFlight {
@@ -85,7 +85,7 @@ impl Ctx {
         self.timings.decided();
     }
 
-    /// Leave to go to the upstream. Without it, nothing is sent there.
+    /// The permit to go to the upstream. Without it, nothing is sent there.
     pub fn permit(&self) -> Option<&Permit> {
         match &self.state {
             State::Decided(decision) => decision.grant().map(Grant::permit),
@@ -112,7 +112,7 @@ impl Ctx {
         }
     }
 
-    /// What was found out about the caller.
+    /// The identity of the caller, as far as it was found.
     pub fn subject(&self) -> Option<&Identified> {
         match &self.state {
             State::Decided(decision) => Some(&decision.subject),

@@ -1,4 +1,4 @@
-//! What a request is good for beside its own answer: its user is known from then on.
+//! Work that a request does besides its own answer: it records its user and fetches a missing profile.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::domain::judge::{Observation, Settled};
 use crate::domain::{Decision, Outcome, Rejection, RequestHead};
 use crate::records::NotKept;
 
-/// How long a request waits until what was observed of its user is stored.
+/// The longest wait of a request until the observation of its user is stored.
 const RECORD_WAIT: Duration = Duration::from_secs(1);
-/// How long a request waits for a profile from Clerk. Later requests find one that comes after that.
+/// The longest wait of a request for a profile from Clerk. A profile that comes later serves later requests.
 const PROFILE_WAIT: Duration = Duration::from_secs(2);
 
 impl Gate {
-    /// Records what was observed of the user, and asks Clerk for a profile that is missing. Neither can refuse a request: a good
-    /// token stays good when the store or Clerk is down.
+    /// Records the observation of the user, and asks Clerk for a missing profile. Neither can refuse the request: a valid token
+    /// stays valid when the store or Clerk is down.
     pub(super) async fn record_and_enrich(
         &self,
         head: &RequestHead<'_>,
@@ -30,7 +30,7 @@ impl Gate {
                 decision.outcome,
                 Outcome::Forward(_) | Outcome::Answer { .. }
             ) {
-                // The app gets what is known now: an address that this very token has changed.
+                // The app gets the newest data, for example an address that this same token has changed.
                 decision = self.decide_anew(head, ctx).await;
             }
         }
@@ -38,11 +38,11 @@ impl Gate {
             return decision;
         };
         let fetch = self.profiles.fetch(user, PROFILE_WAIT).await;
-        // Another request may have fetched it just before this one asked: then it is in force already, and Clerk is not asked again.
+        // Another request may have fetched the profile just before. It is then in force already, and Clerk is not asked again.
         if fetch != Fetch::Fetched && self.snapshots.load().generation == ctx.snapshot.generation {
             return decision;
         }
-        // Also a refusal counts: Clerk may have said that the user is banned.
+        // A refusal counts too: Clerk may have answered that the user is banned.
         self.decide_anew(head, ctx).await
     }
 
@@ -61,7 +61,7 @@ impl Gate {
         }
     }
 
-    /// The decision by what is in force by now.
+    /// The decision by the snapshot that is in force now.
     async fn decide_anew(&self, head: &RequestHead<'_>, ctx: &mut Ctx) -> Decision {
         ctx.snapshot = self.snapshots.load();
         let step = self.judge(head, ctx);

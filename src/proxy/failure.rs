@@ -1,10 +1,10 @@
-//! From Pingora's errors to our reasons.
+//! Maps Pingora's errors to the gate's reasons.
 
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::domain::Rejection;
 
-/// What an error after the verdict means. Pingora says whose fault it was.
+/// The reason for an error after the decision. Pingora's error has the side that caused it.
 pub(super) fn failure(error: &Error) -> Rejection {
     use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
     match (error.esource(), error.etype()) {

@@ -1,4 +1,4 @@
-//! From Pingora's session to the request head of the floor.
+//! Builds the floor's request head from Pingora's session.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::domain::head::Incoming;
 use crate::domain::ids::RequestId;
 use crate::domain::{Rejection, RequestHead};
 
-/// A new request id: ordered by time, so that ids sort as the requests came.
+/// A new request id. Ids are ordered by time, so they sort in the order of the requests.
 pub fn fresh_id() -> RequestId {
     RequestId::parse(
         Uuid::now_v7()
@@ -19,8 +19,8 @@ pub fn fresh_id() -> RequestId {
     .expect("hex digits are an id")
 }
 
-/// The address of the peer; a Unix socket, and nothing else, has none: of a TCP connection Pingora notes it when it accepts it, so
-/// it is there even after the peer has reset the connection.
+/// The address of the peer. Only a Unix socket has none. Pingora stores the address of a TCP connection when it accepts it, so
+/// the address is there even after the peer has reset the connection.
 pub fn peer(session: &Session) -> Option<IpAddr> {
     session
         .client_addr()
@@ -28,10 +28,10 @@ pub fn peer(session: &Session) -> Option<IpAddr> {
         .map(|address| address.ip())
 }
 
-/// Reads the head of the request. Called once per request: it compares the bytes of the wire, which costs a copy of them.
+/// Reads the head of the request. It is called once per request, because it copies the raw bytes to compare them.
 ///
 /// # Errors
-/// Why the head is not in order.
+/// Why the head is refused.
 pub fn read(session: &Session, fresh_id: RequestId) -> Result<RequestHead<'_>, Rejection> {
     let request = session.req_header();
     let raw = session.to_h1_raw();
@@ -46,8 +46,9 @@ pub fn read(session: &Session, fresh_id: RequestId) -> Result<RequestHead<'_>, R
     })
 }
 
-/// Compares what came over the wire with what Pingora made of it. Attack A-35: it percent-encodes spaces and 8-bit bytes in a
-/// target, and cuts fragments, on its own. Attack A-86: it takes a bare LF for a line end, which a proxy in front may not.
+/// Compares the raw bytes with Pingora's parsed request.
+/// Attack A-35: Pingora percent-encodes spaces and 8-bit bytes in a target, and cuts fragments.
+/// Attack A-86: Pingora accepts a bare LF as a line end, and a proxy in front may not.
 fn check_raw(raw: &[u8], target: &[u8]) -> Result<(), Rejection> {
     let start = raw
         .iter()

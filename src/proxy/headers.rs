@@ -1,4 +1,4 @@
-//! Pingora's request header as a header block that the floor may edit.
+//! Adapts Pingora's request header to the header block that the floor edits.
 
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
@@ -6,7 +6,7 @@ use pingora::http::RequestHeader;
 use crate::domain::Headers;
 use crate::domain::identity::TrustedName;
 
-/// Pingora keeps a second map with the case of the names, so a header is edited through its own methods only.
+/// Edits a header only through Pingora's own methods, because Pingora keeps a second map with the case of the names.
 pub struct UpstreamHeaders<'r>(pub &'r mut RequestHeader);
 
 impl Headers for UpstreamHeaders<'_> {
@@ -23,8 +23,8 @@ impl Headers for UpstreamHeaders<'_> {
             TrustedName::Fixed(name) => self.0.insert_header(*name, value.clone()),
             TrustedName::Configured(name) => self.0.insert_header(name.clone(), value.clone()),
         };
-        // Both are a checked name and a checked value already. Fail closed all the same: a header that cannot be written must
-        // not leave the client's in its place, and it was stripped before.
+        // Name and value are already checked. Fail closed all the same: a header that cannot be written must not leave the
+        // client's value in its place. The client's value was stripped before.
         if let Err(error) = written {
             tracing::error!(header = name.as_str(), %error, "a trusted header could not be written");
         }

@@ -1,4 +1,4 @@
-//! The access log: one line per request, and nothing in it that could let anybody in.
+//! The access log: one line per request. A line contains nothing that could be used to get access.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::domain::routes::{Access, Route};
 use crate::domain::{Outcome, Rejection};
 use crate::metrics::{Metrics, VerdictLabel, WebhookResult};
 
-/// Longest method and path in a log line, in bytes.
+/// The longest method and path in a log line, in bytes.
 const MAX_TEXT: usize = 512;
 
 /// Counts the request and writes its line. Called once per request.
@@ -37,7 +37,7 @@ pub fn finish(session: &Session, ctx: &Ctx, metrics: &Metrics) {
     write(session, ctx, verdict, reason, took);
 }
 
-/// What the line of a long answer needs of its beginning, in case that Pingora never comes to its end.
+/// The data from the beginning of a long answer that its log line needs, if Pingora never reaches the answer's last phase.
 pub struct Begun {
     request_id: RequestId,
     method: Box<str>,
@@ -51,7 +51,7 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Of an answer with this status.
+    /// The data of an answer with this status.
     pub fn new(session: &Session, ctx: &Ctx, status: u16) -> Self {
         let request = session.req_header();
         Self {
@@ -68,7 +68,8 @@ impl Begun {
     }
 }
 
-/// As [`finish`] for a long answer that is closed before its end, for `why`: Pingora drops such a request without its last phase.
+/// As [`finish`], for a long answer that the gate closed early because of `why`. Pingora drops such a request without its last
+/// phase.
 pub fn cut_off(begun: &Begun, why: Rejection, metrics: &Metrics) {
     let took = begun.timings.total();
     let route = begun.route.as_ref().map(|route| &**route.pattern.text());
@@ -96,12 +97,12 @@ pub fn cut_off(begun: &Begun, why: Rejection, metrics: &Metrics) {
     );
 }
 
-/// Why the request was refused, or would have been.
+/// Why the request was refused, or would have been in another mode.
 pub fn reason(ctx: &Ctx) -> Option<Rejection> {
     verdict(ctx).1
 }
 
-/// What became of a webhook; `None` for every other request.
+/// The result of a webhook; `None` for every other request.
 fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
     if ctx
         .route()
@@ -128,7 +129,7 @@ fn webhook(ctx: &Ctx) -> Option<WebhookResult> {
     })
 }
 
-/// How the request ended. A request that is still only received when it ends was lost by a fault of ours or of its client.
+/// How the request ended. A request that ends while it is still `Received` was lost by a fault of the gate or of the client.
 fn verdict(ctx: &Ctx) -> (VerdictLabel, Option<Rejection>) {
     match &ctx.state {
         State::Received => (
@@ -200,7 +201,8 @@ fn method(request: &RequestHeader) -> &str {
     method.get(..MAX_TEXT.min(method.len())).unwrap_or_default()
 }
 
-/// The path without its query, where people put tokens. JSON escapes what could start a second line (attack A-126).
+/// The path without its query, because clients may put tokens there. JSON escapes characters that could start a second line
+/// (attack A-126).
 fn path(request: &RequestHeader) -> Cow<'_, str> {
     let path = request
         .raw_path()

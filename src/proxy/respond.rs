@@ -1,4 +1,4 @@
-//! The one place that writes answers in bailiff's own name.
+//! The one place that writes the gate's own answers.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -11,8 +11,8 @@ use crate::domain::answer::Answer;
 use crate::domain::cors::ResponseFields;
 use crate::domain::identity::name;
 
-/// Answers a refusal: status and body of its kind, and what a browser of a listed origin needs to read them. A client that has gone
-/// gets no answer.
+/// Answers a refusal: status and body of its kind, and the fields that let a browser of a listed origin read them. A client that
+/// has disconnected gets no answer.
 pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> pingora::Result<u16> {
     if reason == Rejection::ClientGone {
         session.set_keepalive(None);
@@ -20,7 +20,7 @@ pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> ping
     }
     let answer = ctx.snapshot.rules.answers.answer(reason.kind());
     let status = answer.status;
-    // After what cannot be read with certainty, nothing more is read on this connection.
+    // After a request that cannot be read with certainty, the gate reads nothing more on this connection.
     if matches!(status, 400 | 408 | 413 | 414 | 431) {
         session.set_keepalive(None);
     }
@@ -28,7 +28,7 @@ pub async fn refuse(session: &mut Session, ctx: &Ctx, reason: Rejection) -> ping
     Ok(status)
 }
 
-/// Writes an answer of the gate, with what a browser of a listed origin needs to read it.
+/// Writes an answer of the gate, with the fields that let a browser of a listed origin read it.
 pub async fn local(session: &mut Session, ctx: &Ctx, answer: &Answer) -> pingora::Result<()> {
     let mut fields = ctx
         .snapshot
@@ -56,7 +56,7 @@ pub async fn preflight(
     write(session, ctx, 204, fields, Bytes::new()).await
 }
 
-/// Acknowledges a webhook that the upstream took before.
+/// Acknowledges a webhook that the upstream accepted before.
 pub async fn acknowledge(session: &mut Session, ctx: &Ctx) -> pingora::Result<()> {
     write(
         session,
@@ -68,8 +68,8 @@ pub async fn acknowledge(session: &mut Session, ctx: &Ctx) -> pingora::Result<()
     .await
 }
 
-/// Writes header and body. The connection is kept when the request has no unread body; otherwise Pingora closes it, so that
-/// bytes that were not judged are never taken for a next request (attack A-87).
+/// Writes header and body. The connection is kept when the request has no unread body. Otherwise Pingora closes it, so that
+/// unread bytes are never taken for a next request that was not judged (attack A-87).
 async fn write(
     session: &mut Session,
     ctx: &Ctx,

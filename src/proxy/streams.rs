@@ -1,9 +1,9 @@
-//! Answers that go on for long: ended when their user's access ends.
+//! Ends answers that last long when their user's access ends.
 //!
-//! A token judged at the handshake of a WebSocket is not the end of it: hours later its session may be over. So each long answer to
-//! a user is judged again with every new snapshot, by the floor's [`reauthorize`], and closed when it would not be given any more.
+//! The token is judged at the handshake of a WebSocket. Hours later its session may be over. So each long answer to a user is
+//! judged again with every new snapshot, by the floor's [`reauthorize`]. If the user would no longer get it, the gate closes it.
 //!
-//! It is closed by closing both its connections; the client of a WebSocket is told before by a close frame ([`websocket`]).
+//! The gate closes both connections of the answer. The client of a WebSocket gets a close frame first ([`websocket`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +24,11 @@ use crate::membership_sources::lookups::LookupSource;
 use crate::metrics::{self, Metrics};
 use crate::snapshot_store::SnapshotStore;
 
-/// Between two looks at the clock, for answers that end with their token.
+/// The time between two checks of answers that end with their token.
 const CLOCK: Duration = Duration::from_secs(1);
-/// Between two looks at all others, where nothing changes.
+/// The time between two checks of all other answers, where nothing changes.
 const LOOK: Duration = Duration::from_secs(10);
-/// What goes on for long, as the beginning of its content type.
+/// The beginnings of the content types of long answers.
 const LONG: [&str; 4] = [
     "text/event-stream",
     "application/grpc",
@@ -36,7 +36,7 @@ const LONG: [&str; 4] = [
     "multipart/x-mixed-replace",
 ];
 
-/// Whether this answer may go on for long: another protocol from now on, events, or a stream of messages.
+/// Whether this answer may last long: a switch to another protocol, events, or a stream of messages.
 fn is_long(response: &ResponseHeader) -> bool {
     let kind = response
         .headers
@@ -47,7 +47,7 @@ fn is_long(response: &ResponseHeader) -> bool {
     response.status == 101 || LONG.iter().any(|long| kind.starts_with(long))
 }
 
-/// Whether both have agreed on a WebSocket and nothing else. What other protocols send has no frames that we know.
+/// Whether client and upstream have agreed on a WebSocket and nothing else. The gate cannot find frames in other protocols.
 fn is_web_socket(request: &HeaderMap, response: &ResponseHeader) -> bool {
     let says = |headers: &HeaderMap| {
         let mut protocols = headers.get_all(UPGRADE).iter();
@@ -60,7 +60,7 @@ fn is_web_socket(request: &HeaderMap, response: &ResponseHeader) -> bool {
 }
 
 impl Gate {
-    /// Sets the end of an answer that may go on for long.
+    /// Sets the end of an answer that may last long.
     pub(super) fn watch_stream(&self, session: &Session, response: &ResponseHeader, ctx: &mut Ctx) {
         if !is_long(response) {
             return;
@@ -107,21 +107,21 @@ impl Watched {
                 log::cut_off(&self.begun, reason, &self.metrics);
                 return;
             }
-            // Rows that are asked for user by user change without telling anybody, and a source that is silent grows old.
+            // Rows that are asked for user by user change without a new snapshot, and a silent source becomes too old.
             let look = if expires {
                 CLOCK
             } else {
                 self.lookups.ttl().unwrap_or(LOOK).min(LOOK)
             };
             if let Ok(Err(_)) = tokio::time::timeout(look, changes.changed()).await {
-                // The store has ended, and so will the process.
+                // The snapshot store has ended, and the process will end too.
                 return;
             }
         }
     }
 
-    /// Whether access goes on by what is known now. A source that does not answer ends nobody's: it does when it has been silent
-    /// for too long.
+    /// Whether access goes on, by what is known now. A source that does not answer does not end access at once; it does when it
+    /// has been silent for too long.
     async fn reauthorize(&self) -> Result<(), Rejection> {
         let Caller::User(person) = self.grant.caller() else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! How long the parts of a request take.
+//! Measures how long the parts of a request take.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::clock;
 #[derive(Clone, Copy, Debug)]
 pub struct Timings {
     started: Instant,
-    /// From the start to the decision; of a webhook, until it is forwarded.
+    /// From the start to the decision; for a webhook, to the start of forwarding.
     decision: Option<Duration>,
     /// From the decision to the head of the upstream's answer.
     upstream: Option<Duration>,
@@ -23,14 +23,14 @@ impl Timings {
         }
     }
 
-    /// The request is decided now.
+    /// Marks the decision.
     pub fn decided(&mut self) -> Duration {
         let took = self.total();
         self.decision = Some(took);
         took
     }
 
-    /// The upstream answers now. `None` for a request that was never decided.
+    /// Marks the upstream's answer. `None` for a request that was never decided.
     pub fn answered(&mut self) -> Option<Duration> {
         self.upstream = self
             .decision
@@ -38,7 +38,7 @@ impl Timings {
         self.upstream
     }
 
-    /// The upstream's part, as the subrequest measured it that carried a webhook there.
+    /// Sets the upstream's part of a webhook, as its subrequest measured it.
     pub fn answered_in(&mut self, upstream: Option<Duration>) {
         self.upstream = upstream;
     }

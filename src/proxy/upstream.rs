@@ -1,4 +1,4 @@
-//! The upstream: resolved in the background, with every option set and none left to a default.
+//! The upstream. Its name is resolved in the background, and every connection option is set explicitly.
 
 mod upgrade;
 
@@ -12,16 +12,16 @@ use pingora::upstreams::peer::HttpPeer;
 use crate::config::settings::{Timeouts, Upstream, UpstreamAddress};
 use crate::domain::Rejection;
 
-/// Between two look-ups of the upstream's name.
+/// The time between two look-ups of the upstream's name.
 const RESOLVE: Duration = Duration::from_secs(10);
-/// Streams on one connection to an h2c upstream. Pingora's default of 1 would open a connection per request.
+/// The streams on one connection to an h2c upstream. Pingora's default of 1 would open a connection per request.
 const H2_STREAMS: usize = 100;
 
-/// What tells the pool of connections for upgrades from that of all others, which has 0.
+/// The key of the pool of connections for upgrades. The pool of all others has 0.
 const UPGRADES: u64 = 1;
 
-/// Makes the peer of each request. Pingora's own constructor from a name asks the resolver on the request path and panics when
-/// that fails.
+/// Makes the peer of each request. Pingora's own constructor from a name would use the resolver during the request, and panics
+/// when that fails.
 pub struct UpstreamPeer {
     upstream: Upstream,
     timeouts: Timeouts,
@@ -29,7 +29,7 @@ pub struct UpstreamPeer {
 }
 
 impl UpstreamPeer {
-    /// A peer; an address needs no look-up, a name has none until [`UpstreamPeer::keep_resolved`] runs.
+    /// An upstream. An address needs no look-up; a name has no address until [`UpstreamPeer::keep_resolved`] runs.
     #[must_use]
     pub fn new(upstream: Upstream, timeouts: Timeouts) -> Arc<Self> {
         let literal = match &upstream.address {
@@ -46,7 +46,7 @@ impl UpstreamPeer {
         })
     }
 
-    /// Looks the name up every few seconds, until the task is dropped. The last good address stays.
+    /// Looks the name up every few seconds, until the task is dropped. If a look-up fails, the last good address stays.
     pub async fn keep_resolved(self: Arc<Self>) {
         let UpstreamAddress::Tcp { host, port } = &self.upstream.address else {
             return;
@@ -71,8 +71,8 @@ impl UpstreamPeer {
         }
     }
 
-    /// The peer for one request. `read` is how long to wait for the next bytes of the answer; `None` for a stream that may be
-    /// quiet. `upgrades` says whether the request asks for another protocol.
+    /// The peer for one request. `read` is the longest wait for the next bytes of the answer; `None` for a stream that may be
+    /// silent. `upgrades`: the request asks for another protocol.
     pub fn peer(&self, read: Option<Duration>, upgrades: bool) -> Result<HttpPeer, Rejection> {
         let mut peer = match &self.upstream.address {
             UpstreamAddress::Unix(path) => {
@@ -99,7 +99,7 @@ impl UpstreamPeer {
             options.max_h2_streams = H2_STREAMS;
         } else if upgrades {
             upgrade::connect_here(options);
-            // None of the kept connections: they read as they are.
+            // The request must not get a kept connection: those do not delay their first reads.
             peer.group_key = UPGRADES;
         }
         Ok(peer)

@@ -1,7 +1,8 @@
-//! Webhooks: read whole, verified, applied to the membership, then passed on exactly as they came.
+//! Handles webhooks: reads the whole body, verifies it, applies it to the membership, then forwards it unchanged.
 //!
-//! The upstream must not see a byte before the signature is verified, which covers the whole body. Pingora forwards a body that
-//! was read beforehand only up to 64 KiB, so a verified webhook goes on as a subrequest with its body preset ([`subrequest`]).
+//! The upstream must not see a byte before the signature is verified, and the signature covers the whole body. Pingora forwards a
+//! body that was read beforehand only up to 64 KiB, so a verified webhook goes on as a subrequest with its body preset
+//! ([`subrequest`]).
 
 mod body;
 mod membership;
@@ -22,18 +23,18 @@ use crate::domain::ids::SvixId;
 use crate::domain::judge::{UnverifiedWebhook, VerifiedWebhook};
 use body::Body;
 
-/// Above this many bytes the hashing is done on a thread of its own: at 1 ms per MiB it would hold up other requests.
+/// In bytes. A larger body is hashed on a thread of its own: at 1 ms per MiB the hashing would delay other requests.
 const LARGE: usize = 256 * 1024;
 
 /// How a webhook ended.
 #[derive(Debug)]
 pub enum WebhookEnd {
     Refused(Rejection),
-    /// The upstream took the delivery before. It is acknowledged, and not delivered again.
+    /// The upstream accepted the delivery before. The gate acknowledges it and does not forward it again.
     Duplicate,
     Forwarded {
         id: SvixId,
-        /// Whether the upstream answered with 2xx, to the end.
+        /// Whether the upstream answered with 2xx, and the answer was complete.
         taken: bool,
     },
 }
@@ -44,7 +45,7 @@ impl From<Rejection> for WebhookEnd {
     }
 }
 
-/// A webhook that is to be forwarded.
+/// A webhook that will be forwarded.
 struct Accepted {
     webhook: VerifiedWebhook,
     body: Body,
@@ -69,7 +70,7 @@ impl Gate {
         let answered = match &end {
             WebhookEnd::Refused(reason) => respond::refuse(session, ctx, *reason).await.map(drop),
             WebhookEnd::Duplicate => respond::acknowledge(session, ctx).await,
-            // The upstream's answer is on its way, unless there was none.
+            // The upstream's answer is being sent, unless there was none.
             WebhookEnd::Forwarded { .. } if session.response_written().is_some() => Ok(()),
             WebhookEnd::Forwarded { .. } => {
                 let reason = *ctx.failure.get_or_insert(Rejection::UpstreamProtocol);
@@ -80,7 +81,7 @@ impl Gate {
         answered
     }
 
-    /// Reads, verifies, and puts in force what the event changes, before the upstream hears of it.
+    /// Reads and verifies the webhook, and applies its event, before the upstream gets it.
     async fn accept(
         &self,
         session: &mut Session,
@@ -91,13 +92,13 @@ impl Gate {
         let body = match body::read(session, &self.webhook_memory, max, within).await {
             Ok(body) => body,
             Err(reason) => {
-                // Where the next request begins is not known any more (attack A-87).
+                // It is no longer known where the next request begins (attack A-87).
                 session.set_keepalive(None);
                 return Err(reason.into());
             }
         };
         let webhook = verify(webhook, ctx, &body.bytes)?;
-        // Asked only after the signature: a stranger cannot probe which ids are known.
+        // This is checked only after the signature, so that a client cannot probe which ids are known.
         if self.deliveries.taken(webhook.id()) {
             return Err(WebhookEnd::Duplicate);
         }
@@ -144,7 +145,7 @@ async fn forward(session: &mut Session, ctx: &mut Ctx, accepted: Accepted) -> We
         delivery,
     )
     .await;
-    // Until here the memory of the body counts as taken.
+    // The body counts against the memory limit until here.
     drop(body);
     ctx.failure = sent.failure;
     ctx.timings.answered_in(sent.upstream_took);

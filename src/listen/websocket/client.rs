@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::{Followed, Stage};
 
-/// A connection of which [`Followed`] knows what goes out. Until it becomes a WebSocket that costs one look at a byte.
+/// A connection whose outgoing bytes [`Followed`] knows. Until it becomes a WebSocket, that costs one check of a byte.
 #[derive(Debug)]
 pub(super) struct WatchedConnection {
     pub(super) stream: Stream,
@@ -40,8 +40,8 @@ impl AsyncRead for WatchedConnection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.followed.is(Stage::WebSocketCloser) {
-            // Fail closed: whose access has ended gets nothing more to the app, while its last frame goes out. Nobody needs to
-            // be woken: the next that happens to the request is that it is dropped.
+            // Fail closed: when access has ended, no more of the client's bytes go to the app while the app's last frame goes
+            // out. No waker is needed, because the request is dropped next.
             return Poll::Pending;
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
@@ -66,7 +66,7 @@ impl AsyncWrite for WatchedConnection {
         };
         let part = buf.get(..end).unwrap_or_default();
         if part.is_empty() && !buf.is_empty() {
-            // Not of this frame. As in `poll_read`, nobody needs to be woken.
+            // The bytes are not of this frame. As in `poll_read`, no waker is needed.
             return Poll::Pending;
         }
         let written = Pin::new(&mut this.stream).poll_write(cx, part);
@@ -102,7 +102,7 @@ impl AsyncWrite for WatchedConnection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.followed.is(Stage::WebSocketCloser) {
-            // The app has gone meanwhile; the last word is still ours.
+            // The app has closed its side meanwhile. The gate's close frame must still go out.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
@@ -112,12 +112,12 @@ impl AsyncWrite for WatchedConnection {
 #[async_trait]
 impl Shutdown for WatchedConnection {
     async fn shutdown(&mut self) {
-        // Whatever is wrong with the connection, it is over.
+        // The connection is over, so errors are ignored.
         let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 
-// What Pingora asks of the connection itself.
+// What Pingora requires of a connection.
 
 #[async_trait]
 impl Peek for WatchedConnection {

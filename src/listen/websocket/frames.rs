@@ -1,40 +1,40 @@
-//! Where a WebSocket frame ends (RFC 6455, 5.2): only the lengths are read, nothing is kept of what they are the lengths of.
+//! Finds the end of each WebSocket frame (RFC 6455, 5.2). It reads only the lengths and keeps no content.
 
-/// Whether a frame of ours may be put behind what was sent so far.
+/// Whether the gate may send a frame of its own after the bytes sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameBoundary {
-    /// The last frame is complete. Between the fragments of a message a control frame is in order too (5.4).
+    /// Now: the last frame is complete. A control frame may also stand between the fragments of a message (5.4).
     Between,
-    /// Once the frame has ended that is being sent.
+    /// After the frame that is being sent.
     Within,
-    /// Never again: the app has said its last word, or what it sends has no frames.
+    /// Never: the app has sent its close frame, or its bytes are not valid frames.
     Gone,
 }
 
-/// Follows what the app sends to its client from the `101` on. Its size does not depend on what it follows.
+/// Follows the bytes that the app sends to its client from the `101` on. Its size is constant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent(At);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// In the head of an answer; interim ones may come before the `101`.
+    /// In the head of an answer. Interim answers may come before the `101`.
     Head(Head),
     /// Before a frame.
     Between,
-    /// Behind the first byte of a frame.
+    /// After the first byte of a frame.
     Opened { closer: bool },
-    /// In the long form of a length, with so many bytes of it to come.
+    /// In the long form of a length, with this many bytes of it to come.
     Length {
         left: u8,
         length: u64,
         masked: bool,
         closer: bool,
     },
-    /// In the mask and the payload, with so many bytes of both to come: at least one.
+    /// In the mask and the payload, with this many bytes of both to come: at least one.
     Payload { left: u64, closer: bool },
-    /// Behind a close frame: nothing may follow it (5.5.1).
+    /// After a close frame. Nothing may follow it (5.5.1).
     Closed,
-    /// The app broke the protocol, and its client will close for that.
+    /// The app broke the protocol. Its client will close the connection for that.
     Lost,
 }
 
@@ -44,18 +44,18 @@ impl Default for At {
     }
 }
 
-/// A head of HTTP/1.1 up to the byte that comes next.
+/// The position in a head of HTTP/1.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Head {
     start: [u8; SWITCHING.len()],
     read: usize,
-    /// How much of [`END`] the last bytes are.
+    /// How many bytes of [`END`] the last bytes match.
     end: usize,
 }
 
-/// What the head begins with that is the last one.
+/// The beginning of the last head.
 const SWITCHING: &[u8; 12] = b"HTTP/1.1 101";
-/// What every head ends with.
+/// The end of every head.
 const END: &[u8; 4] = b"\r\n\r\n";
 
 impl Head {
@@ -83,7 +83,7 @@ const MASKED: u8 = 0x80;
 const MASK_BYTES: u64 = 4;
 
 impl Sent {
-    /// Goes on behind `bytes`.
+    /// Follows `bytes`, which come next.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = bytes.get(self.step(bytes)..).unwrap_or_default();
@@ -100,7 +100,7 @@ impl Sent {
         }
     }
 
-    /// How many of `bytes`, which come next, belong to what is being sent: none, where nothing is.
+    /// How many of the next `bytes` belong to the frame that is being sent. 0 if no frame is being sent.
     pub(super) fn rest(mut self, bytes: &[u8]) -> usize {
         let mut rest = 0;
         while self.gap() == FrameBoundary::Within && rest < bytes.len() {
@@ -109,13 +109,13 @@ impl Sent {
         rest
     }
 
-    /// Takes some bytes off the front of `bytes`, at least one if there is any, and none of two frames.
+    /// Takes bytes off the front of `bytes`, at least one if there is any. It never takes bytes of two frames at once.
     fn step(&mut self, bytes: &[u8]) -> usize {
         let Some(&byte) = bytes.first() else { return 0 };
         let mut taken = 1;
         self.0 = match self.0 {
             At::Head(head) => head.step(byte),
-            // What reserved bits and opcodes mean is agreed upon by extensions; all leave the lengths as they are (5.8).
+            // Extensions define reserved bits and opcodes. All extensions leave the lengths as they are (5.8).
             At::Between => At::Opened {
                 closer: byte & !FIN_OR_RESERVED == CLOSE,
             },
@@ -147,9 +147,9 @@ impl Sent {
     }
 }
 
-/// Behind the second byte of a frame.
+/// The state after the second byte of a frame.
 fn opened(byte: u8, closer: bool) -> At {
-    // No server masks what it sends (5.1), but one that does says so here, and the mask has a length too.
+    // A server must not mask its frames (5.1). If one does, this bit shows it, and the mask has a length too.
     let masked = byte & MASKED != 0;
     match byte & !MASKED {
         126 => At::Length {

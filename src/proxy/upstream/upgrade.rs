@@ -1,9 +1,10 @@
 //! Connections to the upstream for requests that ask for an upgrade.
 //!
-//! Pingora 0.9.1 takes the end of such a request's own, empty body for the end of the WebSocket, if it comes upon the upstream's
-//! `101` first: the client gets its `101`, and then the end of the connection (cloudflare/pingora#946, open). It looks for both at
-//! once and in random order, so a fast upstream and a busy machine are enough. The end of the body is always there from the
-//! beginning. So here the first looks for an answer find nothing yet, and the end of the body is what comes first.
+//! Such a request has an empty body of its own. Pingora 0.9.1 has a bug here: if it reads the upstream's `101` before the end of
+//! that body, it takes the end of the body for the end of the WebSocket. The client then gets its `101` and after that the end of
+//! the connection (cloudflare/pingora#946, open). Pingora polls both at once and in random order, so a fast upstream and a busy
+//! machine are enough to cause it. The end of the body is always there from the beginning. So the connections of this module find
+//! nothing in their first polls for an answer, and Pingora reads the end of the body first.
 
 use std::io;
 use std::pin::Pin;
@@ -20,13 +21,15 @@ use pingora::{Error, ErrorType, OkOrErr as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// How often nothing is there yet: once would do, as Pingora's half that sends the body goes first; twice does whichever goes first.
+/// The number of polls that find nothing. One is enough if Pingora's half that sends the body is polled first; two are enough in
+/// either order.
 const LOOKS: u8 = 2;
 
-/// Has the connections of a peer made here.
+/// Lets this module make the connections of a peer.
 pub(super) fn connect_here(options: &mut PeerOptions) {
     options.custom_l4 = Some(Arc::new(Connector));
-    // An upgrade that was refused leaves a connection that Pingora's pool could not tell from others: they have no descriptor.
+    // A refused upgrade leaves a connection that Pingora's pool could not tell from others, because these connections have no
+    // descriptor.
     options.idle_timeout = Some(std::time::Duration::ZERO);
 }
 
@@ -35,7 +38,7 @@ struct Connector;
 
 #[async_trait]
 impl Connect for Connector {
-    // Bound: the peer's `total_connection_timeout`.
+    // The peer's `total_connection_timeout` limits the time.
     async fn connect(&self, address: &SocketAddr) -> pingora::Result<Stream> {
         let refused = |error: &io::Error| match error.kind() {
             io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
@@ -58,7 +61,7 @@ impl Connect for Connector {
     }
 }
 
-/// A connection on which the first [`LOOKS`] find nothing, whatever is there.
+/// A connection whose first [`LOOKS`] polls for reading find nothing, even if there are bytes.
 #[derive(Debug)]
 struct Late<S> {
     stream: S,
@@ -82,7 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Late<S> {
     ) -> Poll<io::Result<()>> {
         if let Some(left) = self.looks.checked_sub(1) {
             self.looks = left;
-            // Look again at once.
+            // Poll again at once.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -112,7 +115,7 @@ impl VirtualSocket for Late<TcpStream> {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
         match option {
             VirtualSockOpt::NoDelay => self.stream.set_nodelay(true),
-            // The gate asks for none other.
+            // The gate never asks for another kind.
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -120,7 +123,7 @@ impl VirtualSocket for Late<TcpStream> {
 
 impl VirtualSocket for Late<UnixStream> {
     fn set_socket_option(&self, _: VirtualSockOpt) -> io::Result<()> {
-        // They are TCP's.
+        // These options are for TCP only.
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The whole body of a webhook, in bounded memory and time.
+//! Reads the whole body of a webhook, in bounded memory and time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Rejection;
 
-/// Bound on the memory of all webhooks that are being read or forwarded, in KiB. Well-formed headers are enough to have a body read
-/// before its signature can be checked; a thousand such requests at once must not exhaust the memory.
+/// The most memory of all webhooks that are being read or forwarded, in KiB. The body must be read before its signature is
+/// checked, so well-formed headers are enough to make the gate read it. A thousand such requests at once must not exhaust the
+/// memory.
 const MEMORY_KIB: usize = 64 * 1024;
 
-/// The memory that is left for webhooks.
+/// The memory that is free for webhooks.
 #[derive(Clone, Debug)]
 pub struct WebhookMemory(Arc<Semaphore>);
 
@@ -24,13 +25,13 @@ impl Default for WebhookMemory {
     }
 }
 
-/// A whole body, and the memory that it takes for as long as it lives.
+/// A whole body, and its share of the memory for as long as it lives.
 pub(super) struct Body {
     pub bytes: Bytes,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads the whole body, within `max` bytes and `within` this time.
+/// Reads the whole body, of at most `max` bytes and within the time `within`.
 pub(super) async fn read(
     session: &mut Session,
     memory: &WebhookMemory,
@@ -43,7 +44,7 @@ pub(super) async fn read(
         .get("expect")
         .is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     {
-        // Pingora does not send it by itself while a filter reads; the client would wait for a second.
+        // Pingora does not send `100 Continue` by itself while a filter reads, and the client would wait for a second.
         session
             .write_continue_response()
             .await
@@ -90,7 +91,7 @@ fn broken(error: &pingora::Error) -> Rejection {
     match error.etype() {
         ErrorType::ReadTimedout => Rejection::BodyTimeout,
         ErrorType::ReadError | ErrorType::ConnectionClosed => Rejection::ClientGone,
-        // No chunk, or an end before the end (RFC 9112, 6.3 and 7.1).
+        // There is no chunk, or the body ended too early (RFC 9112, 6.3 and 7.1).
         _ => Rejection::BadRequest,
     }
 }

@@ -1,4 +1,4 @@
-//! What a verified webhook changes in the membership.
+//! Applies a verified webhook to the membership.
 
 use crate::domain::event::{Meaning, MembershipEvent, meaning};
 use crate::domain::snapshot::CannotChange;
@@ -7,17 +7,17 @@ use crate::metrics::{ChangeResult, Metrics};
 use crate::records::{NotKept, Records};
 use crate::snapshot_store::SnapshotStore;
 
-/// Applies the event to the membership and stores the change, before the upstream hears of it.
+/// Applies the event to the membership and stores the change, before the upstream gets the webhook.
 ///
 /// # Errors
-/// [`Rejection::WebhookNotKept`] when it could not be stored.
+/// [`Rejection::WebhookNotKept`] when the change could not be stored.
 pub(super) async fn apply(
     snapshots: &SnapshotStore,
     records: &Records,
     metrics: &Metrics,
     body: &[u8],
 ) -> Result<(), Rejection> {
-    // Reloads come one after another and take longer than this; a third turn would be a fault.
+    // Reloads run one after another and take longer than this. A third attempt that fails is a fault of the gate.
     for _ in 0..3 {
         let snapshot = snapshots.load();
         let Some(event) = event(&snapshot, metrics, body) else {
@@ -30,7 +30,8 @@ pub(super) async fn apply(
                 return Ok(());
             }
             Err(NotKept::OtherRules) => continue,
-            // Without a configured membership there is nothing to change; while it is loading, the sender must come again.
+            // Without a configured membership there is nothing to change. While it is loading, the sender must send the webhook
+            // again.
             Err(NotKept::Change(CannotChange::Nowhere)) => {
                 metrics.change(ChangeResult::Nothing);
                 return Ok(());
@@ -45,7 +46,7 @@ pub(super) async fn apply(
     Err(Rejection::WebhookNotKept)
 }
 
-/// The event of membership that the webhook is about, if it is about one.
+/// The membership event of the webhook, if there is one.
 fn event(snapshot: &Snapshot, metrics: &Metrics, body: &[u8]) -> Option<MembershipEvent> {
     let rules = &snapshot.rules;
     match meaning(body, rules.instance(), rules.roles.as_ref()) {

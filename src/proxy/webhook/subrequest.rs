@@ -1,7 +1,7 @@
-//! A verified webhook on its way to the upstream, as a subrequest with its body preset.
+//! Sends a verified webhook to the upstream, as a subrequest with its body preset.
 //!
-//! A subrequest is made from the bytes of the original head, so headers arrive as they were signed for. It passes through the phases
-//! of [`Gate`](super::Gate) from `upstream_peer` on, with a context of its own.
+//! A subrequest is built from the bytes of the original head, so the headers arrive as the sender signed them. It passes through
+//! the phases of [`Gate`](super::Gate) from `upstream_peer` on, with a context of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::deliveries::{Delivery, Taken};
 use crate::domain::judge::VerifiedWebhook;
 use crate::domain::{Rejection, Snapshot};
 
-/// What a subrequest carries: the webhook, which is not judged again, and where the outer request learns what became of it.
+/// The content of a subrequest: the webhook, which is not judged again, and the place where the subrequest reports its result to
+/// the outer request.
 #[derive(Clone, Debug)]
 pub struct WebhookForward {
     pub snapshot: Arc<Snapshot>,
@@ -24,12 +25,12 @@ pub struct WebhookForward {
     pub report: Arc<ForwardReport>,
 }
 
-/// What became of a forwarded webhook, reported by the subrequest to the request that waits for it.
+/// The result of a forwarded webhook. The subrequest reports it to the request that waits for it.
 #[derive(Debug)]
 pub struct ForwardReport {
     result: Mutex<ForwardResult>,
     delivery: Mutex<Option<Delivery>>,
-    /// Set once the upstream has taken it.
+    /// Set once the upstream has accepted the delivery.
     taken: Mutex<Option<Taken>>,
 }
 
@@ -50,8 +51,8 @@ impl ForwardReport {
         }
     }
 
-    /// The upstream has answered. Settled before the sender can see the answer: a retry that follows on its heels must find
-    /// the delivery either taken or free again.
+    /// The upstream has answered. The delivery is settled before the sender can see the answer: an immediate retry must find the
+    /// delivery either taken or free again.
     pub fn answered(&self, status: u16, took: Option<Duration>) {
         if let Some(mut delivery) = self.delivery.lock().take()
             && (200..300).contains(&status)
@@ -62,8 +63,9 @@ impl ForwardReport {
         (result.status, result.upstream_took) = (Some(status), took);
     }
 
-    /// The way to the upstream or back has failed. What the upstream has taken stays taken, unless its answer broke off: then the
-    /// sender sees a failure and comes again, and must not be answered then that all was well (attack A-118).
+    /// The way to the upstream or back has failed. A delivery that the upstream accepted stays taken, unless the upstream's
+    /// answer broke off. In that case the sender sees a failure and sends the webhook again, and the gate must not answer that
+    /// retry with success (attack A-118).
     pub fn failed(&self, reason: Rejection) {
         drop(self.delivery.lock().take());
         if let Some(taken) = self.taken.lock().take()
@@ -89,7 +91,7 @@ pub fn forwarded(session: &mut Session) -> Option<WebhookForward> {
     context.downcast_mut::<WebhookForward>().cloned()
 }
 
-/// Sends the webhook on and the upstream's answer back.
+/// Sends the webhook to the upstream, and the upstream's answer to the sender.
 pub(super) async fn send(
     session: &mut Session,
     snapshot: Arc<Snapshot>,
