@@ -112,7 +112,6 @@ impl Admin {
 ///
 /// Of several issuers only the first one counts, which is the one under `clerk:`. If another issuer has no keys, its own users
 /// get 503. That is no reason to refuse the users of all other issuers.
-/// get 503; it is no reason to send away everybody else's.
 #[must_use]
 pub fn unready(snapshot: &Snapshot, now: UnixTime) -> Option<String> {
     // An issuer that was added while the process runs never makes the gate unready.

@@ -83,7 +83,6 @@ impl TrustedName {
 /// Invariant: the only way out of this type is [`TrustedHeaders::apply`], which strips everything that folds to a trusted name
 /// before it writes the gate's values. So a value that the client sent under a trusted name never survives, also on routes where
 /// the gate has no values of its own.
-/// on routes where we have nothing to say.
 #[derive(Clone, Debug)]
 pub struct TrustedHeaders {
     names: Arc<TrustedNames>,

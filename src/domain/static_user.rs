@@ -155,7 +155,6 @@ impl StaticAuth {
     /// # Errors
     /// The reason for the refusal: the token is no longer valid, or it belongs to another user now. Fail closed: a caller who was
     /// admitted without a token, while authentication was switched off, has no token for when it is switched on.
-    /// authentication was switched off has none to show when it is on.
     pub fn still_admits(now: Option<&Self>, holder: &AdmittedStaticUser) -> Result<(), Rejection> {
         match (now, &holder.token) {
             (Some(Self::Disabled(_)), None) => Ok(()),

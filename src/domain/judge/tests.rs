@@ -1,7 +1,7 @@
-//! The product's specification: given a route, a member, a token and a second, then a decision.
+//! The product's specification: rows of a route, a member, a token and a second, and the decision for them.
 //!
-//! Every row runs through `judge` itself, with real signatures. A decision is written as text: `forward user`,
-//! `reject expired`, `need key clerk, else reject unknown_key`, `need body 1024`.
+//! Every row runs through `judge` itself, with real signatures. A decision is written as text: `forward user`, `reject expired`,
+//! `need key clerk, else reject unknown_key`, `need body 1024`.
 
 mod access;
 mod authorize;
@@ -66,7 +66,7 @@ fn key() -> &'static SigningKey {
     KEY.get_or_init(|| SigningKey::generate("ins_1").expect("a key"))
 }
 
-/// The key of the issuer `other`; or of nobody, where that is not configured.
+/// The key of the issuer `other`. Where that issuer is not configured, the key belongs to no issuer.
 fn other_key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
     KEY.get_or_init(|| SigningKey::generate("ins_2").expect("a key"))
@@ -117,8 +117,8 @@ fn route(path: &str, access: Access) -> Route {
     }
 }
 
-/// `user_member`, `user_admin` and `user_owner` are that in `ws_1` (which is `org_1`); the others are named for their status
-/// and are owners of `ws_1`, the founder a pending one. `user_two` owns `ws_2` (`org_2`) alone.
+/// `user_member`, `user_admin` and `user_owner` have that role in `ws_1` (which is `org_1`). The other users are named for their
+/// status and are owners of `ws_1`; the founder is a pending owner. `user_two` owns only `ws_2` (`org_2`).
 fn members() -> Members {
     let id = |name: &str| UserId::parse(&format!("user_{name}")).expect("a user id");
     let status = |name: &str| match name {
@@ -218,7 +218,7 @@ fn service(name: &str, tokens: &[&str], reach: Reach, networks: Networks) -> Ser
 /// A snapshot with one issuer, its key, the membership above, a service and a webhook secret.
 fn gate(routes: impl IntoIterator<Item = Route>) -> Snapshot {
     let issuer = Issuer::new("clerk", ISS, IssuerKind::Clerk);
-    // From where the requests of these tests come.
+    // The network that the requests of these tests come from.
     let near = Networks::new(vec!["203.0.113.0/24".parse().expect("a network")], false);
     let rules = Rules {
         keep_revocations: Duration::MAX,
@@ -282,7 +282,7 @@ fn with_other_issuer(snapshot: Snapshot) -> Snapshot {
     snapshot
 }
 
-/// A request, for which `host` and the rest are in order.
+/// A request with a valid `host` and valid other fields.
 #[derive(Clone)]
 struct Request {
     method: Method,
@@ -340,12 +340,12 @@ impl Request {
         judge(snapshot, &self.head(), UnixTime(now), proofs)
     }
 
-    /// What `snapshot` says to the request at [`NOW`].
+    /// The decision of `snapshot` on the request at [`NOW`].
     fn at(&self, snapshot: &Snapshot) -> String {
         told(&self.judged_at(snapshot, NOW, &()))
     }
 
-    /// The decision, where nothing is needed for it.
+    /// The decision on a request that needs nothing else.
     fn decision(&self, snapshot: &Snapshot) -> Decision {
         match self.judged_at(snapshot, NOW, &()) {
             Step::Decided(decision) => decision,

@@ -9,15 +9,15 @@ use super::*;
 
 const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 
-/// What the app of a test sends, and when.
+/// The bytes that the app of a test sends, and when.
 struct App {
     sends: Vec<(Duration, &'static [u8])>,
     end: Notify,
-    /// What it has read of the client.
+    /// The bytes that it has read from the client.
     read: Mutex<Vec<u8>>,
 }
 
-/// Stands where Pingora and [`super::super::limits`] stand: sends, reads, and is closed when it is told to.
+/// Takes the place of Pingora and [`super::super::limits`]: it sends and reads, and the test closes it.
 #[async_trait]
 impl ServerApp for App {
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
@@ -106,7 +106,7 @@ async fn a_frame_that_does_not_end_in_time_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_waited_for_no_longer() {
-    // Its socket has room for the answer, and for the half of a frame.
+    // The client's socket has room for the answer and for half of a frame.
     let sends: &[(u64, &[u8])] = &[(0, SWITCHING), (0, b"\x82\x10halfhalfhalfhalf")];
     let (client, app, serving) = client(SWITCHING.len() + 10, sends);
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -141,7 +141,7 @@ async fn what_a_client_still_sends_is_taken_within_bounds_and_goes_nowhere() {
     client.write_all(b"before").await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
     app.end.notify_one();
-    // The end is known, and the app's frame has not ended yet.
+    // Access has ended, and the app's frame is not complete yet.
     tokio::time::sleep(Duration::from_millis(1)).await;
     let flood = vec![b'x'; 2 * usize::try_from(LINGER_BYTES).unwrap()];
     let broken = client.write_all(&flood).await;

@@ -1,4 +1,5 @@
-//! One procedure authorizes requests and streams: whatever changes, a stream goes on exactly while its request would come in again.
+//! One procedure authorizes requests and streams. Whatever changes, a stream goes on exactly while its request would be admitted
+//! again.
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -14,7 +15,7 @@ fn principal(name: &str) -> UserId {
     UserId::parse(&format!("user_{name}")).expect("a user")
 }
 
-/// All of them are members of `ws_1`, with the role of their name if it is one, and with the flag if `flagged`.
+/// All of them are members of `ws_1`. Each has the role of their name if it is one, and the flag if `flagged`.
 fn table(flagged: bool) -> Members {
     let flags = if flagged {
         Flags::new(["is_admin"]).expect("flags")
@@ -47,7 +48,7 @@ fn table(flagged: bool) -> Members {
     )
 }
 
-/// What may happen to a world while a stream goes on.
+/// A change that can happen while a stream goes on.
 #[derive(Clone, Copy, Debug)]
 enum Happens {
     Banned,
@@ -178,12 +179,13 @@ proptest! {
         let goes_on = reauthorize(&then, &grant, UnixTime(NOW));
         prop_assert!(goes_on.is_ok() || goes_on.is_err_and(|reason| STREAM_END_REASONS.contains(&reason)), "{goes_on:?}");
         match again {
-            // While one membership is replaced by another, what never asked it goes on: the one difference that is meant.
+            // While one membership is replaced by another, a stream that does not depend on it goes on. This is the one intended
+            // difference.
             Err(Rejection::MembersUnavailable) => {
                 let never_asked = access == Access::User && !in_workspace && !asked_of_members;
                 prop_assert!(goes_on.is_err() || never_asked, "{word}");
             }
-            // A token of nobody is looked at by its issuer first.
+            // For a token of an unknown issuer, the request's check of the issuer comes first.
             Err(Rejection::WrongIssuer) => prop_assert!(goes_on.is_err()),
             again => prop_assert_eq!(goes_on, again),
         }

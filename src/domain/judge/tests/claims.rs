@@ -1,4 +1,4 @@
-//! What the claims of a well-signed token must say, each at its edge.
+//! The rules on the claims of a token with a valid signature, each tested at its limits.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -494,7 +494,7 @@ proptest! {
             p.verify_iat = verify_iat;
             p.max_token_age = max_age.map(Duration::from_secs);
         });
-        // Keys that never age, so that any second can be asked about.
+        // The keys never become too old, so that the test can use any second.
         let mut gate = gate;
         gate.keys.insert("clerk".into(), Arc::new(KeySet::from_pem(&key().public_pem()).expect("a key")));
         let set = |token: Mint, name, value: Option<u64>| match value {

@@ -1,4 +1,4 @@
-//! The lines of `require:`: every one must hold, and what cannot be told does not hold (attack A-63).
+//! The conditions of `require:`. Every one must hold, and a condition that cannot be checked does not hold (attack A-63).
 
 use super::*;
 

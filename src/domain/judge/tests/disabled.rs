@@ -1,4 +1,4 @@
-//! Authentication that is switched off: one made-up user, for whoever sits at this machine.
+//! Authentication switched off: every request from this machine is one made-up user's.
 
 use super::*;
 use crate::domain::routes::Own;
@@ -24,7 +24,7 @@ fn every_word() -> Snapshot {
     ]))
 }
 
-/// A request as somebody at this machine sends it.
+/// A request as a user at this machine sends it.
 fn here(target: &str) -> Request {
     let mut request = get(target);
     request.headers.insert(

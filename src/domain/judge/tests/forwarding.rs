@@ -1,4 +1,4 @@
-//! Where a request came from, and whose word about it counts (attack A-12).
+//! The origin of a request, and which proxies may report it (attack A-12).
 
 use super::*;
 

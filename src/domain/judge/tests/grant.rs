@@ -1,4 +1,4 @@
-//! What the upstream is told, to the letter.
+//! The exact headers that the upstream gets.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Keys that are there, unknown, too old, or of another issuer.
+//! Keys that are present, unknown, too old, or of another issuer.
 
 use super::*;
 

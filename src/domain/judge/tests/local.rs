@@ -114,7 +114,7 @@ fn no_token_of_an_issuer_counts_beside_the_shared_one() {
         get("/user").bearer(&token("user_admin")).at(&every_word()),
         "reject wrong_local_token"
     );
-    // Even if both were configured, which the config refuses.
+    // An issuer's token is refused even if that issuer is configured beside the shared token. The config refuses both together.
     let issuer = Issuer::new("clerk", ISS, IssuerKind::Clerk);
     let mut both = ruled(every_word(), |rules| rules.issuers.push(issuer));
     both.keys.insert("clerk".into(), key_set(key()));

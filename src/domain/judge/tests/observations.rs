@@ -1,9 +1,9 @@
-//! What a request brings to light about its user, whatever is decided on it.
+//! The observations that a request makes about its user, whatever its decision is.
 
 use super::*;
 use crate::domain::membership::{TableTime, UserState};
 
-/// `snapshot` with this access for users whom nobody knows.
+/// `snapshot` with this access for unknown users.
 fn meeting(mut snapshot: Snapshot, access: AccessStatus) -> Snapshot {
     let policy = Policy {
         access,

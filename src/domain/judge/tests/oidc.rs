@@ -1,4 +1,5 @@
-//! Tokens of providers beside Clerk: for whom they were made, whom they name, and that none of them passes for another's.
+//! Tokens of other providers than Clerk: whom they were issued for and whom they name. None of them passes for another
+//! provider's.
 
 mod claims;
 
@@ -99,7 +100,7 @@ fn the_same_subject_at_two_issuers_is_two_users() {
     }
 }
 
-// RFC 8725, 3.9 and 3.10: a key is good for the issuer that has it, whatever name the key has.
+// RFC 8725, 3.9 and 3.10: a key is valid only for its own issuer, whatever name the key has.
 #[test]
 fn a_token_of_one_issuer_never_passes_for_one_of_another() {
     let gate = beside();

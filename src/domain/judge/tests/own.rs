@@ -1,4 +1,4 @@
-//! What the gate answers itself.
+//! The answers that the gate gives itself.
 
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn json(request: &Request, snapshot: &Snapshot) -> Value {
     serde_json::from_str(&said(request, snapshot)).expect("JSON")
 }
 
-/// A snapshot whose membership is one user with details, and whoever signs in.
+/// A snapshot whose membership has one user with details and learns every new user at first sight.
 fn first_sight(access: AccessStatus) -> Snapshot {
     let details = Details {
         activated_at: Some("2026-01-31T10:00:00Z".into()),

@@ -1,7 +1,7 @@
-//! One path, several app servers: the strictest verdict counts, and the headers hold for all of them.
+//! One path in the readings of several app servers: the strictest decision counts, and the headers hold for all readings.
 //!
-//! The property at the end knows nothing of how the gate finds readings. It has app servers of its own, each of which reads a path
-//! in one way, and asks of everything that is forwarded: would the handler that this server runs have let the caller in?
+//! The property test at the end does not use the gate's way to find readings. It has its own app servers, each of which reads a
+//! path in one way. For every forwarded request it checks that the handler that this server runs would admit the caller.
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -202,7 +202,7 @@ struct Server {
     keeps_slash: bool,
     ignores_case: bool,
     ignores_suffix: bool,
-    /// Takes the first segment with such a name for itself.
+    /// Treats the first segment with such a name as its script.
     is_script: bool,
     /// Serves the data of `/a` under `/a.data`.
     has_data: bool,
@@ -290,7 +290,7 @@ impl Server {
             .filter(|_| self.is_script)
         {
             segments.drain(..=at);
-            // What stands behind is `/`.
+            // The path after the script is `/`.
             if segments == [""] {
                 segments.clear();
             }
@@ -303,7 +303,7 @@ impl Server {
         segments
     }
 
-    /// The handler that runs: the most specific of these patterns that it finds, in its own way of looking.
+    /// The handler that runs: the most specific of these patterns that this server finds in its way of reading.
     fn runs<'r>(self, routes: &'r [(&str, Access)], path: &str) -> Option<&'r (&'r str, Access)> {
         let path = self.segments(path);
         let same = |wanted: &str, seen: &str| {
@@ -422,15 +422,15 @@ proptest! {
                 _ => false,
             });
             prop_assert!(!forwarded || admits != Some(false), "{path} {routes:?} {server:?}: {verdict}");
-            // What no rule covers is closed, but for the slash that a rule stretches to, a script that is only a file, and what the
-            // config says is the same.
+            // A path that no route covers is refused. The exceptions are the slash that a route allows, a script that is only a
+            // file, and paths that the config declares as the same.
             let plain = !server.keeps_slash && !server.is_script && !server.has_data && !rules_hide(rules);
             prop_assert!(!(plain && forwarded && admits.is_none()), "{path} {routes:?} {server:?}: {verdict}");
         }
     }
 }
 
-/// Whether the config takes some paths for the same that a plain server does not.
+/// Whether the config treats some paths as the same that a plain server treats as different.
 fn rules_hide(rules: PathRules) -> bool {
     rules != PathRules::default()
 }

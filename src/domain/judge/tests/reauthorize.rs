@@ -1,4 +1,4 @@
-//! Whether an answer that goes on for long may go on.
+//! Whether an answer that lasts long may go on.
 
 use super::*;
 use crate::domain::event::MemberChange;
@@ -22,7 +22,7 @@ fn live(streams: Streams) -> Snapshot {
     ])
 }
 
-/// What becomes of the grant for `request` after `changes`, at `now`.
+/// The result for the grant of `request` after `changes`, at `now`.
 fn after(
     snapshot: &Snapshot,
     request: &Request,

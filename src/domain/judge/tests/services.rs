@@ -1,4 +1,4 @@
-//! Tokens of services: on which routes, from where, and as whom.
+//! Tokens of services: on which routes and from which networks they count, and which headers the upstream gets.
 
 use super::*;
 
@@ -260,7 +260,7 @@ fn the_route_is_refused_before_the_network_and_both_before_any_parsing() {
         get("/other").bearer(AGENT).at(&gate),
         "reject service_route"
     );
-    // A token of three parts, as a JWT has: were it parsed, it would be refused for another reason.
+    // A token of three parts, as a JWT has. If the gate parsed it, the reason for the refusal would be another.
     let dotted = "eyJhbGciOiJub25lIn0.e30.c2lnbmF0dXJl";
     let gate = ruled(gate, |rules| {
         rules.services.push(service(
@@ -278,7 +278,7 @@ fn the_route_is_refused_before_the_network_and_both_before_any_parsing() {
 fn conditions_are_met_by_no_service_even_where_one_is_listed() {
     let bare = route("/x", Access::User);
     let reach = listed(&[(&bare, None)]);
-    // As if conditions had come later, to the very same route.
+    // The conditions are added later, to the same route.
     let gate = ruled(
         gate([Route {
             require: vec![Condition::NoImpersonation],

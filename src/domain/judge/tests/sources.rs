@@ -1,4 +1,5 @@
-//! A membership that is asked for, that grows old, that the token itself gives, and what replicas share.
+//! Sources of the membership: one that is asked user by user, one that becomes too old, the token itself, and what replicas
+//! share.
 
 use super::*;
 use crate::domain::event::MemberChange;
@@ -176,7 +177,7 @@ fn the_organization_of_the_token_can_say_who_is_a_member() {
         "forward user_new"
     );
 
-    // The second of the event counts for the event: a token from it may be from before.
+    // The event's own second belongs to the event: a token of that second may be from before it.
     for (given, at, verdict) in [
         ("removed before", (NOW - 3) * 1000, "forward user_new"),
         (

@@ -1,4 +1,4 @@
-//! What a token must be before its claims are looked at: form, algorithm, kind, signature.
+//! The checks on a token before its claims are read: form, algorithm, kind, signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

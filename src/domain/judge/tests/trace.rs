@@ -1,4 +1,4 @@
-//! What `bailiff explain` is told.
+//! The steps that `bailiff explain` gets.
 
 use super::*;
 

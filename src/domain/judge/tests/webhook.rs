@@ -88,7 +88,7 @@ fn whatever_is_wrong_with_it_it_is_refused_and_its_id_stays_unknown() {
             "reject webhook_time",
         ),
     ] {
-        // Only a verified webhook has an id that could be asked for among those that were delivered.
+        // Only a verified webhook has an id that can be looked up among the delivered ones.
         assert_eq!(verified(&hooks(), &request, body), expected, "{given}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which workspace a request is about: by the configured sources alone (attacks ).
+//! Which workspace a request names: only the configured sources count (attacks ).
 
 use super::*;
 

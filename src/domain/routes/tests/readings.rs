@@ -1,8 +1,8 @@
-//! What app servers may make of one path: a row for each way in which they differ.
+//! The readings of one path among app servers: a row for each difference.
 
 use super::*;
 
-/// A site that is open but for some places.
+/// A site that is open except for some places.
 fn site(rules: PathRules) -> RouteTable {
     let routes = vec![
         route("/", &[], Access::User),

@@ -1,4 +1,4 @@
-//! What is read from the tokens of a provider beside Clerk, and what is not.
+//! The claims that the gate reads from the tokens of other providers than Clerk, and those that it ignores.
 
 use super::*;
 
