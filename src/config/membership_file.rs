@@ -113,13 +113,15 @@ fn add_user(member: &Member<'_>, flags: &Flags, table: &mut TableBuilder) -> Rea
     let expected = "visible ASCII without , ; \" \\";
     let read = [
         own.maybe(|field| field.parse(Code::WrongValue, expected, |text| row.id(text))),
-        fields.maybe("email", |field| Ok(row.email(&text(field)?))),
-        fields.maybe("name", |field| Ok(row.name(&text(field)?))),
+        fields.maybe("email", |field| text(field).map(|text| row.email(&text))),
+        fields.maybe("name", |field| text(field).map(|text| row.name(&text))),
         fields.maybe("access", |field| {
             let access = row.access(field.one_of(AccessStatus::NAMES)?);
             access.map_err(|_| Faulty)
         }),
-        fields.maybe("founder", |field| Ok(row.founder(field.bool()?))),
+        fields.maybe("founder", |field| {
+            field.bool().map(|founder| row.founder(founder))
+        }),
         fields.maybe("flags", |field| {
             let names = Field::each(field.list(), |item| flag(item, flags))?;
             row.flags(names.iter().map(|name| &**name))

@@ -1,5 +1,5 @@
 //! The thin layer between Pingora's phases and the floor. It decides nothing: it passes requests to [`crate::domain`] and returns
-//! the decisions. Start reading at [`gate`].
+//! the decisions. Start reading at `gate`.
 
 mod ctx;
 mod enrich;
