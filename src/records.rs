@@ -1,5 +1,5 @@
-//! What is learned about users and organizations: put in force at once, kept where there is a store, and told to other replicas
-//! where there are some.
+//! What the gate learns about users and organizations. It puts each change in force at once, persists it where there is a local
+//! store, and publishes it where there are other replicas.
 
 mod asked;
 mod reloads;
@@ -36,27 +36,27 @@ use rows::{rest_of, row, rows, rows_of};
 pub use asked::{Asked, TableInForce};
 pub use replicated::shared_past;
 
-/// Nothing is forgotten when it is longer ago that everything was known that replicas share.
+/// Tombstones are forgotten only if this replica knew everything in the shared store within this time.
 const MARKS_WAIT: Duration = Duration::from_secs(3600);
-/// Rows handed to the store in one call.
+/// Rows handed to the local store in one call.
 const BATCH: usize = 1000;
 
-/// Why a change is not in force, or not kept.
+/// Why a change is not in force, or not persisted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotKept {
     #[error("the config was reloaded meanwhile")]
     OtherRules,
     #[error(transparent)]
     Change(#[from] CannotChange),
-    /// It is in force, and a restart may forget it.
+    /// The change is in force, and a restart may forget it.
     #[error("the store did not take it: {0}")]
     Store(#[from] WriteError),
-    /// As before.
+    /// The change is in force, and a restart may forget it.
     #[error("what is known of one user is too much for a row of the store: {0}")]
     TooLarge(#[from] OpError),
 }
 
-/// A row of the store that is not understood.
+/// A row of the local store that this version cannot decode.
 #[derive(Debug, thiserror::Error)]
 #[error("the store has a row that this version does not understand ({table}, {key:?}): {why}")]
 pub struct UnreadableRow {
@@ -65,7 +65,7 @@ pub struct UnreadableRow {
     why: DecodeError,
 }
 
-/// Rows as the store has them, for a membership that is not there (yet).
+/// Rows as the local store has them, for a membership that does not exist yet.
 #[derive(Debug, Default)]
 pub struct Rows {
     users: Vec<StoredRow>,
@@ -73,16 +73,16 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Takes the rows of users and organizations, and looks at each.
+    /// Takes the rows of users and organizations, and checks each.
     ///
     /// # Errors
-    /// When one is not understood. Fail closed: it may be a ban, so a gate must not start without it.
+    /// When one cannot be decoded. Fail closed: it may be a ban, so the gate must not start without it.
     pub fn of(contents: &mut Contents) -> Result<Self, UnreadableRow> {
         let rows = Self {
             users: contents.take(Kind::Users),
             orgs: contents.take(Kind::Organizations),
         };
-        // Which roles there are makes no difference to whether a row is understood.
+        // The list of roles does not affect whether a row can be decoded.
         let roles = Roles::new(&["member".to_owned()])
             .unwrap_or_else(|| unreachable!("one word is a list of roles"));
         for (key, value) in &rows.users {
@@ -117,10 +117,10 @@ impl Rows {
     }
 }
 
-/// Reads what the store has of revocations.
+/// Reads the revocations in the local store.
 ///
 /// # Errors
-/// When a row is not understood, as with [`Rows::of`].
+/// When a row cannot be decoded, as with [`Rows::of`].
 pub fn revocations(contents: &mut Contents) -> Result<Revocations, UnreadableRow> {
     let mut all = Revocations::default();
     for (key, value) in contents.take(Kind::Revocations) {
@@ -130,30 +130,31 @@ pub fn revocations(contents: &mut Contents) -> Result<Revocations, UnreadableRow
             why,
         };
         let (revoked, at) = decode_revocation(&key, &value).map_err(strange)?;
-        // More than there is room for were never kept.
+        // The store never has more than there is room for.
         all = all.with(revoked, at).unwrap_or(all);
     }
     Ok(all)
 }
 
-/// Applies and keeps changes of the membership, and revocations.
+/// Applies and persists changes of the membership, and revocations.
 pub struct Records {
     snapshots: Arc<SnapshotStore>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
-    /// What is kept while there is no membership that it could stand in.
+    /// Rows and events that wait while there is no membership to hold them.
     parked: Mutex<Parked>,
-    /// Who is the source, since the config said something else than at the start.
+    /// The source of the membership under the config in force; the outer `None` until the start has set it.
     source: Mutex<Option<Option<MembershipSource>>>,
-    /// Who tells other replicas, where there are some.
+    /// Publishes to other replicas, where there are any.
     publisher: OnceLock<Publisher>,
     shared_row: Mutex<SharedRow>,
-    /// Held by the one thread that puts a table in force. It may have a low priority: no request may wait for this.
+    /// Held by the one thread that puts a table in force. That thread may have a low priority, so no request may wait for this
+    /// lock.
     reloading: Mutex<()>,
     meanwhile: Meanwhile,
-    /// What was learned by some time: marks that are not in there are too young to be forgotten.
+    /// The learned events at an earlier time. Tombstones that are not among them are too young to be forgotten.
     earlier: Mutex<Option<(UnixTime, Members)>>,
-    /// When everything was known that replicas share, in seconds since 1970; 0 for never.
+    /// When this replica last knew everything in the shared store, in seconds since 1970; 0 for never.
     shared_read: AtomicU64,
 }
 
@@ -184,12 +185,12 @@ impl Records {
         }
     }
 
-    /// The source by which this begins.
+    /// Sets the source with which the gate starts.
     pub fn begin_with(&self, source: Option<MembershipSource>) {
         *self.source.lock() = Some(source);
     }
 
-    /// Puts `event` in force and waits until it is kept. `read_by` are the rules by which it was read.
+    /// Puts `event` in force and waits until it is persisted. `read_by` are the rules under which it was decoded.
     ///
     /// # Errors
     /// See [`NotKept`].
@@ -201,7 +202,7 @@ impl Records {
         self.publish(event, Some(read_by))?.kept().await
     }
 
-    /// As [`Records::apply`], for an event that no rules have read.
+    /// As [`Records::apply`], for an event that was decoded without rules.
     ///
     /// # Errors
     /// See [`NotKept`].
@@ -209,7 +210,7 @@ impl Records {
         self.publish(event, None)?.kept().await
     }
 
-    /// As [`Records::apply_unconditionally`], without waiting: it is written all the same.
+    /// As [`Records::apply_unconditionally`], without waiting. The event is persisted all the same.
     ///
     /// # Errors
     /// See [`NotKept`].
@@ -230,7 +231,7 @@ impl Records {
             }
             let next = now.changed(event)?;
             self.meanwhile.add(event);
-            // Within the lock of the store: rows are written in the order in which they came in force.
+            // Under the lock of the snapshots, so that rows are written in the order in which they came in force.
             if let Some(store) = &self.store {
                 written = Some(rows_of(now, &next, &event.change).map(|rows| store.write(rows)));
             }
@@ -249,7 +250,7 @@ impl Records {
         })
     }
 
-    /// Forgets the revocations of which no token can be alive, here and in the store.
+    /// Forgets the revocations whose tokens have all expired, here and in the local store.
     pub fn forget(&self, now: UnixTime) {
         let keep = self.snapshots.load().rules.keep_revocations;
         if self
@@ -269,7 +270,7 @@ impl Records {
                     .iter()
                     .filter_map(|gone| Op::delete(Kind::Revocations, revocation_key(gone)).ok())
                     .collect();
-                // Not waited for: what stays is forgotten at the next start.
+                // Not awaited: what remains in the store is forgotten at the next start.
                 ops.chunks(BATCH)
                     .for_each(|batch| drop(store.write(batch.to_vec())));
             }
@@ -280,8 +281,8 @@ impl Records {
         });
     }
 
-    /// The membership under a new config: what was learned stays, whatever the roles are called now. With `table`, the source
-    /// was read again.
+    /// The membership under a new config. Learned events stay, even if the roles have other names now. `table` is set when the
+    /// source was read again.
     pub fn carried_over(
         &self,
         snapshot: &Snapshot,
@@ -308,7 +309,7 @@ impl Records {
             }
         });
         let Some(table) = table else {
-            // The source tells it later; until then the last good version stays. One that is asked user by user needs no table.
+            // The source delivers its table later; until then the last good one stays. A source of lookups needs no table.
             return match (members, source.from.is_lookup()) {
                 (Some(members), true) => Some(members.looked_up(source.policy.clone())),
                 (None, true) => Some(self.first(Members::by_lookup(source.policy.clone()), roles)),
@@ -332,12 +333,12 @@ impl Records {
         })
     }
 
-    /// Puts `table` in force, which was read from `source`; what was learned stays on top of it, as `said` says.
+    /// Puts `table` in force, which was read from `source`. Learned events stay on top of it, as `said` determines.
     pub fn reload(&self, table: Table, source: &MembershipSource, said: TableTime) -> u64 {
         self.reload_at(table, source, said, clock::now())
     }
 
-    /// As [`Records::reload`], of a source that is asked again and again: `at` is when this was asked.
+    /// As [`Records::reload`], for a source that is asked repeatedly. `at` is when it was asked for this table.
     pub fn reload_at(
         &self,
         table: Table,
@@ -357,7 +358,7 @@ impl Records {
         taken.map_or(0, |taken| taken.generation)
     }
 
-    /// Begins a membership whose source is asked user by user.
+    /// Puts a membership in force whose source is asked user by user.
     pub fn ask_for_each(&self, source: &MembershipSource) -> u64 {
         self.put_members(|snapshot, roles| {
             let policy = source.policy.clone();
@@ -368,7 +369,7 @@ impl Records {
         })
     }
 
-    /// The source has said at `at` that nothing has changed.
+    /// The source confirmed at `at` that nothing has changed.
     pub fn confirm(&self, at: UnixTime) {
         self.snapshots.touch(|snapshot| {
             let members = snapshot
@@ -402,7 +403,7 @@ impl Records {
         let (rows, events) = std::mem::take(&mut *self.parked.lock()).take(roles);
         let mut members = rows.into_members(members, roles);
         for event in &events {
-            // Where there is no room for it, it is as with a webhook that cannot be kept.
+            // An event without room is dropped, as a webhook without room is.
             members = members.changed(event).unwrap_or(members);
         }
         if let Some(store) = &self.store {
@@ -416,7 +417,8 @@ impl Records {
         members
     }
 
-    /// Once in a while: those that were there the last time.
+    /// The tombstones that are old enough to be forgotten: those that the previous call saw too. None before [`MARKS_LAST`] has
+    /// passed.
     fn old_marks(&self, now: UnixTime) -> Vec<Change> {
         let snapshots = self.snapshots.load();
         let Some(members) = &snapshots.members else {
@@ -432,14 +434,14 @@ impl Records {
         marks
     }
 
-    /// Forgets marks of overruled words at which nothing can come any more that they would have to stop.
+    /// Forgets the tombstones of superseded events against which no older event can still arrive.
     pub fn forget_marks(&self, now: UnixTime) {
-        // What the others could not be told yet must not be forgotten.
+        // A tombstone that could not be published yet must stay.
         let heard = UnixTime(self.shared_read.load(Ordering::Relaxed));
         if self.publisher.get().is_some() && now.since(heard) > MARKS_WAIT.as_secs() {
             return;
         }
-        // Looked for outside of the lock: this goes through everything that is kept.
+        // The search runs without the lock, because it goes through everything that is kept.
         let marks = self.old_marks(now);
         if marks.is_empty() {
             return;
@@ -459,7 +461,7 @@ impl Records {
     }
 }
 
-/// A change that is in force, on its way to the store and to other replicas.
+/// A change that is in force, on its way to the local store and to other replicas.
 struct Published {
     generation: u64,
     written: Option<Result<PendingWrite, OpError>>,
@@ -467,8 +469,8 @@ struct Published {
 }
 
 impl Published {
-    /// Waits until it is kept, and for a moment until the others can hear of it: when the sender of a webhook gets its answer, all
-    /// replicas should know. They will in any case.
+    /// Waits until the change is persisted, and for a short time until it is published. When the sender of a webhook gets its
+    /// answer, all replicas should know the change. They will learn it in any case.
     async fn kept(self) -> Result<u64, NotKept> {
         let written = async {
             if let Some(written) = self.written {

@@ -1,20 +1,23 @@
-//! What replicas share, in a Redis or Valkey. The meaning of it is in [`crate::domain::shared`]; here is how it is kept and moved.
+//! What replicas share, in a Redis or Valkey (the shared store). [`crate::domain::shared`] defines what it means. This module
+//! stores and moves it.
 //!
 //! | key | type | content |
 //! |---|---|---|
-//! | `{namespace}:facts` | hash | every fact that counts, by its key; the value is `1`, its rank, a line feed, its body |
-//! | `{namespace}:forget` | sorted set | keys of facts by the millisecond of the store's own clock at which they are forgotten |
+//! | `{namespace}:facts` | hash | every event that counts, by its key; the value is `1`, its rank, a line feed, its body |
+//! | `{namespace}:forget` | sorted set | keys of events by the millisecond of the store's own clock at which they expire |
 //! | `{namespace}:head` | hash | `fmt` = 1, `seq` and `nonce` of the last entry |
-//! | `{namespace}:log` | stream | `seq-0`: `p` the nonce before, `n` its own, then keys and values of the facts that were new |
-//! | `{namespace}:hook:<svix-id>` | string | who delivers the webhook (90 s), then `done` (48 h) |
+//! | `{namespace}:log` | stream | `seq-0`: `p` the nonce of the entry before, `n` its own, then keys and values of the new events |
+//! | `{namespace}:hook:<svix-id>` | string | the replica that delivers the webhook (90 s), then `done` (48 h) |
 //!
-//! One script (`commit.lua`) is the only writer of the first four, and writes all of them at once. One table of all facts, and not
-//! one for each user, as every replica holds everything: a reader needs nothing but `HMGET`, `HSCAN`, `XREAD`, `MULTI` and `EXEC`.
+//! One script (`commit.lua`) is the only writer of the first four keys, and writes all of them at once. There is one table of all
+//! events and not one for each user, because every replica holds everything. A reader needs only `HMGET`, `HSCAN`, `XREAD`,
+//! `MULTI` and `EXEC`.
 //!
-//! One task reads, on a connection of its own, as `XREAD BLOCK` holds it. Another one writes. Whatever either of them meets, a
-//! request never waits for the store, and a webhook for a quarter of a second at most, twice.
+//! One task reads. It has a connection of its own, because `XREAD BLOCK` occupies one. Another task writes. Whatever happens to
+//! either task, a request never waits for the store. A webhook waits for a quarter of a second at most, twice.
 //!
-//! Who may write to the store can say who is a member: it belongs to bailiff, with credentials of its own.
+//! Anyone with write access to the store can make anyone a member. The store therefore belongs to bailiff alone, with credentials
+//! of its own.
 
 mod follow;
 mod link;
@@ -43,19 +46,19 @@ pub use local::{Learned, LocalFacts};
 pub use tell::{DeliveryClaim, DeliveryClaims, PendingPublish, Publisher};
 pub use wire::{Claim, CommitOutcome};
 
-/// Bound: positions of commits that the reader has not heard of.
+/// Bound: positions of own commits that the reader has not processed yet.
 const MAX_COMMITTED: usize = 10_000;
 
-/// What this replica remembers of the shared store from an earlier life.
+/// What this replica remembers of the shared store from before its last restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Past {
-    /// When it last knew all that was there.
+    /// When the replica last knew everything in the store.
     pub heard_at: Option<UnixTime>,
-    /// When it last heard of the store before it was away for too long once.
+    /// When the replica was last in contact, before an absence that was too long. See [`LocalFacts::shared_silence`].
     pub silent: Option<UnixTime>,
 }
 
-/// What this replica has of the others, while its [`Replication`] runs.
+/// What the gate uses of replication while its [`Replication`] runs.
 pub struct ReplicationHandle {
     /// `None` for a replica that only listens.
     pub claims: Option<DeliveryClaims>,
@@ -73,7 +76,7 @@ pub struct Replication<L> {
 }
 
 impl ReplicationHandle {
-    /// What follows the others, and tells them what `local` learns.
+    /// Makes the replication of `local`: it reads what other replicas publish, and publishes what `local` learns.
     #[must_use]
     pub fn new<L: LocalFacts>(
         settings: &SharedSettings,
@@ -117,7 +120,7 @@ impl ReplicationHandle {
         (shared, Replication { follower, writing })
     }
 
-    /// Why the store is not read at present; `None` when it is, or nothing is wrong so far.
+    /// Why this replica cannot read the store at present. `None` while it can, and before its first failure.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.current()
@@ -125,18 +128,18 @@ impl ReplicationHandle {
 }
 
 impl<L: LocalFacts> Replication<L> {
-    /// Follows the others, and tells them what is learned here, until it is dropped. Needs a runtime.
+    /// Reads what other replicas publish and publishes what this one learns, until the future is dropped. Needs a runtime.
     pub async fn run(self) {
         if let Some(writing) = self.writing {
-            // Beside the reading, and not dropped with it: what was handed over is told all the same.
+            // A task of its own that outlives the reader, so that what was handed over is still published.
             tokio::spawn(writing);
         }
         self.follower.run().await;
     }
 }
 
-/// A random number that is not that of an empty store. `None` where the system has none: nothing is written then that others
-/// could take for something else.
+/// A random number other than 0, the nonce of an empty store. `None` where the system has no random numbers. The writer then writes
+/// nothing, because other replicas could mistake it for another entry.
 fn nonce() -> Option<Nonce> {
     random::number().map(|number| Nonce(number.max(1)))
 }

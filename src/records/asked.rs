@@ -1,4 +1,4 @@
-//! Tables of sources that are asked while the config may change.
+//! Tables of sources that answer while the config may change.
 
 use super::Records;
 use super::reloads::NewTable;
@@ -7,12 +7,12 @@ use crate::config::settings::MembershipSource;
 use crate::domain::UnixTime;
 use crate::domain::membership::{Flags, Members, Roles, Table, TableTime};
 
-/// A table that was asked for, and the words by which it was read.
+/// A table that a source delivered, and the roles and flags by which it was read.
 #[derive(Debug)]
 pub struct Asked<'a> {
     pub table: Table,
     pub said: TableTime,
-    /// When it was asked for.
+    /// When the source was asked.
     pub at: UnixTime,
     pub source: &'a MembershipSource,
     pub roles: &'a Roles,
@@ -28,8 +28,8 @@ pub struct TableInForce {
 }
 
 impl Records {
-    /// As [`Records::reload_at`], of a source that was asked while the config could change. `None` if it has: the source is another one,
-    /// or the table was read by other words, whose first role may now be the second.
+    /// As [`Records::reload_at`], for a source that answers while the config may change. `None` if the config has changed: the
+    /// source is another one, or the roles and flags are, and the first role may now be the second.
     pub fn take(&self, asked: Asked<'_>) -> Option<TableInForce> {
         let Asked {
             table,
@@ -57,7 +57,7 @@ impl Records {
         Some(taken)
     }
 
-    /// Whether the source has named anybody.
+    /// Whether the table in force has any user.
     #[must_use]
     pub fn has_users(&self) -> bool {
         self.snapshots

@@ -1,9 +1,10 @@
-//! A table takes the place of the one in force: worked out beside it, and published by compare and retry.
+//! Replaces the table in force. The new table is prepared beside it, and published by compare and retry.
 //!
-//! Comparing what was learned of a hundred thousand users with two tables takes a fifth of a second. Webhooks must not wait for that, nor
-//! the requests on their threads, so it is done without the lock of the snapshots, for the membership of one moment. What is learned from
-//! that moment on is collected, and applied on top of the new table within the lock. So the new table counts from that moment, and what
-//! was learned since then stands above it. If anything else has changed meanwhile, such as the config, the work is done again.
+//! Comparing what was learned about a hundred thousand users with two tables takes a fifth of a second. Neither webhooks nor the
+//! requests on their threads may wait for that. So the work happens without the lock of the snapshots, for the membership of one
+//! moment. Events that arrive after that moment are collected, and applied on top of the new table under the lock. So the new table
+//! counts from that moment, and later events stand above it. If anything else has changed meanwhile, such as the config, the work
+//! is repeated.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use crate::storage::Op;
 #[cfg(test)]
 mod tests;
 
-/// Bound: after so many vain attempts the table is worked out within the lock, so that no stream of changes keeps it out for ever.
+/// Bound: after so many failed attempts the table is prepared under the lock, so that no stream of changes delays it for ever.
 const ATTEMPTS: usize = 3;
-/// Bound: changes collected while a table is worked out. To apply so many takes some ten milliseconds.
+/// Bound: changes collected while a table is prepared. Applying so many takes some ten milliseconds.
 const MAX_MEANWHILE: usize = 10_000;
 
 /// A table, and how it was read.
@@ -37,16 +38,16 @@ pub(super) struct NewTable<'a> {
     pub at: UnixTime,
 }
 
-/// A table that was worked out for one moment.
+/// A table that was prepared for the membership of one moment.
 #[derive(Debug)]
 struct Prepared {
     members: Members,
     overruled: Superseded,
-    /// The rules of that moment. Under others a role may have another rank.
+    /// The rules of that moment. Under other rules a role may have another rank.
     rules: Arc<Rules>,
 }
 
-/// What was overruled, for the store and for other replicas.
+/// The superseded events, for the local store and for other replicas.
 #[derive(Debug)]
 struct Superseded {
     batches: Vec<Vec<Op>>,
@@ -74,13 +75,13 @@ impl Superseded {
 /// Why a table was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NotPublished {
-    /// It was worked out for another membership than the one in force.
+    /// It was prepared for another membership than the one in force.
     Overtaken,
     /// The caller does not want it any more.
     Unwanted,
 }
 
-/// The changes since the moment for which a table is worked out. `None` while none is, and when they are not all that has changed.
+/// The changes since the moment for which a table is prepared. `None` while none is, and when something else has changed, too.
 #[derive(Default)]
 pub(super) struct Meanwhile(Mutex<Option<Vec<MembershipEvent>>>);
 
@@ -89,7 +90,7 @@ impl Meanwhile {
         *self.0.lock() = Some(vec![]);
     }
 
-    /// The membership has changed by this.
+    /// Records that `event` changed the membership.
     pub(super) fn add(&self, event: &MembershipEvent) {
         let mut changes = self.0.lock();
         match &mut *changes {
@@ -99,15 +100,15 @@ impl Meanwhile {
         }
     }
 
-    /// The membership has changed by something else. Gives, and forgets, the changes so far.
+    /// Records that something else than an event changed the membership. Returns, and forgets, the changes so far.
     pub(super) fn end(&self) -> Option<Vec<MembershipEvent>> {
         self.0.lock().take()
     }
 }
 
 impl Records {
-    /// Puts a table in force, if it is `wanted` in the snapshot that it changes. Goes through everything that was learned, so for many
-    /// users it belongs in the background.
+    /// Puts a table in force, if it is `wanted` in the snapshot that it changes. Goes through all learned events, so for many users
+    /// it belongs in the background.
     pub(super) fn put_table(
         &self,
         new: &NewTable<'_>,
@@ -123,7 +124,7 @@ impl Records {
         self.publish_table(new, None, &wanted).ok()
     }
 
-    /// Works a table out for the membership in force. `None` where there is no membership yet.
+    /// Prepares a table for the membership in force. `None` where there is no membership yet.
     fn prepare(&self, new: &NewTable<'_>) -> Option<Prepared> {
         let before = self.snapshots.settled(|now| {
             self.meanwhile.begin();
@@ -138,7 +139,7 @@ impl Records {
         })
     }
 
-    /// Publishes a table as it was `prepared`; without that, it is worked out here, while other writers wait.
+    /// Publishes a `prepared` table. Without one, the table is prepared here while other writers wait.
     fn publish_table(
         &self,
         new: &NewTable<'_>,
@@ -206,12 +207,12 @@ impl Records {
         Ok((members, overruled))
     }
 
-    /// The first table, below what was kept over a restart.
+    /// The first table, below the events that the local store kept over a restart.
     fn first_table(&self, new: &NewTable<'_>, roles: &Roles, rules: &Rules) -> Members {
         let (table, policy) = (new.table.clone(), new.source.policy.clone());
         match new.said {
             TableTime::WhenChanged => self.first(Members::new(table, policy), roles),
-            // What was kept is older than the table, and overruled by it.
+            // The kept events are older than the table, which supersedes them.
             TableTime::At(_) => {
                 let kept = self.first(Members::new(Table::default(), policy), roles);
                 self.reloaded(&kept, new, rules)
@@ -219,7 +220,7 @@ impl Records {
         }
     }
 
-    /// All at once, where that is not known to take long.
+    /// Prepares a table in one go, for callers that accept that this may take long.
     pub(super) fn reloaded(&self, before: &Members, new: &NewTable<'_>, rules: &Rules) -> Members {
         let (table, policy) = (new.table.clone(), new.source.policy.clone());
         let reloaded = before.reloaded(table, policy, new.said);
@@ -239,19 +240,19 @@ impl Records {
 
     fn send(&self, Superseded { batches, offers }: Superseded) {
         if let Some(publisher) = self.publisher.get() {
-            // Not waited for: what is not told now is told after everything was read again.
+            // Not awaited: what cannot be published now is published after the next resync.
             drop(publisher.publish_to_replicas(offers));
         }
         if let Some(store) = &self.store {
             for batch in batches {
-                // Not waited for either: if it is lost, a restart refuses somebody until the row is written once more.
+                // Not awaited: if a row is lost, a restart refuses a user until the row is written again.
                 drop(store.write(batch));
             }
         }
     }
 }
 
-/// What is kept of those whom `changes` concern, as rows for the store.
+/// The rows to persist of the users and organizations in `changes`.
 fn batches<'c>(
     members: &Members,
     changes: impl IntoIterator<Item = &'c Change>,

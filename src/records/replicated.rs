@@ -1,4 +1,4 @@
-//! What other replicas said, and what this one can tell them.
+//! What other replicas publish, and what this replica publishes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -13,16 +13,16 @@ use crate::domain::{Snapshot, UnixTime};
 use crate::replication::{Learned, LocalFacts, Past, PendingPublish, Publisher};
 use crate::storage::{Op, StoredRow};
 
-/// Bound: events that come in force in one step. Whoever else wants to change something waits for one step.
+/// Bound: events that come in force in one step. Every other change waits for one step at most.
 const STEP: usize = 5000;
-/// How long, in seconds, the row about the shared store may be behind.
+/// The longest age, in seconds, of the row that records when the shared store was last read.
 const ROW_LASTS: u64 = 600;
 
-/// What is kept while there is no membership that it could stand in.
+/// Rows and events that wait while there is no membership to hold them.
 #[derive(Default)]
 pub(super) struct Parked {
     pub rows: Rows,
-    /// What other replicas said, by its key; of each what counts. At most [`MAX_CHANGES`].
+    /// Events of other replicas by key, each the one that counts. At most [`MAX_CHANGES`].
     events: HashMap<Box<str>, EncodedEvent>,
 }
 
@@ -52,17 +52,17 @@ impl Parked {
     }
 }
 
-/// The row of the store about the shared one.
+/// The row of the local store about the shared store.
 #[derive(Default)]
 pub(super) struct SharedRow {
     place: String,
     written: Option<UnixTime>,
 }
 
-/// Nothing of it says anything new.
+/// None of the events is new.
 struct NoNews;
 
-/// What comes of one step.
+/// The result of one step.
 #[derive(Default)]
 struct Step {
     applied: Vec<MembershipEvent>,
@@ -70,7 +70,7 @@ struct Step {
 }
 
 impl LocalFacts for Records {
-    /// Many events are a few steps only, as open streams are looked at after each.
+    /// Applies the events in few large steps, because every step goes through all open streams.
     async fn learn(&self, events: &[EncodedEvent]) -> Learned {
         let mut learned = Learned {
             applied: 0,
@@ -126,7 +126,7 @@ impl LocalFacts for Records {
         let Some(store) = &self.store else { return };
         let mut row = self.shared_row.lock();
         if !keep {
-            // Fail closed: a restart that knows less than this must read the shared store first.
+            // Fail closed: after a restart this replica would know less, so it must read the shared store first.
             if row.written.take().is_some() {
                 let op = Op::delete(Kind::Shared, read_key(&row.place));
                 op.into_iter().for_each(|op| drop(store.write(vec![op])));
@@ -138,7 +138,7 @@ impl LocalFacts for Records {
             .is_none_or(|written| now.since(written) >= ROW_LASTS)
         {
             row.written = Some(now);
-            // Not waited for: if it is lost, a restart waits for the shared store.
+            // Not awaited: if the row is lost, a restart waits for the shared store.
             let op = Op::put(Kind::Shared, read_key(&row.place), now.0.to_string());
             op.into_iter().for_each(|op| drop(store.write(vec![op])));
         }
@@ -162,7 +162,7 @@ impl Records {
         let published = self.snapshots.publish(|now| {
             let mut next = now.clone();
             for encoded in events {
-                // Read by the rules in force now: a role may have another place since.
+                // Decoded under the rules in force now: a role may have another rank since.
                 let Ok(event) = encoded.decode(now.rules.roles.as_ref()) else {
                     continue;
                 };
@@ -179,7 +179,7 @@ impl Records {
                 self.meanwhile.add(event);
             }
             if let Some(store) = &self.store {
-                // Within the lock of the store, as with everything that is written.
+                // Under the lock of the snapshots, as every write, so that rows are written in order.
                 let ops = step.rows(now, &next);
                 written.extend(ops.chunks(BATCH).map(|batch| store.write(batch.to_vec())));
             }
@@ -191,7 +191,7 @@ impl Records {
         let known = step.applied.len().max(parked);
         learned.applied += known;
         learned.old += events.len() - known;
-        // What waits for a membership is kept by nobody yet, and what found no room is not in force.
+        // Parked events are not persisted yet, and events without room are not in force.
         learned.kept &= parked == 0 && step.refused.is_none();
         if let Some(why) = step.refused {
             tracing::error!(%why, "something that other replicas said is not in force here");
@@ -214,7 +214,7 @@ impl Records {
             .publish_to_replicas(self.offers(events, rules))
     }
 
-    /// The events as others are told of them; none where there are no others.
+    /// The events in the form in which they are published. None where there are no other replicas.
     pub(super) fn offers(
         &self,
         events: impl Iterator<Item = MembershipEvent>,
@@ -227,7 +227,7 @@ impl Records {
         }
     }
 
-    /// The shared store is at this place, and an earlier life has written `past` about it.
+    /// Sets the address of the shared store, and what this replica remembers of it from before its last restart.
     pub fn shares(&self, place: String, past: Past) {
         *self.shared_row.lock() = SharedRow {
             place,
@@ -246,23 +246,23 @@ impl Step {
                 *next = after;
                 self.applied.push(event);
             }
-            // It is parked.
+            // The caller has parked it.
             Err(CannotChange::Nowhere | CannotChange::NotLoaded) => {}
             Err(why) => self.refused = Some(why),
         }
     }
 
-    /// What is to be kept of it; each user once.
+    /// The rows to persist after this step; each user once.
     fn rows(&self, now: &Snapshot, next: &Snapshot) -> Vec<Op> {
         let mut seen = HashSet::new();
         let mut ops = Vec::new();
         for event in &self.applied {
             let of = match &event.change {
-                // A ban has a row of its own beside the user's: the tokens that it ends.
+                // A ban also writes a revocation, in a row of its own, so only memberships share the user's row.
                 Change::Member(_, user, _) => format!("memberships of {user}"),
                 _ => event.key(),
             };
-            // What ends a user's tokens is an event of its own.
+            // A revocation of a user's tokens has a key of its own.
             if seen.insert(of) {
                 match rows_of(now, next, &event.change) {
                     Ok(rows) => ops.extend(rows),
@@ -280,7 +280,7 @@ fn offered(event: &MembershipEvent, rules: &Rules) -> Option<Offered> {
     Offered::of(event, rules.roles.as_ref(), rules.keep_revocations)
 }
 
-/// What an earlier life knew of the shared store at this place, by the rows that it left.
+/// What this replica knew of the shared store at `place` before its last restart, by the rows in the local store.
 #[must_use]
 pub fn shared_past(rows: &[StoredRow], place: &str) -> Past {
     let find = |key: String| {
@@ -295,7 +295,7 @@ pub fn shared_past(rows: &[StoredRow], place: &str) -> Past {
             .ok()
             .map(UnixTime)
     };
-    // Fail closed: a row that is not understood holds back as much as can be.
+    // Fail closed: a row that cannot be decoded holds back as much as possible.
     let silent =
         find(silent_key(place)).map(|_| time(silent_key(place)).unwrap_or(UnixTime(u64::MAX)));
     Past {

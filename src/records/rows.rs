@@ -1,4 +1,4 @@
-//! What of the membership and of revocations becomes which row of the store.
+//! The rows of the local store for the membership and for revocations.
 
 use super::{Kind, Rows};
 use crate::domain::Snapshot;
@@ -8,10 +8,10 @@ use crate::domain::membership::{Kept, Members, Roles};
 use crate::domain::revocation::Revoked;
 use crate::storage::{Op, OpError};
 
-// A row that a store takes is one that it can be read from, and the other way round.
+// The store takes exactly the rows that can be decoded again.
 const _: () = assert!(Op::MAX_VALUE == MAX_ROW);
 
-/// What is left of the row in which a mark was.
+/// The row that held a tombstone, without it.
 pub(super) fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result<Op, OpError> {
     match (members.kept(mark), mark) {
         (Some(kept), _) => row(&kept, roles),
@@ -23,7 +23,7 @@ pub(super) fn rest_of(members: &Members, mark: &Change, roles: &Roles) -> Result
     }
 }
 
-/// What of `next` must be kept, and was not so in `now`.
+/// The rows to persist for `change`, which leads from `now` to `next`.
 pub(super) fn rows_of(
     now: &Snapshot,
     next: &Snapshot,

@@ -1,4 +1,4 @@
-//! Hearing the others: the one task that reads the shared store, and puts in force what it finds there.
+//! The one task that reads the shared store, and puts in force what it finds there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,11 +22,11 @@ use crate::log_once::LogOnce;
 use crate::metrics::{EntryResult, Metrics};
 use crate::random::chance;
 
-/// How long the store may have nothing new before it is asked whether it is still the same.
+/// How long the log may have no new entry before the task asks for the store's position.
 const BLOCK: Duration = Duration::from_secs(5);
-/// Longest wait before everything is read again.
+/// Longest wait before a resync.
 const MAX_SPREAD: Duration = Duration::from_secs(300);
-/// First and longest wait before the next connection.
+/// First and longest wait before the next attempt to connect.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
 pub(super) struct Follower<L> {
@@ -35,28 +35,29 @@ pub(super) struct Follower<L> {
     pub local: Arc<L>,
     pub metrics: Arc<Metrics>,
     pub reader: Reader,
-    /// Where the store said that it was to commits of ours.
+    /// Positions that the store returned for commits of this replica.
     pub committed: mpsc::Receiver<Position>,
-    /// Something could not be told.
+    /// Set when the writer could not publish something.
     pub unsent: Arc<AtomicBool>,
-    /// `None` for one that only listens.
+    /// `None` for a replica that only listens.
     pub publisher: Option<Publisher>,
-    /// When this replica last knew all that the store had, also in an earlier life.
+    /// When this replica last knew everything in the store, also before a restart.
     pub heard_at: Option<UnixTime>,
-    /// Until when it heard of the store, before it was away for so long that it does not tell everything any more: see [`may_push`].
+    /// Set after an absence so long that this replica may not publish everything any more: its last contact before that. See
+    /// [`may_push`].
     pub silent: Option<UnixTime>,
-    /// Whether something that others said may be forgotten by a restart.
+    /// Whether a restart may forget something that other replicas published.
     pub unkept: bool,
-    /// Why the store is not read.
+    /// Why this task cannot read the store.
     pub trouble: Arc<LogOnce<String>>,
-    /// Answers so far.
+    /// Answers of the store so far.
     pub answers: u64,
     pub due: Option<(ResyncReason, Instant)>,
     pub telling: Option<JoinHandle<()>>,
 }
 
 impl<L: LocalFacts> Follower<L> {
-    /// Follows until the process ends.
+    /// Reads the store until the process ends.
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         loop {
@@ -86,7 +87,7 @@ impl<L: LocalFacts> Follower<L> {
                  tell them of roles from before that"
             );
         }
-        // What came while there was no connection is found by asking: a store that was set back says nothing by itself.
+        // This finds what came while there was no connection. A store that was set back sends no entry that would reveal it.
         let mut look = self.reader.needs_resync().is_none();
         loop {
             self.hear_of_commits();
@@ -96,7 +97,8 @@ impl<L: LocalFacts> Follower<L> {
                 self.read_all(&link).await?;
                 look = false;
             } else if look {
-                // More than one answer behind the position: what is none of ours is passed over by reading on, not by asking again.
+                // The log has more than one answer behind the position. Reading on passes over foreign entries; another check would
+                // not.
                 let whole = self.check(&link).await?;
                 look = !whole && self.reader.cursor() == self.reader.position().into();
             } else {
@@ -112,7 +114,7 @@ impl<L: LocalFacts> Follower<L> {
         }
     }
 
-    /// What must be told to the reader before the store is asked again.
+    /// Passes own commits and failures to publish on to the reader, before the task asks the store again.
     fn hear_of_commits(&mut self) {
         while let Ok(position) = self.committed.try_recv() {
             self.reader.committed(position);
@@ -126,7 +128,7 @@ impl<L: LocalFacts> Follower<L> {
         }
     }
 
-    /// How long until everything is to be read; `None` when it is not.
+    /// How long until the resync that is due. `None` when none is.
     fn left(&mut self) -> Option<Duration> {
         let Some(Owed { cause, again }) = self.reader.needs_resync() else {
             self.due = None;
@@ -136,7 +138,8 @@ impl<L: LocalFacts> Follower<L> {
         let due = match self.due {
             Some((_, due)) => due,
             None => {
-                // All replicas find a failover in the same moment. At the start nobody waits: users do.
+                // All replicas notice a failover in the same moment, so each waits for a random time. The first read does not wait,
+                // since users wait for it.
                 let spread = doubled(self.settings.spread, again, MAX_SPREAD);
                 let due = if cause == ResyncReason::First {
                     now
@@ -150,7 +153,7 @@ impl<L: LocalFacts> Follower<L> {
         Some(due.saturating_duration_since(now))
     }
 
-    /// Asks where the store is; `false` when there is more to read before that can be said.
+    /// Compares the position of the store with the reader's. `false` when the log has more entries to read before that is possible.
     async fn check(&mut self, link: &Link) -> Result<bool, SharedStoreError> {
         let checked = link.check(&self.keys, self.reader.position()).await?;
         self.metrics
@@ -186,7 +189,7 @@ impl<L: LocalFacts> Follower<L> {
         Ok(())
     }
 
-    /// Tells what is known here and not there.
+    /// Publishes what this replica knows and the store does not have.
     fn tell_the_rest(&mut self, stored: Arc<Vec<EncodedEvent>>) {
         let Some(publisher) = self.publisher.clone() else {
             return;
@@ -203,7 +206,7 @@ impl<L: LocalFacts> Follower<L> {
                 );
             }
             for batch in unshared.chunks(MAX_COMMIT) {
-                // The teller has noted what could not be told; the rest would fare no better.
+                // The writer has set `unsent` already, and the remaining batches would fail as well.
                 if let Some(told) = publisher.publish_to_replicas(batch.to_vec())
                     && !told.whole().await
                 {
@@ -240,7 +243,7 @@ impl<L: LocalFacts> Follower<L> {
         }
     }
 
-    /// Puts in force what is new of `facts`. Many of them take a while, which is not for a thread that serves requests.
+    /// Puts in force what is new in `facts`. Many events take a while, so they are applied on a thread that serves no requests.
     async fn learn(&mut self, facts: Arc<Vec<EncodedEvent>>) {
         let learned = if facts.len() <= MAX_COMMIT {
             self.local.learn(&facts).await
@@ -272,7 +275,7 @@ impl<L: LocalFacts> Follower<L> {
             tracing::info!("the shared store is read again");
         }
         self.answers = self.answers.saturating_add(1);
-        // An answer alone is no knowledge.
+        // An answer alone does not prove that this replica knows everything.
         if self.reader.is_caught_up() {
             self.heard_at = Some(now);
             self.local.shared_was_read(now, !self.unkept);

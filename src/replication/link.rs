@@ -1,4 +1,4 @@
-//! One connection to the shared store: opened within a bound, and with a bound on every answer.
+//! One connection to the shared store, with a time limit on opening it and on every answer.
 
 use std::io;
 use std::pin::Pin;
@@ -21,12 +21,12 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::config::settings::SharedSettings;
 
-/// Bound: name, connection, TLS, log-in.
+/// Bound on opening: name lookup, connection, TLS and log-in together.
 const OPENING: Duration = Duration::from_secs(3);
-/// Bound on one answer, in bytes. The largest that we ask for has 25 entries of 100 facts of 8 KiB.
+/// Bound on one answer, in bytes. The largest legitimate one has 25 entries of 100 events of 8 KiB.
 const MAX_ANSWER: usize = 32 << 20;
 
-/// Why the shared store did not do what it was asked for.
+/// Why a command to the shared store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedStoreError {
     #[error("no connection: {0}")]
@@ -39,10 +39,10 @@ pub enum SharedStoreError {
     Broken(String),
     #[error("the credentials are refused: {0}")]
     Credentials(String),
-    /// These credentials have not the right to do it.
+    /// The credentials lack the permission.
     #[error("not permitted: {0}")]
     NotPermitted(String),
-    /// A replica of the store that only reads.
+    /// The node is a read-only replica of the store.
     #[error("it takes no writes at present: {0}")]
     ReadOnly(String),
     #[error("it refused: {0}")]
@@ -80,8 +80,8 @@ impl From<RedisError> for SharedStoreError {
 }
 
 impl SharedStoreError {
-    /// Whether the connection can go on: the store has understood the question and said no. A node that points to another one, as
-    /// after a failover, is not the store any more.
+    /// Whether the connection can still be used: the store understood the command and refused it. A node that redirects to another
+    /// one, as after a failover, is not the store any more.
     pub(super) fn leaves_connection(&self) -> bool {
         matches!(
             self,
@@ -90,7 +90,7 @@ impl SharedStoreError {
     }
 }
 
-/// A connection. Clones are the same one.
+/// A connection. Clones share it.
 #[derive(Clone)]
 pub(super) struct Link {
     connection: MultiplexedConnection,
@@ -98,7 +98,7 @@ pub(super) struct Link {
     _driver: Arc<Driver>,
 }
 
-/// Moves bytes for as long as somebody has the connection.
+/// Moves the bytes of a connection for as long as a [`Link`] to it exists.
 struct Driver(AbortHandle);
 
 impl Drop for Driver {
@@ -166,7 +166,7 @@ impl Link {
         })
     }
 
-    /// Asks one thing.
+    /// Sends one command.
     pub(super) async fn ask(
         &self,
         command: &Cmd,
@@ -181,7 +181,7 @@ impl Link {
         }
     }
 
-    /// Asks several things that the store answers in one moment.
+    /// Sends several commands that the store executes at once.
     pub(super) async fn ask_at_once(
         &self,
         pipeline: &Pipeline,
@@ -196,7 +196,7 @@ impl Link {
     }
 }
 
-/// Whom we trust to say who the store is.
+/// The certificate authorities that may certify the store.
 fn trusting(settings: &SharedSettings) -> Result<ClientConfig, SharedStoreError> {
     let mut roots = RootCertStore::empty();
     match &settings.ca {
@@ -215,7 +215,7 @@ fn trusting(settings: &SharedSettings) -> Result<ClientConfig, SharedStoreError>
             }
         }
         None => {
-            // One of the system's that is odd is no reason to trust none of them.
+            // An invalid certificate of the system is no reason to trust none of the others.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
@@ -224,7 +224,7 @@ fn trusting(settings: &SharedSettings) -> Result<ClientConfig, SharedStoreError>
         .with_no_client_auth())
 }
 
-/// A stream that breaks when one answer is larger than what there is memory for: the library reads an answer whole.
+/// A stream that breaks when one answer exceeds the memory bound. The Redis library reads an answer whole.
 struct Bounded<S> {
     inner: S,
     left: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! Telling the others: facts on their way to the shared store, and claims of webhooks.
+//! Writing to the shared store: events that this replica publishes, and its claims of webhooks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,36 +17,36 @@ use crate::domain::shared::{Nonce, Offered, Position};
 use crate::log_once::LogOnce;
 use crate::metrics::{CommitResult, Metrics};
 
-/// Bound: calls that wait to be told. What does not fit is told after everything was read again.
+/// Bound: calls that wait to be published. What exceeds it is published after the next resync.
 const MAX_WAITING: usize = 10_000;
-/// How long whoever waits for something of the shared store waits at most: a webhook, an operator.
+/// How long a webhook or an operator waits for the shared store at most.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// Between two attempts to connect. In between whoever asks is told at once that it is of no use.
+/// Between two attempts to connect. In between, every caller gets an error at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Facts, and who wants to know whether the store has them.
+/// Events to publish, and the channel that reports whether the store has them.
 struct Offer {
     facts: Vec<Offered>,
     done: oneshot::Sender<bool>,
 }
 
-/// Facts on their way. Dropping it changes nothing: they are told all the same.
+/// Events on their way to the store. Dropping this changes nothing: they are published all the same.
 #[derive(Debug)]
 pub struct PendingPublish(oneshot::Receiver<bool>);
 
 impl PendingPublish {
-    /// Waits until the store has them, and not for long: `false` when it does not have them by then. They are told later.
+    /// Waits for a short time until the store has them. `false` when it does not have them by then; they are published later.
     pub async fn wait(self) -> bool {
         matches!(tokio::time::timeout(PATIENCE, self.0).await, Ok(Ok(true)))
     }
 
-    /// Waits until it is known.
+    /// Waits without a limit until the writer reports success or failure.
     pub(super) async fn whole(self) -> bool {
         self.0.await.unwrap_or(false)
     }
 }
 
-/// Hands facts over. Cheap to clone.
+/// Hands events over to the writer. Cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
     offers: mpsc::Sender<Offer>,
@@ -54,7 +54,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Hands facts over to be told, in the order of the calls. Never blocks. `None` for none.
+    /// Hands events over to be published, in the order of the calls. Never blocks. `None` when there are none.
     pub fn publish_to_replicas(&self, facts: Vec<Offered>) -> Option<PendingPublish> {
         if facts.is_empty() {
             return None;
@@ -67,17 +67,17 @@ impl Publisher {
     }
 }
 
-/// The connection on which is written; opened when it is needed.
+/// The connection that writes, which is opened when it is needed.
 pub(super) struct RedisWriter {
     settings: SharedSettings,
     keys: StoreKeys,
     metrics: Arc<Metrics>,
     open: tokio::sync::Mutex<Option<Link>>,
-    /// Until when no connection is tried.
+    /// Before this time there is no attempt to connect.
     not_before: Mutex<Option<Instant>>,
-    /// The store does not take what this replica publishes.
+    /// Whether the store fails to take what this replica publishes.
     failing: LogOnce,
-    /// The store has not taken something, and would not have taken it a second time.
+    /// Whether the store refused something that it would also refuse at once a second time.
     refused: AtomicBool,
 }
 
@@ -95,8 +95,8 @@ impl RedisWriter {
         })
     }
 
-    /// A teller, and the work that does what it is told. Positions of commits go to `committed`; `unsent` is set when something
-    /// could not be told.
+    /// A publisher, and the work that writes what it is handed. The work sends positions of commits to `committed`, and sets
+    /// `unsent` when something could not be published.
     pub(super) fn publisher(
         self: &Arc<Self>,
         committed: mpsc::Sender<Position>,
@@ -117,7 +117,7 @@ impl RedisWriter {
             let mut offers = vec![first];
             let count =
                 |offers: &[Offer]| offers.iter().map(|offer| offer.facts.len()).sum::<usize>();
-            // What came meanwhile goes along: one entry of the log wakes every replica once.
+            // What came meanwhile goes along: each entry of the log wakes every replica once.
             while count(&offers) < MAX_COMMIT
                 && let Ok(next) = waiting.try_recv()
             {
@@ -132,20 +132,21 @@ impl RedisWriter {
             for batch in facts.chunks(MAX_COMMIT) {
                 match self.commit(batch).await {
                     Ok(taken) => {
-                        // What the store would not take while it was full, or while we might not write, is told now.
+                        // The store takes events again after it was full or refused the writer. What it refused then is published
+                        // now.
                         if taken.full == 0 && self.refused.swap(false, Ordering::Relaxed) {
                             unsent.store(true, Ordering::Relaxed);
                         } else if taken.full > 0 {
                             self.refused.store(true, Ordering::Relaxed);
                         }
                         if committed.try_send(taken.position).is_err() {
-                            // The reader has not been there for long; it reads everything then.
+                            // The reader has not run for long, so it will need a resync.
                             unsent.store(true, Ordering::Relaxed);
                         }
                     }
                     Err(trouble) => {
                         good = false;
-                        // Whoever may not write would be refused again; that needs somebody's hand, and then it is told.
+                        // The store would refuse the same again. The operator must grant the right; then it is published.
                         if matches!(trouble, SharedStoreError::NotPermitted(_)) {
                             self.refused.store(true, Ordering::Relaxed);
                         } else {
@@ -192,7 +193,7 @@ impl RedisWriter {
         committed
     }
 
-    /// Claims a delivery, or says quickly that it is of no use to wait for that.
+    /// Claims a delivery. `None`, within a short time, when the store gives no answer.
     async fn claim(self: &Arc<Self>, id: &SvixId, owner: Nonce) -> Option<Claim> {
         let claim = async {
             self.link()
@@ -204,7 +205,7 @@ impl RedisWriter {
             Ok(Ok(claim)) => Some(claim),
             Ok(Err(trouble)) => {
                 let writer = self.clone();
-                // Not waited for: somebody may be opening another connection, which takes longer than the patience here.
+                // Not awaited: another task may be opening a connection and hold the lock for longer than this caller may wait.
                 soon(async move { writer.failed(&trouble).await });
                 None
             }
@@ -254,14 +255,14 @@ impl RedisWriter {
     }
 }
 
-/// Does it without anybody waiting for it. At the end of the process there may be nothing left to do it on.
+/// Runs `work` without waiting for it. Does nothing at the end of the process, when there is no runtime any more.
 fn soon(work: impl Future<Output = ()> + Send + 'static) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(work);
     }
 }
 
-/// Claims of deliveries, so that of two replicas that get the same webhook one passes it on.
+/// Claims of deliveries: of two replicas that get the same webhook, only one passes it on.
 #[derive(Clone)]
 pub struct DeliveryClaims(pub(super) Arc<RedisWriter>);
 
@@ -271,7 +272,7 @@ impl std::fmt::Debug for DeliveryClaims {
     }
 }
 
-/// A delivery of ours, for all replicas.
+/// A delivery that this replica has claimed among all replicas.
 #[derive(Debug)]
 pub struct DeliveryClaim {
     id: SvixId,
@@ -280,8 +281,8 @@ pub struct DeliveryClaim {
 }
 
 impl DeliveryClaims {
-    /// Claims the delivery `id`. The outer `None` when the store does not say: then it is delivered, perhaps a second time, which
-    /// an app must bear anyway.
+    /// Claims the delivery `id`. The outer `None` when the store gives no answer. The webhook is then delivered, perhaps a second
+    /// time, which an app must tolerate anyway.
     pub async fn claim(&self, id: &SvixId) -> Option<Result<DeliveryClaim, Claim>> {
         let owner = nonce()?;
         Some(match self.0.claim(id, owner).await? {
@@ -294,7 +295,7 @@ impl DeliveryClaims {
         })
     }
 
-    /// It was taken: nobody delivers it again. Not waited for.
+    /// The upstream has taken the delivery, so no replica delivers it again. Does not wait for the store.
     pub fn done(&self, id: &SvixId) {
         let (id, writer) = (id.clone(), self.0.clone());
         soon(async move {
@@ -306,7 +307,7 @@ impl DeliveryClaims {
 }
 
 impl DeliveryClaim {
-    /// The upstream did not take it: whoever gets the retry delivers it. Not waited for.
+    /// The upstream did not take the delivery: the replica that gets the retry delivers it. Does not wait for the store.
     pub fn release(self) {
         let Self {
             id,

@@ -1,4 +1,4 @@
-//! What is asked of the shared store, in its own words, and how its answers are read.
+//! The commands that the shared store gets, and the parsing of its answers.
 
 use std::time::Duration;
 
@@ -10,32 +10,33 @@ use crate::domain::event::EncodedEvent;
 use crate::domain::ids::SvixId;
 use crate::domain::shared::{Cursor, Item, LogEntry, Nonce, Offered, Position};
 
-/// The version of keys and values. Another one is another namespace for us.
+/// The version of keys and values. A store with another version is refused.
 const VERSION: &str = "1";
-/// Bound: entries of one answer.
+/// Bound: log entries in one answer.
 pub(super) const MAX_ENTRIES: usize = 25;
-/// Bound: facts of one commit.
+/// Bound: events in one commit.
 pub(super) const MAX_COMMIT: usize = 100;
-/// Facts asked for at a time. The store may give more when it keeps them in a small table.
+/// Events requested per step of a scan. The store may return more when it keeps them in a small table.
 const SCAN: usize = 500;
-/// Bound: facts in the store, and in bytes. All replicas together keep less: see [`crate::domain::membership::MAX_CHANGES`] and
-/// [`crate::domain::revocation::MAX_REVOCATIONS`].
+/// Bound: events in the store, by number and in bytes. All replicas together keep fewer: see
+/// [`crate::domain::membership::MAX_CHANGES`] and [`crate::domain::revocation::MAX_REVOCATIONS`].
 const MAX_FACTS: usize = 4_000_000;
 const MAX_BYTES: usize = 1 << 30;
-/// For an answer that does not wait for anything.
+/// Time limit of a command that does not block in the store.
 const QUICK: Duration = Duration::from_secs(2);
 
 const COMMIT: &str = include_str!("commit.lua");
-/// Deletes a claim, if it still is the one that was made.
+/// Deletes a claim if it is still the caller's own.
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
-/// How long a claim counts without being released: longer than a slow upstream takes, or a retry would be a second delivery.
+/// How long a claim counts without being released. It is longer than a slow upstream takes; otherwise a retry would be a second
+/// delivery.
 const CLAIM: Duration = Duration::from_secs(90);
-/// Svix tries for 27.6 hours.
+/// How long a delivery counts as done. Svix retries for 27.6 hours.
 const DONE: Duration = Duration::from_secs(48 * 3600);
 
-/// The names of our keys. They have one part in braces, so they are in one slot of a cluster and one script may touch them.
+/// The names of bailiff's keys. All share the part in braces, so they are in one slot of a cluster and one script may use them all.
 #[derive(Clone, Debug)]
 pub(super) struct StoreKeys {
     head: String,
@@ -65,16 +66,16 @@ impl StoreKeys {
     }
 }
 
-/// Where the store is, and what its log has behind some place.
+/// The position of the store, and what its log has behind another position.
 #[derive(Debug)]
 pub(super) struct StoreCheck {
     pub head: Option<Position>,
     pub items: Vec<Item>,
-    /// That is all there is.
+    /// Whether `items` is everything behind that position.
     pub whole: bool,
 }
 
-/// Everything, and where the store was before and after.
+/// All events, and the position of the store before and after the scan.
 #[derive(Debug)]
 pub(super) struct Everything {
     pub before: Option<Position>,
@@ -85,21 +86,21 @@ pub(super) struct Everything {
 /// What became of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitOutcome {
-    /// Where the store is now.
+    /// The position of the store after it.
     pub position: Position,
-    /// Facts that were news to it.
+    /// Events that were new to the store.
     pub taken: usize,
-    /// Facts for which it has no room.
+    /// Events for which the store has no room.
     pub full: usize,
 }
 
-/// What became of the wish to deliver a webhook.
+/// The answer to a claim of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     Made,
     /// Another replica is delivering it.
     Foreign,
-    /// It was delivered.
+    /// A replica has delivered it.
     Done,
 }
 
@@ -111,7 +112,7 @@ impl Link {
         head(self.ask(&ask_head(keys), QUICK).await?)
     }
 
-    /// What the log has behind `cursor`; waits for something within `patience`.
+    /// What the log has behind `cursor`. Waits for an entry for up to `patience`.
     pub(super) async fn tail(
         &self,
         keys: &StoreKeys,
@@ -119,7 +120,7 @@ impl Link {
         patience: Duration,
     ) -> Result<Vec<Item>, SharedStoreError> {
         let mut command = cmd("XREAD");
-        // 0 would be for ever.
+        // `BLOCK 0` would wait for ever.
         command
             .arg("BLOCK")
             .arg(patience.as_millis().max(1).to_string());
@@ -129,7 +130,7 @@ impl Link {
         items(read)
     }
 
-    /// Where the store is and what is behind `position`, in one moment.
+    /// The position of the store and what is behind `position`, both of the same moment.
     pub(super) async fn check(
         &self,
         keys: &StoreKeys,
@@ -159,7 +160,8 @@ impl Link {
         let before = self.head(keys).await?;
         let (mut facts, mut bytes) = (Vec::new(), 0_usize);
         let mut from = "0".to_owned();
-        // Each round gives at least one fact or goes on in a finite table, but a store that is none of ours may say anything.
+        // Each round returns at least one event or moves on in a finite table. The bound is for a foreign store, which may answer
+        // anything.
         for _ in 0..MAX_FACTS {
             let mut command = cmd("HSCAN");
             command.arg(&keys.facts).arg(&from).arg("COUNT").arg(SCAN);
@@ -188,7 +190,7 @@ impl Link {
         Err(SharedStoreError::TooMuch)
     }
 
-    /// Writes at most [`MAX_COMMIT`] facts, all at once.
+    /// Writes at most [`MAX_COMMIT`] events, all at once.
     pub(super) async fn commit(
         &self,
         keys: &StoreKeys,
@@ -263,8 +265,8 @@ impl Link {
     }
 }
 
-/// The whole text each time: by its hash alone it would have to be sent again whenever the store has forgotten it, and a commit is
-/// no frequent thing.
+/// Runs a script by its whole text. By its hash alone, the text would have to be sent again whenever the store has forgotten it,
+/// and commits are rare.
 fn script(source: &str, keys: &[&str]) -> Cmd {
     let mut command = cmd("EVAL");
     command.arg(source).arg(keys.len());
@@ -289,7 +291,7 @@ fn behind<'c>(command: &'c mut Cmd, keys: &StoreKeys, Cursor(seq, part): Cursor)
         .arg(format!("{seq}-{part}"))
 }
 
-/// A head that no version of ours wrote is none: the next commit begins anew.
+/// A head that no version of bailiff wrote counts as none: the next commit starts anew.
 fn head(value: Value) -> Result<Option<Position>, SharedStoreError> {
     match list::<3>(value)?.map(|value| text(value).ok()) {
         [Some(version), ..] if version != VERSION => Err(SharedStoreError::OtherVersion),
@@ -319,7 +321,7 @@ fn written(Nonce(nonce): Nonce) -> String {
     format!("{nonce:016x}")
 }
 
-/// The elements of our one stream.
+/// The entries of the log, the one stream that was read.
 fn items(value: Value) -> Result<Vec<Item>, SharedStoreError> {
     if value == Value::Nil {
         return Ok(vec![]);
@@ -342,7 +344,7 @@ fn item(element: Value) -> Result<Item, SharedStoreError> {
     Ok(entry.map_or(Item::InvalidEntry(Cursor(seq, part)), Item::LogEntry))
 }
 
-/// `p` and the nonce of the entry before, `n` and its own, then keys and values of facts. `None` for anything else.
+/// Reads `p` and the nonce of the entry before, `n` and its own nonce, then keys and values of events. `None` for anything else.
 fn entry(seq: u64, fields: Value) -> Option<LogEntry> {
     let mut fields = several(fields)
         .ok()?
@@ -386,7 +388,7 @@ fn list<const N: usize>(value: Value) -> Result<[Value; N], SharedStoreError> {
         .map_err(|_| SharedStoreError::Strange("the answer"))
 }
 
-/// What is no text becomes one that no fact, no nonce and no number can be.
+/// Bytes that are no UTF-8 become a text that is no valid event, nonce or number.
 fn text(value: Value) -> Result<String, SharedStoreError> {
     match value {
         Value::BulkString(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
