@@ -1,5 +1,5 @@
-//! Which webhooks the upstream has taken, so that a retry is acknowledged and not delivered again: also one that another replica
-//! gets, where they share a store.
+//! The webhooks that the upstream has taken, so that a retry is acknowledged and not delivered again. With a shared store this
+//! includes a retry that another replica gets.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,20 +21,21 @@ const MAX_TAKEN: u64 = 100_000;
 /// Svix tries for 27.6 hours; after that an id does not come again, except by hand.
 const REMEMBERED: Duration = Duration::from_secs(48 * 3600);
 
-/// Rows handed to the store in one call.
+/// Rows handed to the local store in one call.
 const BATCH: usize = 1000;
 
-/// The ids of deliveries: taken, or on their way.
+/// The ids of deliveries that are taken or on their way.
 #[derive(Clone, Debug)]
 pub struct Deliveries {
     taken: Cache<SvixId, ()>,
     under_way: Arc<Mutex<HashSet<SvixId>>>,
     store: Option<Arc<Store>>,
-    /// What other replicas know of them.
+    /// Claims among all replicas.
     claims: Option<DeliveryClaims>,
 }
 
-/// The oldest goes first. The usual policy would rather turn away a new id than forget an old one, and retries are of new ones.
+/// Evicts the oldest id first. The cache's default policy would rather refuse a new id than evict an old one, but retries are of
+/// new ids.
 fn taken(max: u64) -> CacheBuilder<SvixId, (), Cache<SvixId, ()>> {
     Cache::builder()
         .max_capacity(max)
@@ -47,17 +48,17 @@ fn taken(max: u64) -> CacheBuilder<SvixId, (), Cache<SvixId, ()>> {
 pub struct Delivery {
     id: SvixId,
     deliveries: Deliveries,
-    /// For all replicas, where the shared store could say so in time.
+    /// The claim among all replicas. `None` where the shared store gave no answer in time.
     claimed: Option<DeliveryClaim>,
 }
 
-/// What became of the wish to start a delivery.
+/// The result of starting a delivery.
 #[derive(Debug)]
 pub enum Start {
     Begun(Delivery),
-    /// Another one with this id is on its way.
+    /// A delivery with this id is on its way.
     UnderWay,
-    /// Another one with this id has arrived in the meantime.
+    /// A delivery with this id has arrived in the meantime.
     Taken,
 }
 
@@ -77,11 +78,12 @@ impl Deliveries {
         }
     }
 
-    /// As the default, and remembers beyond a restart. `rows` is what the store has; what is too old at `now` is taken out of it.
+    /// As the default, with ids that survive a restart. `rows` is the content of the local store; rows that are too old at `now`
+    /// are deleted there.
     #[must_use]
     pub fn kept_in(store: Arc<Store>, rows: Vec<(String, Vec<u8>)>, now: UnixTime) -> Self {
         let forgets = store.clone();
-        // What is forgotten here goes out of the store, or it would fill up.
+        // An id that is forgotten here is deleted in the store, which would fill up otherwise.
         let forget = move |id: Arc<SvixId>, (), cause| {
             if let (RemovalCause::Expired | RemovalCause::Size, Ok(op)) =
                 (cause, Op::delete(StoreTable::Deliveries, id.as_str()))
@@ -111,14 +113,14 @@ impl Deliveries {
         }
     }
 
-    /// These, and what other replicas know of them.
+    /// Shares these deliveries with other replicas.
     #[must_use]
     pub fn shared_by(self, claims: Option<DeliveryClaims>) -> Self {
         Self { claims, ..self }
     }
 
     fn keep(&self, op: Result<Op, OpError>) {
-        // Not waited for either: if it is lost, the upstream gets a delivery twice, which it must bear anyway.
+        // Not awaited: if the row is lost, the upstream gets a delivery twice, which it must tolerate anyway.
         if let (Some(store), Ok(op)) = (&self.store, op) {
             drop(store.write(vec![op]));
         }
@@ -130,11 +132,11 @@ impl Deliveries {
         self.taken.contains_key(id)
     }
 
-    /// Starts a delivery, unless one with this id is under way: Svix gives up after 15 s and tries again, while a slow
-    /// upstream may still be at work on the first.
+    /// Starts a delivery, unless one with this id is under way. Svix gives up after 15 s and tries again, while a slow upstream may
+    /// still be at work on the first.
     ///
-    /// With a shared store no other replica starts one either. Where that does not answer in time the delivery begins all the same:
-    /// once too often is what an app must bear, and never is what it cannot.
+    /// With a shared store, no other replica starts one either. If the shared store does not answer in time, the delivery starts
+    /// all the same: an app must tolerate a second delivery, but cannot tolerate none.
     pub async fn start(&self, id: &SvixId) -> Start {
         if !self.under_way.lock().insert(id.clone()) {
             return Start::UnderWay;
@@ -144,7 +146,7 @@ impl Deliveries {
             deliveries: self.clone(),
             claimed: None,
         };
-        // Looked at once more now that nobody else can start: another one may have ended since the first look.
+        // Checked again now that no other delivery can start: one may have ended since the first check.
         if self.taken(id) {
             return Start::Taken;
         }
@@ -161,7 +163,7 @@ impl Deliveries {
 }
 
 impl Delivery {
-    /// The upstream answered 2xx: only now the id counts as taken, since a retry of a failed delivery has the same id.
+    /// The upstream answered 2xx. Only now the id counts as taken, because a retry of a failed delivery has the same id.
     pub fn taken(&mut self) -> Taken {
         self.deliveries.taken.insert(self.id.clone(), ());
         self.deliveries.keep(Op::put(
@@ -169,7 +171,7 @@ impl Delivery {
             self.id.as_str(),
             clock::now().0.to_string(),
         ));
-        // Not released any more, or a retry at another replica would be delivered.
+        // The claim is not released, because another replica would then deliver a retry.
         Taken {
             id: self.id.clone(),
             deliveries: self.deliveries.clone(),
@@ -179,8 +181,8 @@ impl Delivery {
     }
 }
 
-/// A delivery that counts as taken. For other replicas only from when this is dropped: until then it is claimed, and nothing that could be
-/// lost has to take it back.
+/// A delivery that counts as taken. Other replicas learn it only when this is dropped. Until then the delivery is claimed, so
+/// taking it back cannot get lost.
 #[derive(Debug)]
 pub struct Taken {
     id: SvixId,
@@ -190,7 +192,7 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// It does not count any more: the next one with this id is delivered.
+    /// Makes it count as not taken: the next delivery with this id goes to the upstream.
     pub fn take_back(mut self) {
         self.counts = false;
         self.deliveries.taken.invalidate(&self.id);

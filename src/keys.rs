@@ -1,4 +1,5 @@
-//! Keys of the issuers: fetched before the first request, refreshed in the background, kept through outages up to a bound.
+//! Keys of the issuers. They are fetched before the first request, refreshed in the background, and kept through outages up to a
+//! bound.
 
 pub(crate) mod discovery;
 pub mod proofs;
@@ -42,18 +43,18 @@ struct Followed {
     name: Arc<str>,
     finder: Finder,
     times: KeyTimes,
-    /// Whether it was asked at least once, with whatever end.
+    /// Whether it was asked at least once, successfully or not.
     tried: AtomicBool,
-    /// Its last fetch failed. An issuer that is down for a day is one line and not three thousand.
+    /// Whether its last fetch failed. An issuer that is down for a day is logged once and not three thousand times.
     failing: LogOnce<Fault>,
-    /// Single flight: whoever holds it is fetching.
+    /// Single flight: the task that holds this lock is fetching.
     fetching: AsyncMutex<()>,
     /// When a fetch for an unknown key was last begun.
     asked: Mutex<Option<Instant>>,
     refreshing: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Why there are no fresh keys, and whether older ones still serve.
+/// Why there are no fresh keys, and whether older keys are still in use.
 #[derive(Clone, PartialEq, Eq)]
 struct Fault {
     why: String,
@@ -85,7 +86,7 @@ impl KeyKeeper {
         })
     }
 
-    /// Why there are no fresh keys: a line with cause and cure for each issuer whose last fetch failed.
+    /// Why there are no fresh keys: one line with cause and cure for each issuer whose last fetch failed.
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         let told = |issuer: &Arc<Followed>| {
@@ -95,9 +96,9 @@ impl KeyKeeper {
         self.issuers.lock().iter().filter_map(told).collect()
     }
 
-    /// Puts `reloadable` in force: in one publication its rules, exactly the keys of its issuers, and what `members` makes of the
-    /// membership. An issuer that stays where it was keeps its keys; the keys of one that has gone or has moved are dropped with
-    /// it, so that they never vouch for anybody again.
+    /// Puts `reloadable` in force. One snapshot gets its rules, exactly the keys of its issuers, and the membership that `members`
+    /// makes. An issuer at the same address keeps its keys. The keys of an issuer that was removed or moved are dropped with it, so
+    /// that they never verify a token again.
     pub fn apply(
         self: &Arc<Self>,
         live: &ReloadableSettings,
@@ -121,7 +122,7 @@ impl KeyKeeper {
                     }
                     match known.filter(|f| f.times == live.keys).cloned() {
                         Some(known) => stay.push(known),
-                        // Another rhythm alone takes no keys away: the issuer may be down right now.
+                        // A changed refresh interval alone drops no keys: the issuer may be down right now.
                         None => begin.push((issuer.name.clone(), place)),
                     }
                 }
@@ -148,10 +149,11 @@ impl KeyKeeper {
         generation
     }
 
-    /// Puts keys in force that were fetched before their issuer was followed, so that nobody gets 503 until it was asked again. Keys
-    /// that it has by now are newer, and stay.
+    /// Puts keys in force that were fetched before their issuer was followed, so that no request gets 503 until the first fetch.
+    /// Keys that the issuer has by now are newer, and stay.
     ///
-    /// The caller holds what keeps another config from being applied since: under the same name it could be another issuer.
+    /// The caller holds a lock that keeps another config from being applied since: in another config the same name could be another
+    /// issuer.
     pub fn seed(&self, name: &Arc<str>, keys: KeySet) {
         let followed = self.issuers.lock();
         if !followed.iter().any(|issuer| issuer.name == *name) {
@@ -168,7 +170,7 @@ impl KeyKeeper {
         drop(followed);
     }
 
-    /// Whether every issuer was asked at least once. Nobody waits longer for one that does not answer.
+    /// Whether every issuer was asked at least once. The start waits no longer for an issuer that does not answer.
     #[must_use]
     pub fn all_tried(&self) -> bool {
         self.issuers
@@ -213,8 +215,8 @@ impl KeyKeeper {
         followed
     }
 
-    /// Fetches for the sake of a `kid` that nobody knew: at most once per cool-down whatever is sent (attack A-59), one
-    /// fetch for all who wait, and none of them longer than `wait`. The fetch itself goes on.
+    /// Fetches because of an unknown `kid`. It does so at most once per cool-down, whatever clients send (attack A-59). All waiting
+    /// requests share one fetch, and none waits longer than `wait`. The fetch itself goes on.
     pub async fn fetch_for_unknown(self: &Arc<Self>, name: &str) {
         let Some(issuer) = self
             .issuers
@@ -240,14 +242,14 @@ impl KeyKeeper {
             if due {
                 keeper.fetch(&issuer, EndpointLookup::IfUnknown).await;
             } else {
-                // Somebody may be fetching right now: what they bring is what this request waits for.
+                // Another task may be fetching right now. This request waits for its result.
                 drop(issuer.fetching.lock().await);
             }
         };
         let _ = tokio::time::timeout(wait, tokio::spawn(fetched)).await;
     }
 
-    /// Fetches once and publishes what came; on any fault the keys in force stay.
+    /// Fetches once and puts the keys in force. On any fault the keys in force stay.
     async fn fetch(&self, issuer: &Followed, lookup: EndpointLookup) -> bool {
         let _single_flight = issuer.fetching.lock().await;
         let found = issuer.finder.find(&self.fetcher, lookup).await;
@@ -291,7 +293,7 @@ impl KeyKeeper {
         good
     }
 
-    /// Compares our clock with the issuer's: tokens are dated by that one.
+    /// Compares the gate's clock with the issuer's, which dates the tokens.
     fn compare_clocks(&self, issuer: &str, ahead: Option<i64>) {
         let snapshot = self.snapshots.load();
         let issuer = snapshot
@@ -304,10 +306,10 @@ impl KeyKeeper {
         }
     }
 
-    /// Puts keys in force, unless the config has dropped or moved the issuer while they were on their way: then they would
-    /// stand where another address or a PEM speaks for it now. Whether they are in force.
+    /// Puts keys in force, unless the config has dropped or moved the issuer during the fetch. In that case another address or a
+    /// PEM may provide its keys now. Returns whether the keys are in force.
     fn install(&self, issuer: &Followed, keys: KeySet) -> bool {
-        // Held until they are published, as `apply` does: the answer and the new config come one after the other.
+        // Held until the keys are published, as in `apply`, so that keys and a new config come in force one after the other.
         let followed = self.issuers.lock();
         if !followed.iter().any(|f| std::ptr::eq(&**f, issuer)) {
             return false;
@@ -325,7 +327,7 @@ impl KeyKeeper {
 }
 
 impl Followed {
-    /// Logs what is wrong, once as long as it stays the same.
+    /// Logs a fault once, for as long as it stays the same.
     fn failed(&self, fault: Fault) {
         if !self.failing.changes(fault.clone()) {
             return;

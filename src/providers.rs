@@ -1,4 +1,4 @@
-//! Identity providers that are added while the gate runs, beside those of the config.
+//! Identity providers that are added while the gate runs, in addition to those of the config.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::keys::KeyKeeper;
 use crate::keys::discovery::{EndpointLookup, Finder, KeyEndpoint};
 use crate::storage::{Op, OpError, Store, StoreTable, WriteError};
 
-/// Bound: providers beside those of the config. A token is compared with the `iss` of each.
+/// Bound: providers in addition to those of the config. The `iss` of a token is compared with that of each.
 pub const MAX_ADDED: usize = 100;
 
 /// Why a provider was not added or removed.
@@ -61,7 +61,8 @@ struct State {
 }
 
 impl Providers {
-    /// Goes on with what the store has. A row that is not understood is left out and told: nobody gets in by that.
+    /// Starts with the providers in the local store. A row that cannot be decoded is left out and logged, so its tokens are
+    /// refused.
     #[must_use]
     pub fn new(
         keeper: Arc<KeyKeeper>,
@@ -90,8 +91,8 @@ impl Providers {
         })
     }
 
-    /// Puts a config in force, with the providers that were added; see [`KeyKeeper::apply`]. One whose name or issuer the config
-    /// has taken stays out for as long as that is so.
+    /// Puts a config in force, with the added providers; see [`KeyKeeper::apply`]. A provider stays out for as long as the config
+    /// has its name or issuer.
     pub fn apply(
         &self,
         live: &ReloadableSettings,
@@ -102,10 +103,11 @@ impl Providers {
         self.keeper.apply(&state.together(), members)
     }
 
-    /// Adds a provider for good: its keys are fetched first, so that nobody is told of one that does not work.
+    /// Adds a provider permanently. Its keys are fetched first, so that a provider that does not work is refused.
     ///
     /// # Errors
-    /// See [`Refused`]. Then nothing has changed for anybody, but for [`Refused::Store`]: it is in force, and a restart may forget it.
+    /// See [`Refused`]. Nothing has changed then, except with [`Refused::Store`]: the provider is in force, and a restart may
+    /// forget it.
     pub async fn add(&self, body: &[u8]) -> Result<(Value, Faults), Refused> {
         let (provider, warnings) = parse_provider(body).map_err(Refused::Faults)?;
         let store = self.store.as_ref().ok_or(Refused::NoStore)?;
@@ -119,7 +121,7 @@ impl Providers {
         )?;
         let (shown, written) = {
             let mut state = self.state.lock();
-            // Somebody may have been quicker while the keys were on their way.
+            // Another provider may have been added during the fetch.
             state.room_for(&provider)?;
             let shown = describe(&provider.issuer, Some(&provider.description));
             state.added.push(provider);
@@ -135,7 +137,7 @@ impl Providers {
         Ok((shown, warnings))
     }
 
-    /// Removes a provider that was added. Its tokens are refused at once.
+    /// Removes an added provider. Its tokens are refused at once.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -174,7 +176,7 @@ impl Providers {
         Ok(())
     }
 
-    /// Everybody who may sign tokens, and with `in_force: false` those in whose place the config counts.
+    /// All providers that may sign tokens, and with `in_force: false` the added ones that the config replaces.
     #[must_use]
     pub fn list(&self) -> Value {
         let state = self.state.lock();
@@ -194,8 +196,8 @@ impl Providers {
         Value::Array(configured.chain(added).collect())
     }
 
-    /// A provider that does not answer, answers with a web page or for somebody else is refused before it could do harm. `None` for
-    /// one whose keys stand in its description.
+    /// Fetches the keys of a provider. A provider that does not answer, or answers with a web page or for another issuer, is
+    /// refused before it is in force. `None` for a provider whose keys are in its description.
     async fn try_keys(&self, provider: &Provider) -> Result<Option<KeySet>, Refused> {
         let Some(place) = KeyEndpoint::of(&provider.keys.source) else {
             return Ok(None);
@@ -243,7 +245,7 @@ impl State {
             .any(|own| own.name == added.issuer.name || own.iss == added.issuer.iss)
     }
 
-    /// The config with the providers that were added behind its own.
+    /// The config, with the added providers behind its own.
     fn together(&self) -> ReloadableSettings {
         let configured = &self.live.rules.issuers;
         let free = |added: &&Provider| {
@@ -278,7 +280,7 @@ impl State {
     }
 }
 
-/// What may be shown of a provider: all of it, as nothing in it is secret.
+/// The description of a provider. Nothing in it is secret, so all of it may be shown.
 fn describe(issuer: &crate::domain::issuer::Issuer, description: Option<&Value>) -> Value {
     let mut shown = description
         .cloned()

@@ -1,4 +1,4 @@
-//! Follows the config and the membership file: a new version counts whole or not at all.
+//! Follows the config and the membership file. A new version comes in force whole or not at all.
 
 mod print;
 pub mod watch;
@@ -23,10 +23,10 @@ use crate::records::Records;
 use print::{FilesDigest, Prints};
 use watch::Watch;
 
-/// A file that is being written in place is read again after this pause, and taken only when it has stayed the same.
+/// A file that is being written in place is read again after this pause, and used only if it has not changed meanwhile.
 const STEADY: Duration = Duration::from_millis(50);
-/// After so many looks in which it has not, it is taken as it is: somebody who writes all the time must not keep a removal from
-/// counting. What is half written is mostly no YAML, and then refused whole.
+/// After so many checks in which the file has changed, it is used as it is: a process that writes all the time must not delay a
+/// removal for ever. A half-written file is mostly no valid YAML, and is then refused whole.
 const UNSTEADY_LOOKS: u8 = 3;
 
 /// Applies what changes in the files.
@@ -39,28 +39,28 @@ pub struct Reloader {
     settings: Settings,
     files: Vec<PathBuf>,
     prints: Prints,
-    /// What config and membership said when they were last read.
+    /// The digests of config and membership when they were last read.
     config_print: FilesDigest,
     members_print: FilesDigest,
-    /// Looks in a row in which a file was still being written.
+    /// Consecutive checks in which a file was still being written.
     unsteady: u8,
-    /// The faults of a config that was not taken. What it lacks may lie outside of the files that are followed, such as a secret
-    /// that is mounted a moment later, so it is tried again.
+    /// The faults of a refused config. What it lacks may be outside of the followed files, such as a secret that is mounted a
+    /// moment later, so the config is tried again.
     lacking: LogOnce<String>,
-    /// Who else wants to know of a config that was taken.
+    /// Called with each config that comes in force.
     telling: Box<dyn Fn(&ReloadableSettings) + Send>,
 }
 
-/// What became of a config that was read.
+/// The result of reading a config.
 enum Taken {
     Yes,
     No,
-    /// It has faults that were told already.
+    /// The config has faults that were logged already.
     StillNot,
 }
 
-/// What the files said at the start. Taken before the membership is read: waiting for the first keys can take minutes, and a
-/// change in that time must not be lost.
+/// The digests of the files at the start. They are computed before the membership is read: waiting for the first keys can take
+/// minutes, and a change in that time must not be lost.
 pub struct StartupFiles {
     prints: Prints,
     config: FilesDigest,
@@ -86,7 +86,8 @@ impl StartupFiles {
     }
 }
 
-/// Reads the membership that `reloadable` asks for, where it is a file or nothing. Another source tells it later: see [`crate::membership_sources`].
+/// Reads the membership of the config where its source is a file or nothing. Other sources deliver it later: see
+/// [`crate::membership_sources`].
 pub fn read_membership(live: &ReloadableSettings) -> Result<Option<(Table, Faults)>, Faults> {
     let (Some(source), Some(roles)) = (&live.membership, &live.rules.roles) else {
         return Ok(None);
@@ -102,7 +103,7 @@ pub fn read_membership(live: &ReloadableSettings) -> Result<Option<(Table, Fault
 }
 
 impl Reloader {
-    /// Continues from `loaded`, which is in force already, and from what the files said when they were `seen`.
+    /// Continues from `loaded`, which is in force already, and from the digests of the files in `seen`.
     #[must_use]
     pub fn new(
         records: Arc<Records>,
@@ -138,7 +139,7 @@ impl Reloader {
         }
     }
 
-    /// Calls `follow` with each config that is taken.
+    /// Calls `follow` with each config that comes in force.
     #[must_use]
     pub fn telling(self, follow: impl Fn(&ReloadableSettings) + Send + 'static) -> Self {
         Self {
@@ -147,7 +148,7 @@ impl Reloader {
         }
     }
 
-    /// Follows the files until the task is dropped. `told` wakes it at once, for SIGHUP.
+    /// Follows the files until the task is dropped. `told` makes it check them at once, for SIGHUP.
     pub async fn run(mut self, told: Arc<tokio::sync::Notify>) {
         let mut watch = Watch::new();
         loop {
@@ -195,7 +196,7 @@ impl Reloader {
         }
     }
 
-    /// The print of `files`, if it is another one than `last` and stays so for a moment.
+    /// The digest of `files`, if it differs from `last` and stays the same for a moment.
     async fn changed(&mut self, files: &[PathBuf], last: FilesDigest) -> Option<FilesDigest> {
         let paths = || files.iter().map(PathBuf::as_path);
         let first = self.prints.of(paths());
@@ -205,7 +206,7 @@ impl Reloader {
         tokio::time::sleep(STEADY).await;
         let second = self.prints.of(paths());
         if first != second && self.unsteady < UNSTEADY_LOOKS {
-            // Still being written: the next look will see the end of it.
+            // The file is still being written; the next check finds it complete.
             self.unsteady += 1;
             return None;
         }
@@ -229,7 +230,7 @@ impl Reloader {
             return Taken::No;
         }
         tell(&loaded.warnings);
-        // What the rules are read with decides what a membership row means: roles and file are taken together or not.
+        // The rules determine what a membership row means, so roles and file come in force together or not at all.
         let (old, live) = (&self.settings.reloadable, &loaded.settings.reloadable);
         let other_members = live.membership != old.membership
             || live.rules.roles != old.rules.roles
@@ -264,7 +265,7 @@ impl Reloader {
         Taken::Yes
     }
 
-    /// Says the faults of a config, once.
+    /// Logs the faults of a config, once.
     fn lacks(&mut self, faults: &Faults) -> Taken {
         if !self.lacking.changes(faults.to_string()) {
             return Taken::StillNot;
@@ -274,8 +275,8 @@ impl Reloader {
     }
 }
 
-/// Reads the membership, and puts it in force; whether it was good. A large file takes a while, and so does comparing it with what was
-/// learned of many users.
+/// Reads the membership and puts it in force. Returns whether it was good. Reading a large file takes a while, and so does
+/// comparing it with what was learned about many users.
 async fn reload_membership(records: Arc<Records>, live: ReloadableSettings) -> bool {
     let reload = move || {
         let (Some((table, warnings)), Some(source)) = (read_membership(&live)?, &live.membership)
@@ -304,12 +305,12 @@ async fn reload_membership(records: Arc<Records>, live: ReloadableSettings) -> b
     }
 }
 
-/// Says every fault of a version that is not taken.
+/// Logs every fault of a version that is refused.
 fn refused(part: &str, faults: &Faults) {
     tracing::error!(part, faults = %faults, "the new version is not taken; the last good one stays");
 }
 
-/// Says the warnings of a version that is taken.
+/// Logs the warnings of a version that comes in force.
 pub fn tell(warnings: &Faults) {
     if !warnings.is_empty() {
         tracing::warn!(warnings = %warnings, "the config works, but look at this");

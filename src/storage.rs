@@ -1,15 +1,15 @@
-//! What must survive a restart, or a kill at any moment, in one file: users, members and organizations that webhooks changed,
-//! identity providers, which webhooks were delivered, revocations.
+//! The local store: one file with everything that must survive a restart, or a kill at any moment. It holds the users, members and
+//! organizations that webhooks changed, identity providers, the ids of delivered webhooks, and revocations.
 //!
-//! - A write that was acknowledged is there after the next start, and all rows of one call are there or none is.
-//! - The file is looked at before it is touched. One that is not wholly in order is refused and stays as it is.
-//! - Nobody waits for the disk who does not want to: rows are handed over, and one thread writes them.
+//! - An acknowledged write is there after the next start. Of the rows of one call, all are there or none is.
+//! - The file is checked before it is written. A file with any fault is refused, and stays as it is.
+//! - Callers do not wait for the disk unless they want to: they hand rows over, and one thread writes them.
 //!
-//! It keeps text keys and bytes in [`redb`]; it knows nothing of what they mean. It must never say that a row is kept which a
-//! power failure could take away, and never open a file with fewer rows than were acknowledged.
+//! The store keeps text keys and bytes in [`redb`], and does not know what they mean. It must never report a row as persisted that
+//! a power failure could take away, and never open a file with fewer rows than were acknowledged.
 //!
-//! One limit: which of two commits is the last stands in one bit of the file's header that no checksum covers. If just this
-//! bit changes in a file that a kill left behind, the commit before the last one counts.
+//! One limit: a single bit of the file's header, which no checksum covers, records which of two commits is the last. If exactly
+//! this bit changes in a file that a kill left behind, the commit before the last one counts.
 
 mod disk;
 mod error;
@@ -42,7 +42,7 @@ pub use row::{Contents, Op, OpError, StoreTable, StoredRow};
 
 /// Bound: calls that wait to be written.
 pub const MAX_WAITING: usize = 1024;
-/// Bound: bytes of memory for all that wait.
+/// Bound: bytes of memory for all calls that wait.
 pub const MAX_WAITING_BYTES: usize = 64 << 20;
 /// Bound: rows of one call.
 pub const MAX_OPS: usize = 10_000;
@@ -55,13 +55,13 @@ const DROP_WAITS: Duration = Duration::from_secs(5);
 /// An open store. Its file belongs to this process until it is closed or the process ends.
 pub struct Store {
     shared: Arc<WriterState>,
-    /// `None` once closed. The lock is held while rows are handed over, never while they are written.
+    /// `None` once the store is closed. The lock is held while rows are handed over, never while they are written.
     jobs: Mutex<Option<SyncSender<Job>>>,
-    /// Nothing is ever sent; the other end is dropped when the file is closed.
+    /// Nothing is ever sent here. The writer drops the other end when the file is closed.
     ended: Mutex<Receiver<()>>,
 }
 
-/// Rows on their way. Dropping it changes nothing: they are written all the same.
+/// Rows on their way to the disk. Dropping this changes nothing: they are written all the same.
 #[derive(Debug)]
 #[must_use = "whether the rows are kept is known only after `wait`"]
 pub struct PendingWrite(oneshot::Receiver<Result<(), WriteError>>);
@@ -70,7 +70,7 @@ impl PendingWrite {
     /// Waits until the rows are on the disk.
     ///
     /// # Errors
-    /// When they are not, or not known to be.
+    /// When they are not on the disk, or not known to be.
     pub async fn wait(self) -> Result<(), WriteError> {
         self.0.await.unwrap_or(Err(WriteError::Closed))
     }
@@ -83,11 +83,11 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store at `path` and reads it. The file is made if it is not there, for its user alone (mode 0600); its folder
-    /// must be. This reads the whole file, more than once: not on a thread that serves requests.
+    /// Opens the store at `path` and reads it. A missing file is created for its user alone (mode 0600), but its folder must exist.
+    /// This reads the whole file more than once, so it must not run on a thread that serves requests.
     ///
     /// # Errors
-    /// When the file cannot be used, with what to do about it. A file that is refused is not changed.
+    /// When the file cannot be used; the error names the remedy. A refused file is not changed.
     pub fn open(path: &Path, writes: StoreWrites) -> Result<(Self, Contents), OpenError> {
         Self::open_on(FileDisk::at(path)?, path, writes, Size::MAX)
     }
@@ -126,8 +126,8 @@ impl Store {
         ))
     }
 
-    /// Hands rows over to be written, all together or none, at the time of the call: of two calls one after the other, also by
-    /// different callers under a lock of theirs, the second is written later, and the last write of a key wins. Never blocks.
+    /// Hands rows over to be written, all together or none. Calls are written in their order, also those of different callers that
+    /// share a lock, so the last write of a key wins. Never blocks.
     pub fn write(&self, ops: Vec<Op>) -> PendingWrite {
         let (done, written) = oneshot::channel();
         let bytes = ops.iter().map(Op::bytes).sum();
@@ -151,7 +151,7 @@ impl Store {
         if waiting.load(Ordering::Relaxed).saturating_add(bytes) > MAX_WAITING_BYTES {
             return Err((job, self.busy()));
         }
-        // Before it is sent: the writer takes it off again, perhaps at once.
+        // Added before the job is sent, because the writer may subtract it at once.
         waiting.fetch_add(bytes, Ordering::Relaxed);
         sender.try_send(job).map_err(|error| {
             waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -172,11 +172,11 @@ impl Store {
         WriteError::Busy
     }
 
-    /// Writes what waits and closes the file; later writes are refused. Blocks for at most `within`: not on a thread that
-    /// serves requests. Closing twice is no error.
+    /// Writes the rows that wait and closes the file. Later writes are refused. Blocks for at most `within`, so it must not run on
+    /// a thread that serves requests. Closing twice is no error.
     ///
     /// # Errors
-    /// When the writer is not done by then. It goes on; what was not acknowledged may be lost.
+    /// When the writer is not done by then. The writer goes on; rows that were not acknowledged may be lost.
     pub fn close(&self, within: Duration) -> Result<(), StillWriting> {
         drop(self.jobs.lock().take());
         match self.ended.lock().recv_timeout(within) {

@@ -1,4 +1,4 @@
-//! Where the keys of an issuer are: at an address that the config names, or where the issuer's own metadata says.
+//! The address of an issuer's keys: the config names it, or the issuer's own metadata does.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::domain::keys::MAX_JWKS_BYTES;
 use crate::domain::token::json;
 use crate::fetch::{FetchError, Fetched, Fetcher};
 
-/// Bound on the metadata of an issuer. That of the large providers has 2 to 4 KB.
+/// Bound on the metadata of an issuer. The metadata of large providers has 2 to 4 KB.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 
-/// Why an issuer's keys were not found. Says what came and what to do, for the log and for `bailiff check --online`.
+/// Why an issuer's keys were not found. The message names the answer and the cure, for the log and for `bailiff check --online`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiscoveryError {
     #[error(
@@ -28,7 +28,7 @@ pub(crate) enum DiscoveryError {
          keys without a lookup"
     )]
     NotMetadata { url: String, what: &'static str },
-    /// OpenID Connect Discovery, 4.3: whoever answers for another issuer must not name the keys of this one.
+    /// OpenID Connect Discovery, 4.3: metadata of another issuer must not name the keys of this one.
     #[error(
         "{url} answers with the metadata of another issuer: saw {saw}, expected {}: write `issuer` as the provider does, to the \
          letter and with its slash, if it has one", quoted(.expected)
@@ -58,7 +58,7 @@ pub(crate) enum KeyEndpoint {
 }
 
 impl KeyEndpoint {
-    /// Where keys of this source are asked for; `None` when they stand in the config.
+    /// The endpoint of this source. `None` when the keys are in the config.
     pub(crate) fn of(source: &KeySource) -> Option<Self> {
         match source {
             KeySource::Url(url) => Some(Self::Jwks(url.clone())),
@@ -70,7 +70,7 @@ impl KeyEndpoint {
         }
     }
 
-    /// What is asked first.
+    /// The address of the first request.
     pub(crate) fn url(&self) -> &str {
         match self {
             Self::Jwks(url) | Self::Metadata { url, .. } => url,
@@ -81,9 +81,9 @@ impl KeyEndpoint {
 /// Whether the address of the keys is looked up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndpointLookup {
-    /// At the start and with each refresh: a provider that moves its keys says so in its metadata.
+    /// At the start and with each refresh: a provider that moves its keys announces it in its metadata.
     Again,
-    /// For an unknown key: at the address that is known, so that such a token costs one fetch and not two.
+    /// For an unknown key: the known address is used, so that such a token costs one fetch and not two.
     IfUnknown,
 }
 
@@ -112,11 +112,11 @@ impl Finder {
         &self.place
     }
 
-    /// Asks for the keys.
+    /// Fetches the keys.
     ///
     /// # Errors
-    /// What came instead of metadata or keys. What was found before is then not used either: the last good keys stay in force,
-    /// and an answer that is wrong is no reason to trust an older one.
+    /// When the answer is no valid metadata or key set. An address that was found before is not used then. The last good keys stay
+    /// in force, and a wrong answer is no reason to trust an older one.
     pub(crate) async fn find(
         &self,
         fetcher: &Fetcher,
@@ -133,7 +133,7 @@ impl Finder {
             .filter(|_| lookup == EndpointLookup::IfUnknown);
         if let Some(url) = known {
             match keys(fetcher, url).await {
-                // The keys have moved: the metadata says where to.
+                // The keys have moved; the metadata names the new address.
                 Err(DiscoveryError::Keys(FetchError::Status {
                     status: 404 | 410, ..
                 })) => {}
@@ -162,7 +162,7 @@ async fn look_up(fetcher: &Fetcher, issuer: &str, url: &str) -> Result<String, D
 /// The `jwks_uri` of the metadata that `url` answered with, if they are those of `issuer`.
 fn read(body: &[u8], issuer: &str, url: &str) -> Result<String, DiscoveryError> {
     let url = || url.to_owned();
-    // No member twice: of two issuers, which one would speak here?
+    // No member twice: with two issuers, it would be unclear which one counts.
     let Some(metadata) = json::object(body) else {
         let what = match body.trim_ascii_start() {
             [] => "nothing",

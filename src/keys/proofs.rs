@@ -1,7 +1,7 @@
-//! Signatures that were checked before, so that the RSA arithmetic is done once per token and not once per request.
+//! Signatures that were verified before, so that the RSA arithmetic is done once per token and not once per request.
 //!
-//! What is kept is the fact that a key signed these claims. Time, policy, membership and whether the key is still trusted
-//! are judged on every request.
+//! The cache keeps the fact that a key signed these claims. Time, policy, membership and whether the key is still trusted are
+//! judged on every request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::token::SignedClaims;
 
 /// Bound on memory for cached claims, in bytes of the tokens that they came from.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// Clerk's tokens live a minute; a proof that nobody asks for is of no use for longer.
+/// Clerk's tokens live for a minute. A proof that no request used for this long is of no use.
 const IDLE: Duration = Duration::from_secs(120);
 
 /// The cache. Its key is the SHA-256 of the whole token: collision-free, and no bearer secret stays in memory.

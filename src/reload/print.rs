@@ -1,4 +1,4 @@
-//! Tells whether files say something new, without reading large ones over and over.
+//! Detects whether the content of files has changed, without reading large files over and over.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -9,18 +9,17 @@ use aws_lc_rs::digest;
 
 use crate::clock;
 
-/// SHA-256 over what files say.
+/// SHA-256 over the content of files.
 pub type FilesDigest = [u8; 32];
 
-/// A file that was written within so many seconds before it was read may have been written again since, within the grain of
-/// its time stamp.
+/// A file that was written within so many seconds before it was read may have been written again since, with the same time stamp.
 const GRAIN: i64 = 3;
 
-/// Prints of files, remembered as long as their metadata stay as they were.
+/// Digests of files, remembered as long as their metadata stay the same.
 #[derive(Debug, Default)]
 pub struct Prints(HashMap<PathBuf, (FilesLook, FilesDigest)>);
 
-/// What the file system says of a file without reading it.
+/// The metadata of a file, which are known without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FilesLook {
     device: u64,
@@ -47,7 +46,7 @@ impl FilesLook {
 }
 
 impl Prints {
-    /// The print of all `files` together. A file that cannot be read has a print too: that of its absence.
+    /// The digest of all `files` together. A file that cannot be read contributes a digest of its absence.
     pub fn of<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> FilesDigest {
         let mut all = digest::Context::new(&digest::SHA256);
         files
@@ -57,7 +56,7 @@ impl Prints {
     }
 
     fn one(&mut self, file: &Path) -> FilesDigest {
-        // The look is taken before the file is read: a change in between shows in the next look.
+        // The metadata are taken before the file is read, so a change in between shows in the next check.
         let look = std::fs::metadata(file).map(|meta| FilesLook::of(&meta));
         if let (Ok(look), Some((known, print))) = (&look, self.0.get(file))
             && look == known

@@ -1,7 +1,7 @@
-//! Tells when files may have changed.
+//! Reports when files may have changed.
 //!
-//! Events of the operating system make it quick; a look every few seconds makes it certain. Watching the file itself would
-//! go blind at the first swap of a mounted ConfigMap or the first editor that renames, so the folders are watched.
+//! Events of the operating system make it quick, and a check every few seconds makes it certain. The folders are watched and not
+//! the files: a watch on a file ends when a mounted ConfigMap is swapped, or when an editor renames.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-/// Between two looks, for file systems that send no events.
+/// Between two checks, for file systems that send no events.
 const POLL: Duration = Duration::from_secs(2);
-/// Events come in flocks; this is how long one is waited out.
+/// Events come in groups. After the first one, this is the wait for the others.
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Wakes its holder when a followed file may have changed. Spurious wake-ups are normal: compare contents.
@@ -28,7 +28,7 @@ impl Watch {
     pub fn new() -> Self {
         let (sender, events) = mpsc::channel(1);
         let told = move |event: notify::Result<notify::Event>| {
-            // Our own reads are events too; they change nothing.
+            // The gate's own reads are events too, and change nothing.
             if event.is_ok_and(|e| !e.kind.is_access()) {
                 let _ = sender.try_send(());
             }
@@ -57,7 +57,7 @@ impl Watch {
         for gone in self.folders.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
-        // A folder that is not there (yet) is looked at by the clock alone, and watched once it is back.
+        // A missing folder is only checked by the clock, and watched once it exists.
         self.folders = wanted
             .into_iter()
             .filter(|f| watcher.watch(f, RecursiveMode::NonRecursive).is_ok())

@@ -1,13 +1,13 @@
-//! Where the bytes of a store are.
+//! The place where a store keeps its bytes.
 
 use redb::StorageBackend;
 
 use super::error::StorageError;
 
-/// Where the bytes are. The tests have one that gets full.
+/// The place of the bytes. The tests have one that becomes full.
 pub(super) trait Disk: Send + Sync + 'static {
     type Backend: StorageBackend;
 
-    /// Opens what is there. Never makes a file: one that is gone while the process runs must not become an empty one.
+    /// Opens the existing file. Never creates one: a file that disappears while the process runs must not become an empty store.
     fn open(&self) -> Result<Self::Backend, StorageError>;
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, in words for whoever runs it.
+//! What can go wrong with the store, in words for the operator.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::row::Size;
 
-/// Why a store was not opened. The file is as it was: it is looked at before it is touched.
+/// Why a store was not opened. The file is unchanged, because it is checked before it is written.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
@@ -52,7 +52,7 @@ pub enum OpenError {
     TooLarge { path: PathBuf },
 }
 
-/// Why something that redb did, or was asked to do, came to nothing; the path is added by [`StorageError::at`].
+/// Why an operation of redb failed. [`StorageError::at`] adds the path.
 #[derive(Debug)]
 pub(super) enum StorageError {
     Redb(redb::Error),
@@ -69,7 +69,7 @@ impl StorageError {
         let path = path.to_owned();
         match self {
             Self::Redb(redb::Error::DatabaseAlreadyOpen) => OpenError::InUse { path },
-            // A read beyond the end, or bytes that make no sense: not the disk's fault but the file's.
+            // A read beyond the end, or bytes that make no sense: the fault of the file and not of the disk.
             Self::Redb(redb::Error::Io(why)) | Self::Io(why)
                 if matches!(
                     why.kind(),
@@ -94,7 +94,7 @@ impl StorageError {
         }
     }
 
-    /// What was seen, without the path and the fix.
+    /// The observed fault, without the path and the remedy.
     pub(super) fn why(&self) -> Arc<str> {
         match self {
             Self::Redb(why) => why.to_string().into(),
@@ -113,7 +113,7 @@ impl<E: Into<redb::Error>> From<E> for StorageError {
     }
 }
 
-/// Why rows are not kept.
+/// Why rows are not persisted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// Nothing was written.
@@ -122,11 +122,11 @@ pub enum WriteError {
     /// Nothing was written. More than [`super::MAX_OPS`] rows or [`super::MAX_WRITE`] bytes were given at once.
     #[error("too many rows for one write to the store")]
     TooMany,
-    /// Nothing was written: the next start would not read so much. Deleting is still possible.
+    /// Nothing was written, because the next start would not read so much. Deleting is still possible.
     #[error("the store is full: it has as many rows or bytes as a start would read")]
     Full,
-    /// The rows are not known to be kept. All of them may be found after the next start, or none: a disk can fail after it
-    /// has done its work.
+    /// The rows are not known to be persisted. The next start finds all of them or none, since a disk can fail after it has done
+    /// its work.
     #[error("the store could not be written: {why}")]
     Failed { why: Arc<str> },
     /// Nothing was written.
@@ -134,7 +134,7 @@ pub enum WriteError {
     Closed,
 }
 
-/// The store was told to close and is still at work, for example because its disk hangs.
+/// The store is closing and still at work, for example because its disk hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store is still being written; what was not acknowledged may be lost")]
 pub struct StillWriting;

@@ -1,4 +1,4 @@
-//! The file of a store: how it comes to be, and what can be told about it before redb sees it.
+//! The file of a store: how it is created, and the checks on it before redb opens it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -14,21 +14,21 @@ use super::open;
 
 /// What redb writes at the start of a file (its `docs/design.md`, "File format").
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
-/// In the byte after the magic: the last commit was done in two phases.
+/// This bit in the byte after the magic: the last commit was done in two phases.
 const TWO_PHASES: u8 = 4;
-/// A header page and one page of data, in bytes; redb itself never makes a file this small.
+/// A header page and one page of data, in bytes. redb itself never makes a smaller file.
 const SHORTEST: u64 = 2 * 4096;
 
-/// A store in a file that was there before.
+/// A store in an existing file.
 #[derive(Debug)]
 pub(super) struct FileDisk {
     path: PathBuf,
-    /// Device and inode: another file that was put there meanwhile is not ours.
+    /// Device and inode. They reveal a file that has replaced this one since.
     id: (u64, u64),
 }
 
 impl FileDisk {
-    /// The file at `path`, which is made if it is not there.
+    /// The file at `path`, which is created if it is missing.
     pub(super) fn at(path: &Path) -> Result<Self, OpenError> {
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -41,7 +41,7 @@ impl FileDisk {
             path: path.to_owned(),
             why,
         })?;
-        // Asked before it is opened: opening a named pipe would wait for its other end.
+        // Checked before the file is opened: opening a named pipe would wait for its other end.
         if !metadata.is_file() {
             return Err(StorageError::NotOurs("a folder, a device or a pipe").at(path));
         }
@@ -72,9 +72,9 @@ impl Disk for FileDisk {
     }
 }
 
-/// Refuses what redb would take for something else than it is.
+/// Refuses a file that redb would misinterpret.
 fn sniff(mut file: &File, bytes: u64) -> Result<(), StorageError> {
-    // redb makes a new database of a file of 0 bytes. Fail closed: ours is never empty, so its rows were lost.
+    // redb turns a file of 0 bytes into a new database. Fail closed: a store is never empty, so such a file has lost its rows.
     if bytes == 0 {
         return Err(StorageError::CutShort(0));
     }
@@ -88,8 +88,9 @@ fn sniff(mut file: &File, bytes: u64) -> Result<(), StorageError> {
     if bytes < SHORTEST {
         return Err(StorageError::CutShort(bytes));
     }
-    // Every commit of a store is done in two phases, and then redb never takes the commit before it for the last one. With
-    // this bit gone it would, if the last one is damaged: acknowledged rows would silently not be there.
+    // Every commit of a store is done in two phases. With this bit set, redb never takes the commit before the last one for the
+    // last. Without it, redb would do that when the last commit is damaged, and acknowledged rows would be missing without an
+    // error.
     match rest.first() {
         Some(flags) if flags & TWO_PHASES != 0 => Ok(()),
         _ => Err(StorageError::Damaged(
@@ -101,7 +102,7 @@ fn sniff(mut file: &File, bytes: u64) -> Result<(), StorageError> {
 fn stranger(head: &[u8]) -> StorageError {
     let text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
     match head {
-        // The beginning of ours, and no more.
+        // The beginning of a store, and nothing behind it.
         head if MAGIC.starts_with(head) => {
             StorageError::CutShort(u64::try_from(head.len()).unwrap_or(u64::MAX))
         }
@@ -114,8 +115,8 @@ fn stranger(head: &[u8]) -> StorageError {
     }
 }
 
-/// Makes an empty store at `path`. A kill at any moment leaves either nothing or a whole store there, because it is made under
-/// another name; and of two processes that do this at once one finds the file of the other.
+/// Creates an empty store at `path`. It is created under another name, so a kill at any moment leaves nothing there or a whole
+/// store. Of two processes that do this at once, one finds the file of the other.
 fn create(path: &Path) -> Result<(), OpenError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -136,17 +137,17 @@ fn create(path: &Path) -> Result<(), OpenError> {
     let made = fill(&draft)
         .map_err(|trouble| trouble.at(path))
         .and_then(|()| place(&draft, path).map_err(failed));
-    // After a hard link this is the second name of the store, else what is left of a failure.
+    // After a hard link this is a second name of the store; otherwise it is the remains of a failure.
     let _ = fs::remove_file(&draft);
     made?;
-    // Without this the name could be gone after a power failure, with rows that were acknowledged.
+    // Without this, a power failure could take away the name, and with it acknowledged rows.
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed)
 }
 
 fn fill(draft: &Path) -> Result<(), StorageError> {
-    // Only its user may read it: who belongs to which workspace is nobody else's business.
+    // Only its user may read it: memberships are nobody else's business.
     let options = OpenOptions::new()
         .read(true)
         .write(true)
@@ -156,12 +157,12 @@ fn fill(draft: &Path) -> Result<(), StorageError> {
     open::initialize(FileBackend::new(options.map_err(StorageError::Io)?)?)
 }
 
-/// Gives `draft` the name `path`, unless something has it.
+/// Gives `draft` the name `path`, unless a file has that name.
 fn place(draft: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(draft, path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // A file system without hard links: renaming would replace what is there, so it is asked first.
+        // A file system without hard links. A rename would replace an existing file, so that is checked first.
         Err(_) if !path.exists() => fs::rename(draft, path),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! A store that can be looked at: what redb would write stays in memory, so that a file that is refused is not changed.
+//! A read-only view of a store. What redb writes stays in memory, so that a file that is refused is not changed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,12 +7,12 @@ use std::ops::Bound;
 use parking_lot::Mutex;
 use redb::{BackendError, StorageBackend};
 
-/// Written bytes are kept by blocks of this many.
+/// Written bytes are kept in blocks of this size.
 const BLOCK: u64 = 4096;
-/// Bound: blocks kept, 64 MiB. Opening a store of 1 GiB writes less than one.
+/// Bound: number of blocks in memory, 64 MiB. Opening a store of 1 GiB writes less than one block.
 const MOST: usize = 16 * 1024;
 
-/// What is under it is locked and read, never written.
+/// The backend under it is locked and read, never written.
 #[derive(Debug)]
 pub(super) struct ReadOnlyBackend<B> {
     under: B,
@@ -21,9 +21,9 @@ pub(super) struct ReadOnlyBackend<B> {
 
 #[derive(Debug)]
 struct Over {
-    /// How long the file would be.
+    /// The length that the file would have.
     len: u64,
-    /// How much of the file under it still shows, in bytes: what was cut off and added again is zeros.
+    /// How many bytes of the file under it are still visible. A part that was cut off and added again reads as zeros.
     shows: u64,
     blocks: BTreeMap<u64, Vec<u8>>,
 }

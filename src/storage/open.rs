@@ -1,4 +1,4 @@
-//! From a file to its rows: looked at first, and touched only when all is well.
+//! Opens a file and reads its rows. The file is checked first, and written only if it has no fault.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,14 +14,14 @@ use super::error::StorageError;
 use super::look::ReadOnlyBackend;
 use super::row::{Contents, Size, StoreTable};
 
-/// The version of our own format: which tables there are, and what they are called.
+/// The version of bailiff's own format: the set of tables and their names.
 pub(super) const FORMAT: u64 = 1;
 
-/// Where the version stands. A file without this table is not ours.
+/// The table with the version. A file without it is no store of bailiff.
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("bailiff");
 const META_FORMAT: &str = "format";
 
-/// Bound on redb's cache, in bytes. Rows are read once, at the start; later only their neighbours are, to be written.
+/// Bound on redb's cache, in bytes. Rows are read once, at the start. Later redb reads only the neighbours of a row that it writes.
 const CACHE: usize = 16 << 20;
 
 /// Writes an empty store into an empty file.
@@ -58,24 +58,24 @@ pub(super) fn reopen<D: Disk>(disk: &D) -> Result<(Database, Size), StorageError
     })
 }
 
-/// Writes what `fill` says: all of it or nothing.
+/// Commits what `fill` writes: all of it or nothing.
 pub(super) fn commit<T>(
     database: &Database,
     fill: impl FnOnce(&redb::WriteTransaction) -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
-    // The second phase costs another flush. Without it redb tells a finished commit from a torn one by its checksums, which
-    // are not cryptographic, while clients choose what is in some of the rows; and a commit that was acknowledged and is
-    // damaged later would be taken for a torn one and dropped without a word.
+    // The second phase costs another flush. Without it redb would tell a finished commit from a torn one by its checksums. They are
+    // not cryptographic, and clients choose the content of some rows. And redb would take an acknowledged commit that is damaged
+    // later for a torn one, and drop it without an error.
     transaction.set_two_phase_commit(true);
     let filled = fill(&transaction)?;
     transaction.commit()?;
     Ok(filled)
 }
 
-/// Runs what may meet a damaged file. redb is made for its own files and asserts what must be true of them: a damaged one can
-/// be a panic, and a file must not end the process.
+/// Runs code that may meet a damaged file. redb asserts what must be true of its own files, so a damaged one can cause a panic. A
+/// file must not end the process.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(done) => done,
@@ -91,8 +91,8 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Resul
     }
 }
 
-/// Opens the store without writing to it, and goes through every page. A file that was closed in an orderly way is otherwise
-/// believed, and a byte that has changed since would be a wrong row.
+/// Opens the store without writing to it, and checks every page. Otherwise redb trusts a file that was closed properly, and a byte
+/// that has changed since would give a wrong row.
 fn look<D: Disk>(disk: &D) -> Result<(), StorageError> {
     let repaired = Rc::new(Cell::new(false));
     let seen = repaired.clone();
@@ -100,8 +100,8 @@ fn look<D: Disk>(disk: &D) -> Result<(), StorageError> {
     let mut database = builder()
         .set_repair_callback(move |_| seen.set(true))
         .create_with_backend(backend)?;
-    // After a kill redb has gone through all pages already. That is no repair of damage: with two phases there is nothing to
-    // put right but the lists of free pages.
+    // After a kill redb has checked all pages already. That is no repair of damage: with two phases, only the lists of free pages
+    // have to be rebuilt.
     if !repaired.get() && !database.check_integrity()? {
         return Err(StorageError::Damaged(
             "its parts do not agree with each other".to_owned(),
@@ -116,7 +116,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// Shows every row to `each`, in order.
+/// Passes every row to `each`, in order.
 fn read(
     database: &Database,
     mut each: impl FnMut(StoreTable, &str, &[u8]),
@@ -145,7 +145,7 @@ fn read(
     let mut size = Size::default();
     for table in StoreTable::ALL {
         let opened = match transaction.open_table(table.definition()) {
-            // The format is the same without it, and the first row that is written makes it.
+            // A file without this table has the same format. The first row that is written creates the table.
             Err(redb::TableError::TableDoesNotExist(_)) if table == StoreTable::Shared => continue,
             opened => opened?,
         };

@@ -1,4 +1,4 @@
-//! What the store holds: tables of rows, each a text key and a value of bytes. What the bytes mean is the business of others.
+//! The content of the store: tables of rows, each with a text key and a value of bytes. The callers decide what the bytes mean.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ pub enum StoreTable {
     Providers,
     Deliveries,
     Revocations,
-    /// What is remembered of the store that replicas share. It came later: a file without it is from before.
+    /// What this replica remembers of the shared store. Files of older versions do not have this table.
     Shared,
 }
 
@@ -51,7 +51,7 @@ impl StoreTable {
 /// A key and its value.
 pub type StoredRow = (String, Vec<u8>);
 
-/// Why a row cannot be kept.
+/// Why a row cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpError {
     #[error("a key of {0} bytes; it must have 1 to {max}", max = Op::MAX_KEY)]
@@ -74,7 +74,7 @@ impl Op {
     /// Bound on a value, in bytes.
     pub const MAX_VALUE: usize = 64 * 1024;
 
-    /// Writes the row, whether it is there or not.
+    /// Writes the row, and replaces an existing one.
     ///
     /// # Errors
     /// When the key is empty or longer than [`Op::MAX_KEY`], or the value longer than [`Op::MAX_VALUE`].
@@ -125,7 +125,7 @@ impl Op {
         self.value.as_deref()
     }
 
-    /// What it takes in memory while it waits.
+    /// Its size in memory while it waits.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>() + self.key.len() + self.value.as_ref().map_or(0, Vec::len)
     }
@@ -151,11 +151,11 @@ impl fmt::Debug for Op {
     }
 }
 
-/// How much there is. It is counted so that a store never grows beyond what the next start would read.
+/// The size of the content. It is counted so that a store never grows beyond what the next start would read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) rows: u64,
-    /// Keys and values.
+    /// Keys and values together.
     pub(super) bytes: u64,
 }
 
@@ -197,7 +197,7 @@ impl Size {
 pub struct Contents(BTreeMap<StoreTable, Vec<StoredRow>>);
 
 impl Contents {
-    /// The rows of `table`, sorted by the bytes of their keys. They are given away: a second call gives none.
+    /// Takes the rows of `table`, sorted by the bytes of their keys. A second call gets none.
     #[must_use]
     pub fn take(&mut self, table: StoreTable) -> Vec<StoredRow> {
         self.0.remove(&table).unwrap_or_default()

@@ -1,7 +1,6 @@
 //! The one thread that writes.
 //!
-//! It takes all that waits and commits it at once: a flush to the disk costs milliseconds, whether it is for one row or for a
-//! thousand.
+//! It takes all jobs that wait and commits them together: a flush to the disk costs milliseconds, for one row as for a thousand.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,12 +20,12 @@ use crate::metrics::StoreWrites;
 /// The rows of one call, written together or not at all.
 pub(super) struct Job {
     pub(super) ops: Vec<Op>,
-    /// In memory, while it waits.
+    /// Size in memory while the job waits.
     pub(super) bytes: usize,
     pub(super) done: oneshot::Sender<Result<(), WriteError>>,
 }
 
-/// What the writer and its callers both see.
+/// State that the writer and its callers share.
 pub(super) struct WriterState {
     pub(super) path: String,
     /// Bytes of all jobs that are not done.
@@ -50,22 +49,22 @@ impl WriterState {
     }
 }
 
-/// What the thread works with.
+/// State of the thread.
 pub(super) struct StoreWriter<D> {
     pub(super) disk: D,
-    /// `None` after a fault: redb wants to be opened again after one.
+    /// `None` after a fault, because redb must then be opened again.
     pub(super) database: Option<Database>,
     pub(super) size: Size,
-    /// [`Size::MAX`], but in tests.
+    /// [`Size::MAX`], except in tests.
     pub(super) max: Size,
     pub(super) shared: Arc<WriterState>,
 }
 
 impl<D: Disk> StoreWriter<D> {
-    /// Writes until nobody can send any more and all is done. `_ended` is dropped last, which tells that the file is closed.
+    /// Writes until all senders are gone and every job is done. `_ended` is dropped last, which signals that the file is closed.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, _ended: Sender<()>) {
         while let Ok(first) = jobs.recv() {
-            // Bound: the channel's length, and what `waiting` allows.
+            // Bound: the length of the channel, and the bytes that `waiting` allows.
             let batch: Vec<Job> = std::iter::once(first)
                 .chain(jobs.try_iter().take(super::MAX_WAITING))
                 .collect();
@@ -80,12 +79,12 @@ impl<D: Disk> StoreWriter<D> {
         self.shut();
     }
 
-    /// Writes what fits in one transaction, and tells everybody.
+    /// Writes the jobs that fit in one transaction, and reports the result to every caller.
     fn keep(&mut self, batch: Vec<Job>) {
         let mut planned = self.size;
         let (fitting, refused): (Vec<Job>, Vec<Job>) = batch.into_iter().partition(|job| {
             let added = planned.plus(puts(&job.ops));
-            // Who only deletes makes room.
+            // A job that only deletes makes room.
             let fits = job.ops.iter().all(|op| op.value().is_none()) || added.fits(self.max);
             planned = if fits { added } else { planned };
             fits
@@ -116,7 +115,7 @@ impl<D: Disk> StoreWriter<D> {
                 Ok(())
             }
             Err(trouble) => {
-                // Whatever it was, redb begins again from what is on the disk: that is the one state that is known.
+                // After any fault, redb starts again from what is on the disk, which is the only known state.
                 self.shut();
                 let why = trouble.why();
                 if self.shared.failing.begins(()) {
@@ -140,7 +139,7 @@ impl<D: Disk> StoreWriter<D> {
         Ok(())
     }
 
-    /// Closes the file. redb writes when it closes, which can meet the same fault as what went before.
+    /// Closes the file. redb writes when it closes, and may meet the same fault again.
     fn shut(&mut self) {
         let database = self.database.take();
         if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
@@ -152,7 +151,7 @@ impl<D: Disk> StoreWriter<D> {
     }
 }
 
-/// Writes the rows of all jobs, in the order of the jobs within each table. Gives the size after it.
+/// Writes the rows of all jobs, in the order of the jobs within each table. Returns the size after it.
 fn fill(
     transaction: &WriteTransaction,
     jobs: &[Job],
@@ -185,7 +184,7 @@ fn fill(
     Ok(size)
 }
 
-/// What would be added if no row were there before.
+/// The size that these rows add if none of them exists yet.
 fn puts(ops: &[Op]) -> Size {
     let sizes = ops
         .iter()
@@ -199,7 +198,7 @@ fn answer(jobs: Vec<Job>, result: &Result<(), WriteError>, writes: &StoreWrites)
             Ok(()) => writes.ok.inc(),
             Err(_) => writes.failed.inc(),
         }
-        // Nobody may be waiting any more; the rows are kept all the same.
+        // The caller may have stopped waiting; the rows are persisted all the same.
         let _ = job.done.send(result.clone());
     }
 }
