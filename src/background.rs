@@ -1,10 +1,10 @@
-//! Long computations on a thread that steps back.
+//! Long computations on a thread of low priority.
 //!
-//! Reading a million rows takes seconds, and on a small machine no processor is left for that: the reader competes with the threads
-//! that serve requests. So it works on a thread of its own, at a low priority. Such a thread still keeps its processor for a slice of
-//! milliseconds, also when a request wakes up, so long work rests as well: see [`Throttle`].
+//! Reading a million rows takes seconds. On a small machine no processor is free for that, and the reader competes with the threads
+//! that serve requests. So it works on a thread of its own, at a low priority. Such a thread still keeps its processor for a slice
+//! of milliseconds, also when a request wakes up, so long work rests as well: see [`Throttle`].
 //!
-//! A low priority gets little under full load, and never nothing: the work ends.
+//! Under full load, a low priority gets little processor time but never none, so the work ends.
 
 pub(crate) mod deferred_drop;
 mod throttle;
@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 pub use throttle::Throttle;
 
-/// The niceness of the thread: a tenth of what another thread gets. At nineteen a change of the membership could wait for minutes.
+/// The niceness of the thread, with which it gets a tenth of another thread's share. At 19, a change of the membership could take
+/// minutes.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -26,8 +27,8 @@ pub enum BackgroundError {
     Panicked,
 }
 
-/// Does `work` on a low-priority thread of its own and waits for the result. Dropping the future does not stop the work, so it must
-/// end by itself.
+/// Does `work` on a low-priority thread of its own and waits for the result. Dropping the future does not stop the work, so the
+/// work must end by itself.
 ///
 /// # Errors
 /// When no thread can be started, or the work panics.
@@ -38,16 +39,17 @@ pub async fn background<T: Send + 'static>(
     let thread = std::thread::Builder::new().name("background".to_owned());
     let started = thread.spawn(move || {
         lower_priority();
-        // The caller may wait no more.
+        // The caller may have stopped waiting.
         drop(done.send(work()));
     });
     started.map_err(|_| BackgroundError::NoThread)?;
     result.await.map_err(|_| BackgroundError::Panicked)
 }
 
-/// Lowers the priority of this thread alone. Linux counts niceness by thread; elsewhere it would slow down the whole process.
+/// Lowers the priority of this thread alone. Linux has a niceness per thread; on other systems this would slow down the whole
+/// process.
 fn lower_priority() {
-    // Without the right to do it, the work is done all the same.
+    // If the system refuses, the work is done all the same.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICE);
 }

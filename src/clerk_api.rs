@@ -1,7 +1,7 @@
-//! Clerk's Backend API: one user by their id, and lists of all.
+//! Clerk's Backend API: one user by their id, and lists of all users, organizations and memberships.
 //!
-//! It is asked for what neither the token nor the membership says, to delete, and for the membership itself. No verdict waits for
-//! it: a token is good or bad without it.
+//! The gate asks it for data that neither the token nor the membership contains, for the membership itself, and to delete a user.
+//! No decision on a token waits for it.
 
 mod backends;
 mod error;
@@ -29,18 +29,18 @@ use crate::fetch::{AuthorizedRequest, FetchedResponse, Fetcher, SEGMENT};
 
 /// Bound on an answer. A user with every field that Clerk knows is some tens of KiB.
 const MAX_BYTES: usize = 1 << 20;
-/// Clerk changes its answers by date; this is the version that the code here was written for.
+/// Clerk's API versions are dates. This code is written for this version.
 const VERSION: (&str, &str) = ("clerk-api-version", "2026-05-12");
 
-/// What became of the wish to delete a user.
+/// The result of deleting a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
     Deleted,
-    /// Nobody has this id in the instance of the secret key, which may be another one than people think.
+    /// No user has this id in the instance of the secret key, which may be another instance than the operator expects.
     AlreadyGone,
 }
 
-/// The Backend API of one instance, within our share of its rate limit.
+/// The Backend API of one instance, within the gate's share of its rate limit.
 #[derive(Debug)]
 pub struct Backend {
     settings: BackendSettings,
@@ -59,7 +59,7 @@ impl Backend {
         }
     }
 
-    /// What Clerk says of `user`: `GET /v1/users/{id}`.
+    /// Clerk's description of `user`: `GET /v1/users/{id}`.
     ///
     /// # Errors
     /// See [`BackendError`]; [`BackendError::Limited`] without asking.
@@ -69,10 +69,10 @@ impl Backend {
         event::described(&found).map_err(|why| self.unreadable(why))
     }
 
-    /// Deletes `user` at Clerk, for good: `DELETE /v1/users/{id}`.
+    /// Deletes `user` at Clerk permanently: `DELETE /v1/users/{id}`.
     ///
     /// # Errors
-    /// See [`BackendError`]. After [`BackendError::Fetch`] nobody knows whether the user is there.
+    /// See [`BackendError`]. After [`BackendError::Fetch`] it is unknown whether the user still exists.
     pub async fn delete_user(&self, user: &ClerkUserId) -> Result<Deletion, BackendError> {
         let answer = match self.ask(Method::DELETE, user).await {
             Err(BackendError::NotFound { .. }) => return Ok(Deletion::AlreadyGone),
@@ -124,8 +124,8 @@ impl Backend {
         self.request(method, &path, MAX_BYTES, Some(user)).await
     }
 
-    /// One request of our share of the rate limit, and its answer if that is a 200. `path` is below `/v1/`, the body at most `max` bytes,
-    /// and `user` whom it is about.
+    /// One request within the gate's share of the rate limit, and its answer if that is a 200. `path` is below `/v1/`, the body has
+    /// at most `max` bytes, and `user` is the user in question.
     async fn request(
         &self,
         method: Method,
@@ -157,7 +157,7 @@ impl Backend {
         }
     }
 
-    /// The object of an answer, which must be `user`: a proxy that reads paths in its own way could have led us to another one.
+    /// The object of an answer, which must be `user`: a proxy that reads paths in its own way could have returned another user.
     fn about(
         &self,
         user: &ClerkUserId,
@@ -185,7 +185,7 @@ impl Backend {
         let base = self.settings.api_url.clone();
         match (answer.status, code(&answer.body), user.cloned()) {
             (401, Some(code), _) if code == "clerk_key_invalid" => BackendError::Key { base },
-            // Fail closed: only Clerk itself can say that somebody is not there. Any web server can answer 404.
+            // Fail closed: any web server can answer 404. Only Clerk's own code means that the user does not exist.
             (404, Some(code), Some(user)) if code == "resource_not_found" => {
                 BackendError::NotFound { base, user }
             }
@@ -209,7 +209,7 @@ impl Backend {
     }
 }
 
-/// Clerk's word for what is wrong: `errors[0].code`. Only if it looks like one, as it is printed.
+/// Clerk's code for an error: `errors[0].code`. It is printed, so it is used only if it looks like a code.
 fn code(body: &[u8]) -> Option<String> {
     let object = json::object(body)?;
     let code = object.get("errors")?.get(0)?.get("code")?.as_str()?;

@@ -1,4 +1,4 @@
-//! The one HTTP client with which bailiff asks others.
+//! The one HTTP client for all requests that bailiff makes itself.
 
 mod download;
 
@@ -15,16 +15,16 @@ use crate::clock;
 use crate::config::secret::Secret;
 use crate::domain::UnixTime;
 
-/// Everything in an id that is not unreserved (RFC 3986, 2.3), so that it stays one segment of a path: a `sub` is chosen by
-/// whoever signs tokens, and may hold `/`, `?`, `#` and `%`. Dots stay, as no id is a dot segment: each begins with `user_`, or with
-/// the name of an issuer and a colon.
+/// Everything in an id that is not unreserved (RFC 3986, 2.3), so that the id stays one segment of a path. The issuer chooses a
+/// `sub`, which may contain `/`, `?`, `#` and `%`. Dots stay, because no id is a dot segment: each begins with `user_`, or with the
+/// name of an issuer and a colon.
 pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Bound on a whole exchange; also on an answer that drips.
+/// Bound on a whole exchange, also with a server that answers slowly.
 const TOTAL: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -44,7 +44,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// The status of an answer that was no good one.
+    /// The status of an answer that is not a success.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -54,7 +54,7 @@ impl FetchError {
     }
 }
 
-/// What to do about a connection that was not made, from what the libraries below say of it.
+/// The cure for a failed connection, derived from the error text of the libraries.
 fn connect_cure(why: &str) -> &'static str {
     let says = |parts: &[&str]| parts.iter().any(|part| why.contains(part));
     if says(&["proxy", "tunnel"]) {
@@ -70,7 +70,7 @@ fn connect_cure(why: &str) -> &'static str {
     }
 }
 
-/// What to do about an answer with this status.
+/// The cure for an answer with this status.
 fn status_cure(status: u16) -> &'static str {
     match status {
         300..=399 => {
@@ -86,26 +86,27 @@ fn status_cure(status: u16) -> &'static str {
     }
 }
 
-/// A client that cannot be led astray: it has time limits, reads at most what it is told, and follows no redirect, as one
-/// could lead to an address of the inner network (attack A-74).
+/// A defensive client. It has time limits, reads no more than the caller allows, and follows no redirect, because a redirect could
+/// lead to an address of the internal network (attack A-74).
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     outward: Client,
-    /// Without the proxy that the environment may name, which does not know this machine's own addresses.
+    /// A client without the proxy of the environment, which cannot reach this machine's own addresses.
     direct: Client,
 }
 
-/// What came, and when its sender believes that it came.
+/// An answer, and its time by the clock of the sender.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     pub body: Bytes,
-    /// The `Date` field: a clock to compare ours with. What a cache has kept is as much older as its `Age` says (RFC 9111, 4.2.3).
+    /// The `Date` field, to compare the gate's clock with. With an answer from a cache, `Age` is added (RFC 9111, 4.2.3).
     pub date: Option<UnixTime>,
-    /// By how many seconds our clock is ahead of the sender's, at the least: 0 while `Date` lies between question and answer.
+    /// By how many seconds at least the gate's clock is ahead of the sender's. It is 0 while `Date` lies between request and
+    /// answer.
     pub clock_ahead: Option<i64>,
 }
 
-/// A request that shows a secret.
+/// A request with a bearer secret.
 #[derive(Debug)]
 pub struct AuthorizedRequest<'a> {
     pub method: Method,
@@ -122,7 +123,7 @@ pub struct AuthorizedRequest<'a> {
 #[derive(Clone, Debug)]
 pub struct FetchedResponse {
     pub status: u16,
-    /// `Retry-After`, where it is a number of seconds. It says what the sender likes; bound it.
+    /// `Retry-After`, where it is a number of seconds. The sender may choose any number, so the caller must limit it.
     pub retry_after: Option<Duration>,
     pub body: Bytes,
 }
@@ -134,7 +135,7 @@ impl Fetcher {
         Self::within(TOTAL)
     }
 
-    /// One whose patience ends after `total`.
+    /// A client with the time limit `total`.
     pub(crate) fn within(total: Duration) -> Result<Self, String> {
         let builder = || {
             Client::builder()
@@ -185,7 +186,7 @@ impl Fetcher {
         })
     }
 
-    /// The answer to a request that shows a secret, whatever its status is.
+    /// The answer to a request with a bearer secret, whatever its status is.
     pub async fn ask(&self, ask: AuthorizedRequest<'_>) -> Result<FetchedResponse, FetchError> {
         let AuthorizedRequest {
             method,
@@ -226,19 +227,19 @@ impl Fetcher {
     }
 }
 
-/// The field that shows a secret.
+/// The header field with the secret.
 fn authorization(bearer: &Secret, url: &str) -> Result<HeaderValue, FetchError> {
     let shown = [b"Bearer ", bearer.expose()].concat();
     let mut shown = HeaderValue::from_bytes(&shown).map_err(|_| FetchError::Broken {
         url: url.to_owned(),
         why: "the secret has a byte that no header field can have".to_owned(),
     })?;
-    // Nothing that prints headers prints this one, and HTTP/2 keeps it out of its compression table (RFC 7541, 7.1.3).
+    // Code that prints headers omits this one, and HTTP/2 keeps it out of its compression table (RFC 7541, 7.1.3).
     shown.set_sensitive(true);
     Ok(shown)
 }
 
-/// By how many seconds our clock is ahead of one that said `date` between `asked` and `answered` of ours.
+/// By how many seconds the gate's clock is ahead of a clock that showed `date` between `asked` and `answered`.
 fn ahead(date: UnixTime, asked: UnixTime, answered: UnixTime) -> i64 {
     let seconds = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX);
     if date < asked {
@@ -285,7 +286,7 @@ fn failed(error: reqwest::Error, url: &str) -> FetchError {
     }
 }
 
-/// An error with its causes; the first alone often says nothing.
+/// An error with its causes, because the outermost message alone often explains nothing.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

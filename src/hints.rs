@@ -1,7 +1,7 @@
-//! Says what refusals and fetches suggest: one warning with cause and cure, and not one for each request.
+//! Logs what refusals and fetches suggest: one warning with cause and cure, and not one for each request.
 //!
-//! Much of what is said here comes from people who have shown nothing yet, so every kind of warning has its pause, and the
-//! kinds with foreign names in them a bound on how many there are (attack A-126).
+//! Much of what these warnings repeat comes from unauthenticated clients. So every kind of warning has a pause, and the kinds that
+//! contain foreign names have a bound on their number (attack A-126).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::domain::{Rejection, Snapshot};
 use crate::log_once::LogSeldom;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// So many tokens that ended just before they came, within a minute, are no accident.
+/// So many tokens within a minute that expired just before they arrived are no accident.
 const MANY: usize = 5;
 
-/// What was said, and what was seen of the clocks. Clones of the `Arc` around it share everything.
+/// The warnings so far, and the observed clocks. Clones of the `Arc` around it share everything.
 #[derive(Debug, Default)]
 pub struct Hints(Mutex<Seen>);
 
-/// What a warning is about. The same is not said again before its pause is over.
+/// The subject of a warning. The same subject is not logged again before its pause is over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Topic {
     Clock,
@@ -40,9 +40,9 @@ enum Topic {
 #[derive(Debug, Default)]
 struct Seen {
     logged: LogSeldom<Topic>,
-    /// When the last tokens came that had ended just before. At most [`MANY`].
+    /// When the last tokens arrived that had expired just before. At most [`MANY`].
     expired: VecDeque<Instant>,
-    /// By how many seconds our clock was ahead of an issuer's when its keys were last fetched. One entry for each issuer.
+    /// By how many seconds the gate's clock was ahead of an issuer's at the last fetch of its keys. One entry for each issuer.
     ahead: HashMap<Arc<str>, i64>,
 }
 
@@ -70,13 +70,13 @@ impl Topic {
 }
 
 impl Seen {
-    /// Whether `topic` may be said at `now`; if so, it counts as said.
+    /// Whether `topic` may be logged at `now`. If so, it counts as logged.
     fn due(&mut self, topic: Topic, now: Instant) -> bool {
         let pause = topic.pause();
         self.logged.may_log(topic, pause, now)
     }
 
-    /// Counts a token that ended just before it came. Whether there were many of them within a minute.
+    /// Counts a token that expired just before it arrived. Returns whether there were many of them within a minute.
     fn another_expired(&mut self, now: Instant) -> bool {
         self.expired.push_back(now);
         if self.expired.len() > MANY {
@@ -95,7 +95,7 @@ impl Seen {
 }
 
 impl Hints {
-    /// Called for each refused request, also one that a route in report mode let through.
+    /// Called for each refused request, also for one that a route in report mode let through.
     pub fn refused(
         &self,
         snapshot: &Snapshot,
@@ -106,7 +106,7 @@ impl Hints {
         let Some(hint) = hint(snapshot, method, headers, reason, clock::now()) else {
             return;
         };
-        // A flood of refusals does not queue up here: whoever finds it locked has nothing to add.
+        // A flood of refusals must not queue up here: a request that finds the lock taken skips its hint.
         let Some(mut seen) = self.0.try_lock() else {
             return;
         };
@@ -121,7 +121,7 @@ impl Hints {
         log(&advice::warning(&hint, snapshot, ahead));
     }
 
-    /// Called after each fetch of keys: our clock is `ahead` seconds ahead of the issuer's, or behind if that is negative.
+    /// Called after each fetch of keys. The gate's clock is `ahead` seconds ahead of the issuer's, or behind if that is negative.
     pub fn measured(&self, issuer: &Issuer, ahead: i64) {
         let mut seen = self.0.lock();
         seen.ahead.insert(issuer.name.clone(), ahead);

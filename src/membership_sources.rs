@@ -1,7 +1,7 @@
 //! Sources of the membership that are asked while the gate runs: a database, an endpoint of the app, Clerk's Backend API.
 //!
-//! Each has a task that asks again and again and hands whole tables to a [`Sink`]. A load with one bad row is not taken, and the last
-//! good table stays in force until it is too old: half a table would take access from some and leave it to others.
+//! Each has a task that asks again and again and hands whole tables to a [`Sink`]. A load with one bad row is refused, and the last
+//! good table stays in force until it is too old. Half a table would take access from some users and leave it to others.
 
 pub(crate) mod clerk;
 mod faults;
@@ -29,23 +29,24 @@ use crate::records::{Asked, Records, TableInForce};
 use lookups::{LookupSource, LookupTimes, Lookups};
 use postgres::{PostgresDirectory, Words};
 
-/// Where a source tells what it has found.
+/// Takes the results of a source.
 #[derive(Clone)]
 pub struct Sink {
     records: Arc<Records>,
     metrics: Arc<Metrics>,
     source: MembershipSource,
-    /// The words that rows may use.
+    /// The roles that rows may use.
     pub roles: Roles,
     /// The flags that users may have.
     pub flags: Flags,
-    /// Somebody wants the source to be asked now.
+    /// Signals that the source shall be asked now.
     look: Arc<Notify>,
 }
 
 impl Sink {
-    /// Puts a whole table in force, which was asked for at `asked`; `None` if the config has changed meanwhile, and it is not. Goes
-    /// through everything that was learned, so for many users it belongs on a thread that serves no requests.
+    /// Puts a whole table in force, for which the source was asked at `asked`. `None` if the config has changed meanwhile; the
+    /// table is not in force then. Goes through all learned events, so for many users it belongs on a thread that serves no
+    /// requests.
     pub fn loaded(&self, table: Table, said: TableTime, asked: UnixTime) -> Option<TableInForce> {
         let (users, workspaces, members) = table.size();
         let (source, roles, flags) = (&self.source, &self.roles, &self.flags);
@@ -70,30 +71,30 @@ impl Sink {
         Some(taken)
     }
 
-    /// How long the word of this source counts.
+    /// How long a table of this source counts.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.source.policy.max_age
     }
 
-    /// Whether the source has named anybody so far, this one or the one before it.
+    /// Whether the table in force has any user, be it of this source or of the one before it.
     #[must_use]
     pub fn has_users(&self) -> bool {
         self.records.has_users()
     }
 
-    /// Waits for as long, or until somebody wants the source to be asked now.
+    /// Waits for `pause`, or until the source shall be asked now.
     pub async fn wait(&self, pause: Duration) {
-        // Ends either way.
+        // Both outcomes end the wait.
         let _ = tokio::time::timeout(pause, self.look.notified()).await;
     }
 
-    /// The source was asked at `asked` and has nothing new.
+    /// Reports that the source was asked at `asked` and has nothing new.
     pub fn unchanged(&self, asked: UnixTime) {
         self.records.confirm(asked);
     }
 
-    /// Nothing was loaded; the last good table stays.
+    /// Reports that a load failed; the last good table stays.
     pub fn failed(&self, why: &dyn std::fmt::Display) {
         self.metrics.reloaded(Part::Membership, false);
         tracing::error!(part = "membership", %why, "the membership was not loaded; the last good one stays");
@@ -107,7 +108,7 @@ struct Running {
     task: Option<JoinHandle<()>>,
 }
 
-/// Follows the config: one source at a time is asked.
+/// Follows the config. Only one source is asked at a time.
 pub struct Sources {
     records: Arc<Records>,
     metrics: Arc<Metrics>,
@@ -138,8 +139,8 @@ impl Sources {
         }
     }
 
-    /// Asks the source now and not when its time comes; whether there is one to ask. Of one that is being asked at this moment once
-    /// more, as what it says may be from before.
+    /// Asks the source at once, before its next regular time. Returns whether there is a source to ask. A source that is being
+    /// asked at this moment is asked once more, because its answer may be older.
     pub fn look_now(&self) -> bool {
         let following = self.running.lock().task.is_some();
         if following {
@@ -148,7 +149,7 @@ impl Sources {
         self.lookups.forget_all() || following
     }
 
-    /// Asks the source of `reloadable` from now on, if it is another one than before.
+    /// Asks the source of the config from now on, if it differs from the current one.
     pub fn follow(&self, live: &ReloadableSettings) {
         let wanted = live.membership.as_ref().zip(live.rules.roles.as_ref());
         let wanted =
@@ -184,7 +185,7 @@ impl Sources {
         self.lookups.set(lookups.map(|lookups| (lookups, roles)));
     }
 
-    /// The task that loads tables, or whoever answers for one user at a time.
+    /// The task that loads tables, or the directory that answers for one user at a time.
     fn start(
         &self,
         sink: Sink,
@@ -192,7 +193,7 @@ impl Sources {
     ) -> (Option<JoinHandle<()>>, Option<Lookups>) {
         let source = sink.source.clone();
         match &source.from {
-            // Never here: these are no matter of asking.
+            // Never here: these sources are not asked.
             From::Nobody | From::Token | From::File(_) => (None, None),
             From::Clerk(clerk) => {
                 let backend = self.backends.of(&clerk.backend);

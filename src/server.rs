@@ -1,4 +1,4 @@
-//! Puts the parts together, runs them, and ends them in order.
+//! Assembles the parts of the gate, runs them, and ends them in order.
 
 mod bound;
 mod build;
@@ -24,10 +24,10 @@ use build::build;
 use ending::Signals;
 use startup_state::StoredState;
 
-/// Between two looks whether the first keys are there, or the last request has ended.
+/// Between two checks whether the first keys are there, or the last request has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A gate that is ready to run: every file was read and every address is bound, so nothing of that can fail any more.
+/// A gate that is ready to run. Every file was read and every address is bound, so none of that can fail any more.
 pub struct Server {
     loaded: Loaded,
     seen: StartupFiles,
@@ -42,7 +42,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads the membership, binds the addresses, and says every fault of these at once.
+    /// Reads the membership, binds the addresses, and returns all their faults together.
     pub fn prepare(
         loaded: Loaded,
         path: Option<PathBuf>,
@@ -104,7 +104,7 @@ impl Server {
     /// Serves until SIGTERM or SIGINT, then drains. Runs on a runtime of its own.
     pub fn run(self) -> Result<(), ServeError> {
         let threads = self.loaded.settings.fixed.threads;
-        // Aware of the container's CPU quota, which the number of the machine's processors is not.
+        // This respects the container's CPU quota; the number of the machine's processors does not.
         let threads =
             threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -114,14 +114,14 @@ impl Server {
             .build()
             .map_err(ServeError::Runtime)?;
         let served = runtime.block_on(self.serve());
-        // What still runs has had its time.
+        // The time of what still runs is over.
         runtime.shutdown_timeout(Duration::from_millis(100));
         served
     }
 
-    /// Serves until the process is told to end.
+    /// Serves until a signal ends the process.
     pub async fn serve(self) -> Result<(), ServeError> {
-        // Before anything else: a signal that nothing waits for ends the process at once.
+        // Before anything else: a signal without a handler ends the process at once.
         let signals = Signals::new()?;
         build(self).run(signals).await
     }

@@ -1,7 +1,7 @@
-//! Tables that are not in force any more.
+//! Frees tables that are not in force any more.
 //!
-//! Requests that began before a reload hold the old table, and the last of them would free it: a hundred megabytes, while others wait
-//! for its thread. So it is kept until they have ended, and freed in the background.
+//! Requests that began before a reload hold the old table. The last of them would free it, a hundred megabytes, while other
+//! requests wait for its thread. So the table is kept until these requests have ended, and then freed in the background.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use super::background;
 use crate::domain::membership::Table;
 
-/// Smaller ones are freed in no time.
+/// Smaller tables are freed at once, which takes no noticeable time.
 const LARGE: usize = 50_000;
-/// Between two looks at who still holds it.
+/// Between two checks whether a request still holds the table.
 const LOOK: Duration = Duration::from_millis(100);
-/// After so many looks it is left to whoever holds it: a slow request must not make a queue of tables.
+/// After so many checks, the requests that hold the table free it: a slow request must not cause a queue of tables.
 const LOOKS: u32 = 600;
-/// After this the allocator gives back what was freed, but only when it has something to do: when a thread ends, say. (`purge_delay` of
-/// mimalloc is one second.)
+/// After this time the allocator returns freed memory to the system, but only when it has other work, for example when a thread
+/// ends. (`purge_delay` of mimalloc is one second.)
 const GIVEN_BACK: Duration = Duration::from_millis(1500);
 
-/// Frees the `old` table, for which no new request will ask, where no request waits for it. Gives back what was needed to make the
-/// `new` one, too.
+/// Frees the `old` table, which no new request uses, where no request has to wait for that. Also returns the memory that building
+/// the `new` table needed.
 pub(crate) fn deferred_drop(old: Option<Arc<Table>>, new: Option<&Table>) {
     let old = old.filter(|old| is_large(old));
     if old.is_none() && !new.is_some_and(is_large) {
@@ -50,7 +50,7 @@ async fn free(table: Arc<Table>) {
         }
         tokio::time::sleep(LOOK).await;
     }
-    // Without a thread for it, it is freed here after all.
+    // If no thread can be started, the table is freed here.
     let _ = background(move || drop(table)).await;
 }
 

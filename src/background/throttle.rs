@@ -1,22 +1,24 @@
-//! Work that rests.
+//! Rests during long work, so that requests get the processor.
 
 use std::time::Duration;
 
-/// After so much work of its thread a [`Throttle`] rests. Short, as a request that wakes up on the same processor may wait for so long.
+/// A [`Throttle`] rests after its thread has worked for this long. It is short, because a request that wakes up on the same
+/// processor may wait for as long.
 const WORK: Duration = Duration::from_micros(500);
-/// A rest. So a thread takes a third of one processor at the most. A low priority alone does not help where processor time is metered, as
-/// in a container with a quota, nor against the database driver on the threads that serve requests, or a server on the same machine:
-/// these rest when the reader does. A million members take two and a half times as long; rows of an ordinary app are read before the first rest.
+/// The length of a rest. With it, a thread takes a third of one processor at most. A low priority alone does not help where
+/// processor time is metered, as in a container with a quota. Nor does it help against the database driver on the threads that
+/// serve requests, or against a server on the same machine; both rest when the reader does. A million members take two and a half
+/// times as long. The rows of an ordinary app are read before the first rest.
 const REST: Duration = Duration::from_millis(1);
 
-/// Divides the time of one thread into work and rest.
+/// Divides the time of one thread into work and rests.
 #[derive(Debug)]
 pub struct Throttle {
     rested_at: Duration,
 }
 
 impl Default for Throttle {
-    /// Begins to work.
+    /// Starts with work.
     fn default() -> Self {
         Self {
             rested_at: worked(),
@@ -25,7 +27,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Rests if it is time for it. Takes a system call, so call it ten thousand times a second at the most.
+    /// Rests if a rest is due. It makes a system call, so call it at most ten thousand times a second.
     pub fn rest_if_due(&mut self) {
         if worked().saturating_sub(self.rested_at) >= WORK {
             std::thread::sleep(REST);
@@ -34,8 +36,8 @@ impl Throttle {
     }
 }
 
-/// The processor time that this thread has had. Waiting for a processor is no work, or on a busy machine the thread would rest all
-/// the time.
+/// The processor time that this thread has used. Waiting for a processor does not count as work; otherwise the thread would rest
+/// all the time on a busy machine.
 fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()

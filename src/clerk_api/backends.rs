@@ -1,4 +1,4 @@
-//! One [`Backend`] for all who ask: they share what is ours of the rate limit.
+//! One [`Backend`] for all callers, so that they share the gate's part of the rate limit.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::Backend;
 use crate::config::settings::BackendSettings;
 use crate::fetch::Fetcher;
 
-/// The Backend API as the config wants it right now.
+/// The Backend API of the config in force.
 #[derive(Debug)]
 pub struct Backends {
     fetcher: Fetcher,
@@ -24,7 +24,8 @@ impl Backends {
         }
     }
 
-    /// The one with these settings. One with other settings is forgotten, and lives on with whoever still asks it.
+    /// The backend with these settings. A backend with other settings is dropped here, and lives on for the callers that still use
+    /// it.
     #[must_use]
     pub fn of(&self, settings: &BackendSettings) -> Arc<Backend> {
         let mut current = self.current.lock();

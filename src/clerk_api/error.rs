@@ -1,4 +1,4 @@
-//! Why Clerk's Backend API did not do what it was asked for. Every message names the cause and the cure, none the secret key.
+//! Why a request to Clerk's Backend API failed. Every message names the cause and the cure, and never the secret key.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::domain::ids::ClerkUserId;
 use crate::fetch::FetchError;
 
-/// Why there is no answer to go by.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub enum BackendError {
-    /// 401: the secret key opens nothing here.
+    /// 401: Clerk refuses the secret key.
     Key { base: String },
-    /// Nobody has this id in the instance of the secret key.
+    /// No user has this id in the instance of the secret key.
     NotFound { base: String, user: ClerkUserId },
-    /// Nothing was asked, and nothing will be for so long: our share of the rate limit is used up, or Clerk has said 429.
+    /// No request was sent, and none will be for so long: the gate's share of the rate limit is used up, or Clerk has answered 429.
     Limited { base: String, wait: Duration },
-    /// 429: over the rate limit, to which everybody with this secret key adds. For so long nothing is asked.
+    /// 429: over the rate limit, which all programs with this secret key share. The gate sends no request for so long.
     TooMany { base: String, wait: Duration },
     /// 500 and above: Clerk is down.
     Down { base: String, status: u16 },
@@ -29,14 +29,14 @@ pub enum BackendError {
     Fetch(FetchError),
     /// A web page, or something else that Clerk does not send: a captive portal, a wrong address.
     NotClerk { base: String, page: bool },
-    /// The answer speaks of another user than the one who was asked for.
+    /// The answer is about another user than the requested one.
     OtherUser { base: String, user: ClerkUserId },
-    /// A user without what every user has, or a deletion that does not say that it is one.
+    /// A user without the fields that every user has, or a deletion that is not confirmed.
     Unreadable { base: String, why: &'static str },
 }
 
 impl BackendError {
-    /// What happened.
+    /// The cause.
     #[must_use]
     pub fn cause(&self) -> String {
         match self {
@@ -81,7 +81,7 @@ impl BackendError {
         }
     }
 
-    /// What to do about it.
+    /// The cure.
     #[must_use]
     pub fn cure(&self) -> &'static str {
         match self {

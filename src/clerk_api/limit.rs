@@ -1,29 +1,29 @@
-//! Our share of what Clerk allows: a token bucket that is told the time.
+//! The gate's share of Clerk's rate limit: a token bucket. The caller passes the time.
 //!
-//! Clerk counts 1000 requests in 10 s for a production instance and 100 for a development instance, over everybody who has its
-//! secret key. The app has it too, and its sign-ins must not fail because the gate wants to know a name.
+//! Clerk counts 1000 requests in 10 s for a production instance and 100 for a development instance, over all programs with its
+//! secret key. The app has that key too, and its sign-ins must not fail because the gate looks up a name.
 
 use std::time::{Duration, Instant};
 
 /// Clerk's window.
 const WINDOW: Duration = Duration::from_secs(10);
-/// What we take of it in any window: a tenth.
+/// The gate's share in any window: a tenth of Clerk's limit.
 const LIVE: u32 = 100;
 const TEST: u32 = 10;
-/// Bounds on `Retry-After`. The upper one holds off nobody for long who cannot read the clock; the lower one is no busy loop.
+/// Bounds on `Retry-After`. The upper bound limits the damage of a wrong value; the lower one prevents a busy loop.
 const CLOSED: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(300);
 
 /// Counts requests of one instance.
 #[derive(Clone, Debug)]
 pub struct Limit {
-    /// In which time one request is earned.
+    /// The time in which the bucket gains one request.
     each: Duration,
-    /// In which time an empty bucket fills.
+    /// The time in which an empty bucket fills.
     whole: Duration,
-    /// When the bucket is full again; each request puts it off by `each`. `None` while it was never used.
+    /// When the bucket is full again. Each request delays it by `each`. `None` before the first request.
     full: Option<Instant>,
-    /// Until when nothing is asked, because Clerk said so.
+    /// No request is sent before this time, because Clerk answered 429.
     closed: Option<Instant>,
 }
 
@@ -32,8 +32,8 @@ impl Limit {
     #[must_use]
     pub fn new(live: bool) -> Self {
         let share = if live { LIVE } else { TEST };
-        // A full bucket holds half of the share and earns the other half in a window: both together are the share, wherever
-        // the window begins.
+        // A full bucket holds half of the share and gains the other half within a window. So no window, wherever it begins, has
+        // more than the share.
         let each = WINDOW / (share / 2);
         Self {
             each,
@@ -46,7 +46,7 @@ impl Limit {
     /// Takes one request.
     ///
     /// # Errors
-    /// How long there is none; at most 5 minutes.
+    /// The time until there is a request again; at most 5 minutes.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
         if let Some(closed) = self
             .closed
@@ -66,8 +66,8 @@ impl Limit {
         Ok(())
     }
 
-    /// Clerk answered 429: nothing is asked until `after` is over (its window, where it does not say), within bounds. A shorter
-    /// time does not take back a longer one.
+    /// Handles Clerk's 429: no request is sent until `after` is over, within bounds. Without `after`, that is Clerk's window. A
+    /// shorter time does not replace a longer one.
     pub fn close(&mut self, now: Instant, after: Option<Duration>) -> Duration {
         let after = after
             .unwrap_or(WINDOW)
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    /// How many requests there are at once.
+    /// The number of requests that are available at once.
     fn at_once(limit: &mut Limit, now: Instant) -> usize {
         (0..10_000).take_while(|_| limit.take(now).is_ok()).count()
     }

@@ -27,7 +27,7 @@ pub enum List {
 #[derive(Debug)]
 pub struct Page {
     pub rows: Vec<Map<String, Value>>,
-    /// How many rows the list has altogether, where the answer says it.
+    /// The number of rows of the whole list, where the answer contains it.
     pub total: Option<u64>,
 }
 
@@ -44,7 +44,8 @@ impl List {
 }
 
 impl Backend {
-    /// The rows of `list` from `offset` on, at most [`PAGE`], the oldest first: so whoever signs up meanwhile comes behind them.
+    /// The rows of `list` from `offset` on, at most [`PAGE`]. The oldest come first, so that users who sign up meanwhile come
+    /// behind them.
     ///
     /// # Errors
     /// See [`BackendError`]; [`BackendError::Limited`] without asking.
@@ -54,14 +55,14 @@ impl Backend {
             list.name()
         );
         let body = self.request(Method::GET, &path, MAX_PAGE, None).await?.body;
-        // Megabytes.
+        // A page has megabytes.
         let read = background(move || page(list, &body)).await;
         read.ok()
             .flatten()
             .ok_or_else(|| self.unreadable("it is no page of a list"))
     }
 
-    /// How many users there are.
+    /// The number of users.
     ///
     /// # Errors
     /// As [`Backend::page`].

@@ -1,7 +1,7 @@
-//! Names and e-mail addresses of users that neither the token nor the membership knows: asked for at Clerk, once.
+//! Names and e-mail addresses of users that neither the token nor the membership contains. The gate asks Clerk for them once.
 //!
-//! It never refuses anybody. A request waits a moment at most and goes on without what is missing; the fetch itself goes on
-//! too, and its result is there for the next request.
+//! This never refuses a user. A request waits for a moment at most and continues without the missing data. The fetch itself goes
+//! on, and its result is there for the next request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use crate::domain::event::MembershipEvent;
 use crate::domain::ids::ClerkUserId;
 use crate::metrics::{Metrics, ProfileResult};
 
-/// How long a user who was described is not asked about again. Webhooks tell what changes in the meantime; who has no name at
-/// Clerk has none an hour later either.
+/// How long the gate does not ask again for a user whom Clerk has described. Webhooks deliver later changes, and a user without a
+/// name at Clerk has none an hour later either.
 const AGAIN: Duration = Duration::from_secs(3600);
-/// How long after a failure, or after Clerk did not know the user.
+/// The same after a failure, and for a user whom Clerk does not know.
 const AGAIN_FAILED: Duration = Duration::from_secs(60);
-/// Bound: users of whom it is remembered that they were asked about.
+/// Bound: users for whom the time of the last request is remembered.
 const MAX_USERS: u64 = 100_000;
 
-/// Who describes users.
+/// A service that describes users.
 #[async_trait]
 pub trait ProfileDirectory: Send + Sync + 'static {
     /// # Errors
@@ -44,24 +44,24 @@ impl ProfileDirectory for Backend {
     }
 }
 
-/// Takes what Clerk said. Called once per good fetch, before anybody who waits for it goes on, and also when nobody waits any
+/// Applies Clerk's answer. Called once per successful fetch, before the waiting requests continue, and also when none waits any
 /// more. It must be quick.
 pub type Apply = Box<dyn Fn(MembershipEvent) + Send + Sync>;
 
-/// What became of the wish to know a user.
+/// The result of asking for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileOutcome {
-    /// Clerk has described the user, and that is applied: look again.
+    /// Clerk has described the user, and the description is in force: read the snapshot again.
     Fetched,
-    /// Clerk was asked and did not say, or does not know the user.
+    /// Clerk gave no answer, or does not know the user.
     Failed,
-    /// The wait is over. The fetch goes on, and a later request finds what it brings.
+    /// The wait is over. The fetch goes on, and a later request finds its result.
     Late,
-    /// Nobody asks now: somebody has a moment ago, or the rate limit is reached.
+    /// The gate does not ask now: it did so recently, or the rate limit is reached.
     NotNow,
 }
 
-/// Asks for users, each once. Clones share everything.
+/// Asks Clerk for users, for each once. Clones share everything.
 #[derive(Clone)]
 pub struct Profiles(Arc<Inner>);
 
@@ -70,13 +70,14 @@ struct Inner {
     apply: Apply,
     metrics: Arc<Metrics>,
     now: fn() -> Instant,
-    /// Before which time nobody is asked about a user again.
+    /// The time before which the gate does not ask for this user again.
     asked: Cache<ClerkUserId, Instant>,
-    /// Fetches under way. Bound: what the rate limit lets through within the time limit of one fetch.
+    /// Fetches under way. Bound: the requests that the rate limit permits within the time limit of one fetch.
     flights: Mutex<HashMap<ClerkUserId, watch::Receiver<Option<ProfileOutcome>>>>,
 }
 
-/// A fetch under way. While it lives, no second one for this user starts; when it ends, however it ends, all who wait go on.
+/// A fetch under way. While it lives, no second one for this user starts. When it ends for any reason, all waiting requests
+/// continue.
 struct Flight {
     inner: Arc<Inner>,
     user: ClerkUserId,
@@ -84,7 +85,7 @@ struct Flight {
 }
 
 impl Profiles {
-    /// `apply` gets what is fetched.
+    /// `apply` gets every description.
     #[must_use]
     pub fn new(directory: Arc<dyn ProfileDirectory>, apply: Apply, metrics: Arc<Metrics>) -> Self {
         Self::with_clock(directory, apply, metrics, clock::monotonic)
@@ -96,8 +97,8 @@ impl Profiles {
         metrics: Arc<Metrics>,
         now: fn() -> Instant,
     ) -> Self {
-        // The oldest goes first: the usual policy would rather forget a new user at once, who would then be asked about with
-        // each request.
+        // Evicts the oldest first. The cache's default policy would rather evict a new user at once, and then every request of that
+        // user would ask Clerk.
         let asked = Cache::builder()
             .max_capacity(MAX_USERS)
             .eviction_policy(EvictionPolicy::lru())
@@ -113,8 +114,7 @@ impl Profiles {
         }))
     }
 
-    /// Asks Clerk about `user`, unless somebody has a moment ago, and waits for at most `wait`. All who ask at the same time
-    /// share one fetch.
+    /// Asks Clerk for `user`, unless the gate did so recently, and waits for at most `wait`. Concurrent requests share one fetch.
     pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> ProfileOutcome {
         let Some(mut flight) = self.flight(user) else {
             return ProfileOutcome::NotNow;
@@ -131,18 +131,18 @@ impl Profiles {
         }
     }
 
-    /// The fetch under way, or a new one; `None` if it is too early for one.
+    /// The fetch under way, or a new one. `None` if it is too early for a new one.
     fn flight(&self, user: &ClerkUserId) -> Option<watch::Receiver<Option<ProfileOutcome>>> {
-        // Most of those whose name is missing have none: they take no lock.
+        // Most users with a missing name have none at Clerk either. They take no lock.
         if self.too_early(user) {
             return None;
         }
-        // Held until the new one stands there: of two who come at the same moment, only one starts it.
+        // Held until the new fetch is in the map, so that only one of two concurrent requests starts it.
         let mut flights = self.0.flights.lock();
         if let Some(flight) = flights.get(user) {
             return Some(flight.clone());
         }
-        // One may have ended since the first look.
+        // A fetch may have ended since the first check.
         if self.too_early(user) {
             return None;
         }
@@ -154,7 +154,7 @@ impl Profiles {
             user: user.clone(),
             outcome,
         };
-        // A task of its own: whoever gives up waiting does not take it along.
+        // A task of its own, so that the fetch goes on when a request stops waiting.
         tokio::spawn(async move {
             let outcome = under_way.inner.ask(&under_way.user).await;
             let _ = under_way.outcome.send(Some(outcome));
@@ -170,12 +170,12 @@ impl Profiles {
     }
 }
 
-/// [`Profiles`] as the config wants them right now; none without a secret key.
+/// The [`Profiles`] of the config in force. None without a secret key.
 #[derive(Default)]
 pub struct ProfileSource(ArcSwapOption<(BackendSettings, Profiles)>);
 
 impl ProfileSource {
-    /// Follows the config. `make` makes the new ones if the settings are other than those in force.
+    /// Follows the config. `make` makes new profiles if the settings have changed.
     pub fn follow(
         &self,
         settings: Option<&BackendSettings>,
@@ -194,7 +194,7 @@ impl ProfileSource {
         }
     }
 
-    /// See [`Profiles::fetch`]; without a secret key nobody is asked.
+    /// See [`Profiles::fetch`]. Without a secret key, Clerk is not asked.
     pub async fn fetch(&self, user: &ClerkUserId, wait: Duration) -> ProfileOutcome {
         match self.0.load_full() {
             Some(current) => current.1.fetch(user, wait).await,
@@ -217,12 +217,12 @@ impl Inner {
                 (self.apply)(event);
                 (ProfileResult::Ok, Some(AGAIN), ProfileOutcome::Fetched)
             }
-            // Nothing was learnt about this user, so the next request may try; the limit itself says when.
+            // No request was sent, so the next one may try. The rate limit decides when.
             Err(why @ BackendError::Limited { .. }) => {
                 tracing::debug!(%user, %why, "a user stays without what is missing");
                 (ProfileResult::Limited, None, ProfileOutcome::NotNow)
             }
-            // Said once: nobody asks before the time is over.
+            // Logged once, because there is no further request before the time is over.
             Err(why @ BackendError::TooMany { .. }) => {
                 tracing::warn!(%user, %why, "no profile fetched; users stay without what is missing");
                 (ProfileResult::Limited, None, ProfileOutcome::NotNow)

@@ -68,7 +68,7 @@ impl Clerk {
     }
 }
 
-/// Neither the message nor anything else that can be printed tells the secret key.
+/// The printed error. It must not contain the secret key, in any form.
 fn told(error: &BackendError) -> String {
     let (text, all) = (
         error.to_string(),

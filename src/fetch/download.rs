@@ -1,4 +1,4 @@
-//! A large answer, read piece by piece, and not at all when it is the one that is here already.
+//! A large answer, read piece by piece. It is not read at all when the caller has it already.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use reqwest::Response;
 use super::{FetchError, Fetcher, TOTAL, authorization, failed, send};
 use crate::config::secret::Secret;
 
-/// What is asked for.
+/// A request for a large answer.
 #[derive(Debug)]
 pub struct DownloadRequest<'a> {
     /// Built by the caller from an address of the config.
@@ -17,9 +17,9 @@ pub struct DownloadRequest<'a> {
     /// The address as messages show it.
     pub shown: &'a str,
     pub bearer: Option<&'a Secret>,
-    /// The answer that is here already (RFC 9110, 13.1.2).
+    /// The ETag of the answer that the caller has already (RFC 9110, 13.1.2).
     pub etag: Option<&'a HeaderValue>,
-    /// Bound on the whole exchange; also on an answer that drips.
+    /// Bound on the whole exchange, also with a server that answers slowly.
     pub within: Duration,
     /// Bound on the body, in bytes.
     pub max: u64,
@@ -32,15 +32,15 @@ pub struct Download {
     shown: String,
     read: u64,
     max: u64,
-    /// By what the same answer can be recognised.
+    /// The ETag of this answer.
     pub etag: Option<HeaderValue>,
 }
 
 impl Fetcher {
-    /// Begins to read a 200 answer; `None` when it is still the one with the `etag` that was asked about (304).
+    /// Begins to read a 200 answer. `None` when the server confirms the `etag` of the request (304).
     ///
     /// # Errors
-    /// See [`FetchError`]; a 304 to a question without `etag` is a wrong status like any other.
+    /// See [`FetchError`]. A 304 to a request without `etag` is a wrong status like any other.
     pub async fn begin(&self, ask: &DownloadRequest<'_>) -> Result<Option<Download>, FetchError> {
         let mut request = self.client(ask.url).get(ask.url).timeout(ask.within);
         if let Some(bearer) = ask.bearer {
@@ -70,7 +70,7 @@ impl Fetcher {
     }
 }
 
-/// A sender that says nothing is given up long before the whole exchange must have ended.
+/// Gives up on a silent server long before the time limit of the whole exchange.
 async fn in_time<T>(
     step: impl Future<Output = Result<T, FetchError>>,
     shown: &str,
@@ -86,7 +86,7 @@ impl Download {
     /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// When the connection is cut before the end, or there is more than the bound allows: also of a body that does not say its length.
+    /// When the connection is cut before the end, or the body exceeds the bound, with or without a declared length.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         let shown = self.shown.clone();
         let piece = async {

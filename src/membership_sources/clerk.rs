@@ -1,4 +1,5 @@
-//! Clerk's Backend API as the source of the membership: at the start, and then now and again, to repair what webhooks missed.
+//! Clerk's Backend API as the source of the membership. It is read at the start and then periodically, to repair what webhooks
+//! missed.
 //!
 //! A workspace is an organization, and has its id.
 
@@ -42,8 +43,8 @@ pub(super) async fn follow(source: ClerkSource, backend: Arc<Backend>, sink: Sin
     }
 }
 
-/// Puts a load in force, and says what it repaired. The first one repairs nothing: before it there was nothing, or the word of
-/// another source.
+/// Puts a load in force, and logs what it repaired. The first load repairs nothing: before it there was no table, or one of another
+/// source.
 async fn take(loaded: LoadedTable, sink: &Sink, every: Duration, repairs: bool) -> bool {
     let LoadedTable {
         table,
@@ -61,7 +62,7 @@ async fn take(loaded: LoadedTable, sink: &Sink, every: Duration, repairs: bool) 
         tracing::warn!(%roleless, "members at Clerk with a role that the config does not name are members of nothing here");
     }
     let sink = sink.clone();
-    // Comparing goes through everything.
+    // The comparison goes through all users.
     let taken = background(move || {
         let taken = sink.loaded(
             table,
@@ -76,7 +77,7 @@ async fn take(loaded: LoadedTable, sink: &Sink, every: Duration, repairs: bool) 
     matches!(taken.await, Ok(Some(_)))
 }
 
-/// What a load says holds from its beginning; the next one must have ended before that is too long ago.
+/// Warns of a slow load. The content of a load holds from its beginning, and the next load must end before that is too long ago.
 fn warn_of_slowness(sink: &Sink, took: u64, every: Duration) {
     if let Some(max_age) = sink.max_age()
         && 2 * took + every.as_secs() > max_age.as_secs()
@@ -91,7 +92,7 @@ fn warn_of_slowness(sink: &Sink, took: u64, every: Duration) {
     }
 }
 
-/// How much access was other than it is now: what webhooks have missed.
+/// Logs how much access the load has changed, which is what webhooks have missed.
 fn say_drift(taken: &TableInForce, metrics: &Metrics) {
     let (Some(before), Some(after)) = (&taken.before, &taken.after) else {
         return;

@@ -1,11 +1,11 @@
-//! What is wrong with the rows of a load: every fault, within a bound, each with its row.
+//! The faults in the rows of a load: every fault within a bound, each with its row.
 
 use std::fmt;
 
-/// Bound: faults that are told in full; further ones are counted.
+/// Bound: faults that are reported in full. Further faults are only counted.
 const MOST_TOLD: usize = 20;
 
-/// The faults of one load. One is enough for the load not to be taken.
+/// The faults of one load. A load with one fault is refused.
 #[derive(Debug, Default)]
 pub struct RowFaults {
     told: Vec<String>,
@@ -13,7 +13,7 @@ pub struct RowFaults {
 }
 
 impl RowFaults {
-    /// Adds a fault. `row` says where it is, so that somebody finds it: a query and the number of the row, or a path in a document.
+    /// Adds a fault. `row` tells the operator where it is: a query and the number of the row, or a path in a document.
     pub fn push(&mut self, row: impl fmt::Display, why: impl fmt::Display) {
         if self.told.len() < MOST_TOLD {
             self.told.push(format!("{row}: {why}"));
@@ -27,7 +27,7 @@ impl RowFaults {
         self.told.is_empty()
     }
 
-    /// The faults that are told in full, and how many more there are.
+    /// The faults that are reported in full, and the number of further ones.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let more = (self.more > 0).then(|| format!("and {} more", self.more));

@@ -1,4 +1,4 @@
-//! An endpoint of the app as the source of the membership: asked for everything again and again, or for one user at a time.
+//! An endpoint of the app as the source of the membership. It is asked for everything again and again, or for one user at a time.
 
 mod document;
 mod error;
@@ -36,14 +36,14 @@ use pieces::Pieces;
 const ALL_WITHIN: Duration = Duration::from_secs(120);
 /// Bound on the answer for one user, for whom a request waits.
 const ONE_WITHIN: Duration = Duration::from_secs(5);
-/// Pieces that have arrived and are not read yet.
+/// Bound: pieces that have arrived and are not parsed yet.
 const WAITING: usize = 4;
-/// Bound: members without a user who are told.
+/// Bound: unlisted members that a warning names.
 const STRANGERS_TOLD: usize = 10;
-/// What the reader takes at once, in bytes, and works on until it may rest.
+/// What the reader parses at once, in bytes, before it may rest.
 const BUFFER: usize = 16 << 10;
 
-/// What was read last: by this the same answer is recognised.
+/// What identifies the last answer, so that the same answer is recognised.
 #[derive(Default)]
 pub(crate) struct Last {
     etag: Option<HeaderValue>,
@@ -95,7 +95,7 @@ pub(super) async fn follow(source: HttpSource, fetcher: Fetcher, sink: Sink) {
     }
 }
 
-/// As with a file, this is no fault.
+/// Warns of members without a user. As in a file, they are no fault.
 fn warn_of_strangers(table: &Table) {
     let first: Vec<String> = table
         .unlisted_members()
@@ -108,7 +108,8 @@ fn warn_of_strangers(table: &Table) {
     }
 }
 
-/// Asks once for everything: the table, and what to remember of the answer once it is in force. `None` when it is the last one.
+/// Asks once for everything. Returns the table, and what identifies the answer once it is in force. `None` when it is the last
+/// answer again.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -140,7 +141,7 @@ pub(crate) async fn look(
         );
         (read, pieces.seen())
     }));
-    // Nobody takes a piece any more when it was read as far as it could be, and then the reader says why it went no further.
+    // The reader stops at a fault, and then reports it; sending a piece fails after that.
     let sending = async {
         while let Some(piece) = download.next().await? {
             if sender.send(piece).await.is_err() {
@@ -153,7 +154,7 @@ pub(crate) async fn look(
     let read = tokio::select! {
         read = &mut reading => read,
         sent = sending => {
-            // Whatever could be read of a body that was cut off: it is not whole.
+            // A body that was cut off is not whole, whatever could be read of it.
             sent?;
             reading.await
         }
@@ -174,8 +175,8 @@ pub(crate) async fn look(
     )))
 }
 
-/// Asks once, for `bailiff check --online`: the size of what it gave, or nothing where it is asked for one user at a time. Then it is asked
-/// for somebody whom nobody knows.
+/// Asks once, for `bailiff check --online`. Returns the size of the answer, or nothing where the source is asked for one user at a
+/// time. Such a source is asked for a user that does not exist.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -221,7 +222,7 @@ impl MemberDirectory for Asking {
 
 impl Asking {
     async fn ask(&self, user: &UserId) -> Result<Option<Table>, HttpError> {
-        // Attack A-74: the id is chosen by whoever signs tokens, and stays one segment.
+        // Attack A-74: the issuer chooses the id, which must stay one segment of the path.
         let segment = utf8_percent_encode(user.as_str(), SEGMENT).to_string();
         let url = self.source.url.replace("{user}", &segment);
         let ask = DownloadRequest {
@@ -235,7 +236,7 @@ impl Asking {
         let mut download = match self.fetcher.begin(&ask).await {
             Err(why) if why.status() == Some(404) => return Ok(None),
             Ok(Some(download)) => download,
-            // Never: nothing was asked that a 304 answers.
+            // Never here: a request without an ETag cannot get a 304.
             Ok(None) => {
                 return Err(HttpError::Status {
                     url: self.source.shown().to_owned(),

@@ -1,7 +1,8 @@
-//! Memberships that are asked for user by user, from a source whose tables are too large to hold.
+//! Memberships that are looked up user by user, for a source whose tables are too large to hold.
 //!
-//! What the source says of a user counts for a while; that it does not know them, for a shorter one. All who wait for the same
-//! user share one question. When the source fails, the last good answer counts until it is too old, and then nobody gets in by it.
+//! An answer of the source counts for a while. The answer that it does not know a user counts for a shorter time. All requests that
+//! wait for the same user share one lookup. When the source fails, the last good answer counts until it is too old; after that it
+//! lets no user in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,13 +21,13 @@ use crate::domain::{Snapshot, UnixTime};
 use crate::metrics::{LookupResult, Metrics};
 use crate::snapshot_store::SnapshotStore;
 
-/// Bound on the answers that are kept, in rows: of some 200,000 users with a few memberships each, in about 200 MB.
+/// Bound on the answers that are kept, in rows. It holds some 200,000 users with a few memberships each, in about 200 MB.
 const MAX_ROWS: u64 = 2_000_000;
-/// Bound: questions under way at a time. More wait for their turn.
+/// Bound: lookups under way at a time. Further ones wait for their turn.
 const MAX_UNDER_WAY: usize = 64;
-/// How long a request waits for an answer. The question itself goes on, and a later request finds what it brings.
+/// How long a request waits for an answer. The lookup itself goes on, and a later request finds its result.
 const WAIT: Duration = Duration::from_secs(2);
-/// How long after a failure nobody waits who has an earlier answer, in milliseconds.
+/// How long after a failure requests do not wait if there is an earlier answer, in milliseconds.
 const REST_MS: u64 = 1000;
 
 /// Why the source did not answer.
@@ -38,29 +39,29 @@ pub enum LookupError {
     Late,
 }
 
-/// Who is asked for one user at a time.
+/// A source that is asked for one user at a time.
 #[async_trait]
 pub trait MemberDirectory: Send + Sync + 'static {
-    /// A table with this user and their memberships and nobody else; `None` when the source does not know them. It must end by
-    /// itself, within seconds.
+    /// A table with only this user and their memberships. `None` when the source does not know them. It must end by itself, within
+    /// seconds.
     ///
     /// # Errors
     /// When the source cannot be asked, or its answer cannot be used.
     async fn rows(&self, user: &UserId) -> Result<Option<Table>, LookupError>;
 }
 
-/// How long answers count.
+/// How long each kind of answer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LookupTimes {
-    /// An answer.
+    /// A good answer.
     pub ttl: Duration,
-    /// That the source does not know the user.
+    /// The answer that the source does not know the user.
     pub negative_ttl: Duration,
-    /// An answer while the source fails, since it was given.
+    /// A good answer while the source fails, counted from when it was given.
     pub max_age: Duration,
 }
 
-/// What the source said of a user, and when it was asked.
+/// The answer of the source for one user, and when it was asked.
 #[derive(Clone, Debug)]
 struct Answer {
     rows: Arc<Table>,
@@ -68,7 +69,7 @@ struct Answer {
     at: UnixTime,
 }
 
-/// Asks for users. Clones share everything.
+/// Looks users up. Clones share everything.
 #[derive(Clone)]
 pub struct Lookups(Arc<Inner>);
 
@@ -76,19 +77,20 @@ struct Inner {
     directory: Box<dyn MemberDirectory>,
     times: LookupTimes,
     metrics: Arc<Metrics>,
-    /// What counts.
+    /// The answers that count.
     fresh: Cache<(u64, UserId), Answer>,
-    /// Answers to questions of an earlier epoch do not count any more, also those that are still on their way.
+    /// Answers of an earlier epoch do not count any more, also those that are still on their way.
     epoch: AtomicU64,
-    /// What counts while the source fails.
+    /// The answers that count while the source fails.
     last: Cache<UserId, Answer>,
-    /// Until when, in milliseconds since 1970, it is taken for failing: nobody waits for it who has an answer.
+    /// The source counts as failing until this time, in milliseconds since 1970. Until then, requests with an earlier answer do not
+    /// wait.
     failing: AtomicU64,
     room: Semaphore,
 }
 
 impl Answer {
-    /// Its rows, and three for what keeps them.
+    /// The number of its rows, plus three for the overhead of an entry.
     fn weight(&self) -> u32 {
         let (users, workspaces, members) = self.rows.size();
         u32::try_from(users + workspaces + members + 3).unwrap_or(u32::MAX)
@@ -144,10 +146,10 @@ impl Lookups {
         }))
     }
 
-    /// What the source says of `user`.
+    /// The answer of the source for `user`.
     ///
     /// # Errors
-    /// When the source fails and has said nothing of them that is not too old.
+    /// When the source fails and its last answer for the user is too old, or there is none.
     async fn answer(&self, user: &UserId) -> Result<Answer, LookupError> {
         let key = (self.0.epoch.load(Ordering::Relaxed), user.clone());
         if let Some(answer) = self.0.fresh.get(&key).await {
@@ -159,7 +161,7 @@ impl Lookups {
         {
             return Ok(answer);
         }
-        // A task of its own: whoever gives up waiting does not take the question along.
+        // A task of its own, so that the lookup goes on when the request stops waiting.
         let inner = self.0.clone();
         let asked = tokio::spawn(async move {
             let ask = inner.ask(&key.1);
@@ -181,7 +183,7 @@ impl Lookups {
         }
     }
 
-    /// Forgets what is known of everybody, so that the next request of each asks.
+    /// Forgets the answers for all users, so that the next request of each asks the source.
     pub fn forget_all(&self) {
         self.0.epoch.fetch_add(1, Ordering::Relaxed);
         self.0.fresh.invalidate_all();
@@ -196,7 +198,7 @@ impl Lookups {
 
 impl Inner {
     async fn ask(&self, user: &UserId) -> Result<Answer, LookupError> {
-        // Bound: whoever asked has gone by then, and more come with each request.
+        // Bound: the request that asked has stopped waiting by then, and more lookups come with each request.
         let turn = tokio::time::timeout(WAIT, self.room.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
             return Err(LookupError::Late);
@@ -229,21 +231,21 @@ impl Inner {
     }
 }
 
-/// [`Lookups`] as the config wants them right now, with the roles by which they read; none where the source gives a whole table.
+/// The [`Lookups`] of the config in force, with the roles by which they read. None where the source delivers a whole table.
 #[derive(Default)]
 pub struct LookupSource(ArcSwapOption<(Lookups, Roles)>);
 
 impl LookupSource {
-    /// Puts these in force.
+    /// Puts these lookups in force.
     pub fn set(&self, lookups: Option<(Lookups, Roles)>) {
         self.0.store(lookups.map(Arc::new));
     }
 
-    /// A snapshot in which `user` can be judged: `snapshot` where its membership is no matter of asking, else the one that is in force when
-    /// the answer is there. So a ban that is told while a request waits counts for it.
+    /// A snapshot in which `user` can be judged. It is `snapshot` where the membership needs no lookup, else the snapshot in force
+    /// when the answer arrives. So a ban that arrives while a request waits counts for that request.
     ///
     /// # Errors
-    /// When the source fails and has said nothing of them that is not too old.
+    /// When the source fails and its last answer for the user is too old, or there is none.
     pub async fn view(
         &self,
         snapshots: &SnapshotStore,
@@ -267,7 +269,7 @@ impl LookupSource {
         if !asks(&now) {
             return Ok(now);
         }
-        // Fail closed: the number of a role means another one in another list.
+        // Fail closed: the same number means another role in another list of roles.
         if now.rules.roles.as_ref() != Some(roles) {
             return Err(LookupError::Failed(
                 "the config was reloaded meanwhile".into(),
@@ -276,14 +278,14 @@ impl LookupSource {
         Ok(Arc::new(now.asked(user.clone(), answer.rows, answer.at)))
     }
 
-    /// Forgets all answers; whether anybody is asked user by user.
+    /// Forgets all answers. Returns whether the source is asked user by user.
     pub fn forget_all(&self) -> bool {
         let asking = self.0.load();
         asking.iter().for_each(|source| source.0.forget_all());
         asking.is_some()
     }
 
-    /// How long an answer counts; `None` where nobody is asked user by user.
+    /// How long an answer counts. `None` where the source is not asked user by user.
     #[must_use]
     pub fn ttl(&self) -> Option<Duration> {
         self.0.load().as_ref().map(|source| source.0.ttl())

@@ -1,7 +1,7 @@
-//! PostgreSQL as the source of the membership: the app's own tables, by two queries, read-only.
+//! PostgreSQL as the source of the membership. Two queries read the app's own tables, read-only.
 //!
-//! A snapshot is loaded whole, in one transaction, when a `NOTIFY` says that something has changed and now and then in any case.
-//! A lookup asks for one user. Rows are judged one by one, and one bad row keeps a snapshot from being taken.
+//! A whole table is loaded in one transaction, when a `NOTIFY` reports a change and periodically in any case. A lookup asks for one
+//! user. Each row is judged by itself, and one bad row makes the gate refuse a whole table.
 
 mod cell;
 mod directory;
@@ -25,13 +25,13 @@ use crate::random::chance;
 use load::{LoadedRows, PrintKeys, RowsDigest, load};
 use session::{PostgresError, Session};
 
-/// Between two connections that were tried.
+/// First and longest pause between two attempts to connect.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// From the end of one load to the beginning of the next, at the least: a row that changes a thousand times a second leads to
-/// twenty loads. It is never shorter than the last load took, so that the database works for us at most half of the time.
+/// Shortest time from the end of one load to the beginning of the next: a row that changes a thousand times a second leads to
+/// twenty loads. It is never shorter than the last load took, so the database works for the gate at most half of the time.
 const REST: Duration = Duration::from_millis(50);
 
-/// A snapshot source and what is known of it.
+/// A source that delivers whole tables, and its state.
 struct Follower {
     source: Arc<PostgresSource>,
     sink: Sink,
@@ -40,11 +40,11 @@ struct Follower {
     interval: Duration,
     allow_empty: bool,
     keys: PrintKeys,
-    /// Of the table in force, if this task has put it there.
+    /// The digest of the table in force, if this task has put it in force.
     last: Option<RowsDigest>,
 }
 
-/// Keeps the membership in force what the database says, until the task is dropped.
+/// Keeps the membership in force equal to the database, until the task is dropped.
 pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
     let PostgresMode::Snapshot {
         channel,
@@ -81,15 +81,15 @@ pub(super) async fn follow(source: Arc<PostgresSource>, sink: Sink) {
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Follower {
-    /// Follows the database over one connection until that is lost, and says why it is.
+    /// Follows the database over one connection until that is lost, and returns why.
     async fn session(&mut self, reconnect: &mut Backoff) -> PostgresError {
         let mut session = match Session::open(&self.source).await {
             Ok(session) => session,
             Err(why) => return why,
         };
-        // First listen, then load: what changes after this line is heard, and what changed before is loaded.
+        // First listen, then load: a later change sends a notice, and the load contains all earlier ones.
         let listen = format!("LISTEN \"{}\"", self.channel);
-        // A pooler that is paused takes the words and says nothing.
+        // A paused pooler accepts the command and never answers.
         let Ok(listening) =
             tokio::time::timeout(LISTENS_WITHIN, session.client.batch_execute(&listen)).await
         else {
@@ -102,7 +102,7 @@ impl Follower {
             if error.as_db_error().is_none() || session.client.is_closed() {
                 return session.ended(&error);
             }
-            // A standby cannot listen, and can be read all the same.
+            // A standby refuses LISTEN, but its tables can be read.
             let (why, interval) = (session::told(&error), self.interval.as_secs());
             tracing::warn!(source = %self.source, %why, interval, "no NOTIFY is heard; changes are found at each interval, in seconds");
         }
@@ -148,7 +148,7 @@ impl Follower {
             return Ok(());
         }
         if table.size().0 == 0 {
-            // A permission that was taken away, the wrong database: an empty answer is mostly a mistake.
+            // An empty answer is mostly a mistake: a revoked permission, or the wrong database.
             if self.sink.has_users() && !self.allow_empty {
                 return Err(PostgresError::Empty);
             }
@@ -156,7 +156,7 @@ impl Follower {
         }
         let sink = self.sink.clone();
         let put = background(move || sink.loaded(table, TableTime::WhenChanged, asked).is_some());
-        // Not put in force: the config is another one by now, and this task about to end.
+        // The table is not put in force when the config has changed; this task is about to end then.
         if put.await.map_err(|_| PostgresError::Abnormal)? {
             self.last = Some(print);
         }
@@ -164,7 +164,7 @@ impl Follower {
     }
 }
 
-/// What asking a database once has shown.
+/// The result of asking a database once.
 #[derive(Debug)]
 pub struct ProbeReport {
     /// Users, workspaces and memberships; `None` where users are looked up one by one.

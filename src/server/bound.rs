@@ -1,4 +1,4 @@
-//! Listeners, bound before anything runs, so that an address that cannot be had is a fault of the start.
+//! Listeners. They are bound before anything runs, so that an unavailable address is a fault of the start.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use crate::config::faults::{Code, Fault, Faults};
 use crate::config::settings::Address;
 use crate::listen::{self, ListenError};
 
-/// A listener that is bound, or a path that will be: a Unix socket is bound where it is served.
+/// A bound listener, or the path of a Unix socket, which is bound when it is served.
 pub(super) enum Bound {
     Tcp(TcpListener),
     Unix(PathBuf),
@@ -61,7 +61,7 @@ impl Bound {
     }
 }
 
-/// The fault of an address that cannot be had, and what to do about it.
+/// The fault of an unavailable address, and its cure.
 fn cannot_listen(address: &Address, error: &std::io::Error) -> Fault {
     let fault = match error.kind() {
         ErrorKind::AddrInUse => Fault::error(

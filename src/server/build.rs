@@ -1,4 +1,4 @@
-//! Makes all parts of a gate, each from those before it. Nothing runs yet: see [`Parts::run`].
+//! Makes all parts of a gate, each from the ones before it. Nothing runs yet: see [`Parts::run`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use crate::replication::{Past, Replication, ReplicationHandle};
 use crate::snapshot_store::SnapshotStore;
 use crate::storage::{Store, StoredRow};
 
-/// A gate may start by what an earlier life has read of the shared store, if that is not longer ago. It is noted every ten minutes.
+/// A gate may start with its stored copy of the shared store if that is not older. The time of the copy is noted every ten minutes.
 const PAST_LASTS: Duration = Duration::from_secs(3600);
 
-/// A gate at rest.
+/// The parts of a gate that does not run yet.
 pub(super) struct Parts {
     pub boot: StaticSettings,
     pub live: ReloadableSettings,
@@ -55,7 +55,7 @@ pub(super) struct Parts {
     pub draining: Arc<AtomicBool>,
 }
 
-/// Wires the gate. Whatever can fail was done before: see [`Server::prepare`].
+/// Connects the parts. Everything that can fail was done before: see [`Server::prepare`].
 pub(super) fn build(prepared: Server) -> Parts {
     let Settings {
         fixed: boot,
@@ -104,16 +104,16 @@ pub(super) fn build(prepared: Server) -> Parts {
     }
 }
 
-/// What this gate knows, and where it is kept.
+/// The state of this gate, and its stores.
 struct Knowledge {
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
     snapshots: Arc<SnapshotStore>,
     records: Arc<Records>,
     deliveries: Deliveries,
-    /// Rows of the providers that were added while an earlier life ran.
+    /// Rows of the providers that were added before the restart.
     added_providers: Vec<StoredRow>,
-    /// What an earlier life knew of the shared store.
+    /// What this replica knew of the shared store before the restart.
     past: Past,
 }
 
@@ -168,14 +168,14 @@ impl Knowledge {
     }
 }
 
-/// Nothing but rules and revocations; `past` is set where replicas share a store.
+/// A snapshot with only rules and revocations. `past` is set where replicas share a store.
 fn first_snapshot(
     live: &ReloadableSettings,
     revocations: Revocations,
     past: Option<Past>,
 ) -> Snapshot {
-    // Fail closed: until this gate has read what replicas share, users do not come in, unless an earlier life has read it a short
-    // while ago, whose rows are in force again. After a longer time they miss too many removals.
+    // Fail closed: users are refused until this gate has read the shared store. The exception is a restart shortly after the last
+    // read, whose rows are in force again. After a longer time these rows lack too many removals.
     let awaits_shared = past.is_some_and(|past| {
         past.heard_at
             .is_none_or(|heard| clock::now().since(heard) > PAST_LASTS.as_secs())
@@ -190,7 +190,7 @@ fn first_snapshot(
     }
 }
 
-/// Puts the membership in force that is there before anything is asked: that of the file, or that of tokens and the store.
+/// Puts the membership in force that needs no request to a source: that of the file, or that of tokens and the local store.
 fn begin_membership(
     records: &Records,
     live: &ReloadableSettings,
@@ -209,7 +209,7 @@ fn begin_membership(
     }
 }
 
-/// The parts that ask others.
+/// The parts that send requests themselves.
 struct Clients {
     backends: Arc<Backends>,
     profiles: Arc<ProfileSource>,

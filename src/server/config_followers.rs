@@ -1,4 +1,4 @@
-//! The parts that follow a config that was taken, beside the rules themselves.
+//! The parts that follow a new config, in addition to the rules themselves.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ pub(super) struct ConfigFollowers {
 }
 
 impl ConfigFollowers {
-    /// Asks from now on whom `reloadable` names. Needs a runtime.
+    /// Uses the sources and services of the new config from now on. Needs a runtime.
     pub(super) fn follow(&self, live: &ReloadableSettings) {
         let make = |settings: BackendSettings| self.profiles_by(&settings);
         self.profiles.follow(live.backend.as_ref(), make);
         self.sources.follow(live);
     }
 
-    /// How Clerk is asked for names: each answer is kept as a record.
+    /// The profiles that ask Clerk for names. Each answer is kept as a record.
     fn profiles_by(&self, settings: &BackendSettings) -> Profiles {
         let records = self.records.clone();
         let apply = move |event: MembershipEvent| {

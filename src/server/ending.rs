@@ -1,4 +1,4 @@
-//! How the process ends: the signals that ask for it, and what is still let finish.
+//! How the process ends: the signals that request it, and the work that may still finish.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::settings::Shutdown;
 use crate::metrics::Metrics;
 
-/// The signals that the process listens to. Made before anything else, as an unheard one ends the process at once.
+/// The signals that the process handles. Made before anything else, because an unhandled signal ends the process at once.
 pub(super) struct Signals {
     term: Signal,
     int: Signal,
@@ -36,7 +36,7 @@ impl Signals {
                 _ = self.hup.recv() => told.notify_one(),
             }
         }
-        // Whoever is in a hurry asks twice.
+        // A second signal ends the process at once.
         tokio::spawn(async move {
             self.int.recv().await;
             tracing::warn!("interrupted a second time: ending at once");
@@ -45,7 +45,7 @@ impl Signals {
     }
 }
 
-/// Says "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
+/// Reports "not ready", waits for load balancers to notice, closes the listeners, and lets running requests end.
 pub(super) async fn drain(
     shutdown: &Shutdown,
     draining: &AtomicBool,

@@ -23,13 +23,13 @@ use crate::proxy::Gate;
 use crate::records::Records;
 use crate::snapshot_store::SnapshotStore;
 
-/// Between two looks for revocations of which no token can be alive any more.
+/// Between two searches for revocations whose tokens have all expired.
 const FORGETTING: Duration = Duration::from_secs(60);
 /// Idle connections to the upstream that are kept.
 const UPSTREAM_POOL: usize = 512;
 /// Connections to the admin listener at a time.
 const ADMIN_CONNECTIONS: usize = 64;
-/// Open files that are no connections of clients or to the upstream: the admin's, listeners, logs, watches, idle ones.
+/// Open files other than connections of clients and to the upstream: the admin's, listeners, logs, watches, idle ones.
 const FILES_OF_OURS: usize = 128;
 /// How long the first requests may wait for the first keys.
 const FIRST_KEYS: Duration = Duration::from_secs(3);
@@ -42,11 +42,11 @@ impl Parts {
         self.providers
             .apply(&self.live, |snapshot| snapshot.members.clone());
         let replicating = self.replication.map(|tasks| tokio::spawn(tasks.run()));
-        // The admin listener lives until the very end, so that the drain can be watched.
+        // The admin listener lives until the very end, so that operators can watch the drain.
         let (stop_admin, admin_stopped) = watch::channel(false);
         serve_admin(self.admin, self.admin_listener, boot, admin_stopped)?;
 
-        // The sockets are bound: clients that connect now wait in their queues until the keys are there.
+        // The sockets are bound, so clients that connect now wait in the queue until the keys are there.
         wait_until_ready(&gate.snapshots, &gate.keeper).await;
         tokio::spawn(gate.upstream.clone().keep_resolved());
         let (stop, stopped) = watch::channel(false);
@@ -60,7 +60,7 @@ impl Parts {
         forgetting.abort();
         drain(&boot.shutdown, &self.draining, &stop, &self.metrics).await;
         let _ = stop_admin.send(true);
-        // Not before: a removal that another replica learns ends streams here, too, while they drain.
+        // Replication ends only now: a removal that another replica publishes also ends streams here while they drain.
         if let Some(replicating) = replicating {
             replicating.abort();
         }
@@ -100,10 +100,10 @@ fn serve_gate(
     Ok(())
 }
 
-/// As many of the wanted connections as the limit on open files allows: each may need one file more, towards the upstream. Without
-/// this, the last ones would leave none for the upstream, and accepting would stall for a second at a time.
+/// As many of the wanted connections as the limit on open files permits: each may need one more file, towards the upstream.
+/// Otherwise the last connections would leave no file for the upstream, and accepting would stall for a second at a time.
 fn affordable(wanted: usize) -> usize {
-    // Best effort: where the system does not say, the config counts.
+    // Best effort: where the system does not report a limit, the config counts.
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits
         .lines()
@@ -123,7 +123,7 @@ fn affordable(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-/// Forgets old revocations, now and then.
+/// Forgets old revocations periodically.
 async fn forget(records: Arc<Records>) {
     loop {
         records.forget(clock::now());
@@ -132,8 +132,8 @@ async fn forget(records: Arc<Records>) {
     }
 }
 
-/// Waits for the first keys, within bounds: without them every token would be answered with 503. The other issuers are given the
-/// chance to answer once, so that a start turns nobody away; one that fails is not waited for.
+/// Waits for the first keys, within bounds: without keys, every token would be answered with 503. Each further issuer gets the
+/// chance to answer once, so that a start refuses no user; the start does not wait for an issuer that fails.
 async fn wait_until_ready(snapshots: &SnapshotStore, keeper: &KeyKeeper) {
     let end = clock::monotonic() + FIRST_KEYS;
     loop {

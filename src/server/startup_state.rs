@@ -1,4 +1,4 @@
-//! What is learned while the gate runs: where it is kept, and what of it a restart forgets.
+//! What the gate learns while it runs: where it is persisted, and what a restart forgets.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::metrics::Metrics;
 use crate::records::{Rows, UnreadableRow, revocations};
 use crate::storage::{Contents, Store, StoreTable, StoredRow};
 
-/// How long the end waits for what is still being written.
+/// How long the end of the process waits for rows that are still being written.
 const STORE_CLOSES: Duration = Duration::from_secs(5);
 
-/// An open store, and what it remembers.
+/// An open local store, and its content.
 pub(super) struct StoredState {
     store: Arc<Store>,
     rows: Rows,
@@ -52,14 +52,14 @@ impl StoredState {
     }
 }
 
-/// What a start goes on with; without a store it begins with nothing.
+/// The state with which a gate starts. Without a local store it is empty.
 #[derive(Default)]
 pub(super) struct StartupState {
     pub store: Option<Arc<Store>>,
     pub rows: Rows,
     pub revocations: Revocations,
     pub deliveries: Deliveries,
-    /// Where replicas share something: what an earlier life knew of it.
+    /// With a shared store: what this replica knew of it before the restart.
     pub shared: Vec<StoredRow>,
     /// Providers that were added while running.
     pub added: Vec<StoredRow>,
@@ -93,7 +93,7 @@ impl StartupState {
     }
 }
 
-/// Warns when the gate learns what a restart would forget. A membership of which only its file speaks loses nothing.
+/// Warns when a restart would forget what the gate learns. A membership that comes only from its file loses nothing.
 pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &ReloadableSettings) {
     let Some(source) = &live.membership else {
         return;
@@ -108,7 +108,7 @@ pub(super) fn warn_of_forgetting(store: Option<&Arc<Store>>, live: &ReloadableSe
     }
 }
 
-/// Writes what still waits. Nothing that was acknowledged waits.
+/// Writes the rows that still wait. No acknowledged row is among them.
 pub(super) async fn close(store: Option<Arc<Store>>) {
     let Some(store) = store else { return };
     let closed = tokio::task::spawn_blocking(move || store.close(STORE_CLOSES)).await;

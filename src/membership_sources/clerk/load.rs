@@ -1,4 +1,4 @@
-//! One load of everything: users, organizations, memberships, as Clerk had them at one time.
+//! One load of all users, organizations and memberships, as Clerk had them at one time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::domain::retry::Backoff;
 use crate::membership_sources::RowFaults;
 use crate::random::chance;
 
-/// Bound on how often a load begins anew because the lists changed under it.
+/// Bound: attempts of a load. It starts again when the lists change under it.
 const ATTEMPTS: usize = 3;
 /// Bound on a load with all its waits for the rate limit: 10,000,000 rows of a production instance take a little longer than an hour.
 const LOAD_WITHIN: Duration = Duration::from_secs(2 * 3600);
@@ -24,7 +24,7 @@ const LOAD_WITHIN: Duration = Duration::from_secs(2 * 3600);
 const MAX_PAGES: usize = 20_000;
 /// Bound on requests that Clerk answers with 429 or not at all, in one load.
 const MAX_STUMBLES: usize = 5;
-/// Before a request that was not answered is made once more: after the first one of a load, and after the last one.
+/// Pause before an unanswered request is repeated: after the first one of a load, and after the last one.
 const STUMBLE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1600));
 
 /// Why there is no table.
@@ -48,7 +48,7 @@ pub(crate) enum LoadError {
 
 /// Why a walk ended early.
 enum Stop {
-    /// Begin anew.
+    /// The load must start again.
     Again(Torn),
     Failed(LoadError),
 }
@@ -65,12 +65,12 @@ impl From<LoadError> for Stop {
     }
 }
 
-/// What a load gave.
+/// The result of a load.
 pub(crate) struct LoadedTable {
     pub table: Table,
-    /// When it began, in milliseconds: what it says holds from then on.
+    /// When the load began, in milliseconds. Its content holds from then on.
     pub began_ms: u64,
-    /// Members with a role that the config does not name. They are out, as they would be by a webhook.
+    /// Members with a role that the config does not name. They get no access, as after a webhook.
     pub roleless: RowFaults,
 }
 
@@ -133,8 +133,8 @@ struct Load<'l> {
 }
 
 impl Load<'_> {
-    /// Memberships first: whom and what they name was there before them, so it is found in the lists that are read later, unless it
-    /// was deleted meanwhile.
+    /// Reads memberships first. Their users and organizations existed before them, so the later lists contain them, unless they
+    /// were deleted meanwhile.
     async fn all(&mut self) -> Result<(), Stop> {
         self.walk(List::Memberships, None).await?;
         self.walk(List::Organizations, None).await?;
@@ -180,14 +180,14 @@ impl Load<'_> {
         Err(LoadError::TooLong(list).into())
     }
 
-    /// Asks until there is an answer: waits for our share of the rate limit, and does what `Retry-After` says.
+    /// Asks until there is an answer. Waits for the gate's share of the rate limit, and obeys `Retry-After`.
     async fn patiently<T, F>(&mut self, ask: impl Fn(Arc<Backend>) -> F) -> Result<T, LoadError>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
         loop {
             let wait = match ask(self.backend.clone()).await {
-                // Nothing was asked: no reason to give up.
+                // No request was sent, so this does not count as a failure.
                 Err(BackendError::Limited { wait, .. }) => wait,
                 Err(BackendError::TooMany { wait, .. }) if self.stumbles.once_more() => wait,
                 Err(BackendError::Fetch(_) | BackendError::Down { .. })
@@ -218,14 +218,14 @@ impl Default for Stumbles {
 }
 
 impl Stumbles {
-    /// Counts one. Whether the request may be made once more.
+    /// Counts one. Returns whether the request may be repeated.
     fn once_more(&mut self) -> bool {
         self.count += 1;
         self.count <= MAX_STUMBLES
     }
 }
 
-/// The rows so far.
+/// The rows that were read so far.
 struct Rows {
     roles: Roles,
     table: TableBuilder,
@@ -233,7 +233,7 @@ struct Rows {
     roleless: RowFaults,
     users: std::collections::HashSet<UserId>,
     orgs: std::collections::HashSet<OrgId>,
-    /// Who is named by a membership.
+    /// The organization and the user of each membership.
     members: Vec<(OrgId, UserId)>,
 }
 
@@ -255,7 +255,7 @@ impl Rows {
         }
     }
 
-    /// Takes a page; whether more may follow.
+    /// Takes a page. Returns whether more may follow.
     fn take(&mut self, list: List, page: &Page, walk: &mut Walk) -> Result<bool, Torn> {
         let id =
             |row: &'_ Map<String, Value>| row.get("id").and_then(Value::as_str).map(str::to_owned);
@@ -348,7 +348,8 @@ impl Rows {
         }
     }
 
-    /// A row that comes twice is a list that moved; anything else is a row that cannot be.
+    /// Checks the result of adding a row. A row that comes twice means that the list moved; any other fault is one of the row
+    /// itself.
     fn added(&mut self, list: List, place: &str, added: Result<(), RowFault>) -> Result<(), Torn> {
         match added {
             Ok(()) => Ok(()),
@@ -367,7 +368,7 @@ impl Rows {
         }
     }
 
-    /// A membership that names nobody we know, or nothing.
+    /// A membership whose user or organization is in no list.
     fn unlisted_members(&self) -> Option<Torn> {
         let stranger = self
             .members

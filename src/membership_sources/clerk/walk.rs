@@ -1,25 +1,25 @@
 //! A list that is read in pages while it changes.
 //!
-//! Paging by offset is no snapshot: a row that is deleted on an earlier page moves all later ones forward, and one of them slips
-//! through between two pages. So each page begins with the last row of the one before. If that is another row, the list has moved,
-//! or a page came twice, and the walk is worth nothing. Rows that are added come at the end, and do no harm.
+//! Paging by offset gives no consistent view. A row that is deleted on an earlier page moves all later rows forward, and one of
+//! them is skipped between two pages. So each page begins with the last row of the one before. If another row is there, the list
+//! has moved or a page came twice, and the walk is discarded. Rows that are added come at the end, and do no harm.
 
 use std::fmt;
 
 use crate::clerk_api::{List, PAGE};
 
-/// Why a walk gave no list. Another one may.
+/// Why a walk gave no list. Another walk may succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Torn {
     /// A page did not begin where the one before ended.
     Moved { list: List },
-    /// Rows were deleted meanwhile.
+    /// Rows were deleted during the walk.
     Shrunk { list: List, from: u64, to: u64 },
-    /// Fewer rows than there were at the beginning.
+    /// The walk found fewer rows than the list had at the beginning.
     Missing { list: List, said: u64, found: u64 },
-    /// A row that is there already.
+    /// A row came twice.
     Twice { list: List, row: String },
-    /// A membership of somebody, or in something, that is in no list.
+    /// A membership whose user or organization is in no list.
     Stranger { row: String },
 }
 
@@ -49,18 +49,18 @@ impl fmt::Display for Torn {
     }
 }
 
-/// Where a walk is.
+/// The progress of a walk.
 #[derive(Debug)]
 pub(crate) struct Walk {
     list: List,
-    /// What the list said of its length at first.
+    /// The length of the list at the beginning.
     said: Option<u64>,
     found: u64,
     last: Option<String>,
 }
 
 impl Walk {
-    /// `said`: how many rows there are, where the pages do not say it.
+    /// `said`: the number of rows, where the pages do not contain it.
     pub(crate) fn new(list: List, said: Option<u64>) -> Self {
         Self {
             list,
@@ -70,13 +70,13 @@ impl Walk {
         }
     }
 
-    /// Where the next page begins.
+    /// The offset of the next page.
     pub(crate) fn offset(&self) -> u64 {
         self.found.saturating_sub(1)
     }
 
-    /// Takes a page: the ids of its rows and the total it names. Gives how many rows at its beginning are known already, and whether
-    /// more pages may follow.
+    /// Takes a page: the ids of its rows and the total it contains. Returns how many rows at its beginning are known already, and
+    /// whether more pages may follow.
     pub(crate) fn page(&mut self, ids: &[&str], total: Option<u64>) -> Result<(usize, bool), Torn> {
         let list = self.list;
         let said = *self.said.get_or_insert(total.unwrap_or_default());

@@ -1,7 +1,7 @@
-//! The answers of an endpoint: everything, or one user. The same keys as in the membership file, as JSON.
+//! The answers of an endpoint: everything, or one user. The keys are those of the membership file, as JSON.
 //!
-//! Everything is read as it arrives. What is kept is the table in the making, one user's object at a time, and the ids of the
-//! workspaces. Faults in what is said are collected; a fault in the JSON itself ends the reading, as nobody knows what follows it.
+//! Everything is parsed as it arrives. Memory holds the table in the making, one user's object at a time, and the ids of the
+//! workspaces. Faults in the content are collected. A fault in the JSON itself ends the reading, because the rest cannot be parsed.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -26,7 +26,7 @@ pub(crate) enum DocumentError {
 
 impl From<serde_json::Error> for DocumentError {
     fn from(error: serde_json::Error) -> Self {
-        // Only what is wrong and where: the text itself is other people's names and addresses.
+        // The message contains the kind and the place of the fault only: the text itself is personal data.
         let (line, column) = (error.line(), error.column());
         let what = match error.classify() {
             serde_json::error::Category::Eof => "it ends in the middle",
@@ -39,7 +39,8 @@ impl From<serde_json::Error> for DocumentError {
     }
 }
 
-/// Reads everything: `{"users": {…}, "workspaces": {…}}`. Rests again and again while it builds the table; `from` rests while it is read.
+/// Reads everything: `{"users": {…}, "workspaces": {…}}`. Rests again and again while it builds the table; reading from `from`
+/// rests as well.
 pub(crate) fn read_all(
     from: impl Read,
     roles: &Roles,
@@ -267,7 +268,7 @@ impl MemberSink for Roster<'_, '_> {
             (Ok(user), Some(role), Some(id)) => self.work.table.member(id, user, role),
             (Ok(_), Some(_), None) => return Ok(()),
             _ => {
-                // The path of a million good members is never written.
+                // The path is built only for a fault, since there may be a million good members.
                 let path = format!("{}.{}", self.path, key(&name));
                 self.work.take(&path, user);
                 self.work.role(&path, &node);

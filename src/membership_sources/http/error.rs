@@ -1,9 +1,9 @@
-//! Why an endpoint gave no membership. Every message names the cause and the cure, none the token.
+//! Why an endpoint gave no membership. Every message names the cause and the cure, and never the token.
 
 use super::document::DocumentError;
 use crate::fetch::FetchError;
 
-/// Why there is no table to go by.
+/// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("{url} answered {status}{}", cure(*status))]
@@ -25,7 +25,7 @@ pub(crate) enum HttpError {
 }
 
 impl HttpError {
-    /// Each thing that is wrong as a line of its own.
+    /// Each fault as a line of its own.
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Unusable {
@@ -36,7 +36,7 @@ impl HttpError {
         }
     }
 
-    /// A document that could not be read. A web page is no JSON, and which character of it is wrong helps nobody.
+    /// A document that could not be read. For a web page, the position of the first wrong character would not help.
     pub(super) fn document(url: String, page: bool, why: DocumentError) -> Self {
         if page {
             Self::Page { url }
@@ -55,7 +55,7 @@ impl From<FetchError> for HttpError {
     }
 }
 
-/// What to do about an answer with this status.
+/// The cure for an answer with this status.
 fn cure(status: u16) -> &'static str {
     match status {
         304 => ": it was not asked whether anything has changed",
@@ -70,7 +70,7 @@ fn cure(status: u16) -> &'static str {
     }
 }
 
-/// What else to do about it, where the error does not say so.
+/// A further cure, where the error itself does not contain one.
 fn more(error: &FetchError) -> &'static str {
     match error {
         FetchError::TooLarge { .. } => "; if that is right, raise `membership.http.max_bytes`",

@@ -1,13 +1,13 @@
-//! Small values of a document, read without a word about them: what they ought to be is for who knows their place.
+//! Small values of a document, read without judging them. The callers know which values are allowed where.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Bound: members of one small object. More are read over and [`JsonNode::Many`] remains.
+/// Bound: members of one small object. A larger one is skipped and becomes [`JsonNode::Many`].
 const MOST: usize = 64;
 
-/// A value. Of objects below the asked depth, and of lists in lists, nothing is kept.
+/// A value. The content of objects below the requested depth, and of lists in lists, is not kept.
 #[derive(Debug, PartialEq)]
 pub(super) enum JsonNode {
     Null,
@@ -17,12 +17,12 @@ pub(super) enum JsonNode {
     Text(String),
     List(Vec<Self>),
     Map(Vec<(String, Self)>),
-    /// A list or an object with more members than any here may have.
+    /// A list or an object with more members than allowed.
     Many,
 }
 
 impl JsonNode {
-    /// What it is, for messages.
+    /// The kind of value, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -35,7 +35,7 @@ impl JsonNode {
         }
     }
 
-    /// A text that is not empty. Numbers and booleans are taken as they are written, as in the file: an app may count its users.
+    /// A text that is not empty. Numbers and booleans are taken as they are written, as in the file: an app may number its users.
     pub(super) fn text(&self) -> Result<String, String> {
         match self {
             Self::Text(text) if text.is_empty() => {
@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for Depth {
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<JsonNode, E> {
-        // Written as 1e3 or 1.50, it would come out in another spelling.
+        // A number such as 1e3 or 1.50 would come out in another spelling.
         Ok(JsonNode::Fraction)
     }
 
@@ -150,7 +150,7 @@ pub(super) trait MemberSink {
         access: &mut A,
     ) -> Result<(), A::Error>;
 
-    /// It is something else than an object.
+    /// Called when the value is not an object.
     fn other(&mut self, kind: &'static str);
 }
 

@@ -1,4 +1,4 @@
-//! A body that arrives in pieces, as something that can be read on a thread of its own.
+//! A body that arrives in pieces, as a reader for a thread of its own.
 
 use std::io::{self, Read};
 
@@ -8,14 +8,14 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::background::Throttle;
 
-/// What the body was, beside what was read from it.
+/// Facts about the body that do not depend on its content as JSON.
 pub(super) struct BodySummary {
     pub digest: Digest,
-    /// Whether it began as a web page does.
+    /// Whether it begins like a web page.
     pub page: bool,
 }
 
-/// Reads the pieces that somebody sends, with rests.
+/// Reads the pieces as they arrive, with rests.
 pub(super) struct Pieces {
     pieces: Receiver<Bytes>,
     piece: Bytes,

@@ -1,4 +1,4 @@
-//! One user, one role, one organization of a document: the same keys, meanings and bounds as in the membership file.
+//! One user, one role, one organization of a document, with the keys, meanings and bounds of the membership file.
 
 use super::node::JsonNode;
 use crate::config::faults::quoted;
@@ -8,7 +8,7 @@ use crate::domain::membership::{
 };
 use crate::membership_sources::RowFaults;
 
-/// A table in the making, and what is wrong with it so far.
+/// A table in the making, and its faults so far.
 pub(super) struct Work<'w> {
     pub roles: &'w Roles,
     pub flags: &'w Flags,
@@ -26,7 +26,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// The good, or a fault at `path`.
+    /// The good value, or a fault at `path`.
     pub(super) fn take<T, E: std::fmt::Display>(
         &mut self,
         path: impl std::fmt::Display,
@@ -87,7 +87,7 @@ impl<'w> Work<'w> {
         self.take(path, read)
     }
 
-    /// The role, if it is one; without a copy, as there may be a million.
+    /// The role, if the node is one. It makes no copy, as there may be a million.
     pub(super) fn find_role(&self, node: &JsonNode) -> Option<Role> {
         match node {
             JsonNode::Text(name) => self.roles.find(name),
@@ -121,7 +121,7 @@ impl<'w> Work<'w> {
     }
 }
 
-/// A key as a part of a path: as it is where it is plain, else quoted.
+/// A key as a part of a path. It is quoted unless it is plain.
 pub(super) fn key(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
     if (1..=60).contains(&name.len()) && name.bytes().all(plain) {
@@ -131,7 +131,7 @@ pub(super) fn key(name: &str) -> String {
     }
 }
 
-/// Hands one member of a user's object over to the row.
+/// Passes one member of a user's object to the row.
 fn field(row: &mut UserRow<'_>, name: &str, value: &JsonNode) -> Result<(), String> {
     let plain = |read: Result<(), UserRowError>| read.map_err(|why| why.to_string());
     match name {

@@ -1,7 +1,7 @@
-//! One value of a row: which types a column may have, and what its bytes say.
+//! One value of a row: the types that a column may have, and the meaning of its bytes.
 //!
-//! Apps write ids as text, UUIDs and numbers, roles as text and enumerations. Whatever has one reading is read; the rest is refused
-//! by the name of its type when the query is prepared, and not row by row.
+//! Apps write ids as text, UUIDs and numbers, and roles as text and enumerations. A type with exactly one reading is accepted.
+//! Other types are refused by name when the query is prepared, and not row by row.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl<'r> FromSql<'r> for Bytes<'r> {
 
 impl Cells for Row {
     fn cell(&self, column: usize) -> Option<&[u8]> {
-        // The column is one of the statement's, so the only thing that can be wrong is nothing.
+        // The column is one of the statement's, so this cannot fail.
         self.try_get::<_, Option<Bytes<'_>>>(column)
             .ok()
             .flatten()
@@ -55,7 +55,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// How values of this type are read; `None` for one that nobody should guess about.
+    /// How values of this type are read. `None` for a type without one clear reading.
     pub(super) fn of(kind: &Type) -> Option<Self> {
         match *kind {
             Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => {
@@ -78,7 +78,7 @@ impl Form {
         }
     }
 
-    /// Whether an id can be written like that.
+    /// Whether an id can have this form.
     pub(super) fn is_id(self) -> bool {
         matches!(
             self,
@@ -135,7 +135,7 @@ pub(super) fn boolean(raw: &[u8]) -> Result<bool, CellError> {
     }
 }
 
-/// A list, be it an array or a text with commas.
+/// A list, which is an array or a text with commas.
 pub(super) fn list(form: Form, raw: &[u8]) -> Result<Vec<&str>, CellError> {
     if form == Form::Texts {
         let read = <Vec<Option<&str>> as FromSql<'_>>::from_sql(&Type::TEXT_ARRAY, raw)

@@ -1,4 +1,4 @@
-//! The database as a directory: one user at a time, over a few connections.
+//! The database as a directory that is asked for one user at a time, over a few connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,20 +21,20 @@ use crate::domain::retry::Backoff;
 use crate::membership_sources::lookups::{LookupError, MemberDirectory};
 use crate::random::chance;
 
-/// Connections at a time: several thousand questions a second, and a small share of what a server allows (100 by default).
+/// Connections at a time: enough for several thousand lookups a second, and a small share of what a server allows (100 by default).
 const CONNECTIONS: usize = 4;
-/// For a whole answer, connecting aside.
+/// Time limit of a whole answer, without connecting.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Bound: rows of a query for one user.
 const MAX_ROWS: usize = 10_000;
-/// One moment of the database for both queries. `LOCAL`: a pool in between that gives the connection to somebody else after the
-/// transaction hands on nothing of ours.
+/// Both queries see the same moment of the database. `LOCAL` ends the setting with the transaction, so that a pooler does not hand
+/// it on with the connection.
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '2s'";
-/// How long nobody tries to connect after it has failed, so that requests do not wait for it one after another.
+/// First and longest pause after a failure to connect, so that requests do not wait for it one after another.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// A connection with its questions.
+/// A connection with its prepared statements.
 pub(super) struct PreparedConnection {
     session: Session,
     users: (Statement, UserColumns),
@@ -43,7 +43,7 @@ pub(super) struct PreparedConnection {
 
 impl PreparedConnection {
     /// # Errors
-    /// When the queries cannot be asked like that.
+    /// When the queries cannot be prepared.
     pub(super) async fn new(
         session: Session,
         source: &PostgresSource,
@@ -65,13 +65,13 @@ impl PreparedConnection {
         })
     }
 
-    /// What both queries say of `user`.
+    /// The result of both queries for `user`.
     async fn ask(&self, user: &UserId, words: &Words) -> Result<Option<Table>, PostgresError> {
         let client = &self.session.client;
         let id = user.as_str();
         let rows = async |statement| {
             let rows = client.query_raw(statement, [id]).await?;
-            // One more than there may be. What then is still to come, the driver drops.
+            // One row more than the bound. The driver drops the rest.
             rows.take(MAX_ROWS + 1).try_collect::<Vec<_>>().await
         };
         let members = async {
@@ -80,7 +80,7 @@ impl PreparedConnection {
                 None => Ok(Vec::new()),
             }
         };
-        // Sent at once and answered in this order: one trip there and back.
+        // All are sent at once and answered in this order: one round trip.
         let (begun, users, members, ended) = tokio::join! {
             biased;
             client.batch_execute(BEGIN),
@@ -164,7 +164,7 @@ impl PostgresDirectory {
         }
     }
 
-    /// A connection that was used before, or a new one; and whether it is new.
+    /// A connection that was used before, or a new one. Returns also whether it is new.
     async fn connection(&self) -> Result<(PreparedConnection, bool), PostgresError> {
         while let Some(idle) = self.take() {
             if !idle.session.client.is_closed() {
@@ -218,9 +218,9 @@ impl PostgresDirectory {
                     self.idle.lock().push(connection);
                     return Ok(answer);
                 }
-                // The server has closed it meanwhile, as after a restart: one that is new says whether it is back.
+                // The server has closed the connection meanwhile, as after a restart. A new one shows whether the server is back.
                 Err(PostgresError::Ended { .. }) if !new => {}
-                // In which state the transaction is nobody knows; the next question gets another connection.
+                // The state of the transaction is unknown, so the next lookup gets another connection.
                 Err(why) => return Err(why),
             }
         }

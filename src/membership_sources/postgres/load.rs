@@ -1,4 +1,4 @@
-//! A whole membership, read in one transaction and built beside the threads that serve requests.
+//! A whole membership. It is read in one transaction, and built on a thread that serves no requests.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::pin::pin;
@@ -19,20 +19,20 @@ use crate::domain::UnixTime;
 use crate::domain::ids::UserId;
 use crate::domain::membership::{RowFault, Table, TableBuilder};
 
-/// One moment of the database for both queries, in which nothing can be written, whatever they call.
+/// Both queries see the same moment of the database. Nothing can be written, whatever functions they call.
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '600s'";
-/// How long the server may take for the next rows. It also ends a load whose peer is gone without a word.
+/// How long the server may take for the next rows. This also ends a load whose peer has vanished.
 const QUIET: Duration = Duration::from_secs(60);
 /// Rows handed over at a time.
 const BATCH: usize = 128;
-/// Batches that wait to be built; then the server has to wait.
+/// Batches that wait to be built. When there are more, the server has to wait.
 const WAITING: usize = 8;
 /// Bound: rows of one query.
 const MAX_ROWS: usize = 20_000_000;
 
-/// A fingerprint of all rows of a load in any order: the sum of what a keyed hash says of each. Nobody who writes rows knows the
-/// key, so nobody can write two tables that look the same.
+/// A fingerprint of all rows of a load in any order: the sum of a keyed hash of each row. Those who write rows do not know the key,
+/// so they cannot make two tables with the same fingerprint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RowsDigest(u64, u64);
 
@@ -61,28 +61,28 @@ impl PrintKeys {
     }
 }
 
-/// What a load gives.
+/// The result of a load.
 #[derive(Debug)]
 pub(super) struct LoadedRows {
     pub(super) table: Table,
     pub(super) print: RowsDigest,
-    /// When the database was asked.
+    /// The time of the query.
     pub(super) asked: UnixTime,
 }
 
-/// What is handed to the builder.
+/// A message to the builder.
 enum Part {
     Users(UserColumns),
     Members(MemberColumns),
     Rows(Vec<Row>),
-    /// Both queries came to their end.
+    /// Both queries are complete.
     End,
 }
 
 /// Reads both queries.
 ///
 /// # Errors
-/// Whatever keeps the answer from being whole and right. Then nothing of it may be used.
+/// When the answer is incomplete or has a fault. Nothing of it may be used then.
 pub(super) async fn load(
     session: &Session,
     source: &PostgresSource,
@@ -95,7 +95,7 @@ pub(super) async fn load(
     let mut building = pin!(background(move || builder.run(receiver)));
     let reading = async move {
         let read = transaction(session, source, &parts).await;
-        // The builder ends when there is nobody any more who could hand it something.
+        // The builder ends when all senders are gone.
         drop(parts);
         read
     };
@@ -106,7 +106,7 @@ pub(super) async fn load(
     };
     let built = whole(built);
     match read {
-        // The builder stops at the first row too many, and then nobody takes what is read.
+        // The builder stops at the first row beyond the bound. Sending to it fails then, and the builder knows the cause.
         Err(PostgresError::Abnormal) => Err(built.err().unwrap_or(PostgresError::Abnormal)),
         Err(why) => Err(why),
         Ok(()) => built.map(|(table, print)| LoadedRows {
@@ -153,7 +153,7 @@ async fn transaction(
     match &read {
         Ok(()) => simple("COMMIT").await?,
         Err(why) if why.is_of_the_connection() => {}
-        // The connection is used again.
+        // The connection will be reused.
         Err(_) => simple("ROLLBACK").await?,
     }
     read?;
@@ -238,14 +238,14 @@ pub(super) fn member_columns(statement: &Statement) -> Result<MemberColumns, Pos
     })
 }
 
-/// Makes a table of rows, on a thread of its own.
+/// Builds a table from rows, on a thread of its own.
 pub(super) struct TableLoader {
     words: Words,
     keys: PrintKeys,
     table: TableBuilder,
     print: RowsDigest,
     faults: RowFaults,
-    /// Whose rows alone may come.
+    /// If set, rows of other users are refused.
     only: Option<UserId>,
 }
 
@@ -262,7 +262,7 @@ impl TableLoader {
         }
     }
 
-    /// For what was asked of one user. Fail closed: rows of others answer another question, and are bad ones.
+    /// For a lookup of one user. Fail closed: rows of other users do not belong to this answer, and are faults.
     pub(super) fn of_one(user: UserId, words: Words) -> Self {
         Self {
             only: Some(user),
@@ -270,7 +270,7 @@ impl TableLoader {
         }
     }
 
-    /// `None` when the parts ended before the end.
+    /// `None` when the parts ended without [`Part::End`].
     fn run(
         mut self,
         mut parts: mpsc::Receiver<Part>,
@@ -389,10 +389,10 @@ impl TableLoader {
         }
     }
 
-    /// The table. Calls `rest` on the way, which must not block where requests are served.
+    /// The table. Calls `rest` during the work. On a thread that serves requests, `rest` must not block.
     ///
     /// # Errors
-    /// Every row that is wrong, within a bound.
+    /// Every fault of a row, within a bound.
     pub(super) fn end(self, rest: impl FnMut()) -> Result<(Table, RowsDigest), RowFaults> {
         let Self {
             table,

@@ -1,4 +1,4 @@
-//! What the two queries give: their columns, found by name, and rows as users and members.
+//! The results of the two queries: their columns, found by name, and rows as users and members.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::domain::membership::{
     AccessStatus, Flags, MAX_DETAIL, Role, Roles, User, UserRow, UserRowError,
 };
 
-/// The words that rows may use.
+/// The roles and flags that rows may use.
 #[derive(Clone, Debug)]
 pub(in crate::membership_sources) struct Words {
     pub roles: Roles,
@@ -34,14 +34,14 @@ impl fmt::Display for QueryName {
     }
 }
 
-/// Where a column stands and how it is read.
+/// The position of a column, and how it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Column {
     at: usize,
     form: Form,
 }
 
-/// What a column is for, and which types it may have.
+/// The purpose of a column, and the types it may have.
 struct Wanted {
     name: &'static str,
     needed: bool,
@@ -142,7 +142,7 @@ fn found<'c, const N: usize>(
                 .iter()
                 .map(|known| format!("`{}`", known.name))
                 .collect();
-            // What somebody selects and nothing reads is mostly a misspelt name, and then something else is missing.
+            // A selected column that the gate does not read is mostly a misspelt name, and then another column is missing.
             faults.push(format!(
                 "unknown column {}; there are {}",
                 quoted(name),
@@ -176,14 +176,14 @@ fn found<'c, const N: usize>(
     }
 }
 
-/// What is wrong with a row, and whose row it is, if it says so.
+/// The fault of a row, and its user, if the row contains it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadRow {
     pub(super) user: Option<UserId>,
     pub(super) why: String,
 }
 
-/// A member of a workspace. The outer `None` of `org`: the query does not speak of organizations.
+/// A member of a workspace. The outer `None` of `org` means that the query has no column for organizations.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MemberRow {
     pub(super) workspace: WorkspaceId,
@@ -206,7 +206,7 @@ fn read<T>(column: &str, read: Result<T, CellError>) -> Result<T, String> {
     read.map_err(|why| wrong(column, why))
 }
 
-/// An id that must be there. NULL is nobody.
+/// An id, which must not be missing. NULL is no id.
 fn id<T, E: fmt::Display>(
     name: &str,
     value: Option<(Form, &[u8])>,
@@ -217,7 +217,7 @@ fn id<T, E: fmt::Display>(
     parse(&text).map_err(|why| format!("`{name}` is {}, which {why}", quoted(&text)))
 }
 
-/// One of some words, which must be there.
+/// One of some words, which must not be missing.
 fn word<'w, T, W: Iterator<Item = &'w str>>(
     name: &str,
     raw: &[u8],
@@ -281,7 +281,7 @@ fn described(
     }
     match (access, value(row, access)) {
         (None, _) => {}
-        // Fail closed: a query that gives access, and for this user none, does not say that they may come in.
+        // Fail closed: the query has a column for access, and NULL for this user does not permit access.
         (Some(_), None) => return Err(wrong("access", "is NULL")),
         (Some(_), Some((_, raw))) => word(
             "access",

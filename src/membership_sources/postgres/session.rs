@@ -15,12 +15,12 @@ use super::super::RowFaults;
 use super::rows::QueryName;
 use crate::config::postgres::PostgresSource;
 
-/// For connection, TLS and password together; the driver bounds the first alone.
+/// Time limit for connection, TLS and password together. The driver limits only the first.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Bound on what is repeated of an error of the server.
+/// Bound on the part of a server's error that messages repeat.
 const MOST_SAID: usize = 300;
 
-/// Why the database gives nothing. No message has more in it than host, database and what the server says; never the password.
+/// Why the database gives no rows. Messages contain only host, database and the text of the server, never the password.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::membership_sources) enum PostgresError {
     #[error("no connection to {place}: {why}")]
@@ -40,7 +40,7 @@ pub(in crate::membership_sources) enum PostgresError {
 }
 
 impl PostgresError {
-    /// Whether the connection is lost, or in the middle of an answer, so that the next question needs another one.
+    /// Whether the connection is lost, or in the middle of an answer, so that the next query needs another one.
     pub(super) fn is_of_the_connection(&self) -> bool {
         matches!(
             self,
@@ -49,7 +49,7 @@ impl PostgresError {
     }
 }
 
-/// An error of the driver as one line: what the server says and its SQLSTATE, or what happened to the connection.
+/// An error of the driver as one line: the server's text and its SQLSTATE, or the fault of the connection.
 pub(super) fn told(error: &Error) -> String {
     let text = match error.as_db_error() {
         Some(said) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
@@ -79,7 +79,7 @@ pub(super) struct Session {
 
 impl Session {
     /// # Errors
-    /// When there is no connection, or nobody who proves to be the right server.
+    /// When there is no connection, or the server cannot prove its identity.
     pub(super) async fn open(source: &PostgresSource) -> Result<Self, PostgresError> {
         let place = source.to_string();
         let opened = async {
@@ -103,7 +103,7 @@ impl Session {
         }
     }
 
-    /// What an error means for this connection, where it is not one of a query.
+    /// The meaning of an error for this connection, where it is not one of a query.
     pub(super) fn ended(&self, error: &Error) -> PostgresError {
         PostgresError::Ended {
             place: self.place.clone(),
@@ -111,9 +111,9 @@ impl Session {
         }
     }
 
-    /// What an error means that a query got.
+    /// The meaning of an error of a query.
     pub(super) fn failed(&self, query: QueryName, error: &Error) -> PostgresError {
-        // Whatever the server says by itself, it says over a connection; unless it says that it ends it (class 57P).
+        // An error from the server proves that the connection works, except for class 57P, which ends it.
         let said = error
             .code()
             .is_some_and(|code| !code.code().starts_with("57P"));
@@ -146,7 +146,7 @@ where
         .await
         .map_err(|error| told(&error))?;
     let (heard, notices) = watch::channel(0_u64);
-    // Ends when the client is dropped, or the server is gone.
+    // This task ends when the client is dropped, or the server is gone.
     tokio::spawn(async move {
         while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
             if let AsyncMessage::Notification(_) = message {
@@ -161,7 +161,7 @@ where
     })
 }
 
-/// Whom we believe that they are the server.
+/// The certificate authorities that may certify the server.
 fn trust(source: &PostgresSource) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
@@ -174,7 +174,7 @@ fn trust(source: &PostgresSource) -> Result<ClientConfig, String> {
             .try_for_each(|one| roots.add(one.clone()))
             .map_err(|error| error.to_string())?,
         None => {
-            // One of the system's that is odd is no reason to trust none of them.
+            // An invalid certificate of the system is no reason to trust none of the others.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
