@@ -43,22 +43,22 @@ impl Load {
         if rows == 0 {
             return Self::default();
         }
-        let told = match &record.told {
+        let from_clerk = match &record.from_clerk {
             Some((_, UserChange::Described { email, name, .. })) => [email.as_ref(), name.as_ref()],
             Some((_, UserChange::Deleted | UserChange::Superseded { .. })) | None => [None; 2],
         };
         let seen = record
-            .seen
+            .from_token
             .iter()
             .flat_map(|seen| [seen.email.as_ref(), seen.name.as_ref()]);
         // JSON writes `"` and `\` as two bytes.
-        let texts = told
+        let texts = from_clerk
             .into_iter()
             .chain(seen)
             .flatten()
             .map(|text| 2 * text.len());
         let flags = record
-            .entry
+            .initial_access
             .as_ref()
             .and_then(|entry| entry.flags.header())
             .map_or(0, |flags| 2 * flags.len());

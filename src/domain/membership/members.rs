@@ -336,14 +336,14 @@ impl Members {
     pub fn user_state(&self, user: &UserId) -> UserState<'_> {
         static NO_FLAGS: Flags = Flags::NONE;
         let (row, record) = (self.table.user(user), self.users.get(user));
-        let told = record.and_then(|record| record.told.as_ref());
-        let deactivated = match told {
+        let from_clerk = record.and_then(|record| record.from_clerk.as_ref());
+        let deactivated = match from_clerk {
             Some((_, UserChange::Deleted)) if !self.policy.deactivate => return UserState::Deleted,
             Some((_, UserChange::Deleted)) => true,
             Some((_, UserChange::Described { banned: true, .. })) => return UserState::Banned,
             _ => false,
         };
-        let entry = record.and_then(|record| record.entry.as_ref());
+        let entry = record.and_then(|record| record.initial_access.as_ref());
         // Clerk does not know which organizations the users of other issuers belong to.
         let by_token = self.policy.by_token && user.clerk().is_some();
         let (access, flags) = match (row, entry) {
@@ -351,7 +351,7 @@ impl Members {
             // lifted.
             (Some(row), _)
                 if self.since.is_some()
-                    && matches!(told, Some((_, UserChange::Described { .. }))) =>
+                    && matches!(from_clerk, Some((_, UserChange::Described { .. }))) =>
             {
                 (AccessStatus::Active, row.flags())
             }
@@ -408,21 +408,22 @@ impl Members {
         {
             return None;
         }
-        let told = record.and_then(|record| record.entry_of(&org));
+        let from_clerk = record.and_then(|record| record.entry_of(&org));
         let claim = claim.filter(|claim| *claim.org == org);
-        match (told, claim) {
+        match (from_clerk, claim) {
             // Token times are in seconds, so a token from the second of the event may be older than the event. Fail closed: the
             // event counts.
-            (Some(told), Some(claim))
+            (Some(from_clerk), Some(claim))
                 if claim
                     .issued
-                    .is_none_or(|issued| issued.0 <= told.at.0 / 1000) =>
+                    .is_none_or(|issued| issued.0 <= from_clerk.at.0 / 1000) =>
             {
-                told.role()
+                from_clerk
+                    .role()
                     .unwrap_or_else(|| self.table.role(workspace, user))
             }
             (_, Some(claim)) => claim.role,
-            (Some(told), None) => told
+            (Some(from_clerk), None) => from_clerk
                 .role()
                 .unwrap_or_else(|| self.table.role(workspace, user)),
             (None, None) => self.table.role(workspace, user),

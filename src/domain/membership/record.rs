@@ -11,11 +11,11 @@ use crate::domain::ids::OrgId;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// The last event from Clerk about the user, from a webhook or from Clerk's answer to a request.
-    pub told: Option<(EventTime, UserChange)>,
+    pub from_clerk: Option<(EventTime, UserChange)>,
     /// E-mail address and name from the user's tokens, where Clerk did not give them.
-    pub seen: Option<Seen>,
+    pub from_token: Option<Seen>,
     /// The access of a user who is in no table. It is given once.
-    pub entry: Option<InitialAccess>,
+    pub initial_access: Option<InitialAccess>,
     /// Memberships of organizations, sorted by organization.
     pub orgs: Vec<OrgEntry>,
 }
@@ -58,13 +58,13 @@ impl Record {
     /// older than the deletion, however late it arrives.
     #[must_use]
     pub fn deleted(&self) -> bool {
-        matches!(self.told, Some((_, UserChange::Deleted)))
+        matches!(self.from_clerk, Some((_, UserChange::Deleted)))
     }
 
     /// Whether `change` at `at` ranks above the last event about the user.
     pub(super) fn is_news_of_user(&self, change: &UserChange, at: EventTime) -> bool {
-        let known = self.told.as_ref();
-        known.is_none_or(|(then, told)| told.rank(*then) < change.rank(at))
+        let known = self.from_clerk.as_ref();
+        known.is_none_or(|(then, from_clerk)| from_clerk.rank(*then) < change.rank(at))
     }
 
     /// Whether `change` at `at` ranks above the last event about the membership. A deletion ends all memberships from before it,
@@ -76,7 +76,10 @@ impl Record {
         change: MemberChange,
         at: EventTime,
     ) -> bool {
-        let deletion = self.told.as_ref().filter(|(_, told)| told.is_final());
+        let deletion = self
+            .from_clerk
+            .as_ref()
+            .filter(|(_, from_clerk)| from_clerk.is_final());
         let known = self.entry_of(org);
         deletion.is_none_or(|(then, _)| *then < at)
             && known.is_none_or(|known| known.change.rank(known.at) < change.rank(at))
@@ -98,13 +101,13 @@ impl Record {
         }
         match change {
             UserChange::Deleted if keep_deleted => {}
-            UserChange::Deleted => (self.seen, self.entry) = (None, None),
+            UserChange::Deleted => (self.from_token, self.initial_access) = (None, None),
             UserChange::Described { .. } => self.enter(newcomer),
             // The user may only have been known because of the superseded event. Now the source decides whether they are known.
             // So a replica that receives this event alone does not know them either.
-            UserChange::Superseded { .. } => self.entry = None,
+            UserChange::Superseded { .. } => self.initial_access = None,
         }
-        self.told = Some((at, change));
+        self.from_clerk = Some((at, change));
     }
 
     /// "E-mail is updated when it changed, the name only when it was empty": the e-mail address from a later token counts, and
@@ -116,8 +119,8 @@ impl Record {
             return;
         }
         newcomer.iter().for_each(|newcomer| self.enter(newcomer));
-        match &mut self.seen {
-            None => self.seen = Some(seen),
+        match &mut self.from_token {
+            None => self.from_token = Some(seen),
             Some(known) => {
                 if seen.email.is_some() && (known.email.is_none() || seen.rank() > known.rank()) {
                     (known.at, known.email) = (seen.at, seen.email);
@@ -132,13 +135,13 @@ impl Record {
         if self.deleted() {
             return false;
         }
-        let (told_at, told_email, told_name) = match &self.told {
+        let (told_at, told_email, told_name) = match &self.from_clerk {
             Some((at, UserChange::Described { email, name, .. })) => {
                 (Some(*at), email.as_ref(), name.as_ref())
             }
             _ => (None, None, None),
         };
-        let known = self.seen.as_ref();
+        let known = self.from_token.as_ref();
         let known_email = known.and_then(|known| known.email.as_ref());
         let later = known
             .map(|known| known.at)
@@ -147,7 +150,7 @@ impl Record {
             < Some(seen.at);
         let other_email = |email: &HeaderValue| later && known_email.or(told_email) != Some(email);
         let nameless = told_name.is_none() && known.is_none_or(|known| known.name.is_none());
-        self.entry.is_none()
+        self.initial_access.is_none()
             || seen.email.as_ref().is_some_and(other_email)
             || (nameless && seen.name.is_some())
     }
@@ -214,16 +217,17 @@ impl Record {
     }
 
     fn enter(&mut self, newcomer: &InitialAccess) {
-        match &mut self.entry {
-            None => self.entry = Some(newcomer.clone()),
+        match &mut self.initial_access {
+            None => self.initial_access = Some(newcomer.clone()),
             Some(entry) => entry.at = entry.at.min(newcomer.at),
         }
     }
 
     /// How many things the record stores. They count against the bound.
     pub(super) fn size(&self) -> usize {
-        usize::from(self.told.is_some() || self.seen.is_some() || self.entry.is_some())
-            + self.orgs.len()
+        usize::from(
+            self.from_clerk.is_some() || self.from_token.is_some() || self.initial_access.is_some(),
+        ) + self.orgs.len()
     }
 }
 

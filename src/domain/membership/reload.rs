@@ -157,12 +157,12 @@ impl Members {
         table: &Table,
         all: &mut Vec<MembershipEvent>,
     ) {
-        if let Some((at, told)) = &record.told {
+        if let Some((at, from_clerk)) = &record.from_clerk {
             let (before, after) = (self.table.user(user), table.user(user));
-            let stays =
-                before == after || (told.takes_access() && Row::rank(after) <= Row::rank(before));
-            if !stays && !told.is_overruled() {
-                let deleted = *told == UserChange::Deleted;
+            let stays = before == after
+                || (from_clerk.takes_access() && Row::rank(after) <= Row::rank(before));
+            if !stays && !from_clerk.is_overruled() {
+                let deleted = *from_clerk == UserChange::Deleted;
                 all.push(overruled_user(user, deleted, *at));
             }
         }
@@ -238,11 +238,11 @@ impl Members {
             let Some(before) = earlier.users.get(user) else {
                 continue;
             };
-            if let Some((at, told @ UserChange::Superseded { .. })) = &record.told
+            if let Some((at, from_clerk @ UserChange::Superseded { .. })) = &record.from_clerk
                 && old(*at)
-                && before.told == record.told
+                && before.from_clerk == record.from_clerk
             {
-                marks.push(Change::User(user.clone(), told.clone()));
+                marks.push(Change::User(user.clone(), from_clerk.clone()));
             }
             let is_old = |e: &&OrgEntry| {
                 e.change == MemberChange::Superseded && old(e.at) && before.orgs.contains(*e)
@@ -272,8 +272,8 @@ impl Members {
         let mut next = self.clone();
         for mark in marks {
             match mark {
-                Change::User(user, told) => next.unmark(user, |record| {
-                    record.told.take_if(|(_, now)| now == told);
+                Change::User(user, from_clerk) => next.unmark(user, |record| {
+                    record.from_clerk.take_if(|(_, now)| now == from_clerk);
                 }),
                 Change::Member(org, user, change) => {
                     next.unmark(user, |record| {
@@ -318,28 +318,28 @@ fn overrule_before(
         return;
     }
     let heard = [
-        record.told.as_ref().map(|told| told.0),
-        record.seen.as_ref().map(|seen| seen.at),
+        record.from_clerk.as_ref().map(|from_clerk| from_clerk.0),
+        record.from_token.as_ref().map(|seen| seen.at),
     ];
     let heard = heard
         .into_iter()
         .flatten()
-        .chain(record.entry.as_ref().map(|entry| entry.at))
+        .chain(record.initial_access.as_ref().map(|entry| entry.at))
         .max();
     if table.user(user).is_none() && heard.is_some_and(|heard| heard <= then) {
         // Clerk does not list the user any more: they were deleted, and the webhook about that was missed.
         if !record
-            .told
+            .from_clerk
             .as_ref()
-            .is_some_and(|(_, told)| told.takes_access())
+            .is_some_and(|(_, from_clerk)| from_clerk.takes_access())
         {
             all.push(gone(user.clone()).at(then));
         }
-    } else if let Some((at, told)) = &record.told
+    } else if let Some((at, from_clerk)) = &record.from_clerk
         && *at <= then
         // A deletion is final: an operator may have deleted a user here whom Clerk still lists.
         && !record.deleted()
-        && !told.is_overruled()
+        && !from_clerk.is_overruled()
     {
         all.push(overruled_user(user, false, *at));
     }

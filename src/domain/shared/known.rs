@@ -53,11 +53,12 @@ fn events_of(kept: &Kept<'_>) -> Vec<MembershipEvent> {
         }
         Kept::User(user, record) => {
             let user = || (*user).clone();
-            let told = record.told.iter();
-            let told = told.map(|(at, told)| Change::User(user(), told.clone()).at(*at));
+            let from_clerk = record.from_clerk.iter();
+            let from_clerk =
+                from_clerk.map(|(at, from_clerk)| Change::User(user(), from_clerk.clone()).at(*at));
             let orgs = record.orgs.iter();
             let orgs = orgs.map(|e| Change::Member(e.org.clone(), user(), e.change).at(e.at));
-            told.chain(orgs).collect()
+            from_clerk.chain(orgs).collect()
         }
     }
 }

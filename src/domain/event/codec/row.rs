@@ -53,9 +53,12 @@ pub fn encode_user(record: &Record, roles: &Roles) -> Vec<u8> {
         (entry.org.to_string(), body)
     };
     json(&UserRow {
-        told: record.told.as_ref().map(|(at, c)| Body::of_user(c, *at)),
-        seen: record.seen.as_ref().map(Body::of_seen),
-        entry: record.entry.as_ref().map(entry),
+        told: record
+            .from_clerk
+            .as_ref()
+            .map(|(at, c)| Body::of_user(c, *at)),
+        seen: record.from_token.as_ref().map(Body::of_seen),
+        entry: record.initial_access.as_ref().map(entry),
         orgs: record.orgs.iter().map(member).collect(),
     })
 }
@@ -80,9 +83,9 @@ pub fn decode_user(
         })
     };
     let record = Record {
-        told: row.told.map(told).transpose()?,
-        seen: row.seen.map(Body::seen).transpose()?,
-        entry: row.entry.map(entry).transpose()?,
+        from_clerk: row.told.map(told).transpose()?,
+        from_token: row.seen.map(Body::seen).transpose()?,
+        initial_access: row.entry.map(entry).transpose()?,
         // Sorted, because the keys of the map are sorted.
         orgs: row.orgs.into_iter().map(member).collect::<Result<_, _>>()?,
     };

@@ -194,7 +194,7 @@ fn full(names: &Roles) -> Record {
         change,
     };
     Record {
-        told: Some((
+        from_clerk: Some((
             EventTime(1),
             UserChange::Described {
                 banned: true,
@@ -202,12 +202,12 @@ fn full(names: &Roles) -> Record {
                 name: text_header("Zoë"),
             },
         )),
-        seen: Some(Seen {
+        from_token: Some(Seen {
             at: EventTime(2),
             email: text_header("b@x.test"),
             name: None,
         }),
-        entry: Some(InitialAccess {
+        initial_access: Some(InitialAccess {
             at: EventTime(1),
             access: AccessStatus::Pending,
             flags: Flags::new(["is_active"]).unwrap(),
@@ -224,7 +224,7 @@ fn full(names: &Roles) -> Record {
 fn a_record_comes_back_as_it_was_written() {
     let names = roles(&["member", "admin"]);
     let told = |change| Record {
-        told: Some((EventTime(9), change)),
+        from_clerk: Some((EventTime(9), change)),
         ..Record::default()
     };
     let deleted = told(UserChange::Deleted);

@@ -60,7 +60,7 @@ proptest! {
     ) {
         let before = after(members(acme()), &events);
         // After a deletion nothing but another deletion counts.
-        let told = before.users.get(&user(who)).and_then(|record| record.told.as_ref());
+        let told = before.users.get(&user(who)).and_then(|record| record.from_clerk.as_ref());
         prop_assume!(deleted || !told.is_some_and(|(_, told)| told.is_final()));
         let reloaded = before.reloaded(new, Policy::default(), TableTime::WhenChanged).members;
         let banned = UserChange::Described { banned: true, email: None, name: None };

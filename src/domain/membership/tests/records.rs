@@ -151,7 +151,7 @@ fn a_deletion_is_final_and_takes_everything_of_the_user_along() {
         change: MemberChange::Role(role("owner")),
     }];
     let expected = Record {
-        told: Some((EventTime(10), UserChange::Deleted)),
+        from_clerk: Some((EventTime(10), UserChange::Deleted)),
         orgs,
         ..Record::default()
     };
