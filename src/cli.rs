@@ -1,4 +1,4 @@
-//! The command line: one file per command. Results go to stdout, talk goes to stderr.
+//! The command line, with one file per command. Results go to stdout, messages for people go to stderr.
 
 mod check;
 mod clerk;
@@ -125,7 +125,7 @@ pub fn run() -> ExitCode {
     ExitCode::from(told(exit))
 }
 
-/// The exit status; says on stderr why there is no result.
+/// The exit status. Prints to stderr why there is no result.
 fn told(exit: Exit) -> u8 {
     exit.unwrap_or_else(|stop| {
         talk(&stop.text);
@@ -133,7 +133,7 @@ fn told(exit: Exit) -> u8 {
     })
 }
 
-/// Help, version, or what clap did not understand. It repeats arguments, and people paste tokens (attack A-125).
+/// Prints help, version, or clap's error. clap repeats arguments, and people paste tokens (attack A-125), so these are masked.
 fn wrong_use(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let masked = masked(&text);
@@ -145,7 +145,7 @@ fn wrong_use(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
 }
 
-/// `text` with `***` for every word that begins like a token, a key or a secret.
+/// `text` with `***` in place of every word that begins like a token, a key or a secret.
 fn masked(text: &str) -> String {
     const MARKS: [&str; 4] = ["eyJ", "whsec_", "sk_test_", "sk_live_"];
     let is_part =
@@ -160,7 +160,7 @@ fn masked(text: &str) -> String {
     out + rest
 }
 
-/// Says what is wrong with the config.
+/// Prints the faults of the config.
 fn wrong_config(faults: &Faults) -> u8 {
     talk(&faults.to_string());
     exit::status(faults)

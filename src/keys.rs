@@ -96,9 +96,9 @@ impl KeyKeeper {
         self.issuers.lock().iter().filter_map(told).collect()
     }
 
-    /// Puts `reloadable` in force. One snapshot gets its rules, exactly the keys of its issuers, and the membership that `members`
-    /// makes. An issuer at the same address keeps its keys. The keys of an issuer that was removed or moved are dropped with it, so
-    /// that they never verify a token again.
+    /// Puts the config `live` in force. One snapshot gets its rules, exactly the keys of its issuers, and the membership that
+    /// `members` makes. An issuer at the same address keeps its keys. The keys of an issuer that was removed or moved are dropped
+    /// with it, so that they never verify a token again.
     pub fn apply(
         self: &Arc<Self>,
         live: &ReloadableSettings,

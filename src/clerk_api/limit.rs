@@ -28,7 +28,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// For a production instance (`reloadable`) or a development instance.
+    /// For a production instance (`live`) or a development instance.
     #[must_use]
     pub fn new(live: bool) -> Self {
         let share = if live { LIVE } else { TEST };

@@ -1,4 +1,4 @@
-//! `bailiff check`: every fault of config and membership at once, and with `--online` whether the others answer.
+//! `bailiff check`: every fault of config and membership at once. With `--online` it also tests the services that the gate uses.
 
 mod hints;
 mod secret_key;
@@ -22,7 +22,7 @@ use crate::domain::snapshot::Rules;
 use crate::domain::static_user::StaticAuth;
 use source::ProbeResult;
 
-/// A clock that is off by more is worth a word: half of Clerk's usual leeway.
+/// A larger difference of clocks causes a warning: half of Clerk's usual leeway.
 const CLOCK_OFF: i64 = 5;
 /// How long the upstream may take to accept a connection.
 const UPSTREAM_WITHIN: Duration = Duration::from_secs(3);
@@ -86,7 +86,7 @@ fn wrong(args: &CheckArgs, faults: &Faults) -> Exit {
     Ok(CONFIG)
 }
 
-/// Asks everybody on whom the gate depends.
+/// Asks every service on which the gate depends.
 async fn ask(
     offline_gate: &OfflineGate,
 ) -> Result<(Vec<KeyFetch>, Option<ProbeResult>, Faults), CommandError> {
@@ -285,7 +285,7 @@ fn found(looks: &[KeyFetch], name: &str) -> String {
     }
 }
 
-/// The word of `access:`.
+/// The value of `access:`.
 fn access(route: &Route, rules: &Rules) -> String {
     let word = match route.access {
         Access::Public => "public",
@@ -309,7 +309,7 @@ fn access(route: &Route, rules: &Rules) -> String {
     format!("{word}{conditions}{own}")
 }
 
-/// Who comes in without an issuer.
+/// The user that needs no issuer.
 fn static_user(mode: &StaticAuth) -> String {
     let user = mode.who().user();
     match mode {

@@ -1,4 +1,4 @@
-//! `bailiff clerk`: what is done at Clerk itself, with the secret key of the config.
+//! `bailiff clerk`: actions at Clerk itself, with the secret key of the config.
 
 mod delete_user;
 mod drop_local_user;

@@ -1,7 +1,7 @@
 //! `bailiff demo`: a development issuer, a sample app, a sample membership, and the real gate in front, in one process.
 //!
-//! The gate is set up as `serve` does it: from a config file and a membership file, by the same code. Only its environment is
-//! not the user's: a key or a setting from there would change what the demo shows.
+//! The gate is set up by the same code as in `serve`, from a config file and a membership file. Only its environment is not the
+//! user's: a key or a setting from there would change what the demo shows.
 
 mod block;
 mod fixtures;
@@ -73,14 +73,15 @@ pub(crate) fn run(args: &DemoArgs) -> Exit {
     };
     stage.server.metrics().watch_log(log.lost_lines());
     let ended = play(stage, args.json);
-    // The log first, so that the last word is the last line.
+    // The log ends first, so that the result is the last line.
     drop(log);
     ended?;
     talk("\nThe demo has ended, and nothing of it is left.\n");
     Ok(0)
 }
 
-/// Attack A-134: whoever has a live key or runs in a cluster wants the real gate, and must not get this one by mistake.
+/// Refuses to run with a live key or in a cluster (attack A-134): there the operator wants the real gate, and must not get this one
+/// by mistake.
 fn refuse_production(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<(), CommandError> {
@@ -185,7 +186,7 @@ fn play(stage: Stage, json: bool) -> Result<(), CommandError> {
         tokio::spawn(announce(addresses, json));
         tokio::spawn(clean_up(folder));
         let served = server.serve().await;
-        // Said and waited for: a channel that just vanishes is an error in Pingora's eyes.
+        // The shutdown is signalled and awaited, because Pingora treats a closed channel as an error.
         let _ = stop.send(true);
         let _ = tokio::join!(issuer, app);
         served
@@ -194,8 +195,8 @@ fn play(stage: Stage, json: bool) -> Result<(), CommandError> {
     served.map_err(|error| CommandError::failed("the demo could not run").saw(error.to_string()))
 }
 
-/// Removes the folder as soon as the end is asked for: whoever asks twice ends the process on the spot, and nothing after it
-/// runs. The gate needs the files no more while it drains.
+/// Removes the folder as soon as the end is requested, because a second signal ends the process at once and no later code runs. The
+/// gate does not need the files while it drains.
 async fn clean_up(folder: Folder) {
     let Ok(mut term) = signal(SignalKind::terminate()) else {
         return;
@@ -207,7 +208,7 @@ async fn clean_up(folder: Folder) {
     drop(folder);
 }
 
-/// Shows the addresses as soon as the first line that somebody pastes will work.
+/// Shows the addresses as soon as the lines to paste will work.
 async fn announce(addresses: Addresses, json: bool) {
     let admin = addresses.admin_socket.clone();
     let ready = async {

@@ -1,23 +1,23 @@
-//! How a command ends: results on stdout, and on stderr why there is none.
+//! How a command ends: with a result on stdout, or with the reason for its absence on stderr.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::config::faults::{Code, Faults, Severity};
 
-/// Exit status: the answer is no, or it failed.
+/// Exit status: the answer is negative, or the command failed.
 pub(crate) const FAILED: u8 = 1;
-/// Exit status: the command was used in a way that makes no sense.
+/// Exit status: the arguments of the command make no sense.
 pub(crate) const USAGE: u8 = 2;
-/// Exit status: somebody else does not answer (`EX_UNAVAILABLE` of sysexits.h).
+/// Exit status: another service does not answer (`EX_UNAVAILABLE` of sysexits.h).
 pub(crate) const UNREACHABLE: u8 = 69;
 /// Exit status of a wrong config (`EX_CONFIG` of sysexits.h).
 pub(crate) const CONFIG: u8 = 78;
 
-/// What a command gives: its exit status, or why it stopped.
+/// The end of a command: its exit status, or why it stopped.
 pub(crate) type Exit = Result<u8, CommandError>;
 
-/// Why a command stops without its result. The text is complete: what is wrong, what was seen, what to do.
+/// Why a command stops without a result. The text is complete: the fault, the observation, the cure.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct CommandError {
@@ -45,12 +45,12 @@ impl CommandError {
         Self::new(CONFIG, what.as_ref())
     }
 
-    /// What was seen, for whoever doubts the first sentence.
+    /// Adds the observation that proves the fault.
     pub(crate) fn saw(self, saw: impl AsRef<str>) -> Self {
         self.line("saw   ", saw.as_ref())
     }
 
-    /// What to do now.
+    /// Adds the cure.
     pub(crate) fn fix(self, fix: impl AsRef<str>) -> Self {
         self.line("fix   ", fix.as_ref())
     }
@@ -61,7 +61,7 @@ impl CommandError {
     }
 }
 
-/// The exit status for `faults`. An address that somebody else has taken is no fault of the config: a supervisor may try again.
+/// The exit status for `faults`. An address that another process uses is no fault of the config: a supervisor may try again.
 pub(crate) fn status(faults: &Faults) -> u8 {
     let errors = faults
         .sorted()
@@ -86,7 +86,7 @@ impl From<Faults> for CommandError {
     }
 }
 
-/// Writes a result to stdout. A reader that went away is no failure of ours; a full disk is.
+/// Writes a result to stdout. A closed reader is no error; a full disk is.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -103,12 +103,12 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), CommandError> 
     print(&format!("{value:#}\n"))
 }
 
-/// Talks to whoever sits there. Nobody is hurt when stderr is closed.
+/// Writes a message for people to stderr. A closed stderr is no error.
 pub(crate) fn talk(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Runs what has to wait for the network.
+/// Runs a future that waits for the network.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -116,7 +116,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CommandE
     let runtime = runtime
         .map_err(|e| CommandError::failed("the runtime could not be started").saw(e.to_string()))?;
     let result = runtime.block_on(future);
-    // Looking up a name runs on a thread of its own, which nobody waits for.
+    // A name lookup runs on a thread of its own, which the command does not wait for.
     runtime.shutdown_background();
     Ok(result)
 }

@@ -1,4 +1,4 @@
-//! `bailiff explain`: what the gate would do with one request, step by step, by the gate's own code.
+//! `bailiff explain`: shows step by step what the gate would do with one request. It runs the gate's own code.
 
 mod advice;
 mod browser;
@@ -90,7 +90,7 @@ struct Request {
     body: Option<Vec<u8>>,
 }
 
-/// What the judge makes of the request.
+/// The verdict on the request.
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Judged {
     Decided(Decision),
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
     let request = request(args)?;
     let offline_gate = offline_gate::read(&args.config)?;
     talk(&offline_gate.warnings.to_string());
-    // Without a token there is nothing that a key could be needed for.
+    // Without a token, no key is needed.
     let offline = args.offline || !request.headers.contains_key(AUTHORIZATION);
     let looks = block_on(offline_gate::look_for_keys(
         &offline_gate.settings.reloadable,
@@ -203,7 +203,7 @@ fn add(headers: &mut HeaderMap, line: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Judges as the gate does, with the difference that keys were fetched just now.
+/// Judges as the gate does, except that the keys were fetched just now.
 fn judge(
     request: &Request,
     offline_gate: &OfflineGate,

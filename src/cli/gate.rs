@@ -1,4 +1,4 @@
-//! Asks a running gate something through its admin listener.
+//! Sends a request to a running gate, through its admin listener.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::secret::Secret;
 
-/// Bound on each step: a health check that hangs is worse than one that says no.
+/// Bound on each step: a health check that hangs is worse than one that fails.
 const WAIT: Duration = Duration::from_secs(3);
 /// Bound on the answer.
 const MAX_ANSWER: u64 = 64 * 1024;
@@ -16,7 +16,7 @@ const MAX_ANSWER: u64 = 64 * 1024;
 /// `path` goes out as it is, so what a caller puts there must be encoded.
 ///
 /// # Errors
-/// When nobody answers, or not with HTTP.
+/// When there is no answer, or it is not HTTP.
 pub(crate) fn ask(
     address: &str,
     method: &str,
@@ -49,7 +49,7 @@ pub(crate) fn ask(
 
 fn reachable(address: &str) -> io::Result<SocketAddr> {
     let mut address: SocketAddr = address.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
-    // "All addresses" is nothing that one can connect to.
+    // The address that means "all addresses" cannot be connected to.
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()

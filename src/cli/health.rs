@@ -10,7 +10,7 @@ use crate::config::interpolate::ProcessEnv;
 use crate::config::load::load;
 use crate::config::settings::Address;
 
-/// Where a gate serves its admin listener unless told otherwise.
+/// The default address of the admin listener.
 const USUAL: &str = "127.0.0.1:8485";
 
 #[derive(clap::Args, Debug)]
@@ -53,14 +53,14 @@ pub(crate) fn run(args: &HealthArgs) -> Exit {
     Ok(if ready { 0 } else { FAILED })
 }
 
-/// The admin address of the config. A config that is wrong is no reason to say that the gate is not ready: it may run on an
-/// earlier version, or have its upstream from a flag.
+/// The admin address of the config. A wrong config does not mean that the gate is not ready: the gate may run with an earlier
+/// version, or get its upstream from a flag.
 fn configured(args: &HealthArgs) -> Option<Address> {
     let config = ConfigArgs {
         config: args.config.clone(),
         ..ConfigArgs::default()
     };
-    // Any upstream will do: the one of the gate may have come by a flag.
+    // The upstream does not matter here. The gate may get it from a flag, so a placeholder is set.
     let overrides = crate::config::load::Overrides {
         upstream: Some("http://127.0.0.1:1".to_owned()),
         ..config.overrides()

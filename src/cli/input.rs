@@ -1,4 +1,4 @@
-//! Reading what must not stand on a command line, where every user of the machine could see it: tokens, bodies, secrets.
+//! Reads tokens, bodies and secrets. They must not be on a command line, which every user of the machine can see.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ pub(crate) fn bytes(source: &str, what: &str, max: usize) -> Result<Vec<u8>, Com
     }
 }
 
-/// Reads a token from `-` (stdin) or `@FILE`. Anything else is refused and not repeated: it may be a token.
+/// Reads a token from `-` (stdin) or `@FILE`. Anything else is refused, and the message does not repeat it: it may be a token.
 pub(crate) fn token(source: &str) -> Result<String, CommandError> {
     let source = match (source, source.strip_prefix('@')) {
         ("-", _) => "-",
@@ -49,7 +49,7 @@ pub(crate) fn token(source: &str) -> Result<String, CommandError> {
     let text = String::from_utf8(bytes(source, "token", 4 * MAX_TOKEN)?);
     let text = text.map_err(|_| CommandError::failed("the token is not text"))?;
     let token = text.trim();
-    // People copy the whole field out of their browser.
+    // People copy the whole header field from their browser.
     let token = token
         .strip_prefix("Authorization:")
         .unwrap_or(token)

@@ -1,5 +1,5 @@
-//! The log on stderr, written by a thread of its own, so that a slow reader never slows a request: JSON lines for machines,
-//! and for the demo on a terminal one short line per request.
+//! The log on stderr. A thread of its own writes it, so that a slow reader never slows a request. It has JSON lines for machines.
+//! The demo on a terminal prints one short line per request instead.
 
 mod lines;
 
@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Bound: lines that wait for the writer; more are dropped and counted.
 const WAITING_LINES: usize = 64 * 1024;
 
-/// Writes out what waits when it is dropped.
+/// Writes the waiting lines when it is dropped.
 pub struct LogGuard {
     _writer: WorkerGuard,
     lost: ErrorCounter,
@@ -36,14 +36,14 @@ impl LogGuard {
         )
     }
 
-    /// Tells how many lines were dropped so far.
+    /// Returns a function that counts the lines dropped so far.
     pub fn lost_lines(&self) -> impl Fn() -> usize + Send + Sync + 'static {
         let lost = self.lost.clone();
         move || lost.dropped_lines()
     }
 }
 
-/// Starts the log as JSON lines. `BAILIFF_LOG` (error, warn, info, debug, trace) sets how much bailiff says.
+/// Starts the log as JSON lines. `BAILIFF_LOG` (error, warn, info, debug, trace) sets its level.
 pub fn json() -> LogGuard {
     let (writer, log) = LogGuard::on_stderr();
     let lines = tracing_subscriber::fmt::layer()
@@ -58,7 +58,7 @@ pub fn json() -> LogGuard {
     log
 }
 
-/// Starts the log as lines for somebody who watches.
+/// Starts the log as lines for people.
 pub fn lines() -> LogGuard {
     let (writer, log) = LogGuard::on_stderr();
     let colours = std::io::stderr().is_terminal()
@@ -72,8 +72,8 @@ pub fn lines() -> LogGuard {
     log
 }
 
-/// How much is said. The libraries below us print whole requests at their lower levels, tokens among them (attack A-125), so
-/// whatever `BAILIFF_LOG` says, of them only errors are let through.
+/// The level of the log. At low levels, the libraries print whole requests with their tokens (attack A-125). So only errors of
+/// libraries are logged, whatever `BAILIFF_LOG` is.
 fn filter() -> Targets {
     let level = std::env::var("BAILIFF_LOG")
         .ok()
@@ -85,8 +85,8 @@ fn filter() -> Targets {
         .with_target("access", ours)
 }
 
-/// A panic ends one request, and is a fault of ours that somebody should hear of. What it says is not printed as it is: it may
-/// hold what came from outside.
+/// Logs panics. A panic ends one request, and is a bug that must be visible. Its message is not printed as it is, because it may
+/// contain text from outside.
 fn count_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);

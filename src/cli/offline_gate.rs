@@ -1,4 +1,4 @@
-//! What a running gate would judge by: config and membership from their files, keys from their issuers.
+//! The data by which a running gate decides: config and membership from their files, keys from their issuers.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,23 +27,23 @@ pub(crate) struct OfflineGate {
     pub warnings: Faults,
 }
 
-/// What asking for the keys of one issuer gave.
+/// The result of fetching the keys of one issuer.
 pub(crate) struct KeyFetch {
     pub issuer: Arc<str>,
     /// The keys, or why there are none.
     pub keys: Result<Arc<KeySet>, String>,
-    /// Where the issuer's metadata said that the keys are, if that was asked for.
+    /// The address of the keys in the issuer's metadata, if the metadata were read.
     pub url: Option<Arc<str>>,
     /// Keys of the set that cannot be used, and why.
     pub skipped: Vec<String>,
-    /// Seconds by which our clock is ahead of the issuer's.
+    /// Seconds by which this machine's clock is ahead of the issuer's.
     pub clock_ahead: Option<i64>,
 }
 
 /// Reads config and membership.
 ///
 /// # Errors
-/// All faults of both, as far as the second can be read at all.
+/// All faults of both, as far as the membership can be read at all.
 pub(crate) fn read(args: &ConfigArgs) -> Result<OfflineGate, Faults> {
     read_with(args, &args.overrides())
 }
@@ -73,7 +73,7 @@ pub(crate) fn read_with(args: &ConfigArgs, overrides: &Overrides) -> Result<Offl
     }
 }
 
-/// Asks every issuer for its keys, and says so: it can take seconds. `offline`: only those that need no network.
+/// Asks every issuer for its keys. Prints that first, because it can take seconds. With `offline`, only keys that need no network.
 pub(crate) async fn look_for_keys(
     live: &ReloadableSettings,
     offline: bool,
@@ -136,7 +136,7 @@ async fn fetch(fetcher: &Fetcher, place: KeyEndpoint, look: &mut KeyFetch) {
 }
 
 impl OfflineGate {
-    /// The snapshot that a gate would have with these keys, before any webhook.
+    /// The snapshot of a gate with these keys, before any webhook.
     pub(crate) fn snapshot(&self, looks: &[KeyFetch]) -> Snapshot {
         let live = &self.settings.reloadable;
         let keys: HashMap<_, _> = looks

@@ -1,4 +1,4 @@
-//! `bailiff revoke`: ends the access of a session or a user now, for the operator who cannot wait.
+//! `bailiff revoke`: ends the access of a session or a user at once.
 
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &RevokeArgs) -> Exit {
         ..ConfigArgs::default()
     };
     let path_of_config = config.path();
-    // Of the upstream nothing depends here; the one of the gate may have come by a flag.
+    // The upstream does not matter here. The gate may get it from a flag, so a placeholder is set.
     let overrides = Overrides {
         upstream: Some("http://127.0.0.1:1".to_owned()),
         ..Overrides::default()

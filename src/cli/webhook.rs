@@ -10,7 +10,7 @@ use super::exit::{CommandError, Exit};
 use super::input;
 use crate::dev::webhook::WebhookSigner;
 
-/// Where the secret comes from without --secret-file.
+/// The variables with the secret, used without --secret-file.
 const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 /// Bound on a secret file.
 const MAX_SECRET: usize = 4096;

@@ -1,4 +1,4 @@
-//! What the two development servers share: reading a request within bounds, building an answer.
+//! Code of both development servers: it reads requests within bounds, and builds answers.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bound: one read, one write.
 const IO_TIME_MAX: Duration = Duration::from_secs(10);
-/// Bound: how long what is left of a body is read after the answer. Not to read it at all would
-/// reset the connection and could take the answer with it.
+/// Bound: how long the rest of a body is read after the answer. Without reading it, the connection would be reset, and the answer
+/// could be lost.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Sets the bounds that Pingora leaves open.
@@ -28,7 +28,7 @@ pub(super) fn bound(session: &mut ServerSession) {
 /// The first part of a request body.
 pub(super) struct BodyPrefix {
     pub bytes: Vec<u8>,
-    /// Whether that is all of it.
+    /// Whether this is the whole body.
     pub complete: bool,
 }
 
@@ -38,14 +38,14 @@ pub(super) async fn read_body(session: &mut ServerSession) -> BodyPrefix {
         bytes: Vec::new(),
         complete: false,
     };
-    // A client such as curl waits for leave before it sends a long body.
+    // A client such as curl waits for a `100 Continue` before it sends a long body.
     let waits = session
         .get_header_bytes("expect")
         .eq_ignore_ascii_case(b"100-continue");
     if waits && session.write_continue_response().await.is_err() {
         return body;
     }
-    // Whatever was read before the time ran out stays in `body`.
+    // What was read before the time limit stays in `body`.
     let _ = tokio::time::timeout(BODY_TIME_MAX, fill(session, &mut body)).await;
     body
 }
@@ -102,7 +102,7 @@ fn decoded(text: &str) -> String {
         .into_owned()
 }
 
-/// An answer. It always says its length: without it Pingora would end the body with the connection.
+/// An answer. It always declares its length; otherwise Pingora would end the body by closing the connection.
 pub(super) fn answer(
     status: StatusCode,
     content_type: &'static str,

@@ -1,8 +1,8 @@
-//! An HTTP server that plays Clerk, or another provider: it publishes keys and metadata, hands out tokens, sends webhooks,
+//! An HTTP server that imitates Clerk, or another provider. It publishes keys and metadata, issues tokens, sends webhooks, and
 //! describes, lists and deletes users.
 //!
-//! Whoever can reach it gets a token for anybody, so it belongs on loopback. Tests misuse it on
-//! purpose through [`DevIssuer::set_keys`], [`DevIssuer::set_behaviour`] and [`DevIssuer::set_metadata`].
+//! Every client gets a token for any user, so the server belongs on loopback. Tests make it misbehave through
+//! [`DevIssuer::set_keys`], [`DevIssuer::set_behaviour`] and [`DevIssuer::set_metadata`].
 
 mod events;
 mod lists;
@@ -25,17 +25,17 @@ use lists::Lists;
 use users::UserApi;
 pub use users::UserBehaviour;
 
-/// The instance in whose name the events are sent, unless another is set.
+/// The default instance id of events.
 pub const INSTANCE_ID: &str = "ins_bailiff_dev";
 
-/// Somebody who can get a token.
+/// A user who can get a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DevUser {
-    /// The short name in the addresses: `alice`.
+    /// The short name in the paths: `alice`.
     pub name: String,
     /// `user_…`
     pub user_id: String,
-    /// The primary address.
+    /// The primary e-mail address.
     pub email: Option<String>,
     /// First and last name.
     pub full_name: String,
@@ -48,7 +48,7 @@ pub struct DevUser {
 pub struct Org {
     /// `org_…`
     pub id: String,
-    /// The readable name in addresses.
+    /// The readable name in URLs.
     pub slug: String,
     /// The role of the person, without `org:`.
     pub role: String,
@@ -56,21 +56,21 @@ pub struct Org {
     pub permissions: Vec<String>,
 }
 
-/// How the key set is answered; or the metadata, of which everything here can be said as well.
+/// How a request for the key set is answered, or one for the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
     /// With the keys.
     #[default]
     Normal,
-    /// With this status and a short text. What is no status at all becomes 500.
+    /// With this status and a short text. An invalid status becomes 500.
     Status(u16),
     /// With 200 and a web page, as a captive portal or a broken CDN does.
     Html,
-    /// With a well-formed set without keys.
+    /// With a well-formed set that has no keys.
     EmptyKeys,
-    /// With the right keys inside of more than 1 MiB of JSON.
+    /// With the right keys, inside more than 1 MiB of JSON.
     Huge,
-    /// Not within 30 seconds; after 35 with 503.
+    /// Only after 35 seconds, with 503.
     Hang,
     /// With 302 to this address.
     Redirect(String),
@@ -78,22 +78,22 @@ pub enum Behaviour {
     Raw(Vec<u8>),
 }
 
-/// What the metadata say (OpenID Connect Discovery, 3).
+/// The content of the metadata (OpenID Connect Discovery, 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Metadata {
-    /// The issuer and where its keys are.
+    /// The issuer and the address of its keys.
     #[default]
     Normal,
-    /// This text as the issuer.
+    /// Another issuer: this text.
     DevIssuer(String),
-    /// This address as that of the keys.
+    /// Another address of the keys.
     JwksUri(String),
-    /// Something else instead: no keys then means no `jwks_uri`.
+    /// Another answer instead. [`Behaviour::EmptyKeys`] then gives metadata without `jwks_uri`.
     Instead(Behaviour),
 }
 
-/// The server. Clones share everything, so a test keeps one and serves another:
-/// `listen::spawn("issuer", issuer.clone(), listener, shutdown)`.
+/// The server. Clones share everything, so a test keeps one clone and serves another: `listen::spawn("issuer", issuer.clone(),
+/// listener, shutdown)`.
 #[derive(Clone)]
 pub struct DevIssuer(Arc<State>);
 
@@ -112,15 +112,15 @@ struct State {
     lists: Lists,
 }
 
-/// Where events go.
+/// The receiver of events.
 struct Target {
     url: String,
     signer: WebhookSigner,
 }
 
 impl DevIssuer {
-    /// An issuer whose tokens say `url` in `iss`, which is also where it must be served: bind the
-    /// listener first. The first key signs; all are published.
+    /// An issuer with `url` as the `iss` of its tokens. It must be served at that address, so bind the listener first. The first
+    /// key signs; all keys are published.
     #[must_use]
     pub fn new(url: String, keys: Vec<SigningKey>) -> Self {
         Self(Arc::new(State {
@@ -139,90 +139,90 @@ impl DevIssuer {
         }))
     }
 
-    /// What tokens say in `iss`.
+    /// The `iss` of the tokens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
     }
 
-    /// Where the keys are.
+    /// The address of the keys.
     #[must_use]
     pub fn jwks_url(&self) -> String {
         format!("{}/.well-known/jwks.json", self.0.url)
     }
 
-    /// How often the keys were asked for, whatever the answer was.
+    /// The number of requests for the keys, whatever the answer was.
     #[must_use]
     pub fn jwks_hits(&self) -> u64 {
         self.0.jwks_hits.load(Ordering::SeqCst)
     }
 
-    /// How often the metadata was asked for, whatever the answer was.
+    /// The number of requests for the metadata, whatever the answer was.
     #[must_use]
     pub fn metadata_hits(&self) -> u64 {
         self.0.metadata_hits.load(Ordering::SeqCst)
     }
 
-    /// Who can get tokens, and whom the Backend API knows, as changed at this moment. Nobody at first.
+    /// Sets the users who can get tokens and whom the Backend API knows, as changed at this moment. There are none at first.
     pub fn set_people(&self, people: Vec<DevUser>) {
         self.0.users.changed_now();
         self.0.people.store(Arc::new(people));
     }
 
-    /// Who there is by now: a user who is deleted through the Backend API is gone.
+    /// The current users, without those that were deleted through the Backend API.
     #[must_use]
     pub fn people(&self) -> Arc<Vec<DevUser>> {
         self.0.people.load_full()
     }
 
-    /// What the Backend API wants to see in `Authorization: Bearer …`. Nothing is good enough at first.
+    /// Sets the secret that the Backend API expects in `Authorization: Bearer …`. At first it accepts none.
     pub fn set_secret_key(&self, secret: Option<String>) {
         self.0.users.set_secret_key(secret);
     }
 
-    /// Changes how the Backend API answers whoever has the secret key.
+    /// Changes how the Backend API answers clients with the secret key.
     pub fn set_user_behaviour(&self, behaviour: UserBehaviour) {
         self.0.users.set_behaviour(behaviour);
     }
 
-    /// How often `user_id` was asked for (`GET`) and deleted (`DELETE`), whatever the answer was.
+    /// The numbers of requests for `user_id` with `GET` and with `DELETE`, whatever the answer was.
     #[must_use]
     pub fn user_hits(&self, user_id: &str) -> (u64, u64) {
         self.0.users.hits(user_id)
     }
 
-    /// Changes how the lists of the Backend API answer whoever has the secret key.
+    /// Changes how the lists of the Backend API answer clients with the secret key.
     pub fn set_list_behaviour(&self, behaviour: ListBehaviour) {
         self.0.lists.set(behaviour);
     }
 
-    /// How the next requests for a page are answered, each by one of these.
+    /// Sets the answers to the next requests for a page, one for each.
     pub fn next_lists(&self, behaviours: Vec<ListBehaviour>) {
         self.0.lists.next(behaviours);
     }
 
-    /// Exactly these users are banned in the list of users.
+    /// Makes exactly these users banned in the list of users.
     pub fn set_banned(&self, users: impl IntoIterator<Item = String>) {
         self.0.lists.set_banned(users.into_iter().collect());
     }
 
-    /// How many pages were asked for with the secret key.
+    /// The number of requests for a page with the secret key.
     #[must_use]
     pub fn list_hits(&self) -> u64 {
         self.0.lists.hits()
     }
 
-    /// What tokens say in `azp` when the request asks for nothing else. Nothing at first.
+    /// Sets the `azp` of tokens for requests that name none. There is no `azp` at first.
     pub fn set_azp(&self, origin: Option<String>) {
         self.0.azp.store(origin.map(Arc::new));
     }
 
-    /// Where events go and with what they are signed. Without it, `/send` and `/sign` answer 503.
+    /// Sets the receiver of events, and their signer. Without them, `/send` and `/sign` answer 503.
     pub fn set_webhook(&self, url: String, signer: WebhookSigner) {
         self.0.webhook.store(Some(Arc::new(Target { url, signer })));
     }
 
-    /// In whose name events are sent. [`INSTANCE_ID`] at first.
+    /// Sets the instance id of events. [`INSTANCE_ID`] at first.
     pub fn set_instance_id(&self, instance_id: String) {
         self.0.instance_id.store(Arc::new(instance_id));
     }
@@ -232,12 +232,12 @@ impl DevIssuer {
         self.0.keys.store(Arc::new(keys));
     }
 
-    /// Changes how the key set is answered. The other addresses go on as before.
+    /// Changes the answer to requests for the key set. Other paths are not affected.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         self.0.behaviour.store(Arc::new(behaviour));
     }
 
-    /// Changes what the metadata say.
+    /// Changes the content of the metadata.
     pub fn set_metadata(&self, metadata: Metadata) {
         self.0.metadata.store(Arc::new(metadata));
     }

@@ -1,7 +1,7 @@
-//! An RSA key as a Clerk instance has one: it signs tokens, and its public half is in the key set.
+//! An RSA key like that of a Clerk instance: it signs tokens, and its public half is in the key set.
 //!
-//! Signing takes the header as bytes and always computes RS256, whatever the header claims. That is
-//! how tests get correctly signed nonsense: a header that says `none`, a payload with a member twice.
+//! Signing takes the header as bytes and always computes RS256, whatever the header claims. So tests get wrong tokens with a
+//! correct signature: a header with `none`, a payload with a duplicate member.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct Parts {
     exponent: String,
 }
 
-/// Shows which key it is, never the key.
+/// Shows the key id, never the key.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
@@ -172,9 +172,9 @@ impl SigningKey {
         )
     }
 
-    /// A token of exactly these bytes, signed with RS256 whatever the header says.
+    /// A token of exactly these bytes, signed with RS256 whatever the header contains.
     ///
-    /// Fail closed: should the crypto library fail, the signature is empty and nobody accepts it.
+    /// Fail closed: if the crypto library fails, the signature is empty, and no receiver accepts it.
     #[must_use]
     pub fn sign_raw(&self, header_json: &[u8], payload_json: &[u8]) -> String {
         let mut token = URL_SAFE_NO_PAD.encode(header_json);
@@ -204,7 +204,7 @@ impl SigningKey {
     }
 }
 
-/// A JWK of 1024 bits, well-formed and too weak to be trusted. Nobody has its private half.
+/// A JWK of 1024 bits, well-formed but too weak to be trusted. Its private half does not exist.
 #[must_use]
 pub fn weak_jwk(kid: &str) -> Value {
     const MODULUS: &str = "5JX-TVebZhTiB3wweXFLwDrmK9O6DpnFm2UuhXwuu6pehLglZ4u4xSUI3smioCEuZCFks2vJbsUxuIzV5YH3S9TZpiaje8BXv7yxuswYaM9LUs0TVFiMi3UWxaSLDcwGEN624U30Y4ZiZ6Ul8mZYEuBOgHA3UbZSRDmSGtpcqTk";

@@ -1,7 +1,7 @@
-//! Session tokens as Clerk makes them, ID and access tokens as other providers do, and every way to bend one.
+//! Session tokens as Clerk makes them, ID and access tokens as other providers make them, and every way to change one.
 //!
-//! A [`Mint`] starts as a correct session token of version 2; each method changes one thing. What
-//! [`Mint::claim`] and [`Mint::without`] say is applied last, so any claim can be made wrong.
+//! A [`Mint`] starts as a correct session token of version 2. Each method changes one thing. The changes of [`Mint::claim`] and
+//! [`Mint::without`] are applied last, so any claim can be made wrong.
 
 use serde_json::{Map, Value, json};
 
@@ -14,9 +14,9 @@ pub const CATEGORY_TEMPLATE: &str = "cl_B7d4PD222AAA";
 
 /// Clerk's default lifetime.
 const LIFETIME_SECS: u64 = 60;
-/// What providers give to access tokens.
+/// The usual lifetime of other providers' access tokens.
 const OIDC_LIFETIME_SECS: u64 = 3600;
-/// By how much `nbf` lies before `iat`, for clocks that run behind.
+/// The distance of `nbf` before `iat`, for clocks that are behind.
 const NOT_BEFORE_SECS: u64 = 10;
 /// The bit masks are computed in 128 bits.
 const PERMISSIONS_MAX: usize = 128;
@@ -46,12 +46,12 @@ enum Shape {
     V2,
     V1,
     Template,
-    /// Of a provider that is not Clerk.
+    /// A token of a provider other than Clerk.
     Oidc,
 }
 
 impl Mint {
-    /// A session token that `issuer` gives to the user `sub` at the unix time `now`, in seconds.
+    /// A session token of `issuer` for the user `sub`, at the unix time `now` in seconds.
     pub fn new(issuer: &str, sub: &str, now: u64) -> Self {
         Self {
             issuer: issuer.to_owned(),
@@ -239,8 +239,7 @@ impl Mint {
     }
 }
 
-/// The session in which a minted token for this user lives: always the same one, so that a test or a
-/// webhook can speak of it.
+/// The session of every minted token for this user. It is always the same one, so that a test or a webhook can name it.
 #[must_use]
 pub fn session_of(sub: &str) -> String {
     format!("sess_{}", sub.strip_prefix("user_").unwrap_or(sub))
@@ -255,8 +254,8 @@ fn change(members: &mut Map<String, Value>, changes: &[Change]) {
     }
 }
 
-/// Permissions in the form of version 2: the i-th mask belongs to the i-th feature, and its bit j
-/// says that the feature has the j-th permission name.
+/// Permissions in the form of version 2. The i-th mask belongs to the i-th feature. Its bit j means that the feature has the j-th
+/// permission name.
 struct PackedPermissions {
     features: String,
     names: String,

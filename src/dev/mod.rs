@@ -1,12 +1,11 @@
-//! A Clerk of one's own, for the demo, the command line and the tests.
+//! An imitation of Clerk for the demo, the command line and the tests.
 //!
-//! Nothing in here guards anything. The issuer signs a token for whoever asks, the sample app shows
-//! whatever it receives, the builders make broken tokens on purpose. `bailiff serve` uses none of
-//! it; users are `bailiff demo`, `bailiff token mint`, `bailiff webhook sign|send` and the
-//! end-to-end tests, which run the same code in process.
+//! Nothing in here protects anything. The issuer signs a token for every caller, the sample app shows all it receives, the builders
+//! make broken tokens on purpose. `bailiff serve` uses none of it. Its users are `bailiff demo`, `bailiff token mint`, `bailiff
+//! webhook sign|send` and the end-to-end tests, which run the same code in process.
 //!
 //! - [`key`]: an RSA key that signs, and its JWK and PEM forms
-//! - [`mint`]: session tokens as Clerk makes them, and every way to bend one
+//! - [`mint`]: session tokens as Clerk makes them, and every way to change one
 //! - [`webhook`]: Svix signatures and Clerk's events
 //! - [`issuer`]: the HTTP server that plays Clerk
 //! - [`sample_app`]: an upstream that shows what reached it

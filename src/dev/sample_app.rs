@@ -1,4 +1,4 @@
-//! An upstream that shows what reached it: the answer to every request is the request, as JSON.
+//! An upstream that answers every request with the request itself, as JSON.
 
 use async_trait::async_trait;
 use http::{Response, StatusCode};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{BodyPrefix, bound, json, read_body};
 
-/// The headers in which the gate says who asks, and `x-request-id`, which follows a request through logs.
+/// The headers in which the gate describes the caller, and `x-request-id`, which follows a request through logs.
 const IDENTITY: [&str; 15] = [
     "x-access-status",
     "x-actor-id",
@@ -57,7 +57,7 @@ impl ServeHttp for SampleApp {
 
 type Headers = Vec<(String, String)>;
 
-/// All headers as (name in lower case, value), in the order in which they came in.
+/// All headers as (name in lower case, value), in the order of their arrival.
 fn received_headers(session: &ServerSession) -> Headers {
     // A header map groups equal names; only the raw head of HTTP/1 still knows the order.
     let headers = match session.as_http1() {
@@ -109,7 +109,7 @@ fn shortened(value: &str) -> String {
         .to_owned()
 }
 
-/// What a well-behaved app would read. A name that came twice shows both values: there should be one.
+/// The headers that a correct app would read. A name that came twice shows both values, although there should be one.
 fn identity(headers: &Headers) -> Map<String, Value> {
     let mut identity = Map::new();
     for (name, value) in headers {
@@ -125,7 +125,7 @@ fn identity(headers: &Headers) -> Map<String, Value> {
     identity
 }
 
-/// The beginning of a body that says it is JSON; anything else might be secret or unreadable.
+/// The beginning of a body that is declared as JSON. Anything else might be secret or unreadable.
 fn shown_body(headers: &Headers, body: &BodyPrefix) -> Value {
     let is_json = headers
         .iter()

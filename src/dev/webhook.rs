@@ -1,4 +1,4 @@
-//! Clerk's webhooks as the sender makes them: events, and the Svix signatures over them.
+//! Clerk's webhooks from the sender's side: events, and the Svix signatures over them.
 //!
 //! ```
 //! use bailiff::dev::webhook::{WebhookSigner, data, event, generate_secret};
@@ -28,7 +28,7 @@ pub use deliver::{DeliveryResponse, deliver};
 const PREFIX: &str = "whsec_";
 /// Bound: a Svix key has 24 to 64 bytes; this is the base64 of more than 64.
 const SECRET_CHARS_MAX: usize = 128;
-/// Fewer bytes are guessable, and none at all lets anybody sign.
+/// Fewer bytes could be guessed, and with an empty key anyone could sign.
 const KEY_BYTES_MIN: usize = 16;
 
 /// A new signing secret: `whsec_` and 24 random bytes, the form in Clerk's dashboard.
@@ -74,7 +74,7 @@ impl WebhookSigner {
         Ok(Self::with_raw_key(&key))
     }
 
-    /// A signer for any key, the empty one included: to prove that a receiver refuses what it signs.
+    /// A signer for any key, even an empty one, to prove that a receiver refuses its signatures.
     #[must_use]
     pub fn with_raw_key(key: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))

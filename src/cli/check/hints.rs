@@ -1,5 +1,5 @@
-//! What else a config says, and what its author may not have thought of. A hint is a guess: it is no fault, and nothing fails
-//! because of it.
+//! Further properties of a config, and hints about what its author may have overlooked. A hint is a guess: it is no fault, and
+//! nothing fails because of it.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::domain::routes::Access;
 
 /// The domain of Clerk's development instances.
 const DEVELOPMENT: &str = "clerk.accounts.dev";
-/// So many wrong letters are a slip of the finger.
+/// So many wrong letters count as a typing error.
 const SLIP: usize = 2;
 
 const NAMELESS: &str = "users are recorded on first sight with the e-mail address and the name that the token has, and Clerk's session \
@@ -23,7 +23,7 @@ const NO_WEBHOOK_ROUTE: &str = "there is a signing secret for webhooks and no ro
                                 created: add `{path: /api/webhooks/clerk, methods: [POST], access: webhook}`, or unset \
                                 CLERK_WEBHOOK_SIGNING_SECRET and CLERK_WEBHOOK_SECRET";
 
-/// The lines of the summary about what the gate asks and keeps.
+/// The lines of the summary about the services that the gate asks, and the data that it keeps.
 pub(super) fn surroundings(offline_gate: &OfflineGate) -> String {
     let (boot, live) = (
         &offline_gate.settings.fixed,
@@ -63,7 +63,7 @@ pub(super) fn surroundings(offline_gate: &OfflineGate) -> String {
     text
 }
 
-/// Where replicas share what they learn. Never the password.
+/// The shared store. Never its password.
 pub(super) fn shared(settings: &SharedSettings) -> String {
     let scheme = if settings.tls { "rediss" } else { "redis" };
     let SharedSettings {
@@ -82,7 +82,7 @@ pub(super) fn shared(settings: &SharedSettings) -> String {
     format!("{scheme}://{authority}/{database}, {namespace}{tells}")
 }
 
-/// The Backend API for programs. Never the key.
+/// The Backend API as JSON. Never the secret key.
 pub(super) fn backend_json(offline_gate: &OfflineGate) -> Value {
     let backend = offline_gate.settings.reloadable.backend.as_ref();
     json!({
@@ -92,7 +92,7 @@ pub(super) fn backend_json(offline_gate: &OfflineGate) -> Value {
     })
 }
 
-/// What may surprise somebody later.
+/// Properties of the config that may surprise the operator later.
 pub(super) fn hints(offline_gate: &OfflineGate) -> Vec<String> {
     let live = &offline_gate.settings.reloadable;
     let first_sight = live
@@ -118,7 +118,7 @@ pub(super) fn hints(offline_gate: &OfflineGate) -> Vec<String> {
         .collect()
 }
 
-/// Users who are created at Clerk and never heard of here: the news is let in nowhere, or does not get here at all.
+/// Warns when the gate does not learn of new users at Clerk: no route takes webhooks, or none can arrive.
 fn webhook(offline_gate: &OfflineGate) -> Option<String> {
     let rules = &offline_gate.settings.reloadable.rules;
     let Some(route) = rules
@@ -144,7 +144,7 @@ fn webhook(offline_gate: &OfflineGate) -> Option<String> {
     })
 }
 
-/// Whether the host ends almost like Clerk's own domain: whoever owns that one could sign.
+/// Whether the host ends almost like Clerk's own domain. The owner of such a domain could sign tokens.
 fn is_slip(iss: &str) -> bool {
     let host = iss
         .split("://")
@@ -155,7 +155,7 @@ fn is_slip(iss: &str) -> bool {
         .unwrap_or_default();
     let labels: Vec<_> = host.rsplit('.').take(3).collect();
     let end = labels.into_iter().rev().collect::<Vec<_>>().join(".");
-    // Bound: a host of any length is compared with a short one.
+    // Bound: a host may have any length, so only its end is compared with the short domain.
     let short = end.len() <= DEVELOPMENT.len() + SLIP;
     short && end != DEVELOPMENT && strsim::osa_distance(&end, DEVELOPMENT) <= SLIP
 }

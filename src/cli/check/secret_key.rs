@@ -1,7 +1,7 @@
-//! Whether the secret key is good, and of the same instance as the publishable key.
+//! Whether the secret key is valid, and of the same instance as the publishable key.
 //!
-//! A publishable key of one instance and a secret key of another make a gate that lets people in and asks for their names in
-//! vain; and `bailiff clerk delete-user` would delete somebody else.
+//! With keys of two instances, the gate lets users in but asks for their names in vain, and `bailiff clerk delete-user` would
+//! delete another user.
 
 use crate::clerk_api::{Backend, BackendError};
 use crate::cli::exit::{CommandError, talk};
@@ -46,7 +46,7 @@ pub(super) async fn try_out(
             let what = format!("the secret key is not accepted by {base}");
             faults.push(told(Fault::error(Code::SecretKey, what), &why));
         }
-        // Tokens are checked without it, so this alone is no reason not to start.
+        // Tokens are verified without it, so this alone does not prevent a start.
         Err(why) => {
             let what = format!("{base} could not be asked whether the secret key is good");
             faults.push(told(Fault::warning(Code::SecretKey, what), &why));

@@ -1,4 +1,4 @@
-//! Whether whoever is asked for the membership while the gate runs gives something that can be used.
+//! Whether the source of the membership that a running gate asks gives a usable answer.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::domain::membership::{Flags, Roles};
 use crate::fetch::Fetcher;
 use crate::membership_sources::{clerk, http, postgres};
 
-/// How long Clerk's lists are read here. A gate takes its time.
+/// How long Clerk's lists are read here. A running gate has no such limit.
 const CLERK_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a source gave.
+/// The result of asking a source.
 pub(super) struct ProbeResult {
-    /// Users, workspaces and memberships; `None` where users are asked for one by one.
+    /// Users, workspaces and memberships. `None` where users are looked up one by one.
     pub size: Option<(usize, usize, usize)>,
 }
 
-/// Asks once, if there is somebody to ask, and says everything that is wrong.
+/// Asks the source once, if there is one, and reports every fault.
 pub(super) async fn try_out(live: &ReloadableSettings, faults: &mut Faults) -> Option<ProbeResult> {
     let (source, roles) = (live.membership.as_ref()?, live.rules.roles.as_ref()?);
     if !source.from.is_remote() {
@@ -97,7 +97,7 @@ async fn try_clerk(
     })
 }
 
-/// What there is to say of such a source, in one line.
+/// Describes such a source in one line.
 pub(super) fn told(source: &MembershipSource, found: Option<&ProbeResult>) -> String {
     match found {
         Some(ProbeResult { size: Some(size) }) => super::sizes(*size),

@@ -1,4 +1,4 @@
-//! `bailiff clerk delete-user`: shows who it is, asks, deletes, and drops the user here.
+//! `bailiff clerk delete-user`: shows the user, asks for confirmation, deletes the user at Clerk, and drops the user here.
 
 use std::io::{BufRead, IsTerminal as _, stdin};
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &DeleteUserArgs) -> Exit {
         ));
         confirm(&user, stdin().lock())?;
     }
-    // Somebody may have thought for minutes: a new connection, as the first one may be gone.
+    // The confirmation may have taken minutes, and the first connection may be gone, so this opens a new one.
     let backend = self::backend(api)?;
     let deletion =
         block_on(backend.delete_user(&user))?.map_err(|why| failed(&doubt(&user, &why), &why))?;
@@ -87,7 +87,7 @@ fn settings(args: &DeleteUserArgs) -> Result<Settings, CommandError> {
         ..ConfigArgs::default()
     };
     let path = config.path();
-    // Of the upstream nothing depends here; without a config nobody has named one.
+    // The upstream does not matter here. Without a config there is none, so a placeholder is set.
     let upstream = path.is_none().then(|| "http://127.0.0.1:1".to_owned());
     let loaded = load(
         path.as_deref(),
@@ -100,7 +100,7 @@ fn settings(args: &DeleteUserArgs) -> Result<Settings, CommandError> {
     Ok(loaded.settings)
 }
 
-/// What the config says of the Backend API.
+/// The Backend API in the config.
 fn api(settings: &Settings) -> Result<&BackendSettings, CommandError> {
     settings.reloadable.backend.as_ref().ok_or_else(|| {
         CommandError::config("the config has no secret key, without which nothing can be deleted at Clerk")
@@ -118,7 +118,7 @@ fn failed(what: &str, why: &BackendError) -> CommandError {
     CommandError::failed(what).saw(why.cause()).fix(why.cure())
 }
 
-/// What is known after a deletion that failed: what went wrong may have been the answer alone.
+/// Describes the state after a failed deletion: perhaps only the answer was lost.
 fn doubt(user: &ClerkUserId, why: &BackendError) -> String {
     match why {
         BackendError::Key { .. }
@@ -139,7 +139,7 @@ fn doubt(user: &ClerkUserId, why: &BackendError) -> String {
     }
 }
 
-/// Who it is, for whoever is asked.
+/// Describes the user, for the confirmation.
 fn described(user: &ClerkUserId, change: &Change) -> String {
     let (email, name) = match change {
         Change::User(_, UserChange::Described { email, name, .. }) => {
@@ -155,8 +155,8 @@ fn described(user: &ClerkUserId, change: &Change) -> String {
     )
 }
 
-/// People choose their names themselves. One with anything else than letters, digits and usual signs stays as a header would
-/// show it, so that it cannot move the cursor or turn the direction of a line.
+/// Users choose their names themselves. A name with anything but letters, digits and usual signs is shown escaped, as in a header,
+/// so that it cannot move the cursor or turn the direction of a line.
 fn readable(text: &HeaderValue) -> String {
     let encoded = String::from_utf8_lossy(text.as_bytes()).into_owned();
     let usual = |c: char| c.is_alphanumeric() || c == ' ' || c.is_ascii_punctuation();
@@ -166,7 +166,7 @@ fn readable(text: &HeaderValue) -> String {
     }
 }
 
-/// Reads one line, which must be the id to the letter.
+/// Reads one line, which must be exactly the id.
 fn confirm(user: &ClerkUserId, input: impl BufRead) -> Result<(), CommandError> {
     let mut line = String::new();
     // Bound: an id with its line end.

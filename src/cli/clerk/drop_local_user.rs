@@ -1,4 +1,5 @@
-//! What is left to do here once Clerk no longer has a user: the running gate is told, so that nobody waits for a webhook.
+//! The second step of a deletion, after Clerk no longer has the user: it informs the running gate, which then needs no webhook for
+//! that.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -7,20 +8,20 @@ use crate::cli::gate;
 use crate::config::settings::Settings;
 use crate::domain::ids::ClerkUserId;
 
-/// What became of telling the gate.
+/// The result of informing the gate.
 pub(super) struct Here {
     /// The admin listener of the config.
     admin: String,
-    /// Whether the config believes anybody's webhooks, by which a gate learns it as well.
+    /// Whether the config accepts webhooks, through which a gate learns of the deletion as well.
     webhooks: bool,
     end: End,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// The config has no `admin.token`, so nobody was asked.
+    /// The config has no `admin.token`, so the gate was not asked.
     NotAsked,
-    /// From now on the user is refused.
+    /// The gate refuses the user from now on.
     Dropped,
     /// The token of the config is not the one that the gate was started with.
     Token,
@@ -31,7 +32,7 @@ enum End {
 }
 
 impl Here {
-    /// Tells the gate that runs with these settings.
+    /// Informs the gate that runs with these settings.
     pub(super) fn told(user: &ClerkUserId, settings: &Settings) -> Self {
         let admin = settings.fixed.admin.to_string();
         let webhooks = settings.reloadable.rules.webhooks.is_some();
@@ -42,7 +43,7 @@ impl Here {
                 end: End::NotAsked,
             };
         };
-        // One segment, whatever an id may hold (CVE-2026-34076).
+        // One segment of the path, whatever the id contains (CVE-2026-34076).
         let path = format!(
             "/users/{}",
             utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC)
@@ -58,7 +59,7 @@ impl Here {
         }
     }
 
-    /// For programs.
+    /// The result as one word, for programs.
     pub(super) fn word(&self) -> &'static str {
         match self.end {
             End::NotAsked => "not_asked",
@@ -68,8 +69,8 @@ impl Here {
         }
     }
 
-    /// The exit status. A gate that should have been told and was not may still let the user in, so that is a failure; the same
-    /// command once more does no harm.
+    /// The exit status. If informing the gate failed, it may still let the user in, so that is a failure. The command may be
+    /// repeated without harm.
     pub(super) fn status(&self) -> u8 {
         match self.end {
             End::NotAsked | End::Dropped => 0,
@@ -77,7 +78,7 @@ impl Here {
         }
     }
 
-    /// For people.
+    /// The result as text, for people.
     pub(super) fn text(&self, user: &ClerkUserId) -> String {
         let Self { admin, end, .. } = self;
         let meanwhile = self.meanwhile(user);
@@ -101,7 +102,7 @@ impl Here {
         }
     }
 
-    /// How a gate learns it that nobody tells.
+    /// How a gate that was not informed learns of the deletion.
     fn meanwhile(&self, user: &ClerkUserId) -> String {
         if self.webhooks {
             format!(
@@ -121,7 +122,7 @@ impl End {
         match status {
             200 => Self::Dropped,
             401 | 403 => Self::Token,
-            // The answer of whoever listens there, who may be anybody: one line of it, without control characters.
+            // Any program may have given this answer, so only one line of it is shown, without control characters.
             _ => Self::Refused(
                 status,
                 text.chars().filter(|c| !c.is_control()).take(200).collect(),

@@ -7,27 +7,27 @@ use crate::cli::exit::{CommandError, talk};
 
 /// The usual first port.
 const FIRST: u16 = 8484;
-/// From a block that is taken to the next one, and how often.
+/// The step from a block that is taken to the next one, and the number of steps.
 const STEP: u16 = 10;
 const MOVES: u16 = 5;
-/// What listens on the four, in order.
+/// The servers on the four ports, in order.
 const NAMES: [&str; 4] = ["gate", "admin", "issuer", "app"];
 
-/// The four, bound.
+/// The four bound listeners.
 pub(super) struct Block {
     own: Option<[(SocketAddr, TcpListener); 2]>,
     pub issuer: TcpListener,
     pub app: TcpListener,
 }
 
-/// An address that cannot be had.
+/// An address that is not available.
 struct Taken {
     name: &'static str,
     address: SocketAddr,
     error: io::Error,
 }
 
-/// Binds the block at `port`, or without one the first that is free.
+/// Binds the block at `port`, or without a port the first free block.
 pub(super) fn take(ip: IpAddr, port: Option<u16>) -> Result<Block, CommandError> {
     match port {
         Some(port) => bind(ip, port).map_err(|taken| refused(&taken, port)),
@@ -115,7 +115,7 @@ fn refused(taken: &Taken, first: u16) -> CommandError {
 }
 
 impl Block {
-    /// Lets go of the gate's and the admin's address, which the server binds for itself right after.
+    /// Releases the gate's and the admin's address, which the server binds itself right after.
     pub(super) fn release(&mut self) -> (SocketAddr, SocketAddr) {
         let unset = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         self.own
@@ -123,7 +123,7 @@ impl Block {
             .map_or((unset, unset), |[(gate, _), (admin, _)]| (gate, admin))
     }
 
-    /// Where somebody on this machine reaches `listener`.
+    /// The URL of `listener` for clients on this machine.
     pub(super) fn url(&self, listener: &TcpListener) -> Result<String, CommandError> {
         let address = listener.local_addr();
         address
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_block_with_one_port_taken_is_passed_over_whole() {
         let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        // Below the range from which others get free ports, two free blocks; the third port of the first is then taken.
+        // Two free blocks below the range of ephemeral ports. The third port of the first block is then taken.
         let free =
             |first: &u16| bind(localhost, *first).is_ok() && bind(localhost, first + STEP).is_ok();
         let first = (20_000..30_000).step_by(40).find(free).unwrap();

@@ -1,4 +1,4 @@
-//! Who is in the demo, and the two files that `serve` would read.
+//! The people of the demo, and the two files that `serve` would read.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,10 +7,10 @@ use crate::dev::issuer::{DevUser, INSTANCE_ID, Org};
 
 /// The origin for which tokens are made.
 pub(super) const ORIGIN: &str = "https://app.example.com";
-/// Where the gate takes webhooks.
+/// The path at which the gate takes webhooks.
 pub(super) const WEBHOOK_PATH: &str = "/webhooks/clerk";
 
-/// One of the cast: name, full name, the app's own id, access, and the role in which workspace.
+/// One person: name, full name, the app's own id, access, and the roles in workspaces.
 struct Role {
     name: &'static str,
     full_name: &'static str,
@@ -119,7 +119,7 @@ pub(super) fn membership() -> String {
     text
 }
 
-/// What the config names.
+/// The addresses and files that the config names.
 pub(super) struct Places<'p> {
     pub gate: SocketAddr,
     pub admin: SocketAddr,

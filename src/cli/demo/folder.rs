@@ -1,4 +1,4 @@
-//! A folder that only its owner can read, gone when the demo ends.
+//! A folder that only its owner can read. It is removed when the demo ends.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     pub(super) fn new() -> Result<Self, CommandError> {
         let path = std::env::temp_dir().join(format!("bailiff-demo-{}", Uuid::now_v7().simple()));
-        // Not recursive: a folder of this name that is there already is somebody else's.
+        // Not recursive, so that it fails on an existing folder, which belongs to another program.
         let made = DirBuilder::new().mode(0o700).create(&path);
         made.map(|()| Self(path.clone()))
             .map_err(|error| cannot_write(&path, &error))
@@ -48,7 +48,7 @@ fn cannot_write(path: &std::path::Path, error: &io::Error) -> CommandError {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is removed with everything else in the temporary folder.
+        // On failure, the system removes the folder with its other temporary files.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What the demo shows: where things are, and lines to paste.
+//! The output of the demo: addresses, and lines to paste.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fixtures;
 
-/// Where everything is.
+/// The addresses of all servers and files.
 pub(super) struct Addresses {
     pub gate: String,
     pub admin: String,
@@ -18,7 +18,7 @@ pub(super) struct Addresses {
     pub membership: PathBuf,
 }
 
-/// Something to try: what it shows, and the lines to paste.
+/// Something to try: what it demonstrates, and the lines to paste.
 struct Try {
     what: &'static str,
     status: &'static str,
@@ -182,7 +182,7 @@ impl Addresses {
     }
 }
 
-/// How this program was called, so that a pasted line finds it.
+/// The path with which this program was called, so that a pasted line finds it.
 fn program() -> String {
     let called = std::env::args_os()
         .next()

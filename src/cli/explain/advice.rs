@@ -1,13 +1,13 @@
-//! From a reason to what probably caused it and what to do, with what this request shows.
+//! Finds the probable cause of a reason and its cure, from the facts of this request.
 
 use super::facts::Facts;
 use super::{browser, services};
 use crate::domain::Rejection;
 use crate::domain::issuer::IssuerKind;
 
-/// Why, and what now.
+/// A cause, and its cure.
 pub(super) struct Advice {
-    /// What this request shows; `None` where the meaning of the reason is all there is to it.
+    /// The cause that this request shows. `None` where the meaning of the reason is the whole explanation.
     pub cause: Option<String>,
     pub fix: String,
 }
@@ -25,13 +25,13 @@ impl Advice {
     }
 }
 
-/// The cause that a request shows, and what to do, where the request shows more of it than its reason alone.
+/// The cause that a request shows, and a cure where the request suggests a better one than the reason alone.
 pub(super) type Evidence = (String, Option<String>);
 
-/// What to add where a running gate knows more than this command.
+/// The addition where a running gate knows more than this command.
 const NOT_SEEN: &str = "; what webhooks changed in a running gate is not seen here";
 
-/// Advice for any reason: what to do is the catalogue's ([`Rejection::fix`]), unless this request shows more.
+/// Advice for any reason. The cure is that of the catalogue ([`Rejection::fix`]), unless this request suggests a better one.
 pub(super) fn advice(reason: Rejection, facts: &Facts<'_>) -> Advice {
     let (cause, fix) = match evidence(reason, facts) {
         Some((cause, fix)) => (Some(cause), fix),

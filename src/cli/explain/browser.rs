@@ -1,4 +1,4 @@
-//! Advice on what browsers send: preflights, and JavaScript's words in the place of a token.
+//! Advice on requests of browsers: preflights, and words such as JavaScript's `undefined` in place of a token.
 
 use super::advice::Evidence;
 use super::facts::Facts;
@@ -6,7 +6,7 @@ use crate::advice::{Warning, warning};
 use crate::domain::Rejection;
 use crate::domain::hint::{self, Hint};
 
-/// Cause and cure, where the reason is about a browser. The same words as in the log of a running gate.
+/// Cause and cure, where the reason is about a browser. The text is that of a running gate's log.
 pub(super) fn evidence(reason: Rejection, facts: &Facts<'_>) -> Option<Evidence> {
     let hint = match reason {
         Rejection::OriginNotListed => hint::hint(

@@ -1,4 +1,4 @@
-//! What one request shows: the token, the issuer, the caller, and in which words a cause says it.
+//! Facts about one request: the token, the issuer, the caller, and how a cause describes them.
 
 use std::net::IpAddr;
 
@@ -16,15 +16,15 @@ use crate::domain::judge::Identified;
 use crate::domain::routes::{Access, Condition, Route};
 use crate::domain::{Rejection, Snapshot, UnixTime};
 
-/// What a piece of advice may look at.
+/// The facts on which advice is based.
 pub(super) struct Facts<'f> {
-    /// The token, as far as it can be read; nobody vouches for it.
+    /// The token, as far as it can be read. It is not verified.
     pub parts: Option<&'f TokenParts>,
     pub snapshot: &'f Snapshot,
     pub looks: &'f [KeyFetch],
     pub now: UnixTime,
     pub headers: &'f HeaderMap,
-    /// What the judgement found out about the caller.
+    /// The caller as the judgement has identified them.
     pub who: &'f Identified,
     /// The route, where one covers the request.
     pub route: Option<&'f Route>,
@@ -48,13 +48,13 @@ impl Facts<'_> {
         self.snapshot.rules.issuer(self.parts?.text("iss")?)
     }
 
-    /// By whose rules the token would be read.
+    /// The kind of issuer whose rules apply to the token.
     pub(super) fn kind(&self) -> IssuerKind {
         self.issuer()
             .map_or(IssuerKind::Clerk, |issuer| issuer.kind)
     }
 
-    /// The claim that should name the user, as it is.
+    /// The value of the claim that should name the user.
     pub(super) fn subject(&self) -> String {
         let name = self
             .issuer()
@@ -62,7 +62,7 @@ impl Facts<'_> {
         format!("{name} {}", self.claim(name))
     }
 
-    /// What to do about a token without an e-mail address.
+    /// The cure for a token without an e-mail address.
     pub(super) fn no_email(&self) -> Option<String> {
         inspect::no_email(&self.parts?.claims, self.issuer())
     }
@@ -116,7 +116,7 @@ impl Facts<'_> {
         role().unwrap_or_else(|| "none".to_owned())
     }
 
-    /// The highest role that the route asks for, by its `access` or by `require`.
+    /// The highest role that the route demands, by its `access` or by `require`.
     fn asked_role(&self) -> String {
         let asked = || {
             let (route, roles) = (self.route?, self.snapshot.rules.roles.as_ref()?);
@@ -151,7 +151,7 @@ impl Facts<'_> {
         }
     }
 
-    /// Who signed, and who may.
+    /// The key that signed, and the keys that may sign.
     pub(super) fn signer(&self) -> String {
         let issuers = self.snapshot.rules.issuers.iter().map(|issuer| {
             let keys = self.snapshot.keys.get(&issuer.name);

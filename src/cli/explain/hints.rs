@@ -1,4 +1,4 @@
-//! What is worth a word beside the decision: what a browser makes of it, what the app will miss, who else may refuse.
+//! Hints in addition to the decision: how a browser treats the answer, what the app will miss, what else may refuse the request.
 
 use http::header::ORIGIN;
 
@@ -11,7 +11,7 @@ use crate::domain::identity::name::{USER_EMAIL, USER_ID, USER_NAME};
 use crate::domain::judge::Caller;
 use crate::domain::{Grant, Outcome};
 
-/// The hints for a request that is judged so.
+/// The hints for a request with this verdict.
 pub(super) fn hints(
     judged: &Judged,
     request: &Request,
@@ -74,7 +74,7 @@ fn origin(request: &Request, facts: &Facts<'_>) -> Option<String> {
     )
 }
 
-/// What the app misses of the user. `asked`: whether a running gate would ask Clerk for it.
+/// The user's data that the app does not get. `asked`: whether a running gate would ask Clerk for them.
 fn missing_profile(grant: &Grant, asked: bool, offline_gate: &OfflineGate) -> Option<String> {
     let has = |name| header(grant, name).is_some();
     let what = missing(has(USER_EMAIL), has(USER_NAME))?;

@@ -1,4 +1,4 @@
-//! The decision, for people and for programs. Never a credential.
+//! The decision, for people and for programs. It never contains a credential.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(super) struct Report {
     pub asked: String,
     pub steps: Vec<String>,
     pub outcome: Explained,
-    /// What is worth a word beside the decision.
+    /// Hints in addition to the decision.
     pub hints: Vec<String>,
 }
 
@@ -28,11 +28,11 @@ pub(super) struct Report {
 pub(super) enum Explained {
     Forward {
         upstream: String,
-        /// Name, value as it may be shown, and whether bailiff speaks under this name.
+        /// Name, value as it may be shown, and whether the header is one of bailiff's own.
         headers: Vec<(String, String, bool)>,
-        /// What of the request is gone, and what apps take from it, where it overrides what was judged.
+        /// The headers that were removed, and what apps would derive from each, where it overrides what was judged.
         stripped: Vec<(String, Option<Override>)>,
-        /// What the app may miss.
+        /// The data that the app may miss.
         note: Option<String>,
         /// On a route in report mode: what would have been refused.
         reported: Option<Rejection>,
@@ -47,7 +47,7 @@ pub(super) enum Explained {
     Answer {
         status: u16,
         body: String,
-        /// Why the caller would not be let in, and what to do about it.
+        /// Why the caller would be refused, and what to do about it.
         reason: Option<(Rejection, Advice)>,
     },
     /// A preflight: answered by the gate.
@@ -107,7 +107,7 @@ impl Explained {
     }
 }
 
-/// The headers as the gate's own code writes them, and which of the client's are gone.
+/// The headers as the gate's own code writes them, and which headers of the client are removed.
 fn forward(
     permit: &Permit,
     request: &Request,

@@ -1,4 +1,4 @@
-//! Advice on tokens of services: which routes, and from where.
+//! Advice on tokens of services: the routes and the networks in which they count.
 
 use super::advice::Evidence;
 use super::facts::Facts;

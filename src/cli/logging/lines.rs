@@ -1,4 +1,4 @@
-//! One line per event, for eyes:
+//! One line per log event, for people:
 //!
 //! ```text
 //!   17:20:20  403  not_a_member       GET /workspaces/ws_globex/board           user_bob               7 µs
@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::clock;
 use crate::domain::UnixTime;
 
-/// What is worth a line on a screen: requests, what changes the membership, and what goes wrong.
+/// The events that get a line: requests, changes of the membership, and errors.
 pub(super) fn filter() -> Targets {
     let quiet = [("bailiff", LevelFilter::WARN)];
     let told = ["access", "bailiff::proxy::webhook", "bailiff::reload"]
@@ -76,7 +76,7 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Where in a library below us a line was written helps nobody here.
+        // The place in a library that wrote the line is of no use here.
         if field.name().starts_with("log.") {
             return;
         }
@@ -85,7 +85,8 @@ impl Visit for Fields {
     }
 }
 
-/// What came from outside must not steer the terminal nor begin a second line (attack A-126). Lines of our own stay lines.
+/// Text from outside must not control the terminal nor begin a second line (attack A-126). Line breaks of bailiff's own messages
+/// stay.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -109,7 +110,7 @@ fn request(fields: &Fields, colours: bool) -> String {
         (true, Some(b'4')) => format!("\x1b[33m{status}\x1b[0m"),
         _ => status.to_owned(),
     };
-    // The id of a webhook is long, and tells nobody anything here.
+    // The id of a webhook is long, and of no use here.
     let webhook = fields.get("webhook").map(|_| "webhook");
     let who = ["subject", "service"]
         .iter()
@@ -141,7 +142,7 @@ fn other(fields: &Fields, level: Level) -> String {
     line
 }
 
-/// `17:20:31`, in UTC: the local time zone is not worth a library.
+/// `17:20:31`, in UTC: the local time zone would need another library.
 fn time_of_day(UnixTime(now): UnixTime) -> String {
     format!(
         "{:02}:{:02}:{:02}",

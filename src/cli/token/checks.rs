@@ -1,6 +1,6 @@
-//! Every fault of a token at once. The gate stops at the first one, as it must; somebody who mends wants to know them all.
+//! Every fault of a token at once. The gate stops at the first fault, but people who repair a token need all of them.
 //!
-//! The checks here are for the eye. What counts is the gate's own code, which `inspect` runs beside them.
+//! These checks are for display only. The gate's own code decides, and `inspect` runs it as well.
 
 use serde_json::Value;
 
@@ -10,13 +10,13 @@ use crate::domain::issuer::{ClaimsPolicy, Issuer, IssuerKind};
 use crate::domain::token::person;
 use crate::domain::{Rejection, UnixTime};
 
-/// One thing that is wrong: the reason that the gate would log, and what was seen.
+/// One fault: the reason that the gate would log, and the observation.
 pub(super) struct Finding {
     pub reason: Rejection,
     pub text: String,
 }
 
-/// What the token says against `issuer`'s policy; without one against Clerk's defaults.
+/// The faults of the token under `issuer`'s policy. Without an issuer, under Clerk's defaults.
 pub(super) fn check(parts: &TokenParts, issuer: Option<&Issuer>, now: UnixTime) -> Vec<Finding> {
     let default = Issuer::new("clerk", "", IssuerKind::Clerk);
     let issuer = issuer.unwrap_or(&default);

@@ -1,4 +1,4 @@
-//! `bailiff token inspect`: what a token says, and everything that is wrong with it.
+//! `bailiff token inspect`: shows the content of a token, and all its faults.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ enum Signature {
     /// Made by a key of this issuer.
     Good(Arc<str>),
     Bad,
-    /// Nobody could tell, and why.
+    /// It could not be verified, and why.
     Unknown(String),
 }
 
@@ -109,7 +109,7 @@ fn known(args: &InspectArgs) -> Result<Option<OfflineGate>, CommandError> {
         );
         return Ok(None);
     }
-    // Of the upstream nothing depends here; without a config nobody has named one.
+    // The upstream does not matter here. Without a config there is none, so a placeholder is set.
     let upstream = config
         .path()
         .is_none()
@@ -124,9 +124,10 @@ fn known(args: &InspectArgs) -> Result<Option<OfflineGate>, CommandError> {
     Ok(Some(offline_gate))
 }
 
-/// What to do about a provider's token without an e-mail address. That is no fault: nothing is decided by it, but many apps expect one.
+/// The cure for a provider's token without an e-mail address. That is no fault, since no decision depends on it, but many apps
+/// expect an address.
 pub(crate) fn no_email(claims: &Map<String, Value>, issuer: Option<&Issuer>) -> Option<String> {
-    // Of Clerk's tokens there is more to say: see `missing`.
+    // For Clerk's tokens there is a longer message: see `missing`.
     let issuer = issuer.filter(|issuer| issuer.kind == IssuerKind::Oidc)?;
     if person::email(claims, issuer).is_some() {
         return None;
@@ -205,7 +206,7 @@ fn judge(
             findings,
         );
     };
-    // The gate's own code, as the last word.
+    // The gate's own code decides.
     let signed = UnverifiedToken::parse(token).and_then(|token| token.verify(issuer, key));
     let (signature, verdict) = match signed {
         Ok(signed) => {

@@ -11,7 +11,7 @@ use crate::dev::key::SigningKey;
 /// The name of the key in tokens. A gate with `CLERK_JWT_KEY` does not compare it.
 pub(super) const KID: &str = "ins_bailiff_dev_key";
 
-/// Reads the key in `path`, or makes it; says what was made and how to use it.
+/// Reads the key in `path`, or creates it. Prints what was created and how to use it.
 pub(super) fn open(path: &Path) -> Result<SigningKey, CommandError> {
     match fs::read_to_string(path) {
         Ok(pem) => {
@@ -51,7 +51,7 @@ fn public_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes a new file, with its mode from the first byte on. What is there already is not ours to overwrite.
+/// Writes a new file, with its mode from the first byte on. An existing file is never overwritten.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), CommandError> {
     let open = OpenOptions::new()
         .write(true)

@@ -1,4 +1,4 @@
-//! `bailiff token mint`: a token as Clerk would make it, signed with a key of one's own.
+//! `bailiff token mint`: makes a token like Clerk's, signed with the operator's own key.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &MintArgs) -> Exit {
         let (name, value) = read_claim(claim)?;
         mint = mint.claim(name, value);
     }
-    // The key last: nothing is made for a command that is wrong.
+    // The key comes last, so that a wrong command creates no file.
     let key = key_file::open(&args.key)?;
     print(&format!("{}\n", mint.sign(&key)))?;
     Ok(0)

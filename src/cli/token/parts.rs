@@ -1,4 +1,4 @@
-//! A token taken apart for the eye: lenient, unverified, and never used to let anybody in.
+//! A token taken apart for display: lenient, unverified, and never used to let a user in.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::faults::quoted;
 use crate::domain::token::{bearer, json};
 
-/// Header and claims. The signature is not kept: nobody has to see it.
+/// Header and claims. The signature is not kept, so that it cannot be shown.
 #[derive(Debug)]
 pub(crate) struct TokenParts {
     pub header: Map<String, Value>,
@@ -16,7 +16,7 @@ pub(crate) struct TokenParts {
 
 impl TokenParts {
     /// # Errors
-    /// What is wrong with the form, without a byte of the token.
+    /// The fault of the form, without a byte of the token.
     pub(crate) fn read(token: &str) -> Result<Self, String> {
         if let Some(word) = bearer::placeholder(token) {
             return Err(format!(
@@ -78,7 +78,7 @@ impl TokenParts {
         shown(self.claims.get(name))
     }
 
-    /// What kind of token this says it is.
+    /// The kind of token that this claims to be.
     pub(crate) fn kind(&self) -> &'static str {
         let sub = self.text("sub").unwrap_or_default();
         if let Some("at+jwt" | "application/at+jwt") =

@@ -1,4 +1,4 @@
-//! The data of an event, from what stands on the command line.
+//! The data of an event, from the arguments on the command line.
 
 use serde_json::Value;
 
@@ -6,12 +6,12 @@ use crate::cli::exit::CommandError;
 use crate::dev::mint::session_of;
 use crate::dev::webhook::data;
 
-/// Every event whose data can be made up here.
+/// Every event whose data this command can generate.
 const KNOWN: &str = "user.created, user.updated, user.deleted, organization.created, organization.updated, \
 organization.deleted, organizationMembership.created, organizationMembership.updated, organizationMembership.deleted, \
 session.created, session.ended, session.removed, session.revoked";
 
-/// About whom and what.
+/// The subject of the event.
 #[derive(clap::Args, Debug)]
 pub(super) struct About {
     /// The user of the event

@@ -1,4 +1,4 @@
-//! Which event about whom: fills the data of an event from the cast of the issuer.
+//! Fills the data of an event about a user of the issuer.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ organization.created, organization.updated, organization.deleted, \
 organizationMembership.created, organizationMembership.updated, organizationMembership.deleted, \
 session.created, session.pending, session.ended, session.removed, session.revoked";
 
-/// Why there is no such event.
+/// Why an event cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum NoEvent {
     #[error("there is no event of this kind; known kinds: {KNOWN}")]
@@ -67,7 +67,7 @@ fn user(person: &DevUser, query: &QueryParams, now_ms: u64) -> Value {
     )
 }
 
-/// A person as a User of Clerk.
+/// A person as a user object of Clerk.
 pub(super) fn described(
     person: &DevUser,
     email: Option<&str>,
@@ -117,7 +117,7 @@ fn org<'a>(
         .ok_or(NoEvent::Org)
 }
 
-/// The role of `?role=`, else the one the person has there, else that of a newcomer.
+/// The role of `?role=`, else the person's role there, else that of a new member.
 fn role<'a>(person: &'a DevUser, org: &Org, query: &'a QueryParams) -> &'a str {
     let held = person.orgs.iter().find(|held| held.id == org.id);
     query

@@ -1,6 +1,6 @@
 //! The lists of Clerk's Backend API: `GET /v1/users`, `/v1/users/count`, `/v1/organizations`, `/v1/organization_memberships`.
 //!
-//! The oldest row comes first, whatever is asked for: that of the first person.
+//! The oldest row comes first, whatever order the client requests: that of the first person.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use super::{Behaviour, State, events};
 use crate::dev::answer::{QueryParams, json as json_answer};
 use crate::dev::webhook::data;
 
-/// Rows of a page where nothing is said, and at the most.
+/// Default number of rows of a page, and the maximum.
 const LIMIT: usize = 10;
 const LIMIT_MAX: usize = 500;
 
@@ -27,7 +27,7 @@ pub enum ListBehaviour {
     /// With the page.
     #[default]
     Normal,
-    /// With the first page, whatever was asked for.
+    /// With the first page, whatever the request is.
     Repeat,
     /// As if the first row had been deleted a moment ago, and another one added.
     Moved,
@@ -37,7 +37,7 @@ pub enum ListBehaviour {
     Short,
     /// With half of the JSON.
     Truncated,
-    /// With half of the JSON, and then the connection is closed.
+    /// With half of the JSON; then the connection is closed.
     Cut,
     /// With 429, and with `Retry-After` of so many seconds.
     RateLimited(Option<u64>),
@@ -45,11 +45,11 @@ pub enum ListBehaviour {
     Status(u16),
     /// With a web page.
     Html,
-    /// With this in place of the rows.
+    /// With these rows in place of the real ones.
     Rows(Vec<Value>),
 }
 
-/// What the issuer knows about its lists.
+/// The state of the lists.
 #[derive(Default)]
 pub(super) struct Lists {
     next: Mutex<VecDeque<ListBehaviour>>,
@@ -85,7 +85,7 @@ impl Lists {
 }
 
 impl State {
-    /// How many users there are.
+    /// The number of users.
     pub(super) fn user_count(&self, session: &ServerSession) -> Response<Vec<u8>> {
         if !self.users.opens(session) {
             return no_key();
@@ -170,14 +170,14 @@ impl State {
     }
 }
 
-/// Half of the body, for those who should notice.
+/// Cuts the body in half, for behaviours that a client must detect.
 fn cut(mut whole: Response<Vec<u8>>, behaviour: &ListBehaviour) -> Response<Vec<u8>> {
     if !matches!(behaviour, ListBehaviour::Truncated | ListBehaviour::Cut) {
         return whole;
     }
     let half = whole.body().len() / 2;
     whole.body_mut().truncate(half);
-    // A length that is not reached: the connection ends before the answer does.
+    // The declared length is not reached: the connection ends before the answer does.
     if *behaviour == ListBehaviour::Truncated {
         whole
             .headers_mut()

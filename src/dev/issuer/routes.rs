@@ -1,4 +1,4 @@
-//! The addresses of the issuer.
+//! The paths of the issuer.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::dev::mint::Mint;
 use crate::dev::webhook::deliver;
 use crate::dev::{now_ms, random_id, with_causes};
 
-/// How long [`Behaviour::Hang`] holds a request: longer than any sane fetch, and not for ever.
+/// How long [`Behaviour::Hang`] holds a request: longer than any reasonable time limit, but not for ever.
 pub(super) const HANG_TIME: Duration = Duration::from_secs(35);
-/// More than the megabyte that a careful reader of a key set stops at.
+/// More than the 1 MiB up to which a careful client reads a key set.
 pub(super) const HUGE_BYTES: usize = 1280 * 1024;
 /// Bound: the longest answer that a test can make the issuer give.
 const RAW_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// How old an expired token is. No leeway is that large.
+/// How long ago an expired token has expired. No leeway is that large.
 const EXPIRED_SECS: u64 = 3600;
 
 const HELP: &str = "\
@@ -149,7 +149,7 @@ impl State {
             let permissions: Vec<&str> = org.permissions.iter().map(String::as_str).collect();
             mint = mint.org(&org.id, &org.slug, &org.role, &permissions);
         }
-        // Without a line end, for `$(curl …)` and for clients that take the body as it is.
+        // Without a line end, for `$(curl …)` and for clients that use the body as it is.
         let token = mint.sign(key).into_bytes();
         answer(StatusCode::OK, "text/plain; charset=utf-8", token)
     }
@@ -226,7 +226,7 @@ impl State {
     }
 }
 
-/// Answers as told: with `good`, or with `empty`, or with what is neither.
+/// Answers according to `behaviour`: with `good`, with `empty`, or with a fault.
 pub(super) async fn play(behaviour: &Behaviour, good: Value, empty: &Value) -> Response<Vec<u8>> {
     match behaviour {
         Behaviour::Normal => json(StatusCode::OK, &good),

@@ -21,31 +21,31 @@ use crate::dev::webhook::data;
 /// Bound: ids whose requests are counted.
 const COUNTED_MAX: usize = 10_000;
 
-/// How the Backend API answers whoever has the secret key.
+/// How the Backend API answers clients with the secret key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum UserBehaviour {
-    /// With the user; deletes.
+    /// With the user; a `DELETE` deletes.
     #[default]
     Normal,
-    /// With this status and a short text. What is no status at all becomes 500.
+    /// With this status and a short text. An invalid status becomes 500.
     Status(u16),
     /// With 429, and with `Retry-After` of so many seconds.
     RateLimited(Option<u64>),
     /// With 200 and a web page, as a captive portal does.
     Html,
-    /// With 200 and another user than the one in the path.
+    /// With 200 and another user than that in the path.
     WrongId,
-    /// With the right user inside of more than 1 MiB of JSON.
+    /// With the right user, inside more than 1 MiB of JSON.
     Huge,
     /// With the user, who is banned.
     Banned,
-    /// Not within 30 seconds; after 35 with 503.
+    /// Only after 35 seconds, with 503.
     Hang,
-    /// Not before it is told another behaviour, and then as that says; after 35 seconds with 503.
+    /// Only after another behaviour is set, and then according to that. After 35 seconds with 503.
     Hold,
 }
 
-/// What the issuer knows about its Backend API.
+/// The state of the Backend API.
 #[derive(Default)]
 pub(super) struct UserApi {
     secret_key: ArcSwapOption<String>,
@@ -63,7 +63,7 @@ impl UserApi {
         self.behaviour.send_replace(behaviour);
     }
 
-    /// The behaviour that counts for a request that comes now; `None` if it was held for too long.
+    /// The behaviour for a request that arrives now. `None` if the request was held for too long.
     async fn behaviour(&self) -> Option<UserBehaviour> {
         let mut told = self.behaviour.subscribe();
         let other = told.wait_for(|behaviour| *behaviour != UserBehaviour::Hold);
@@ -97,7 +97,7 @@ impl UserApi {
         }) += 1;
     }
 
-    /// Whether the request shows the secret key.
+    /// Whether the request has the secret key.
     pub(super) fn opens(&self, session: &ServerSession) -> bool {
         let shown = session.get_header_bytes("authorization");
         self.secret_key
@@ -108,7 +108,7 @@ impl UserApi {
 }
 
 impl State {
-    /// The keys of the instance, for whoever shows its secret key.
+    /// The keys of the instance, for clients with its secret key.
     pub(super) async fn backend_keys(&self, session: &ServerSession) -> Response<Vec<u8>> {
         if !self.users.opens(session) {
             return no_key();
@@ -125,7 +125,7 @@ impl State {
         }
     }
 
-    /// `id` is a segment of the path, as it came.
+    /// `id` is a segment of the path, not decoded.
     pub(super) async fn users(
         &self,
         session: &ServerSession,
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// The user `id`, who calls themself `shown`.
+    /// The user `id`; the answer contains the id `shown`.
     fn user(&self, method: &Method, id: &str, shown: &str, banned: bool) -> Response<Vec<u8>> {
         let people = self.people.load_full();
         let Some(person) = people.iter().find(|person| person.user_id == id) else {
@@ -222,7 +222,7 @@ pub(super) fn rate_limited(after: Option<u64>) -> Response<Vec<u8>> {
     response
 }
 
-/// An error as Clerk says it.
+/// An error in Clerk's format.
 pub(super) fn error(status: StatusCode, code: &str, why: &str) -> Response<Vec<u8>> {
     let errors = json!([{"message": why, "long_message": why, "code": code}]);
     json(

@@ -27,7 +27,7 @@ pub struct DeliveryResponse {
 ///
 /// # Errors
 ///
-/// When no answer came: the address is wrong, nobody listens, or it took more than 15 seconds.
+/// When there is no answer: the address is wrong, no server listens there, or it took more than 15 seconds.
 pub async fn deliver(
     url: &str,
     signer: &WebhookSigner,
@@ -39,7 +39,7 @@ pub async fn deliver(
         .await
         .map_err(|source| DevError::Send {
             url: url.to_owned(),
-            // The address is in our message already.
+            // The message contains the address already.
             source: source.without_url(),
         })
 }
@@ -51,7 +51,7 @@ async fn attempt(
     timestamp: u64,
     body: Vec<u8>,
 ) -> Result<DeliveryResponse, reqwest::Error> {
-    // A proxy from the environment would carry loopback addresses away.
+    // A proxy of the environment cannot reach loopback addresses of this machine.
     let client = reqwest::Client::builder()
         .timeout(TIME_MAX)
         .connect_timeout(CONNECT_TIME_MAX)
