@@ -259,18 +259,6 @@ reasons! {
         "report it: SECURITY.md or an issue";
 }
 
-impl Rejection {
-    /// Whether the reason is about the token: then the client can help itself with a fresh token. With all other reasons it
-    /// cannot.
-    #[must_use]
-    pub fn concerns_token(self) -> bool {
-        matches!(
-            self.kind(),
-            AnswerKind::Challenge | AnswerKind::InvalidToken
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,7 @@ impl UserView<'_> {
     pub fn email(&self) -> Option<HeaderValue> {
         let seen = self.record.and_then(|record| record.from_token.as_ref());
         let seen_email = || seen.and_then(|seen| seen.email.clone());
-        match (self.from_clerk(), self.row) {
+        match (self.described_by_clerk(), self.row) {
             (Some((at, email, _)), row) => {
                 // Without a row, a token that is newer than Clerk's event has the newer address.
                 let newer = row.is_none() && seen.is_some_and(|seen| seen.at > at);
@@ -56,7 +56,7 @@ impl UserView<'_> {
     /// The name, in the same order of preference. A later token does not change it.
     #[must_use]
     pub fn name(&self) -> Option<HeaderValue> {
-        let from_clerk = self.from_clerk().map(|(_, _, name)| name.cloned());
+        let from_clerk = self.described_by_clerk().map(|(_, _, name)| name.cloned());
         let first = from_clerk.unwrap_or_else(|| self.row.and_then(Row::name));
         first.or_else(|| self.record?.from_token.as_ref()?.name.clone())
     }
@@ -68,7 +68,9 @@ impl UserView<'_> {
     }
 
     /// The time, e-mail address and name of Clerk's last description of the user.
-    fn from_clerk(&self) -> Option<(EventTime, Option<&HeaderValue>, Option<&HeaderValue>)> {
+    fn described_by_clerk(
+        &self,
+    ) -> Option<(EventTime, Option<&HeaderValue>, Option<&HeaderValue>)> {
         match &self.record?.from_clerk {
             Some((at, UserChange::Described { email, name, .. })) => {
                 Some((*at, email.as_ref(), name.as_ref()))
