@@ -85,7 +85,7 @@ pub enum Metadata {
     #[default]
     Normal,
     /// Another issuer: this text.
-    DevIssuer(String),
+    Issuer(String),
     /// Another address of the keys.
     JwksUri(String),
     /// Another answer instead. [`Behaviour::EmptyKeys`] then gives metadata without `jwks_uri`.

@@ -289,7 +289,7 @@ fn a_provider_that_does_not_work_is_refused_with_the_reason_and_nobody_else_noti
     for (given, metadata, keys, why) in [
         (
             "another issuer's metadata",
-            Metadata::DevIssuer("https://evil.test".into()),
+            Metadata::Issuer("https://evil.test".into()),
             Behaviour::Normal,
             "the metadata of another issuer: saw `https://evil.test`",
         ),

@@ -250,7 +250,7 @@ fn an_address_of_keys_in_the_config_needs_no_metadata() {
 fn an_issuer_with_a_slash_is_found_under_the_address_without_it() {
     let partner = provider();
     let url = format!("{}/", partner.url());
-    partner.say_in_metadata(Metadata::DevIssuer(url.clone()));
+    partner.say_in_metadata(Metadata::Issuer(url.clone()));
     let world = beside(&[oidc("partner", &url)]).start();
 
     asked(&world, &partner, &access(&partner, "a").claim("iss", url)).passed();
@@ -266,7 +266,7 @@ fn a_provider_that_answers_wrongly_is_refused_with_the_reason_and_the_others_are
     let cases = [
         (
             "other",
-            Metadata::DevIssuer("https://evil.test".into()),
+            Metadata::Issuer("https://evil.test".into()),
             "the metadata of another issuer: saw `https://evil.test`",
         ),
         (
@@ -398,7 +398,7 @@ fn keys_of_a_provider_that_are_too_old_are_given_up_and_the_gate_stays_ready() {
     let mint = access(&partner, "a");
     asked(&world, &partner, &mint).passed();
 
-    partner.say_in_metadata(Metadata::DevIssuer("https://evil.test".into()));
+    partner.say_in_metadata(Metadata::Issuer("https://evil.test".into()));
     eventually("old keys were given up", || {
         let status = asked(&world, &partner, &mint).status;
         assert!([200, 503].contains(&status), "got {status}");

@@ -102,7 +102,7 @@ impl State {
         };
         match &*self.metadata.load_full() {
             Metadata::Normal => json(StatusCode::OK, &of(&self.url, &jwks_uri)),
-            Metadata::DevIssuer(issuer) => json(StatusCode::OK, &of(issuer, &jwks_uri)),
+            Metadata::Issuer(issuer) => json(StatusCode::OK, &of(issuer, &jwks_uri)),
             Metadata::JwksUri(uri) => json(StatusCode::OK, &of(&self.url, uri)),
             Metadata::Instead(behaviour) => {
                 play(

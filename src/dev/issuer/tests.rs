@@ -322,7 +322,7 @@ async fn the_metadata_name_the_issuer_and_its_keys_and_can_be_told_to_lie() {
     );
     for (metadata, issuer, jwks_uri) in [
         (
-            Metadata::DevIssuer("https://other.test".to_owned()),
+            Metadata::Issuer("https://other.test".to_owned()),
             "https://other.test",
             Some(running.issuer.jwks_url()),
         ),

@@ -238,7 +238,7 @@ fn no_token_of_one_provider_passes_for_one_of_another() {
 fn a_provider_that_does_not_answer_answers_html_or_for_another_issuer_harms_nobody_else() {
     let app = Upstream::start();
     let enterprise = provider();
-    enterprise.say_in_metadata(Metadata::DevIssuer("https://evil.test".into()));
+    enterprise.say_in_metadata(Metadata::Issuer("https://evil.test".into()));
     let product = system(&app.url())
         .env("ENTERPRISE_ISSUER", &enterprise.url())
         .start();
