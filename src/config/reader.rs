@@ -14,14 +14,14 @@
 //! use std::time::Duration;
 //! use bailiff::config::faults::Faults;
 //! use bailiff::config::interpolate::FakeEnv;
-//! use bailiff::config::reader::{Ctx, Field, Fields, Reading};
+//! use bailiff::config::reader::{ReaderContext, Field, Fields, Reading};
 //! use bailiff::config::source::Source;
 //! use bailiff::config::yaml::{Bounds, Node};
 //!
 //! struct Config { upstream: String, leeway: Duration, routes: Vec<Route> }
 //! struct Route { path: String, access: &'static str }
 //!
-//! fn config(root: &Node, ctx: &Ctx<'_>) -> Reading<Config> {
+//! fn config(root: &Node, ctx: &ReaderContext<'_>) -> Reading<Config> {
 //!     let mut fields = Fields::of(root, "the config", ctx)?;
 //!     let upstream = fields.req("upstream").str();
 //!     let leeway = fields.opt("leeway").duration_or(Duration::from_secs(10), Duration::ZERO..=Duration::from_secs(60));
@@ -43,7 +43,7 @@
 //!
 //! fn load(text: &str) -> Result<(Config, Faults), Faults> {
 //!     let env = FakeEnv::new().with_var("APP", "http://127.0.0.1:3000");
-//!     let ctx = Ctx::new(&env);
+//!     let ctx = ReaderContext::new(&env);
 //!     let root = ctx.parse(&Source::new("bailiff.yaml", text), Bounds::default());
 //!     let config = root.and_then(|root| config(&root, &ctx));
 //!     ctx.into_faults().judge(config.ok())
